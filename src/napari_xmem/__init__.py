@@ -1,0 +1,80 @@
+"""Propagate labels through time with XMem (Cheng & Schwing, ECCV 2022, arXiv 2207.07115).
+
+The public names below load their part of the package when they are first used, so that ``import napari_xmem`` is quick
+and imports neither torch nor napari nor Qt.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING, Any
+
+from napari_xmem import errors
+from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig, TrainingConfig
+from napari_xmem.errors import XMemError
+
+if TYPE_CHECKING:
+    from napari_xmem.engine import (
+        FrameResult,
+        PropagationResult,
+        Propagator,
+        forecast,
+        iter_propagate,
+        propagate,
+    )
+    from napari_xmem.io import LabelWriter, open_labels, open_movie
+    from napari_xmem.model import load_model
+    from napari_xmem.tracking import evaluate
+
+__all__ = [
+    "FrameResult",
+    "LabelWriter",
+    "MemoryConfig",
+    "ModelConfig",
+    "PropagationConfig",
+    "PropagationResult",
+    "Propagator",
+    "TrainingConfig",
+    "XMemError",
+    "__version__",
+    "errors",
+    "evaluate",
+    "forecast",
+    "iter_propagate",
+    "load_model",
+    "open_labels",
+    "open_movie",
+    "propagate",
+]
+
+try:
+    __version__ = metadata.version("napari-xmem")
+except metadata.PackageNotFoundError:  # pragma: no cover - a source tree on PYTHONPATH
+    __version__ = "0.0.0"
+
+_ROOM_OF = {
+    "FrameResult": "napari_xmem.engine",
+    "PropagationResult": "napari_xmem.engine",
+    "Propagator": "napari_xmem.engine",
+    "forecast": "napari_xmem.engine",
+    "iter_propagate": "napari_xmem.engine",
+    "propagate": "napari_xmem.engine",
+    "load_model": "napari_xmem.model",
+    "LabelWriter": "napari_xmem.io",
+    "open_labels": "napari_xmem.io",
+    "open_movie": "napari_xmem.io",
+    "evaluate": "napari_xmem.tracking",
+}
+
+
+def __getattr__(name: str) -> Any:
+    room = _ROOM_OF.get(name)
+    if room is None:
+        raise AttributeError(f"module 'napari_xmem' has no attribute {name!r}")
+    value = getattr(import_module(room), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
