@@ -1,0 +1,237 @@
+"""How alike a query and a memory element are, and what memory answers.
+
+Similarity, affinity and readout of XMem (Cheng & Schwing, ECCV 2022, arXiv 2207.07115, sections 3.3 and 3.4).
+Everything is computed in float32, whatever the input; nothing here knows what an element means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = [
+    "CHUNK_ELEMENTS",
+    "SparseAffinity",
+    "augment_memory",
+    "augment_query",
+    "chunk_size",
+    "full_affinity",
+    "read_dense",
+    "readout",
+    "similarity",
+    "topk_affinity",
+]
+
+#: Largest number of similarities held at a time (float32: four bytes each).
+CHUNK_ELEMENTS = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SparseAffinity:
+    """The memory elements that answer each query, and how much each of them counts.
+
+    Attributes
+    ----------
+    index : Tensor
+        (q, k) int64, rows of memory.
+    weight : Tensor
+        (q, k) float32, sums to 1 over ``k``.
+    """
+
+    index: Tensor
+    weight: Tensor
+
+    def mass(self, n_elements: int) -> Tensor:
+        """Sum what each element received over the queries.
+
+        Parameters
+        ----------
+        n_elements : int
+            Number of memory elements ``m``.
+
+        Returns
+        -------
+        Tensor
+            (m,) float32.
+        """
+        return self.spread(self.weight, n_elements)
+
+    def spread(self, amount: Tensor, n_elements: int) -> Tensor:
+        """Add ``amount`` (q, k) to the elements it belongs to; returns (m,) float32.
+
+        On the CPU the order of the sum is fixed. On other devices a dense table per chunk of queries keeps it fixed too.
+        """
+        total = torch.zeros(n_elements, device=amount.device, dtype=torch.float32)
+        if amount.device.type == "cpu":
+            return total.index_add_(0, self.index.reshape(-1), amount.reshape(-1))
+        step = chunk_size(n_elements)
+        for low in range(0, self.index.shape[0], step):
+            part = torch.zeros(self.index[low : low + step].shape[0], n_elements, device=amount.device)
+            total += part.scatter_(1, self.index[low : low + step], amount[low : low + step]).sum(0)
+        return total
+
+
+def chunk_size(n_elements: int) -> int:
+    """Return how many queries are compared with ``n_elements`` memory elements at a time (at least 1)."""
+    return max(1, CHUNK_ELEMENTS // max(1, n_elements))
+
+
+def augment_memory(key: Tensor, shrinkage: Tensor | None = None) -> Tensor:
+    """Make memory rows whose inner product with `augment_query` rows is the similarity.
+
+    Row ``m`` is ``s_m / sqrt(C) * [-k_m^2, 2 k_m, -1]``, so that the anisotropic L2 similarity of the paper,
+    ``S[m, q] = -s_m / sqrt(C) * sum_c e[c, q] (k[c, m] - k[c, q])^2``, becomes one matrix product.
+
+    Parameters
+    ----------
+    key : Tensor
+        (..., C, m) keys, any float type.
+    shrinkage : Tensor or None
+        (..., 1, m) or (..., m), at least 1 in XMem; None stands for 1.
+
+    Returns
+    -------
+    Tensor
+        (..., m, 2 C + 1) float32.
+    """
+    rows = key.float().transpose(-1, -2)
+    channels = rows.shape[-1]
+    table = torch.cat([-rows.square(), 2.0 * rows, rows.new_full((*rows.shape[:-1], 1), -1.0)], dim=-1)
+    if shrinkage is None:
+        return table * channels**-0.5
+    scale = shrinkage.float().reshape(*rows.shape[:-1], 1)
+    return table * (scale * channels**-0.5)
+
+
+def augment_query(key: Tensor, selection: Tensor | None = None) -> Tensor:
+    """Make query rows ``[e, e k, sum_c e k^2]`` for `augment_memory`.
+
+    Without selection the term of the query alone is left out, as XMem does: ``S = s (2 k.q - |k|^2) / sqrt(C)``.
+
+    Parameters
+    ----------
+    key : Tensor
+        (..., C, q) keys, any float type.
+    selection : Tensor or None
+        (..., C, q), 0 to 1 in XMem.
+
+    Returns
+    -------
+    Tensor
+        (..., q, 2 C + 1) float32.
+    """
+    rows = key.float().transpose(-1, -2)
+    if selection is None:
+        return torch.cat([torch.ones_like(rows), rows, rows.new_zeros((*rows.shape[:-1], 1))], dim=-1)
+    weight = selection.float().transpose(-1, -2)
+    weighted = weight * rows
+    return torch.cat([weight, weighted, (weighted * rows).sum(-1, keepdim=True)], dim=-1)
+
+
+def similarity(memory_rows: Tensor, query_rows: Tensor) -> Tensor:
+    """Compare augmented queries (..., q, D) with augmented memory (..., m, D); returns (..., q, m) float32."""
+    with torch.autocast(query_rows.device.type, enabled=False):
+        return query_rows @ memory_rows.transpose(-1, -2)
+
+
+def full_affinity(scores: Tensor) -> Tensor:
+    """Softmax over all memory elements: (..., q, m) similarities to weights that sum to 1 over ``m``."""
+    return torch.softmax(scores, dim=-1)
+
+
+def topk_affinity(scores: Tensor, top_k: int | None) -> SparseAffinity:
+    """Softmax over the ``top_k`` most similar elements of each query.
+
+    ``top_k`` is clamped to the number of elements, and the maximum is subtracted before ``exp``: queries far from all
+    of memory give no NaN. Elements of exactly equal similarity at the cut: one of them, the same in every run on one machine.
+
+    Parameters
+    ----------
+    scores : Tensor
+        (q, m) float32 similarities, ``m`` at least 1.
+    top_k : int or None
+        None: all elements.
+
+    Returns
+    -------
+    SparseAffinity
+        With ``k = min(top_k, m)``, or ``m``.
+    """
+    n_elements = scores.shape[-1]
+    if top_k is None or top_k >= n_elements:
+        index = torch.arange(n_elements, device=scores.device).expand(scores.shape[0], n_elements)
+        return SparseAffinity(index, torch.softmax(scores, dim=-1))
+    best, index = torch.topk(scores, top_k, dim=-1)
+    return SparseAffinity(index, torch.softmax(best, dim=-1))
+
+
+def readout(affinity: SparseAffinity, values: Tensor) -> Tensor:
+    """Average the values of the elements that answer, as a weighted gather.
+
+    Parameters
+    ----------
+    affinity : SparseAffinity
+        Of ``q`` queries.
+    values : Tensor
+        (m, C) float, one row per memory element.
+
+    Returns
+    -------
+    Tensor
+        (q, C) in the type of ``values``; sums run in float32.
+    """
+    if affinity.index.shape[1] == values.shape[0]:
+        return (affinity.weight @ values.float()).to(values.dtype)
+    if values.dtype != torch.float32:
+        picked = values[affinity.index].float()
+        return torch.einsum("qk,qkc->qc", affinity.weight, picked).to(values.dtype)
+    return functional.embedding_bag(affinity.index, values, mode="sum", per_sample_weights=affinity.weight)
+
+
+def read_dense(
+    memory_key: Tensor,
+    shrinkage: Tensor | None,
+    query_key: Tensor,
+    selection: Tensor | None,
+    value: Tensor,
+    top_k: int | None = None,
+    valid: Tensor | None = None,
+) -> Tensor:
+    """Read a batch of memories; differentiable in every tensor, for training.
+
+    Parameters
+    ----------
+    memory_key : Tensor
+        (B, C, M).
+    shrinkage : Tensor or None
+        (B, 1, M).
+    query_key : Tensor
+        (B, C, Q).
+    selection : Tensor or None
+        (B, C, Q).
+    value : Tensor
+        (B, V, M).
+    top_k : int or None
+        None: all elements.
+    valid : Tensor or None
+        (B, M) bool; False elements never answer. Each batch item needs at least one valid element.
+
+    Returns
+    -------
+    Tensor
+        (B, V, Q) in the type of ``value``.
+    """
+    scores = similarity(augment_memory(memory_key, shrinkage), augment_query(query_key, selection))
+    if valid is not None:
+        scores = scores.masked_fill(~valid[:, None, :], float("-inf"))
+    n_elements = scores.shape[-1]
+    if top_k is None or top_k >= n_elements:
+        weight = torch.softmax(scores, dim=-1)
+    else:
+        best, index = torch.topk(scores, top_k, dim=-1)
+        weight = torch.zeros_like(scores).scatter(-1, index, torch.softmax(best, dim=-1))
+    with torch.autocast(value.device.type, enabled=False):
+        return torch.einsum("bqm,bvm->bvq", weight, value.float()).to(value.dtype)
