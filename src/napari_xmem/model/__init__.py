@@ -1,0 +1,24 @@
+"""The XMem network: tensors in, tensors out. It knows no memory, no files but its weights, and no viewer.
+
+Reading order: `xmem` (the whole), `key_encoder`, `value_encoder`, `decoder`, `sensory_update`, `blocks`.
+"""
+
+from __future__ import annotations
+
+from napari_xmem.model.aggregate import soft_aggregate
+from napari_xmem.model.checkpoint import infer_config, load_model, save_model
+from napari_xmem.model.device import resolve_device
+from napari_xmem.model.features import DecoderContext, ImageFeatures, ValueContext
+from napari_xmem.model.xmem import XMem
+
+__all__ = [
+    "DecoderContext",
+    "ImageFeatures",
+    "ValueContext",
+    "XMem",
+    "infer_config",
+    "load_model",
+    "resolve_device",
+    "save_model",
+    "soft_aggregate",
+]
