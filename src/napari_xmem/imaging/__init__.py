@@ -1,0 +1,41 @@
+"""Arrays in, arrays out: axes, intensity, scaling, padding, seeds and labels."""
+
+from __future__ import annotations
+
+from napari_xmem.imaging.axes import AxisPlan
+from napari_xmem.imaging.contrast import local_contrast, luminance
+from napari_xmem.imaging.labels import (
+    MAX_ID,
+    label_dtype,
+    labels_to_masks,
+    median_diameter_px,
+    object_areas,
+    object_boxes,
+    object_ids,
+)
+from napari_xmem.imaging.normalise import IntensityNormaliser, NonFinitePixelsWarning
+from napari_xmem.imaging.scaling import Padding, resize_image, resize_labels, scale_factor
+from napari_xmem.imaging.seeds import check_labels, normalise_seeds
+from napari_xmem.imaging.source import FrameSource
+
+__all__ = [
+    "MAX_ID",
+    "AxisPlan",
+    "FrameSource",
+    "IntensityNormaliser",
+    "NonFinitePixelsWarning",
+    "Padding",
+    "check_labels",
+    "label_dtype",
+    "labels_to_masks",
+    "local_contrast",
+    "luminance",
+    "median_diameter_px",
+    "normalise_seeds",
+    "object_areas",
+    "object_boxes",
+    "object_ids",
+    "resize_image",
+    "resize_labels",
+    "scale_factor",
+]

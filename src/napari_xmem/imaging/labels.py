@@ -1,0 +1,105 @@
+"""Label images: ids, sizes, boxes and masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_xmem.errors import SeedError
+
+__all__ = [
+    "MAX_ID",
+    "label_dtype",
+    "labels_to_masks",
+    "median_diameter_px",
+    "object_areas",
+    "object_boxes",
+    "object_ids",
+]
+
+MAX_ID = 2**31 - 1
+_COUNTABLE = 1 << 20
+
+
+def label_dtype(max_id: int) -> type[np.uint16] | type[np.int32]:
+    """Choose the smallest of uint16 (which napari refreshes several times faster) and int32 that holds `max_id`.
+
+    Raises
+    ------
+    SeedError
+        If `max_id` is above 2**31 - 1.
+    """
+    if max_id > MAX_ID:
+        raise SeedError(f"the largest label is {max_id}, expected at most {MAX_ID} (2**31 - 1); relabel the seeds.")
+    return np.uint16 if max_id <= np.iinfo(np.uint16).max else np.int32
+
+
+def object_areas(labels: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count pixels per object of an integer label image of any shape.
+
+    Returns
+    -------
+    ids : ndarray, (O,), int64
+        Labels above 0 that occur, ascending.
+    areas_px : ndarray, (O,), int64
+        Their pixels.
+    """
+    flat = np.asarray(labels).reshape(-1)
+    if flat.size and flat.dtype.kind != "b" and 0 <= int(flat.min()) and int(flat.max()) < _COUNTABLE:
+        counts = np.bincount(flat.astype(np.int64, copy=False))
+        counts[0] = 0
+        ids = np.flatnonzero(counts)
+        return ids.astype(np.int64), counts[ids].astype(np.int64)
+    ids, counts = np.unique(flat, return_counts=True)
+    kept = ids > 0
+    return ids[kept].astype(np.int64), counts[kept].astype(np.int64)
+
+
+def object_ids(labels: NDArray[Any]) -> tuple[int, ...]:
+    """Return the labels above 0 that occur, ascending."""
+    return tuple(int(i) for i in object_areas(labels)[0])
+
+
+def median_diameter_px(labels: NDArray[Any]) -> float:
+    """Return the median diameter of the objects of one frame (Y, X), in pixels: of circles of the same areas.
+
+    Raises
+    ------
+    SeedError
+        If the frame holds no object.
+    """
+    areas = object_areas(labels)[1]
+    if areas.size == 0:
+        raise SeedError("the labels hold no object, so there is no diameter; expected pixels above 0.")
+    return float(np.median(2 * np.sqrt(areas / np.pi)))
+
+
+def object_boxes(labels: NDArray[Any]) -> dict[int, tuple[int, int, int, int]]:
+    """Find the box of every object of one frame (Y, X).
+
+    Returns
+    -------
+    dict
+        Object id to ``(y0, x0, y1, x1)`` in pixels, the ends exclusive. Cost does not depend on how large the ids are.
+    """
+    ys, xs = np.nonzero(labels)
+    ids, inverse = np.unique(np.asarray(labels)[ys, xs], return_inverse=True)
+    low = np.full((ids.size, 2), np.iinfo(np.int64).max)
+    high = np.full((ids.size, 2), -1)
+    for axis, values in enumerate((ys, xs)):
+        np.minimum.at(low[:, axis], inverse, values)
+        np.maximum.at(high[:, axis], inverse, values)
+    return {
+        int(i): (int(a[0]), int(a[1]), int(b[0]) + 1, int(b[1]) + 1)
+        for i, a, b in zip(ids, low, high, strict=True)
+        if i > 0
+    }
+
+
+def labels_to_masks(labels: NDArray[Any], ids: Sequence[int]) -> NDArray[np.bool_]:
+    """Return one mask per id: labels (Y, X) to bool (len(ids), Y, X)."""
+    wanted = np.asarray(ids, np.int64).reshape(-1, *(1,) * np.ndim(labels))
+    return np.asarray(labels)[None] == wanted

@@ -1,0 +1,97 @@
+"""Scaling and padding of frames and labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_xmem.errors import ConfigError
+
+__all__ = ["Padding", "resize_image", "resize_labels", "scale_factor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """Pixels added around a frame so that its sides suit the network.
+
+    Attributes
+    ----------
+    top, bottom, left, right : int
+        Added pixels, 0 or more.
+    """
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @classmethod
+    def to_multiple(cls, frame_shape: tuple[int, int], multiple: int, min_px: int = 0) -> Padding:
+        """Pad both sides evenly (the odd pixel last) to the next multiple of `multiple`, at least `min_px`."""
+        if multiple < 1 or min_px < 0:
+            raise ConfigError(f"multiple is {multiple} and min_px {min_px}, expected at least 1 and 0.")
+        extra = []
+        for size in frame_shape:
+            wanted = -(-max(size, min_px, 1) // multiple) * multiple
+            extra.append(wanted - size)
+        return cls(extra[0] // 2, extra[0] - extra[0] // 2, extra[1] // 2, extra[1] - extra[1] // 2)
+
+    def apply(self, array: NDArray[Any], mode: str = "constant") -> NDArray[Any]:
+        """Pad the last two axes with zeros, or with another `numpy.pad` mode."""
+        widths = [(0, 0)] * (array.ndim - 2) + [(self.top, self.bottom), (self.left, self.right)]
+        return np.pad(array, widths, mode=mode)  # type: ignore[call-overload]
+
+    def remove(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Cut the padding off the last two axes, as a view."""
+        rows, columns = array.shape[-2:]
+        return array[..., self.top : rows - self.bottom, self.left : columns - self.right]
+
+
+def scale_factor(diameter_px: float, nominal_px: float, limits: tuple[float, float] = (0.1, 8.0)) -> float:
+    """Return the factor by which to enlarge frames so that objects get the diameter a model is made for.
+
+    Parameters
+    ----------
+    diameter_px : float
+        Diameter of the objects in pixels of the movie, above 0.
+    nominal_px : float
+        Diameter the model is made for, in pixels; 0 for none, which returns 1.
+    limits : tuple of 2 float
+        Smallest and largest factor.
+    """
+    if not diameter_px > 0:
+        raise ConfigError(f"diameter_px is {diameter_px}, expected more than 0.")
+    return 1.0 if nominal_px <= 0 else float(np.clip(nominal_px / diameter_px, *limits))
+
+
+def resize_image(image: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Resize the last two axes linearly, smoothing first where that shrinks them.
+
+    Parameters
+    ----------
+    image : ndarray, (..., Y, X), float
+        Finite values.
+    shape : tuple of 2 int
+        New rows and columns.
+    """
+    out = np.empty((*image.shape[:-2], *shape), np.float32)
+    factors = [new / old for new, old in zip(shape, image.shape[-2:], strict=True)]
+    sigma = [max(0.0, (1 / f - 1) / 2) for f in factors]
+    for index in np.ndindex(*image.shape[:-2]):
+        plane = np.asarray(image[index], np.float32)
+        plane = ndimage.gaussian_filter(plane, sigma, mode="nearest") if any(sigma) else plane
+        ndimage.zoom(plane, factors, output=out[index], order=1, mode="nearest", grid_mode=True)
+    return out
+
+
+def resize_labels(labels: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    """Resize the last two axes of labels to `shape` by nearest pixel, keeping the dtype."""
+    rows, columns = (
+        np.minimum(((np.arange(new) + 0.5) * old / new).astype(np.int64), old - 1)
+        for new, old in zip(shape, labels.shape[-2:], strict=True)
+    )
+    return labels[..., rows[:, None], columns[None, :]]

@@ -1,0 +1,142 @@
+"""Seeds in any of the three accepted forms become frames of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_xmem.errors import SeedError
+from napari_xmem.imaging.labels import MAX_ID
+
+__all__ = ["check_labels", "normalise_seeds"]
+
+
+def normalise_seeds(
+    seeds: Any,
+    n_frames: int,
+    frame_shape: tuple[int, int],
+    start: int | None = None,
+) -> dict[int, NDArray[np.int64]]:
+    """Bring seeds into the form {frame: labels}.
+
+    Parameters
+    ----------
+    seeds : mapping or array-like
+        ``{frame: (Y, X) labels}``; or a (T, Y, X) stack in which all-zero frames are unannotated (read frame by frame);
+        or one (Y, X) image for frame `start`. Integer or bool (then one object, 1) of any width.
+    n_frames : int
+        Frames of the movie.
+    frame_shape : tuple of 2 int
+        Rows and columns of its frames, in pixels.
+    start : int, optional
+        Frame of a single (Y, X) image; 0 where not given.
+
+    Returns
+    -------
+    dict
+        Frame index, ascending, to labels (Y, X), int64, 0 background, up to 2**31 - 1. Only frames with labels.
+
+    Raises
+    ------
+    SeedError
+        If there are no labels at all, a shape or frame does not fit, or values are negative, too large or floats.
+    """
+    if isinstance(seeds, Mapping):
+        found = _from_mapping(seeds, n_frames, frame_shape)
+    else:
+        array = seeds if hasattr(seeds, "shape") and hasattr(seeds, "dtype") else _as_array(seeds)
+        if array.ndim == 2:
+            found = _from_mapping({0 if start is None else start: array}, n_frames, frame_shape)
+        elif array.ndim == 3:
+            found = _from_stack(array, n_frames, frame_shape)
+        else:
+            raise SeedError(
+                f"seeds have shape {tuple(array.shape)}; expected one frame (Y, X) = {tuple(frame_shape)}, "
+                f"a stack (T, Y, X) = {(n_frames, *frame_shape)} or a mapping {{frame: labels}}."
+            )
+    if not found:
+        raise SeedError("seeds are empty: no pixel is above 0 on any frame; draw at least one object.")
+    return found
+
+
+def check_labels(labels: Any, frame_shape: tuple[int, int], name: str = "seeds") -> NDArray[np.int64]:
+    """Check one frame of labels and return it as int64 (Y, X).
+
+    Parameters
+    ----------
+    labels : array-like, (Y, X)
+        Integers or bool.
+    frame_shape : tuple of 2 int
+        Expected rows and columns.
+    name : str
+        What to call the labels in messages.
+
+    Raises
+    ------
+    SeedError
+        If shape, dtype or values do not fit.
+    """
+    array = _as_array(labels)
+    if array.shape != tuple(frame_shape):
+        hint = " (rows and columns are swapped: transpose them)" if array.shape == tuple(frame_shape)[::-1] else ""
+        raise SeedError(
+            f"{name} have shape {array.shape}, expected {tuple(frame_shape)} like the movie's frames{hint}."
+        )
+    if array.dtype.kind not in "bui":
+        raise SeedError(_not_integers(array, name))
+    if array.size and array.dtype.kind == "i" and int(array.min()) < 0:
+        raise SeedError(f"{name} hold {int(array.min())}; labels are 0 for background and above 0 for objects.")
+    if array.size and array.dtype.itemsize >= 4 and int(array.max()) > MAX_ID:
+        raise SeedError(
+            f"{name} hold the label {int(array.max())}, expected at most {MAX_ID} (2**31 - 1); relabel them."
+        )
+    return array.astype(np.int64)
+
+
+def _as_array(labels: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(labels)
+    except ValueError as error:
+        raise SeedError(f"seeds are no regular array ({error}); expected labels (Y, X) or (T, Y, X).") from error
+
+
+def _not_integers(array: NDArray[Any], name: str) -> str:
+    text = f"{name} have dtype {array.dtype}, expected integers"
+    if array.dtype.kind != "f":
+        return f"{text}."
+    if np.isfinite(array).all() and (array == np.round(array)).all():
+        return f"{text}; their values are whole numbers, so convert them: seeds.astype(np.int32)."
+    return f"{text}; their values are fractions or not finite, so this is an image rather than labels."
+
+
+def _from_mapping(
+    seeds: Mapping[Any, Any], n_frames: int, frame_shape: tuple[int, int]
+) -> dict[int, NDArray[np.int64]]:
+    found = {}
+    for frame in seeds:
+        if isinstance(frame, bool) or not isinstance(frame, (int, np.integer)):
+            raise SeedError(f"seeds are given for frame {frame!r}, expected a whole number.")
+        if not 0 <= frame < n_frames:
+            raise SeedError(f"seeds are given for frame {frame}, but the movie has frames 0 to {n_frames - 1}.")
+    for frame in sorted(seeds):
+        labels = check_labels(seeds[frame], frame_shape, f"seeds of frame {frame}")
+        if labels.any():
+            found[int(frame)] = labels
+    return found
+
+
+def _from_stack(stack: Any, n_frames: int, frame_shape: tuple[int, int]) -> dict[int, NDArray[np.int64]]:
+    if tuple(stack.shape) != (n_frames, *frame_shape):
+        raise SeedError(
+            f"seeds have shape {tuple(stack.shape)}, expected {(n_frames, *frame_shape)} like the movie; "
+            "for labels of some frames only pass {frame: labels}."
+        )
+    found = {}
+    for frame in range(n_frames):
+        labels = check_labels(stack[frame], frame_shape, f"seeds of frame {frame}")
+        if labels.any():
+            found[frame] = labels
+    return found

@@ -1,0 +1,169 @@
+"""A movie as something that is read one frame at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_xmem.errors import InputError
+from napari_xmem.imaging.axes import AxisPlan
+
+__all__ = ["FrameSource"]
+
+MAX_CHANNELS = 3
+
+
+class FrameSource:
+    """Read frames of a movie one at a time, never the whole.
+
+    Parameters
+    ----------
+    frames : array-like
+        (T, Y, X) or (T, Y, X, C), any numeric or bool dtype and byte order: numpy, memmap, dask, zarr, anything with
+        ``shape``, ``dtype`` and indexing; or a sequence of frames (Y, X[, C]). Another `FrameSource` is taken over.
+    channel_axis : int, optional
+        Axis of the channels of a 4D array; the last where not given.
+    channels : sequence of int, optional
+        Channels to use, up to three; needed where there are more.
+    min_frames : int
+        Fewest frames accepted.
+
+    Raises
+    ------
+    InputError
+        If the array is a 2D image, too short, empty, not numeric, or has more than three channels and no choice.
+    """
+
+    def __init__(
+        self,
+        frames: Any,
+        channel_axis: int | None = None,
+        *,
+        channels: Sequence[int] | None = None,
+        min_frames: int = 2,
+    ) -> None:
+        if isinstance(frames, FrameSource):
+            channels = frames._channels if channels is None else channels
+            self._array, self._plan = frames._array, frames._plan
+        else:
+            self._array = frames if hasattr(frames, "shape") and hasattr(frames, "dtype") else _Listed(frames)
+            self._plan = _plan(tuple(int(n) for n in self._array.shape), channel_axis, min_frames)
+        self.dtype: np.dtype[Any] = _native(np.dtype(self._array.dtype))
+        self._channels = _choose_channels(channels, self._plan.n_channels)
+
+    def __len__(self) -> int:
+        return self._plan.n_frames
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        return (self.read(t) for t in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"FrameSource(shape={self.shape}, dtype={self.dtype})"
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """Rows and columns of a frame, in pixels."""
+        return self._plan.frame_shape
+
+    @property
+    def n_channels(self) -> int:
+        """Channels that `read` returns: 1 (grey) to 3."""
+        return self._plan.n_channels if self._channels is None else len(self._channels)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(T, Y, X) or (T, Y, X, C)."""
+        return (len(self), *self.frame_shape, *(() if self.n_channels == 1 else (self.n_channels,)))
+
+    def read(self, t: int) -> NDArray[Any]:
+        """Read frame `t` (0 to T - 1) as an ndarray (Y, X) or (Y, X, C) in native byte order.
+
+        Raises
+        ------
+        InputError
+            If `t` is outside the movie, or the frame cannot be read or has another shape than the first.
+        """
+        if not 0 <= t < len(self):
+            raise InputError(f"frame {t} does not exist: the movie has frames 0 to {len(self) - 1}.")
+        try:
+            frame = np.asarray(self._array[self._plan.index(int(t))])
+        except InputError:
+            raise
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"frame {t} cannot be read ({error}); is the file complete?") from error
+        frame = self._plan.order_frame(frame)
+        if self._channels is not None and frame.ndim == 3:
+            frame = frame[..., list(self._channels)]
+            frame = frame[..., 0] if len(self._channels) == 1 else frame
+        return frame.astype(self.dtype, copy=False)
+
+
+class _Listed:
+    """A sequence of frames seen as an array indexed by (t, ...)."""
+
+    def __init__(self, frames: Sequence[Any]) -> None:
+        if isinstance(frames, (str, bytes)) or not isinstance(frames, Sequence) or not frames:
+            raise InputError(
+                f"frames are {type(frames).__name__}, expected an array (T, Y, X[, C]) or a list of frames (Y, X[, C])."
+            )
+        first = np.asarray(frames[0])
+        if first.ndim not in (2, 3) or (first.ndim == 3 and first.shape[-1] > 4):
+            raise InputError(
+                f"the first of the listed frames has shape {first.shape}, expected (Y, X) or (Y, X, C); "
+                "for a multiscale image pass its first level."
+            )
+        self._frames, self._frame_shape = frames, first.shape
+        self.shape = (len(frames), *first.shape)
+        self.dtype = np.result_type(*{np.asarray(frame).dtype for frame in frames[:64]})
+
+    def __getitem__(self, index: tuple[Any, ...]) -> NDArray[Any]:
+        frame = np.asarray(self._frames[index[0]])
+        if frame.shape != self._frame_shape:
+            raise InputError(f"frame {index[0]} has shape {frame.shape}, the first {self._frame_shape}.")
+        return frame[index[1:]]
+
+
+def _plan(shape: tuple[int, ...], channel_axis: int | None, min_frames: int) -> AxisPlan:
+    if len(shape) == 2 or (len(shape) == 3 and channel_axis is not None):
+        raise InputError(
+            f"the movie has shape {shape}: that is a single 2D image; expected (T, Y, X) or (T, Y, X, C) with at least "
+            f"{min_frames} frames."
+        )
+    if len(shape) not in (3, 4):
+        raise InputError(f"the movie has shape {shape}, expected (T, Y, X) or (T, Y, X, C).")
+    if 0 in shape:
+        raise InputError(f"the movie has shape {shape}: it holds no pixels.")
+    axes = "TYX"
+    if len(shape) == 4:
+        axis = 3 if channel_axis is None else channel_axis % 4
+        axes = axes[:axis] + "C" + axes[axis:]
+    plan = AxisPlan.from_axes(shape, axes)
+    if plan.n_frames < min_frames:
+        raise InputError(
+            f"the movie has {plan.n_frames} frame, expected at least {min_frames}: there is nothing to propagate to. "
+            f"If its order of axes is another one than {axes}, reorder it."
+        )
+    return plan
+
+
+def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    if dtype.kind not in "buif":
+        raise InputError(f"the movie has dtype {dtype}, expected bool, integers or floats.")
+    return dtype.newbyteorder("=")
+
+
+def _choose_channels(channels: Sequence[int] | None, n_channels: int) -> tuple[int, ...] | None:
+    if channels is None:
+        if n_channels > MAX_CHANNELS:
+            raise InputError(
+                f"the movie has {n_channels} channels, expected up to {MAX_CHANNELS}; choose some "
+                "(channels=[0, 1] or --channels 0,1). If that axis is no channel axis, reorder the axes."
+            )
+        return None
+    chosen = tuple(int(c) for c in channels)
+    if not 1 <= len(chosen) <= MAX_CHANNELS or not all(0 <= c < n_channels for c in chosen):
+        raise InputError(f"channels are {chosen}, expected 1 to {MAX_CHANNELS} numbers from 0 to {n_channels - 1}.")
+    return None if n_channels == 1 else chosen
