@@ -1,0 +1,108 @@
+"""What a training clip is, and what may be asked of the generators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from napari_xmem.errors import ConfigError
+from napari_xmem.training.clips.ops import Floats
+
+__all__ = ["Clip", "ClipConfig", "Mixture"]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One object followed in a window, as the network sees it.
+
+    Attributes
+    ----------
+    image : ndarray, shape (T, 4, H, W), float32
+        Three colours (0..1 between the percentiles of a field larger than the window, clipped to [-0.5, 2]; grey is
+        repeated) and the local contrast of their mean.
+    target, others : ndarray, shape (T, H, W), float32
+        1 inside the followed object / inside any other labelled object, else 0. Never both.
+    kind : str
+        Where the clip comes from, such as ``"crowd/usiigaci_phase"``.
+    """
+
+    image: Floats
+    target: Floats
+    others: Floats
+    kind: str
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Relative weights of the generators, of the still images and of the simulated kinds.
+
+    Attributes
+    ----------
+    warp : float
+        Crops of still images warped as a whole (true context and edges).
+    stills : float
+        Still images taken apart: every object and the background on their own paths.
+    crowd : float
+        Objects of one still image pasted densely: look-alikes that touch, hide, divide, leave.
+    shapes : float
+        Coloured, textured, articulated things before natural-looking scenes.
+    simulated : float
+        Movies of `napari_xmem.training.simulate`.
+    fluo, other, phase : float
+        How often the fluorescence, the stained / brightfield and the phase-contrast stills are used.
+    kinds : tuple of (str, float)
+        Simulated kinds with weights; empty: all kinds, equally often.
+    """
+
+    warp: float = 0.16
+    stills: float = 0.22
+    crowd: float = 0.24
+    shapes: float = 0.14
+    simulated: float = 0.24
+    fluo: float = 0.4
+    other: float = 0.2
+    phase: float = 0.4
+    kinds: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name != "kinds" and not value >= 0:
+                raise ConfigError(f"Weight {item.name} of the mixture is {value}, expected 0 or more.")
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    """Size and content of clips.
+
+    Attributes
+    ----------
+    window_px : int
+        Side of the window.
+    n_frames : int
+        Frames per clip.
+    mixture : Mixture
+        Which generators, how often.
+    diameter_px : tuple of 3 float
+        Smallest, usual and largest diameter ``sqrt(4 area / pi)`` the target is scaled to in frame 0.
+    absent : float
+        Share of clips in which something makes the target vanish for a time.
+    """
+
+    window_px: int = 160
+    n_frames: int = 5
+    mixture: Mixture = field(default_factory=Mixture)
+    diameter_px: tuple[float, float, float] = (26.0, 42.0, 60.0)
+    absent: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.window_px < 64:
+            raise ConfigError(f"window_px is {self.window_px}, expected at least 64.")
+        if self.n_frames < 2:
+            raise ConfigError(f"n_frames is {self.n_frames}, expected at least 2.")
+
+    def draw_diameter(self, rng: np.random.Generator) -> float:
+        """Draw a target diameter in pixels: log-normal around the usual one, within the limits."""
+        low, usual, high = self.diameter_px
+        return float(np.clip(usual * np.exp(0.22 * rng.standard_normal()), low, high))

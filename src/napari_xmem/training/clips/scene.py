@@ -1,0 +1,153 @@
+"""Draw sprites and a background into the window that follows the target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_xmem.training.clips.ops import Floats, affine, remap, resize
+from napari_xmem.training.clips.sprites import Sprite
+
+__all__ = ["Plate", "Rendered", "Scene", "render"]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plate:
+    """What lies behind everything.
+
+    Attributes
+    ----------
+    colour : ndarray, shape (H, W, C), float32
+    labelled : ndarray, shape (H, W), float32
+        1 inside objects that stay part of the background.
+    matrices : ndarray, shape (T, 2, 3), float64
+        From (y, x, 1) of the scene to the plate, pixels.
+    """
+
+    colour: Floats
+    labelled: Floats
+    matrices: Array
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A plate and sprites, drawn in order (the last lies on top)."""
+
+    plate: Plate
+    sprites: tuple[Sprite, ...]
+    kind: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A drawn clip before the camera.
+
+    Attributes
+    ----------
+    colour : ndarray, shape (T, H, W, C), float32
+    target, others : ndarray, shape (T, H, W), bool
+    kind : str
+    """
+
+    colour: Floats
+    target: npt.NDArray[np.bool_]
+    others: npt.NDArray[np.bool_]
+    kind: str
+
+
+def render(scene: Scene, corners: Array, window_px: int) -> Rendered:
+    """Draw every frame of a scene; label 1 is the target.
+
+    Parameters
+    ----------
+    scene : Scene
+    corners : ndarray, shape (T, 2)
+        Top left corner of the window in the scene, pixels.
+    window_px : int
+        Side of the window.
+    """
+    colours, targets, others = [], [], []
+    for t, corner in enumerate(corners):
+        colour, labels = _draw_plate(scene.plate, t, corner, window_px)
+        for sprite in scene.sprites:
+            if sprite.opacity[t] > 0.02:
+                _draw(sprite, t, corner, colour, labels)
+        colours.append(colour)
+        targets.append(labels == 1)
+        others.append(labels > 1)
+    return Rendered(np.stack(colours), np.stack(targets), np.stack(others), scene.kind)
+
+
+def _draw_plate(plate: Plate, t: int, corner: Array, window_px: int) -> tuple[Floats, npt.NDArray[np.int16]]:
+    matrix = plate.matrices[t].copy()
+    matrix[:, 2] += matrix[:, :2] @ corner
+    shape = (window_px, window_px)
+    colour = affine(plate.colour, matrix, shape)
+    labels = np.zeros(shape, np.int16)
+    if plate.labelled.any():
+        labels[affine(plate.labelled, matrix, shape) > 0.5] = 30_000
+    return colour, labels
+
+
+def _draw(sprite: Sprite, t: int, corner: Array, colour: Floats, labels: npt.NDArray[np.int16]) -> None:
+    """Blend one sprite into a frame, in place."""
+    height, width = sprite.cover.shape[:2]
+    centre = sprite.centre[t] - corner
+    bend = sprite.bend[t]
+    reach = np.abs(sprite.linear[t]) @ np.array([height, width]) / 2 + float(np.abs(bend).max())
+    low = np.maximum(np.floor(centre - reach), 0).astype(int)
+    high = np.minimum(np.ceil(centre + reach) + 1, labels.shape).astype(int)
+    if (high - low < 2).any():
+        return
+    where = (slice(low[0], high[0]), slice(low[1], high[1]))
+    y, x = _sources(sprite, t, centre, reach, low, high)
+    cover = remap(sprite.cover, y, x, "zero")
+    alpha = cover[..., 0] * np.float32(sprite.opacity[t])
+    _blend(sprite, t, colour[where], remap(sprite.colour, y, x, "edge"), alpha[..., None])
+    region = labels[where]
+    if sprite.opacity[t] > 0.5:
+        covered = cover[..., 1] > 0.5
+        region[covered] = sprite.label
+
+
+def _blend(sprite: Sprite, t: int, behind: Floats, picture: Floats, alpha: Floats) -> None:
+    lit = (picture - sprite.level) * np.float32(sprite.gain[t])
+    if sprite.blend == "add":
+        behind += alpha * lit
+    else:
+        behind += alpha * (lit + sprite.level - behind)
+
+
+def _sources(
+    sprite: Sprite, t: int, centre: Array, reach: Array, low: npt.NDArray[np.int_], high: npt.NDArray[np.int_]
+) -> tuple[Floats, Floats]:
+    """Return the places in the sprite's picture that the pixels of a box of the window show."""
+    back = np.linalg.inv(sprite.linear[t]).astype(np.float32)
+    rows = np.arange(low[0], high[0], dtype=np.float32)[:, None] - np.float32(centre[0])
+    columns = np.arange(low[1], high[1], dtype=np.float32)[None] - np.float32(centre[1])
+    y = back[0, 0] * rows + back[0, 1] * columns
+    x = back[1, 0] * rows + back[1, 1] * columns
+    bend = sprite.bend[t]
+    if float(np.abs(bend).max()) > 0.3:
+        field = _bend_field(bend, centre, reach, low, high)
+        y += field[..., 0]
+        x += field[..., 1]
+    y += np.float32((sprite.cover.shape[0] - 1) / 2)
+    x += np.float32((sprite.cover.shape[1] - 1) / 2)
+    return y, x
+
+
+def _bend_field(
+    bend: Floats, centre: Array, reach: Array, low: npt.NDArray[np.int_], high: npt.NDArray[np.int_]
+) -> Floats:
+    """Cut the part of the elastic field (defined over the whole sprite) that a clipped box needs."""
+    first = np.floor(centre - reach).astype(int)
+    full = np.ceil(centre + reach).astype(int) + 1 - first
+    field = resize(bend, (int(full[0]), int(full[1])))
+    start = low - first
+    stop = start + (high - low)
+    return field[start[0] : stop[0], start[1] : stop[1]]

@@ -1,0 +1,169 @@
+"""Things that can be put into a scene, and how they are cut from still images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_xmem.training.clips.ops import Floats, blur, resize
+from napari_xmem.training.clips.store import Still
+
+__all__ = ["Sprite", "cut_object", "inpaint"]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """A picture with soft edges on its own path.
+
+    Attributes
+    ----------
+    colour : ndarray, shape (h, w, C), float32
+        Picture; C is 1 or 3.
+    cover : ndarray, shape (h, w, 2), float32
+        Opacity 0..1, and the labelled part as 0..1 (inside from 0.5).
+    label : int
+        Label it paints; 0 paints none (it hides what it covers).
+    centre : ndarray, shape (T, 2), float64
+        Where the middle of the picture lies, y, x in scene pixels.
+    linear : ndarray, shape (T, 2, 2), float64
+        Turn and stretch of the picture about its middle, on (y, x).
+    bend : ndarray, shape (T, g, g, 2), float32
+        Elastic displacement over its bounding box, pixels.
+    opacity, gain : ndarray, shape (T,), float64
+        Overall opacity 0..1 and brightness relative to `level`.
+    blend : {"over", "add"}
+        Hide what is behind, or add light to it.
+    level : float
+        Brightness of the picture's surroundings.
+    """
+
+    colour: Floats
+    cover: Floats
+    label: int
+    centre: Array
+    linear: Array
+    bend: Floats
+    opacity: Array
+    gain: Array
+    blend: str = "over"
+    level: float = 0.0
+
+    def posed(self, **changes: object) -> Sprite:
+        """Return a copy with other paths."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """An object cut from a still image, at the scale of the clip.
+
+    Attributes
+    ----------
+    colour : ndarray, shape (h, w, 1), float32
+    cover : ndarray, shape (h, w, 2), float32
+        Opacity and mask.
+    middle : ndarray, shape (2,)
+        Middle of the picture, y, x in pixels of the scaled image.
+    diameter : float
+        ``sqrt(4 area / pi)`` at the scale of the clip.
+    level : float
+        Brightness around the object.
+    """
+
+    colour: Floats
+    cover: Floats
+    middle: Array
+    diameter: float
+    level: float
+
+    def sprite(self, label: int, centre: Array, linear: Array, bend: Floats, blend: str = "over") -> Sprite:
+        """Put the cut on a path; opaque and unchanged in brightness."""
+        ones = np.ones(len(centre))
+        return Sprite(self.colour, self.cover, label, centre, linear, bend, ones, ones, blend, self.level)
+
+
+def cut_object(still: Still, index: int, scale: float, edge_px: float, spread: float) -> Cut:
+    """Cut one object out with soft edges that keep some of its surroundings (halo, blur), never its neighbours.
+
+    Parameters
+    ----------
+    still : Still
+    index : int
+        Position of the object in ``still.ids``.
+    scale : float
+        Pixels of the clip per pixel of the still.
+    edge_px : float
+        Softness of the edge, pixels of the clip.
+    spread : float
+        1: opacity 1 up to the outline; 2 reaches about `edge_px` beyond.
+    """
+    top, bottom, left, right = (int(v) for v in still.boxes[index])
+    margin = int(np.ceil((2.5 * edge_px + 2) / scale))
+    rows = slice(max(top - margin, 0), min(bottom + margin, still.image.shape[0]))
+    columns = slice(max(left - margin, 0), min(right + margin, still.image.shape[1]))
+    labels = still.labels[rows, columns]
+    shape = (max(4, round(labels.shape[0] * scale)), max(4, round(labels.shape[1] * scale)))
+    own = labels == still.ids[index]
+    colour = still.normalised(rows, columns)
+    free = (labels == 0) | own
+    ring = colour[labels == 0]
+    level = float(np.median(ring)) if ring.size else float(colour.min())
+    mask = resize(own.astype(np.float32), shape)
+    if scale > 1.5:
+        mask = blur(mask, 0.35 * scale)
+    alpha = np.clip(blur((mask > 0.5).astype(np.float32), edge_px) * (1 + spread), 0, 1)
+    alpha = alpha * np.clip(resize(free.astype(np.float32), shape, smooth=False), 0, 1) ** 2
+    alpha[[0, -1]] = 0.0
+    alpha[:, [0, -1]] = 0.0
+    middle = np.array([(rows.start + rows.stop) / 2, (columns.start + columns.stop) / 2]) * scale - 0.5
+    cover = np.stack([alpha, np.clip(mask, 0, 1)], axis=-1)
+    return Cut(resize(colour, shape)[..., None], cover, middle, float(still.diameters[index]) * scale, level)
+
+
+def inpaint(image: Floats, hole: npt.NDArray[np.bool_], rng: np.random.Generator) -> Floats:
+    """Fill holes with the blurred neighbourhood and texture of the rest.
+
+    Parameters
+    ----------
+    image : ndarray, shape (H, W), float32
+    hole : ndarray, shape (H, W), bool
+    rng : Generator
+
+    Returns
+    -------
+    ndarray, shape (H, W), float32
+        Equal to `image` outside the holes.
+    """
+    if not hole.any():
+        return image
+    weight = (~hole).astype(np.float32)
+    if not weight.any():
+        return np.full_like(image, float(np.median(image)))
+    smooth = _pull_push(image * weight, weight)
+    residual = (image - smooth) * weight
+    spread = float(np.sqrt((residual**2).sum() / max(weight.sum(), 1.0)))
+    texture = 0.7 * blur(rng.standard_normal(image.shape, np.float32), 0.8) * spread
+    filled = hole.copy()
+    for _ in range(3):
+        move = (int(rng.integers(image.shape[0])), int(rng.integers(image.shape[1])))
+        there = np.roll(weight, move, (0, 1)) > 0
+        take = filled & there
+        texture[take] = np.roll(residual, move, (0, 1))[take]
+        filled &= ~there
+    return np.where(hole, smooth + texture, image).astype(np.float32)
+
+
+def _pull_push(weighted: Floats, weight: Floats) -> Floats:
+    """Fill where `weight` is 0 from ever coarser means (Gortler et al. 1996, the lumigraph's pull-push)."""
+    if min(weight.shape) <= 2:
+        return np.full_like(weighted, float(weighted.sum() / max(float(weight.sum()), 1e-6)))
+    half = ((weight.shape[0] + 1) // 2, (weight.shape[1] + 1) // 2)
+    coarse_weight = resize(weight, half)
+    coarse = _pull_push(resize(weighted, half), coarse_weight)
+    here = weighted / np.maximum(weight, 1e-6)
+    known = np.clip(weight * 1.5, 0, 1)
+    return known * here + (1 - known) * resize(coarse, weight.shape, smooth=False)
