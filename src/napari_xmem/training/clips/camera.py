@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_xmem.training.clips.clip import Clip
 from napari_xmem.training.clips.ops import Floats, blur, box_mean, resize
-from napari_xmem.training.clips.scene import Rendered
+
+if TYPE_CHECKING:
+    from napari_xmem.training.clips.scene import Rendered
 
 __all__ = ["finish", "photograph"]
 
 CONTRAST_PX = 21
+_EPSILON = 0.02
 
 
 def photograph(rng: np.random.Generator, drawn: Rendered) -> Rendered:
@@ -73,7 +77,7 @@ def _light(rng: np.random.Generator, colour: Floats) -> Floats:
         drift = np.cumsum(rng.normal(rng.normal(0, 0.03), 0.02, frames)).astype(np.float32)
         colour = colour * np.exp(drift - drift[0])[:, None, None, None]
     if rng.random() < 0.1:
-        flicker = rng.normal(0, 0.06, frames).astype(np.float32)
+        flicker = np.asarray(rng.normal(0, 0.06, frames), np.float32)
         colour = colour + flicker[:, None, None, None]
     return colour
 
@@ -102,7 +106,7 @@ def local_contrast(grey: Floats) -> Floats:
     mean = box_mean(grey, CONTRAST_PX)
     square = box_mean(grey * grey, CONTRAST_PX)
     spread = np.sqrt(np.maximum(square - mean * mean, 0))
-    return np.asarray(np.clip((grey - mean) / (spread + 1e-3), -3, 3) * np.float32(0.33), np.float32)
+    return np.asarray(np.clip((grey - mean) / (spread + _EPSILON), -3, 3) * np.float32(0.33), np.float32)
 
 
 def finish(drawn: Rendered) -> Clip:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_xmem.errors import ConfigError
-from napari_xmem.training.clips.ops import Floats
+
+if TYPE_CHECKING:
+    from napari_xmem.training.clips.ops import Floats
 
 __all__ = ["Clip", "ClipConfig", "Mixture"]
 

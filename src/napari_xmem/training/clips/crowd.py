@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
-from napari_xmem.training.clips.clip import ClipConfig
 from napari_xmem.training.clips.events import divide, vanish
 from napari_xmem.training.clips.ops import Floats, blur, resize
 from napari_xmem.training.clips.paths import Liveliness, Motion, random_motion, window_path
 from napari_xmem.training.clips.scene import Plate, Rendered, Scene, render
 from napari_xmem.training.clips.sprites import Cut, Sprite, cut_object, inpaint
 from napari_xmem.training.clips.stills import cut_field, plate_matrices
-from napari_xmem.training.clips.store import Still
+
+if TYPE_CHECKING:
+    from napari_xmem.training.clips.clip import ClipConfig
+    from napari_xmem.training.clips.store import Still
 
 __all__ = ["crowd"]
 
@@ -63,8 +67,9 @@ def _cuts(
     kinds = rng.permutation(other)[: min(number, 10)]
     edge, spread = float(rng.uniform(0.7, 2.2)), float(rng.uniform(0.4, 1.4))
     pieces = [cut_object(still, int(k), scale, edge, spread) for k in (index, *kinds)]
-    more = rng.integers(1, len(pieces), max(0, number - len(kinds))) if len(kinds) else []
-    return pieces + [pieces[int(k)] for k in more]
+    if not len(kinds):
+        return pieces
+    return pieces + [pieces[int(k)] for k in rng.integers(1, len(pieces), max(0, number - len(kinds)))]
 
 
 def _pack(rng: np.random.Generator, diameters: Array, size: int) -> Array:
@@ -116,7 +121,7 @@ def _plate(
         centre = rng.uniform(0.2, 0.8, 2) * limit
         image, labels, _, _ = cut_field(still, centre, side / scale)
         shape = (round(image.shape[0] * scale), round(image.shape[1] * scale))
-        hole = blur(resize((labels > 0).astype(np.float32), shape, smooth=False), 2.0) > 0.06
+        hole = blur(resize((labels > 0).astype(np.float32), shape, smooth=False), 2.0 + 0.5 * scale) > 0.02
         colour = inpaint(resize(image, shape), hole, rng)
     else:
         shape = (side, side)

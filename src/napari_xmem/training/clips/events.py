@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
-from napari_xmem.training.clips.sprites import Sprite
+if TYPE_CHECKING:
+    from napari_xmem.training.clips.sprites import Sprite
 
 __all__ = ["divide", "vanish"]
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_xmem.errors import InputError
 from napari_xmem.training.clips.camera import finish, photograph
-from napari_xmem.training.clips.clip import Clip, ClipConfig
 from napari_xmem.training.clips.crowd import crowd
-from napari_xmem.training.clips.scene import Rendered
 from napari_xmem.training.clips.stills import taken_apart, warped
-from napari_xmem.training.clips.store import Still, StillStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_xmem.training.clips.clip import Clip, ClipConfig
+    from napari_xmem.training.clips.scene import Rendered
+    from napari_xmem.training.clips.store import Still, StillStore
 
 __all__ = ["ClipMaker"]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-__all__ = ["Floats", "affine", "blur", "box_mean", "remap", "resize", "single_threaded"]
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["Border", "Floats", "affine", "blur", "box_mean", "remap", "resize", "single_threaded"]
 
 Floats = npt.NDArray[np.float32]
 Border = Literal["reflect", "edge", "zero"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_xmem.training.clips.ops import Floats
+if TYPE_CHECKING:
+    from napari_xmem.training.clips.ops import Floats
 
 __all__ = ["Liveliness", "Motion", "random_motion", "walk", "window_path"]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_xmem.training.clips.ops import Floats, affine, remap, resize
-from napari_xmem.training.clips.sprites import Sprite
+
+if TYPE_CHECKING:
+    from napari_xmem.training.clips.sprites import Sprite
 
 __all__ = ["Plate", "Rendered", "Scene", "render"]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_xmem.training.clips.ops import Floats, blur, resize
-from napari_xmem.training.clips.store import Still
+
+if TYPE_CHECKING:
+    from napari_xmem.training.clips.store import Still
 
 __all__ = ["Sprite", "cut_object", "inpaint"]
 
@@ -116,7 +119,8 @@ def cut_object(still: Still, index: int, scale: float, edge_px: float, spread: f
     if scale > 1.5:
         mask = blur(mask, 0.35 * scale)
     alpha = np.clip(blur((mask > 0.5).astype(np.float32), edge_px) * (1 + spread), 0, 1)
-    alpha = alpha * np.clip(resize(free.astype(np.float32), shape, smooth=False), 0, 1) ** 2
+    alpha *= np.clip(2 * resize(free.astype(np.float32), shape, smooth=False) - 1, 0, 1)
+    alpha = np.maximum(alpha, np.clip(3 * mask - 0.6, 0, 1))
     alpha[[0, -1]] = 0.0
     alpha[:, [0, -1]] = 0.0
     middle = np.array([(rows.start + rows.stop) / 2, (columns.start + columns.stop) / 2]) * scale - 0.5
@@ -166,4 +170,5 @@ def _pull_push(weighted: Floats, weight: Floats) -> Floats:
     coarse = _pull_push(resize(weighted, half), coarse_weight)
     here = weighted / np.maximum(weight, 1e-6)
     known = np.clip(weight * 1.5, 0, 1)
-    return known * here + (1 - known) * resize(coarse, weight.shape, smooth=False)
+    filled: Floats = known * here + (1 - known) * resize(coarse, (weight.shape[0], weight.shape[1]), smooth=False)
+    return filled

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
-from napari_xmem.training.clips.clip import ClipConfig
 from napari_xmem.training.clips.events import vanish
-from napari_xmem.training.clips.ops import Floats, blur, remap, resize
+from napari_xmem.training.clips.ops import Border, Floats, blur, remap, resize
 from napari_xmem.training.clips.paths import Liveliness, Motion, random_motion, walk, window_path
 from napari_xmem.training.clips.scene import Plate, Rendered, Scene, render
 from napari_xmem.training.clips.sprites import Sprite, cut_object, inpaint
-from napari_xmem.training.clips.store import Still
+
+if TYPE_CHECKING:
+    from napari_xmem.training.clips.clip import ClipConfig
+    from napari_xmem.training.clips.store import Still
 
 __all__ = ["Field", "cut_field", "plate_matrices", "taken_apart", "warped"]
 
@@ -68,7 +72,7 @@ def warped(rng: np.random.Generator, still: Still, config: ClipConfig) -> Render
     corners = window_path(rng, centre + motion.shift[0], size)
     where = centre + motion.shift[0] - corners
     bend = _wide_bend(rng, frames, live)
-    border = "edge" if rng.random() < 0.5 else "zero"
+    border: Border = "edge" if rng.random() < 0.4 else "zero"
     drawn = [
         _warp_frame(layers, centre, where[t], motion.linear[0, t], bend[t], size, border) for t in range(frames)
     ]
@@ -84,7 +88,7 @@ def _wide_bend(rng: np.random.Generator, frames: int, live: Liveliness) -> Float
 
 
 def _warp_frame(
-    layers: Floats, centre: Array, where: Array, linear: Array, bend: Floats, size: int, border: str
+    layers: Floats, centre: Array, where: Array, linear: Array, bend: Floats, size: int, border: Border
 ) -> Floats:
     back = np.linalg.inv(linear).astype(np.float32)
     rows = np.arange(size, dtype=np.float32)[:, None] - np.float32(where[0])
@@ -137,7 +141,7 @@ def taken_apart(rng: np.random.Generator, still: Still, config: ClipConfig) -> R
         for n, k in enumerate(inside)
     ]
     plate = _plate(rng, still, image, labels, still.ids[inside], scale, edge, frames, live)
-    rng.shuffle(sprites)  # type: ignore[arg-type]
+    rng.shuffle(sprites)
     if rng.random() < config.absent:
         sprites = vanish(rng, sprites, diameter, size)
     target = next(s for s in sprites if s.label == 1)
@@ -162,7 +166,7 @@ def _plate(
     lookup[movable] = 1.0
     hole = resize(lookup[labels], shape, smooth=False)
     kept = resize(((labels > 0) & (lookup[labels] == 0)).astype(np.float32), shape, smooth=False)
-    wide = (blur(hole, 1.0 + edge) > 0.08) & (kept < 0.5)
+    wide = (blur(hole, 1.0 + edge + 0.5 * scale) > 0.02) & (kept < 0.5)
     colour = inpaint(resize(image, shape), wide, rng)
     middle = np.array(shape) / 2
     return Plate(colour[..., None], kept, plate_matrices(rng, frames, live, middle))

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from napari_xmem.errors import InputError
-from napari_xmem.training.clips.ops import Floats
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_xmem.training.clips.ops import Floats
 
 __all__ = ["SOURCES", "Still", "StillStore"]
 
 SOURCES = {"fluo": "bbbc038_fluo", "other": "bbbc038_other", "phase": "usiigaci_phase"}
 _MIN_RANGE = 10.0
 _MIN_DIAMETER_PX = 8.0
+_MAX_RAGGED = {"bbbc038_other": 1.55}
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Still:
         ``sqrt(4 area / pi)`` in pixels.
     whole : ndarray, shape (N,), bool
         Whether the object stays clear of the image border.
+    ragged : ndarray, shape (N,), float64
+        Squared outline over area, 1 for a disc; roughly drawn masks have more.
     source : str
         File the image is from.
     """
@@ -52,6 +59,7 @@ class Still:
     centres: npt.NDArray[np.float64]
     diameters: npt.NDArray[np.float64]
     whole: npt.NDArray[np.bool_]
+    ragged: npt.NDArray[np.float64]
     source: str
 
     @property
@@ -67,11 +75,11 @@ class Still:
         return np.clip(part, -0.5, 2.0, out=part)
 
     def targets(self) -> npt.NDArray[np.int64]:
-        """Return indices of objects worth following: whole, not tiny, not specks beside much larger ones."""
+        """Return indices of objects worth following: whole, not tiny, not specks beside larger ones, well drawn."""
         if not len(self.ids):
             return np.zeros(0, np.int64)
         big = self.diameters >= max(_MIN_DIAMETER_PX, 0.55 * float(np.median(self.diameters)))
-        return np.flatnonzero(big & self.whole)
+        return np.flatnonzero(big & self.whole & (self.ragged < _MAX_RAGGED.get(self.source, np.inf)))
 
 
 def describe(image: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint16], source: str) -> Still:
@@ -92,7 +100,20 @@ def describe(image: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint16], sourc
     areas = np.bincount(labels.ravel(), minlength=int(ids.max(initial=0)) + 1)[ids]
     whole = (boxes[:, [0, 2]] > 0).all(1) & (boxes[:, 1] < image.shape[0]) & (boxes[:, 3] < image.shape[1])
     centres = np.stack([boxes[:, :2].mean(1), boxes[:, 2:].mean(1)], axis=1) - 0.5
-    return Still(image, labels, low, max(high, low + 1), ids, boxes, centres, np.sqrt(4 * areas / np.pi), whole, source)
+    diameters = np.sqrt(4 * areas / np.pi)
+    ragged = (_outlines(labels)[ids] / (4 * np.maximum(diameters, 1))) ** 2
+    return Still(image, labels, low, max(high, low + 1), ids, boxes, centres, diameters, whole, ragged, source)
+
+
+def _outlines(labels: npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
+    """Count the pixel edges around every label; a disc of diameter d has 4 d."""
+    size = int(labels.max()) + 1
+    padded = np.pad(labels, 1)
+    total = np.zeros(size, np.int64)
+    for a, b in ((padded[:, :-1], padded[:, 1:]), (padded[:-1], padded[1:])):
+        differ = a != b
+        total += np.bincount(a[differ], minlength=size) + np.bincount(b[differ], minlength=size)
+    return total
 
 
 class StillStore:

@@ -6,22 +6,24 @@ import multiprocessing
 import os
 import queue
 import traceback
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_xmem.errors import ConfigError, InputError
-from napari_xmem.training.clips.clip import Clip, ClipConfig, Mixture
+from napari_xmem.training.clips.clip import Clip, ClipConfig
 from napari_xmem.training.clips.make import ClipMaker
 from napari_xmem.training.clips.ops import Floats, single_threaded
 from napari_xmem.training.clips.store import StillStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.context import SpawnProcess
+    from types import TracebackType
 
 __all__ = ["ClipStream"]
 
@@ -95,7 +97,7 @@ def _work(job: _Job, clips: Any, stop: Any) -> None:
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Processes started inside inherit one numerical thread each."""
+    """Give processes started inside one numerical thread each."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
@@ -120,10 +122,8 @@ class ClipStream:
         Folder of the still images (``bbbc038_fluo.npz``, ...); None: simulated and drawn kinds only.
     seed : int
         0 or more.
-    window_px, n_frames : int
-        Size of a clip.
-    mixture : Mixture or None
-        Weights of the generators; None: the default.
+    config : ClipConfig or None
+        Size and content of the clips; None: the default.
     n_workers : int
         Processes; 0 makes clips in this process, on demand.
     split : {"train", "val"}
@@ -149,11 +149,9 @@ class ClipStream:
         self,
         data_dir: Path | str | None,
         seed: int = 0,
-        window_px: int = 160,
-        n_frames: int = 5,
-        mixture: Mixture | None = None,
-        n_workers: int = 1,
+        config: ClipConfig | None = None,
         *,
+        n_workers: int = 1,
         split: str = "train",
         start: int = 0,
         queued: int = 8,
@@ -162,7 +160,7 @@ class ClipStream:
             raise ConfigError(
                 f"n_workers {n_workers}, seed {seed}, start {start}, queued {queued}: expected 0 or more (queued: 1)."
             )
-        self.config = ClipConfig(window_px, n_frames, mixture or Mixture())
+        self.config = config or ClipConfig()
         self.position = start
         folder = Path(data_dir) if data_dir is not None else None
         if folder is not None:
@@ -208,7 +206,7 @@ class ClipStream:
                 if not self._processes[k].is_alive():
                     code = self._processes[k].exitcode
                     self.close()
-                    raise InputError(f"A clip worker ended with exit code {code}; try n_workers=0 to see why.") from None
+                    raise InputError(f"A clip worker ended with exit code {code}; n_workers=0 may show why.") from None
         if isinstance(got, str):
             self.close()
             raise InputError(f"A clip worker failed:\n{got}")
@@ -222,6 +220,7 @@ class ClipStream:
         Parameters
         ----------
         batch : int
+            Number of clips.
 
         Returns
         -------
