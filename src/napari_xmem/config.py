@@ -305,16 +305,12 @@ class PropagationConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """A training recipe: same recipe, seed and data give the same model.
+    """One stage of a training recipe: same recipe, seed and data give the same model.
 
     Attributes
     ----------
-    name : str
-        Name of the recipe.
-    seed : int
-        Seed of weights, clips and order.
     steps : int
-        Optimiser steps of the whole schedule.
+        Optimiser steps of this stage.
     batch : int
         Clips per step.
     clip_frames : int
@@ -323,29 +319,41 @@ class TrainingConfig:
         Side of the region an object is followed in; a multiple of the key stride.
     margin_px : int
         Image context around the region that only the key encoder sees.
-    learning_rate, weight_decay, gradient_clip : float
-        AdamW and gradient clipping.
+    learning_rate, learning_rate_end : float
+        AdamW's rate at the start and the end of the stage, linear in between.
+    weight_decay, gradient_clip : float
+        AdamW's weight decay, limit of the gradient's norm.
     warmup_steps : int
-        Linear warm-up.
+        Linear warm-up at the start of the stage.
     ema : float
         Decay of the weight average that is shipped.
-    checkpoint_seconds : float
-        Longest time between two checkpoints.
+    freeze_norm : bool
+        Use the running statistics of batch normalisation instead of the batch's.
     """
 
-    name: str = "cells-small"
-    seed: int = 0
     steps: int = 10_000
     batch: int = 8
-    clip_frames: int = 4
+    clip_frames: int = 5
     region_px: int = 128
     margin_px: int = 16
     learning_rate: float = 1e-3
+    learning_rate_end: float = 1e-3
     weight_decay: float = 0.02
     gradient_clip: float = 1.0
-    warmup_steps: int = 200
+    warmup_steps: int = 0
     ema: float = 0.998
-    checkpoint_seconds: float = 45.0
+    freeze_norm: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "region_px", "learning_rate"):
+            _require(getattr(self, name) > 0, f"{name} is {getattr(self, name)}, expected more than 0.")
+        _require(self.clip_frames >= 2, f"clip_frames is {self.clip_frames}, expected at least 2.")
+        _require(0 <= self.ema < 1, f"ema is {self.ema}, expected 0 to less than 1.")
+
+    @property
+    def window_px(self) -> int:
+        """Side of the image window: the region and the context on both sides."""
+        return self.region_px + 2 * self.margin_px
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON-able values."""

@@ -1,0 +1,106 @@
+"""Training recipes: the model, the stages and the seed, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_xmem.config import ModelConfig, TrainingConfig
+from napari_xmem.errors import ConfigError
+
+__all__ = ["RECIPES", "Recipe", "get_recipe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that determines a trained model besides the data.
+
+    Attributes
+    ----------
+    name : str
+        Name of recipe and model.
+    model : ModelConfig
+        The network.
+    stages : tuple of TrainingConfig
+        Trained one after the other.
+    seed : int
+        Seed of the first weights, the clips and their order.
+    """
+
+    name: str
+    model: ModelConfig
+    stages: tuple[TrainingConfig, ...]
+    seed: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of all stages."""
+        return sum(stage.steps for stage in self.stages)
+
+    def stage_at(self, step: int) -> tuple[int, TrainingConfig, int]:
+        """Return index, stage and step within the stage of the overall `step` (0-based, at most ``steps - 1``)."""
+        for index, stage in enumerate(self.stages):
+            if step < stage.steps:
+                return index, stage, step
+            step -= stage.steps
+        raise ConfigError(f"Recipe {self.name!r} has {self.steps} steps; there is no step {step + self.steps}.")
+
+
+_CELLS_SMALL = ModelConfig(
+    name="cells-small",
+    image_channels=4,
+    key_block="basic",
+    stem_width=24,
+    stem_pool=False,
+    key_widths=(24, 64, 128),
+    key_depths=(1, 2, 2),
+    value_widths=(16, 32, 64),
+    value_depths=(1, 1, 1),
+    key_dim=48,
+    value_dim=128,
+    hidden_dim=48,
+    decoder_widths=(64, 32),
+    intensity="percentile",
+    contrast_px=21,
+    nominal_diameter_px=42.0,
+)
+
+_TINY = ModelConfig(
+    name="tiny",
+    image_channels=4,
+    key_block="basic",
+    stem_width=8,
+    stem_pool=False,
+    key_widths=(8, 16, 16),
+    key_depths=(1, 1, 1),
+    value_widths=(8, 8, 16),
+    value_depths=(1, 1, 1),
+    key_dim=8,
+    value_dim=24,
+    hidden_dim=8,
+    decoder_widths=(16, 8),
+    intensity="percentile",
+    contrast_px=21,
+    nominal_diameter_px=42.0,
+)
+
+RECIPES: dict[str, Recipe] = {
+    "cells-small": Recipe(
+        "cells-small",
+        _CELLS_SMALL,
+        (
+            TrainingConfig(steps=1000, batch=8, clip_frames=3, region_px=96, warmup_steps=150),
+            TrainingConfig(steps=3600, batch=8, clip_frames=5, region_px=128),
+            TrainingConfig(
+                steps=1200, batch=6, clip_frames=7, region_px=128, learning_rate_end=2e-5, freeze_norm=True
+            ),
+        ),
+    ),
+    "tiny": Recipe("tiny", _TINY, (TrainingConfig(steps=20, batch=2, clip_frames=3, region_px=64, ema=0.9),)),
+}
+
+
+def get_recipe(name: str) -> Recipe:
+    """Return a recipe by name; `ConfigError` lists the names."""
+    if name not in RECIPES:
+        raise ConfigError(f"There is no recipe {name!r}; recipes are {', '.join(RECIPES)}.")
+    return RECIPES[name]

@@ -1,0 +1,61 @@
+"""Validation during training: fixed clips of held-out images, never trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from napari_xmem.model import XMem
+from napari_xmem.training.clips.val import validation_clips
+from napari_xmem.training.rollout import Batch, Schedule, roll_out
+
+__all__ = ["Validator"]
+
+_WINDOW_PX, _REGION_PX = 160, 128
+
+
+class Validator:
+    """Mean Jaccard index per kind of clip, at the last frame and over all predicted frames.
+
+    Parameters
+    ----------
+    data_dir : Path or None
+        Folder of the image archives.
+    device : torch.device
+        Where to compute.
+    frames, clips_per_kind, seed : int
+        Size of the fixed set.
+    """
+
+    def __init__(
+        self, data_dir: Path | None, device: torch.device, frames: int = 8, clips_per_kind: int = 8, seed: int = 99
+    ) -> None:
+        self.device = device
+        self.clips = validation_clips(data_dir, _WINDOW_PX, frames, clips_per_kind, seed)
+
+    @torch.no_grad()
+    def score(self, network: XMem) -> dict[str, float]:
+        """Return ``val`` (mean over kinds) and ``val/KIND`` of a network in eval mode."""
+        figures = {}
+        for kind, clips in self.clips.items():
+            arrays = [np.stack([getattr(c, name) for c in clips]) for name in ("image", "target", "others")]
+            batch = Batch(*(torch.from_numpy(a).to(self.device) for a in arrays))
+            length, spare = batch.image.shape[1], (_WINDOW_PX - _REGION_PX) // 2
+            known = torch.ones(len(clips), dtype=torch.bool, device=self.device)
+            schedule = Schedule((spare, spare), _REGION_PX, (True,) * length, known, 30)
+            with torch.autocast(self.device.type, torch.bfloat16):
+                out = roll_out(network, batch, schedule)
+            figures[f"val/{kind}"] = round(_jaccard(out.aggregated > 0.5, out.target > 0.5), 4)
+        figures["val"] = round(float(np.mean(list(figures.values()))), 4)
+        return figures
+
+
+def _jaccard(prediction: torch.Tensor, target: torch.Tensor) -> float:
+    """Mean Jaccard index; an absent target counts 1 if at most 20 pixels were painted, else 0."""
+    overlap = (prediction & target).sum((2, 3)).float()
+    union = (prediction | target).sum((2, 3)).float()
+    absent = ~target.flatten(2).any(2)
+    score = torch.where(absent, (union <= 20).float(), overlap / union.clamp(min=1))
+    return float(score.mean())
