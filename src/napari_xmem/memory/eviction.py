@@ -1,0 +1,153 @@
+"""Which long-term elements go when long-term memory is full.
+
+Source of ``usage``: XMem (Cheng & Schwing, ECCV 2022), section 3.3. A policy only says what an element is worth;
+`evict` removes exactly as many of the least worth as asked. Of equal ones the oldest goes first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from napari_xmem.errors import ConfigError
+from napari_xmem.memory.registry import Registry
+
+__all__ = [
+    "EVICTIONS",
+    "AgeEviction",
+    "ContributionEviction",
+    "Eviction",
+    "MixEviction",
+    "RelevanceEviction",
+    "UsageEviction",
+    "evict",
+]
+
+_TINY = 1e-12
+
+
+class Eviction(Protocol):
+    """Says what elements are worth."""
+
+    def worth(self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor) -> Tensor:
+        """Rate elements.
+
+        Parameters
+        ----------
+        usage : Tensor
+            (m,) use / life.
+        age_frames : Tensor
+            (m,) frames between now and the frame the element comes from, at least 0.
+        relevance : Tensor
+            (m,) running mean of the affinity mass received.
+        contribution : Tensor
+            (m,) running mean of the mass that went into confident predictions.
+
+        Returns
+        -------
+        Tensor
+            (m,) float; the least go first.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEviction:
+    """The paper: least use / life goes first."""
+
+    def worth(self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor) -> Tensor:
+        """Rate elements, see `Eviction.worth`."""
+        return usage
+
+
+@dataclass(frozen=True, slots=True)
+class AgeEviction:
+    """Oldest first: ``0.5 ^ (age / half_life)``.
+
+    Attributes
+    ----------
+    half_life_frames : float
+        More than 0. Alone it changes no order, in a mix it sets the scale.
+    """
+
+    half_life_frames: float = 100.0
+
+    def worth(self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor) -> Tensor:
+        """Rate elements, see `Eviction.worth`."""
+        # in float64: young and very old elements keep their order (2^-1000 is still a number)
+        return torch.exp2(-age_frames.double() / self.half_life_frames)
+
+
+@dataclass(frozen=True, slots=True)
+class RelevanceEviction:
+    """What the present scene asks for least goes first: running mean of the affinity mass received."""
+
+    def worth(self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor) -> Tensor:
+        """Rate elements, see `Eviction.worth`."""
+        return relevance
+
+
+@dataclass(frozen=True, slots=True)
+class ContributionEviction:
+    """What supported the fewest confident predictions goes first: running mean of mass times confidence."""
+
+    def worth(self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor) -> Tensor:
+        """Rate elements, see `Eviction.worth`."""
+        return contribution
+
+
+@dataclass(frozen=True, slots=True)
+class MixEviction:
+    """Weighted mean of the four criteria, each divided by its largest value.
+
+    ``w_u u / max u + w_a 0.5^(age / half_life) + w_r r / max r + w_c c / max c``, over the sum of the weights.
+
+    Attributes
+    ----------
+    usage, age, relevance, contribution : float
+        Weights, at least 0, not all 0.
+    half_life_frames : float
+        See `AgeEviction`.
+    """
+
+    usage: float = 1.0
+    age: float = 0.5
+    relevance: float = 1.0
+    contribution: float = 1.0
+    half_life_frames: float = 100.0
+
+    def __post_init__(self) -> None:
+        if self.usage + self.age + self.relevance + self.contribution <= 0:
+            raise ConfigError("All mix_* weights are 0, expected at least one above 0 for eviction 'mix'.")
+
+    def worth(self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor) -> Tensor:
+        """Rate elements, see `Eviction.worth`."""
+        young = torch.exp2(-age_frames.double() / self.half_life_frames)
+        total = self.usage * _share(usage) + self.age * young
+        total = total + self.relevance * _share(relevance) + self.contribution * _share(contribution)
+        return total / (self.usage + self.age + self.relevance + self.contribution)
+
+
+def _share(criterion: Tensor) -> Tensor:
+    return criterion.double() / criterion.double().max().clamp_min(_TINY)
+
+
+def evict(worth: Tensor, count: int) -> Tensor:
+    """Return the ``count`` rows of least worth (count,) int64; of equal rows the first."""
+    return torch.sort(worth, stable=True).indices[: max(0, count)]
+
+
+EVICTIONS: Registry[Eviction] = Registry("eviction")
+EVICTIONS.register("usage", lambda config: UsageEviction())
+EVICTIONS.register("age", lambda config: AgeEviction(config.half_life_frames))
+EVICTIONS.register("relevance", lambda config: RelevanceEviction())
+EVICTIONS.register("contribution", lambda config: ContributionEviction())
+EVICTIONS.register(
+    "mix",
+    lambda config: MixEviction(
+        config.mix_usage, config.mix_age, config.mix_relevance, config.mix_contribution, config.half_life_frames
+    ),
+)

@@ -1,0 +1,170 @@
+"""How the values of candidates are weighed when they strengthen a prototype.
+
+Prototype value = ``sum_j w_j v_j``, ``w = softmax_j(S[j, prototype] + b_j)`` over all candidates ``j``. A policy gives
+the log-prior ``b``; ``affinity`` is the paper (XMem, Cheng & Schwing, ECCV 2022, section 3.3: ``b = 0``). The cycle
+check follows Jabri, Owens & Efros (NeurIPS 2020, arXiv 2006.14613).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from napari_xmem.memory.affinity import similarity
+from napari_xmem.memory.registry import Registry
+
+__all__ = [
+    "POTENTIATIONS",
+    "AffinityPotentiation",
+    "CombinedPotentiation",
+    "ConsistencyPotentiation",
+    "ImportancePotentiation",
+    "Potentiation",
+]
+
+_TINY = 1e-6
+
+
+class Potentiation(Protocol):
+    """Weighs candidates."""
+
+    def log_prior(
+        self, *, rows: Tensor, queries: Tensor, block: Tensor, values: Tensor, valid: Tensor, trust: Tensor
+    ) -> Tensor | None:
+        """Return what is added to the similarities of the candidates.
+
+        Parameters
+        ----------
+        rows, queries : Tensor
+            (m, D) candidates as memory and as queries (`augment_memory`, `augment_query`).
+        block : Tensor
+            (m,) int64, number of the memorised frame; grows with the time of memorising.
+        values : Tensor
+            (objects, m, V).
+        valid : Tensor
+            (objects, m) bool.
+        trust : Tensor
+            (m,) in 0..1, see `napari_xmem.memory.usage.trust`.
+
+        Returns
+        -------
+        Tensor or None
+            (m,) log-prior; None for none at all.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AffinityPotentiation:
+    """The paper: affinity to the prototype alone."""
+
+    def log_prior(
+        self, *, rows: Tensor, queries: Tensor, block: Tensor, values: Tensor, valid: Tensor, trust: Tensor
+    ) -> Tensor | None:
+        """Return None."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportancePotentiation:
+    """Elements that took part in confident predictions count more: ``b_j = strength * log(trust_j)``.
+
+    Attributes
+    ----------
+    strength : float
+        At least 0; 0 is exactly `AffinityPotentiation`.
+    """
+
+    strength: float = 1.0
+
+    def log_prior(
+        self, *, rows: Tensor, queries: Tensor, block: Tensor, values: Tensor, valid: Tensor, trust: Tensor
+    ) -> Tensor | None:
+        """Return the log-prior, see `Potentiation.log_prior`."""
+        if self.strength == 0:
+            return None
+        return self.strength * torch.log(trust.float().clamp_min(_TINY))
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistencyPotentiation:
+    """Elements whose value the next memorised frame contradicts count less.
+
+    For candidate ``j`` and the candidates ``i`` of the next frame: ``F[i] = softmax_i S[i, j]`` (where ``j`` went),
+    ``B[i] = `` weight of ``j`` when ``i`` looks back at all candidates of ``j``'s frame, ``c_j = sum_i F[i] B[i]``
+    (chance to come back, the cycle check), ``v'_j = sum_i F[i] v_i`` (what the place became). Then
+    ``b_j = -strength * c_j * (1 - cos(v_j, v'_j))``, the cosine averaged over the objects valid in both. The last frame
+    of the candidates has no next one: ``b = 0``.
+
+    Attributes
+    ----------
+    strength : float
+        At least 0; 0 is exactly `AffinityPotentiation`.
+    """
+
+    strength: float = 1.0
+
+    def log_prior(
+        self, *, rows: Tensor, queries: Tensor, block: Tensor, values: Tensor, valid: Tensor, trust: Tensor
+    ) -> Tensor | None:
+        """Return the log-prior, see `Potentiation.log_prior`."""
+        if self.strength == 0:
+            return None
+        prior = torch.zeros(rows.shape[0], device=rows.device)
+        order = [(block == number).nonzero()[:, 0] for number in torch.unique(block).tolist()]
+        for here, after in zip(order, order[1:], strict=False):
+            forward = torch.softmax(similarity(rows[after], queries[here]), dim=1)
+            backward = torch.softmax(similarity(rows[here], queries[after]), dim=1)
+            cycle = (forward * backward.T).sum(dim=1)
+            prior[here] = -self.strength * cycle * _disagreement(values, valid, forward, here, after)
+        return prior
+
+
+@dataclass(frozen=True, slots=True)
+class CombinedPotentiation:
+    """Importance and consistency together: their log-priors are added.
+
+    Attributes
+    ----------
+    importance, consistency : float
+        Strengths; both 0 is exactly `AffinityPotentiation`.
+    """
+
+    importance: float = 1.0
+    consistency: float = 1.0
+
+    def log_prior(
+        self, *, rows: Tensor, queries: Tensor, block: Tensor, values: Tensor, valid: Tensor, trust: Tensor
+    ) -> Tensor | None:
+        """Return the log-prior, see `Potentiation.log_prior`."""
+        total: Tensor | None = None
+        for part in (ImportancePotentiation(self.importance), ConsistencyPotentiation(self.consistency)):
+            prior = part.log_prior(
+                rows=rows, queries=queries, block=block, values=values, valid=valid, trust=trust
+            )
+            if prior is not None:
+                total = prior if total is None else total + prior
+        return total
+
+
+def _disagreement(values: Tensor, valid: Tensor, forward: Tensor, here: Tensor, after: Tensor) -> Tensor:
+    """Return ``1 - cos`` between values and what they became (n,), averaged over the objects valid in both frames."""
+    later = valid[:, after].float()
+    became = torch.einsum("ij,ojv->oiv", forward, values[:, after].float() * later[:, :, None])
+    apart = 1.0 - functional.cosine_similarity(values[:, here].float(), became, dim=-1, eps=_TINY)
+    known = valid[:, here] & (torch.einsum("ij,oj->oi", forward, later) > 0.5)
+    return (apart * known).sum(dim=0) / known.sum(dim=0).clamp_min(1)
+
+
+POTENTIATIONS: Registry[Potentiation] = Registry("potentiation")
+POTENTIATIONS.register("affinity", lambda config: AffinityPotentiation())
+POTENTIATIONS.register("importance", lambda config: ImportancePotentiation(config.importance_strength))
+POTENTIATIONS.register("consistency", lambda config: ConsistencyPotentiation(config.consistency_strength))
+POTENTIATIONS.register(
+    "importance+consistency",
+    lambda config: CombinedPotentiation(config.importance_strength, config.consistency_strength),
+)

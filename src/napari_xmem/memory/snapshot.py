@@ -1,0 +1,174 @@
+"""What memory looks like from outside: frozen snapshots after every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "USAGE_EDGES",
+    "EventKind",
+    "MemoryEvent",
+    "MemorySizes",
+    "MemorySnapshot",
+    "MemoryTotals",
+    "ObjectMemory",
+    "StoreMemory",
+    "merge_snapshots",
+    "usage_histogram",
+]
+
+#: Edges of the usage histogram: affinity mass per read. The last bin is open.
+USAGE_EDGES = (0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+
+EventKind = Literal["consolidated", "evicted", "dropped", "corrected", "forgotten", "protected", "undone"]
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySizes:
+    """Elements per store."""
+
+    working: int = 0
+    long_term: int = 0
+    permanent: int = 0
+
+    @property
+    def total(self) -> int:
+        """Elements in all stores."""
+        return self.working + self.long_term + self.permanent
+
+
+@dataclass(frozen=True, slots=True)
+class StoreMemory:
+    """One store: its name, elements and their bytes (keys and values, spare room not counted)."""
+
+    name: str
+    elements: int
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectMemory:
+    """Elements that hold one object, per store, and the bytes of its values."""
+
+    object_id: int
+    working: int
+    long_term: int
+    permanent: int
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEvent:
+    """Something that happened to memory.
+
+    Attributes
+    ----------
+    frame : int
+        Frame that was memorised last.
+    kind : str
+        consolidated, evicted, dropped, corrected, forgotten, protected or undone.
+    removed, added : int
+        Elements.
+    reason : str
+        In words.
+    """
+
+    frame: int
+    kind: EventKind
+    removed: int
+    added: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryTotals:
+    """Counts since the bank began: consolidations, elements evicted by the policy, elements removed otherwise."""
+
+    consolidations: int = 0
+    evicted: int = 0
+    forgotten: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySnapshot:
+    """Memory after one frame.
+
+    Attributes
+    ----------
+    frame : int
+        The frame.
+    stores : tuple of StoreMemory
+        working, long_term, permanent.
+    objects : tuple of ObjectMemory
+        In order of first appearance.
+    events : tuple of MemoryEvent
+        What happened since the snapshot before.
+    totals : MemoryTotals
+        Counts since the bank began.
+    usage_counts : tuple of int
+        Elements whose usage / life lies between two `USAGE_EDGES`; the last bin is open.
+    """
+
+    frame: int
+    stores: tuple[StoreMemory, ...]
+    objects: tuple[ObjectMemory, ...]
+    events: tuple[MemoryEvent, ...]
+    totals: MemoryTotals
+    usage_counts: tuple[int, ...]
+
+    @property
+    def sizes(self) -> MemorySizes:
+        """Elements per store."""
+        return MemorySizes(**{store.name: store.elements for store in self.stores})
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all elements."""
+        return sum(store.n_bytes for store in self.stores)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON-able values."""
+        return asdict(self)
+
+
+def usage_histogram(usage: Tensor) -> tuple[int, ...]:
+    """Count elements by usage / life (m,) between `USAGE_EDGES`."""
+    edges = torch.tensor(USAGE_EDGES[1:], device=usage.device, dtype=usage.dtype)
+    place = torch.bucketize(usage.contiguous(), edges, right=True)
+    return tuple(torch.bincount(place, minlength=len(USAGE_EDGES)).tolist())
+
+
+def merge_snapshots(snapshots: Iterable[MemorySnapshot]) -> MemorySnapshot:
+    """Add up the snapshots of several banks after the same frame (local scope: one bank per object).
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    parts = tuple(snapshots)
+    if not parts:
+        raise ValueError("No snapshots to merge; pass at least one.")
+    names = [store.name for store in parts[0].stores]
+    stores = tuple(
+        StoreMemory(
+            name, sum(part.stores[i].elements for part in parts), sum(part.stores[i].n_bytes for part in parts)
+        )
+        for i, name in enumerate(names)
+    )
+    totals = MemoryTotals(
+        *(sum(getattr(part.totals, count.name) for part in parts) for count in fields(MemoryTotals))
+    )
+    return MemorySnapshot(
+        frame=max(part.frame for part in parts),
+        stores=stores,
+        objects=tuple(item for part in parts for item in part.objects),
+        events=tuple(event for part in parts for event in part.events),
+        totals=totals,
+        usage_counts=tuple(map(sum, zip(*(part.usage_counts for part in parts), strict=True))),
+    )

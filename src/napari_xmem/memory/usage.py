@@ -1,0 +1,93 @@
+"""What is counted for every memory element: how often it answered, lately, and how well.
+
+Columns of `napari_xmem.memory.store.ElementTable`, all (m,) float32, ``p = 0.5 ** (1 / half_life_frames)``; after one
+read in which element ``m`` received affinity mass ``a_m`` (summed over the queries):
+
+- ``use += a``, ``life += 1``: usage of the paper is ``use / life`` (XMem, section 3.3), life starts at 1e-7;
+- ``relevance = p relevance + (1 - p) a``, ``exposure = p exposure + (1 - p)``: mass received lately;
+- after `record_feedback` with confidence ``c_q`` per query: ``support`` likewise with ``sum_q a_mq c_q`` and
+  ``support_mass`` with ``a``: mass that went into predictions that turned out confident.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from napari_xmem.memory.affinity import SparseAffinity
+from napari_xmem.memory.store import ElementTable, Store
+
+__all__ = ["contribution", "normalised_usage", "record_feedback", "record_read", "relevance", "trust"]
+
+_TINY = 1e-12
+
+
+def record_read(table: ElementTable, mass: Tensor, decay: float, *, count_long_term: bool) -> None:
+    """Count one read.
+
+    Parameters
+    ----------
+    table : ElementTable
+        Counters are updated in place.
+    mass : Tensor
+        (m,) affinity received, summed over queries.
+    decay : float
+        ``p`` above, 0 to 1.
+    count_long_term : bool
+        False: ``use`` and ``life`` of long-term elements stand still.
+    """
+    if count_long_term:
+        table["use"].add_(mass)
+        table["life"].add_(1.0)
+    else:
+        counted = (table["store"] != int(Store.LONG_TERM)).float()
+        table["use"].add_(mass * counted)
+        table["life"].add_(counted)
+    table["relevance"].mul_(decay).add_(mass, alpha=1.0 - decay)
+    table["exposure"].mul_(decay).add_(1.0 - decay)
+
+
+def record_feedback(table: ElementTable, affinity: SparseAffinity, confidence: Tensor, decay: float) -> None:
+    """Count how well the queries of a read turned out; ``confidence`` (q,) in 0..1."""
+    n_elements = len(table)
+    good = affinity.spread(affinity.weight * confidence.to(affinity.weight)[:, None], n_elements)
+    table["support"].mul_(decay).add_(good, alpha=1.0 - decay)
+    table["support_mass"].mul_(decay).add_(affinity.mass(n_elements), alpha=1.0 - decay)
+
+
+def normalised_usage(table: ElementTable) -> Tensor:
+    """Return ``use / life`` (m,), affinity mass per read."""
+    return table["use"] / table["life"]
+
+
+def relevance(table: ElementTable) -> Tensor:
+    """Return the running mean of the mass received (m,); 0 for elements never read."""
+    return table["relevance"] / table["exposure"].clamp_min(_TINY)
+
+
+def contribution(table: ElementTable) -> Tensor:
+    """Return the running mean of the mass that went into confident predictions (m,); 0 without feedback."""
+    return table["support"] / table["exposure"].clamp_min(_TINY)
+
+
+def trust(support: Tensor, support_mass: Tensor) -> Tensor:
+    """Estimate how confident the predictions are that an element takes part in.
+
+    ``t = (support + a t0) / (support_mass + a)`` with ``t0 = sum support / sum support_mass`` and ``a`` the mean of
+    ``support_mass``: elements without evidence get the mean of the others. Without any evidence all are 1.
+
+    Parameters
+    ----------
+    support, support_mass : Tensor
+        (m,), at least 0.
+
+    Returns
+    -------
+    Tensor
+        (m,) in 0..1.
+    """
+    total = support_mass.sum()
+    if not bool(total > 0):
+        return torch.ones_like(support)
+    pseudo = total / support_mass.numel()
+    return (support + pseudo * support.sum() / total) / (support_mass + pseudo)
