@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_xmem.errors import ConfigError, InputError
 from napari_xmem.imaging.source import FrameSource
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["IntensityNormaliser", "NonFinitePixelsWarning"]
 
@@ -130,15 +132,15 @@ class IntensityNormaliser:
 def _normalise_into(out: NDArray[np.float32], plane: NDArray[Any], low: float, high: float) -> int:
     """Write the normalised plane to `out` and return how many values were not finite."""
     single = plane.dtype.kind in "bui" and plane.dtype.itemsize <= 2
-    values = plane.astype(np.float32 if single else np.float64)
+    values: NDArray[np.floating[Any]] = plane.astype(np.float32 if single else np.float64)
     n_bad = 0
     if plane.dtype.kind == "f":
         bad = ~np.isfinite(values)
         n_bad = int(np.count_nonzero(bad))
         if n_bad:
             values[bad] = low
-    values -= low
-    values *= 1.0 / (high - low)
+    np.subtract(values, low, out=values)
+    np.multiply(values, 1.0 / (high - low), out=values)
     np.clip(values, CLIP_LOW, CLIP_HIGH, out=values)
     out[...] = values
     return n_bad

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_xmem.errors import SeedError
 from napari_xmem.imaging.labels import MAX_ID
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["check_labels", "normalise_seeds"]
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_xmem.errors import InputError
 from napari_xmem.imaging.axes import AxisPlan
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["FrameSource"]
 
@@ -47,12 +49,14 @@ class FrameSource:
     ) -> None:
         if isinstance(frames, FrameSource):
             channels = frames._channels if channels is None else channels
-            self._array, self._plan = frames._array, frames._plan
+            array, plan = frames._array, frames._plan
         else:
-            self._array = frames if hasattr(frames, "shape") and hasattr(frames, "dtype") else _Listed(frames)
-            self._plan = _plan(tuple(int(n) for n in self._array.shape), channel_axis, min_frames)
+            array = frames if hasattr(frames, "shape") and hasattr(frames, "dtype") else _Listed(frames)
+            plan = _plan(tuple(int(n) for n in array.shape), channel_axis, min_frames)
+        self._array: Any = array
+        self._plan: AxisPlan = plan
         self.dtype: np.dtype[Any] = _native(np.dtype(self._array.dtype))
-        self._channels = _choose_channels(channels, self._plan.n_channels)
+        self._channels: tuple[int, ...] | None = _choose_channels(channels, self._plan.n_channels)
 
     def __len__(self) -> int:
         return self._plan.n_frames
@@ -90,10 +94,11 @@ class FrameSource:
             raise InputError(f"frame {t} does not exist: the movie has frames 0 to {len(self) - 1}.")
         try:
             frame = np.asarray(self._array[self._plan.index(int(t))])
-        except InputError:
+        except (InputError, MemoryError):
             raise
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"frame {t} cannot be read ({error}); is the file complete?") from error
+        except Exception as error:  # each store and codec has its own
+            detail = f"{type(error).__name__}: {error}"
+            raise InputError(f"frame {t} cannot be read ({detail}); is the file complete?") from error
         frame = self._plan.order_frame(frame)
         if self._channels is not None and frame.ndim == 3:
             frame = frame[..., list(self._channels)]

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import dask.array as da
+import numpy as np
+import pytest
+
+from napari_xmem.errors import InputError, SeedError
+from napari_xmem.imaging import normalise_seeds
+
+SHAPE = (20, 30)
+LABELS = np.zeros(SHAPE, np.uint16)
+LABELS[2:6, 3:9], LABELS[10:15, 20:25] = 1, 7
+
+
+def test_the_three_forms_agree():
+    stack = np.zeros((5, *SHAPE), np.int32)
+    stack[2] = LABELS
+    forms = [({2: LABELS}, None), ({np.int64(2): LABELS.tolist()}, None), (stack, None), (LABELS, 2)]
+    for seeds, start in [*forms, (da.from_array(stack, chunks=(1, 20, 30)), None)]:
+        found = normalise_seeds(seeds, 5, SHAPE, start)
+        assert list(found) == [2]
+        assert found[2].dtype == np.int64
+        np.testing.assert_array_equal(found[2], LABELS)
+
+
+def test_a_single_image_belongs_to_frame_zero_by_default():
+    assert list(normalise_seeds(LABELS, 5, SHAPE, None)) == [0]
+
+
+def test_several_frames_come_in_order_and_empty_ones_are_left_out():
+    found = normalise_seeds({4: LABELS, 1: LABELS, 2: np.zeros(SHAPE, int)}, 5, SHAPE, None)
+    assert list(found) == [1, 4]
+
+
+@pytest.mark.parametrize("dtype", [bool, "u1", "i1", ">u2", ">i4", "u4", "u8", "i8"])
+def test_integer_dtypes(dtype):
+    found = normalise_seeds(LABELS.astype(dtype), 5, SHAPE, None)
+    np.testing.assert_array_equal(found[0], LABELS.astype(dtype).astype(np.int64))
+
+
+def test_large_ids_survive_and_too_large_ones_are_refused():
+    big = LABELS.astype(np.uint64)
+    big[0, 0] = 2**31 - 1
+    assert normalise_seeds(big, 5, SHAPE, None)[0].max() == 2**31 - 1
+    big[0, 0] = 2**31
+    with pytest.raises(SeedError, match=r"2147483648.*2\*\*31 - 1"):
+        normalise_seeds(big, 5, SHAPE, None)
+    big[0, 0] = 2**64 - 1
+    with pytest.raises(SeedError, match="relabel"):
+        normalise_seeds(big, 5, SHAPE, None)
+
+
+def test_300_objects():
+    labels = np.arange(20 * 30).reshape(SHAPE) // 2 + 1
+    assert len(np.unique(normalise_seeds(labels, 5, SHAPE, None)[0])) == 300
+
+
+@pytest.mark.parametrize(
+    ("seeds", "message"),
+    [
+        (np.zeros(SHAPE, int), "empty"),
+        ({}, "empty"),
+        (np.zeros((5, *SHAPE), np.uint8), "empty"),
+        (LABELS[:10], r"shape \(10, 30\), expected \(20, 30\)"),
+        (LABELS.T, "transpose"),
+        (np.zeros((4, *SHAPE), int), r"\(4, 20, 30\), expected \(5, 20, 30\)"),
+        (np.zeros((5, *SHAPE, 3), int), "expected one frame"),
+        (LABELS.astype(float), r"float64.*whole numbers.*astype"),
+        (LABELS * 0.5, "fractions"),
+        (np.full(SHAPE, np.nan), "fractions or not finite"),
+        (LABELS.astype(complex), "complex128, expected integers"),
+        (-LABELS.astype(int), "hold -7"),
+        ({5: LABELS}, "frames 0 to 4"),
+        ({-1: LABELS}, "frames 0 to 4"),
+        ({1.5: LABELS}, "whole number"),
+        ({"a": LABELS}, "whole number"),
+        ({0: LABELS, 3: LABELS[:5]}, "seeds of frame 3"),
+        ([[1, 2], [3]], "no regular array"),
+    ],
+)
+def test_bad_seeds(seeds, message):
+    with pytest.raises(SeedError, match=message) as caught:
+        normalise_seeds(seeds, 5, SHAPE, None)
+    assert isinstance(caught.value, InputError)
