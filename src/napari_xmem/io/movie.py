@@ -1,0 +1,184 @@
+"""Open movies and labels: one entrance for every file format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_xmem.errors import InputError
+from napari_xmem.imaging.axes import ORDERS_TEXT, AxisPlan
+from napari_xmem.io.folder import open_folder
+from napari_xmem.io.lazy import LazyFrames, Opened
+from napari_xmem.io.numpy_files import open_npy, open_npz
+from napari_xmem.io.tiff import open_tiff
+from napari_xmem.io.zarr_store import open_zarr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+__all__ = ["READABLE", "Movie", "open_labels", "open_movie"]
+
+READABLE = ".tif, .tiff, .npy, .npz, .zarr or a folder of images"
+
+
+@dataclass(frozen=True, slots=True)
+class Movie:
+    """A movie, or labels, opened but not read.
+
+    Attributes
+    ----------
+    data : array-like
+        (T, Y, X) or (T, Y, X, C); labels may also be one frame (Y, X). Indexing reads only the frames asked for.
+    axes : str
+        Order of `data`: "TYX", "TYXC" or "YX".
+    path : str
+        Where it came from.
+    scale : tuple of 2 float or None
+        Height and width of a pixel in `unit`, where the file says.
+    unit : str or None
+        Unit of `scale`, for example "um".
+    """
+
+    data: Any
+    axes: str
+    path: str
+    scale: tuple[float, float] | None = None
+    unit: str | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of `data`."""
+        return tuple(self.data.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Dtype of `data`."""
+        return np.dtype(self.data.dtype)
+
+
+def open_movie(path: str | Path, axes: str | None = None) -> Movie:
+    """Open a movie without reading its pixels (compressed npz is the exception).
+
+    Parameters
+    ----------
+    path : str or Path
+        TIFF (ImageJ, OME, plain), npy, npz, zarr (versions 2 and 3, OME-Zarr level 0) or a folder of images in natural
+        order. ``file.npz:name`` and ``store.zarr:path`` choose an array inside.
+    axes : str, optional
+        Order of the axes in the file, such as "TCYX"; needed where the file doesn't say and the shape leaves a choice.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or of an unknown kind, or its order of axes cannot be told.
+    """
+    opened = _open(path)
+    shape = tuple(int(n) for n in opened.array.shape)
+    order = axes or opened.axes or _guess(shape, path)
+    try:
+        plan = AxisPlan.from_axes(shape, order)
+    except InputError as error:
+        source = "" if axes else " If the file's own axes are wrong, give the right ones with axes= (--axes)."
+        raise InputError(f"{path}: {error}{source}") from error
+    return _movie(opened, plan, path)
+
+
+def open_labels(path: str | Path, axes: str | None = None) -> Movie:
+    """Open labels: like `open_movie`, but without channels, and a single frame (Y, X) is allowed.
+
+    Raises
+    ------
+    InputError
+        As `open_movie`, or if there are channels.
+    """
+    opened = _open(path)
+    shape = tuple(int(n) for n in opened.array.shape)
+    named = (axes or opened.axes or "?" * len(shape)).upper()
+    squeezed = tuple(slice(None) if letter in "YX" else 0 for letter in named)
+    if len(shape) == 2:
+        return Movie(np.asarray(opened.array[:, :]), "YX", str(path), opened.scale, opened.unit)
+    if {"Y", "X"} <= set(named) and all(n == 1 for n, a in zip(shape, named, strict=False) if a not in "YX"):
+        return Movie(np.asarray(opened.array[squeezed]), "YX", str(path), opened.scale, opened.unit)
+    movie = open_movie(path, axes)
+    if movie.axes != "TYX":
+        raise InputError(
+            f"{path}: labels have {movie.shape[-1]} channels, expected none: (T, Y, X) or (Y, X) integers."
+        )
+    return movie
+
+
+def _movie(opened: Opened, plan: AxisPlan, path: str | Path) -> Movie:
+    array: NDArray[Any] | LazyFrames
+    if isinstance(opened.array, np.ndarray):
+        array = plan.order_array(opened.array)
+    else:
+        array = LazyFrames(opened.array, plan)
+    return Movie(array, "TYX" if plan.channel is None else "TYXC", str(path), opened.scale, opened.unit)
+
+
+def _open(path: str | Path) -> Opened:
+    text = str(path)
+    path, _, key = text.rpartition(":") if _has_key(text) else (text, "", "")
+    file = Path(path)
+    if not file.exists():
+        raise InputError(f"{file} does not exist.")
+    opener = _opener(file)
+    try:
+        return opener(file, key)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # each format's library has its own
+        detail = f"{type(error).__name__}: {error}"
+        raise InputError(f"{file} cannot be read ({detail}); is it complete and of the kind its name says?") from error
+
+
+def _opener(file: Path) -> Callable[[Path, str], Opened]:
+    suffix = file.suffix.lower()
+    if file.is_dir():
+        is_store = suffix == ".zarr" or any((file / name).exists() for name in (".zarray", ".zgroup", "zarr.json"))
+        return open_zarr if is_store else open_folder
+    openers: dict[str, Callable[[Path, str], Opened]] = {
+        ".tif": open_tiff,
+        ".tiff": open_tiff,
+        ".npy": open_npy,
+        ".npz": open_npz,
+    }
+    if suffix == ".zarr":
+        raise InputError(f"{file} is a file, but a zarr store is a folder.")
+    if suffix not in openers:
+        raise InputError(f"{file} is of an unknown kind; expected {READABLE}.")
+    return openers[suffix]
+
+
+def _has_key(text: str) -> bool:
+    head, colon, key = text.rpartition(":")
+    return bool(colon and key) and Path(head).suffix.lower() in (".npz", ".zarr")
+
+
+def _guess(shape: tuple[int, ...], path: str | Path) -> str:
+    """Name the axes of an array that comes without names, where only one order makes sense."""
+    if len(shape) == 2:
+        raise InputError(
+            f"{path}: shape {shape} is a single 2D image; a movie (T, Y, X) of at least 2 frames is needed."
+        )
+    if len(shape) == 3 and shape[-1] > 4:
+        return "TYX"
+    if len(shape) == 3:
+        raise InputError(
+            f"{path}: shape {shape} looks like one colour image rather than a movie; "
+            "if it is a movie of very narrow frames, say so with --axes TYX (axes='TYX')."
+        )
+    small = [axis for axis, size in enumerate(shape) if size <= 4]
+    hint = ""
+    if len(shape) == 4 and len(small) == 1:
+        probable = {0: "CTYX", 1: "TCYX", 3: "TYXC"}.get(small[0])
+        hint = f" Probably --axes {probable}." if probable else ""
+    raise InputError(
+        f"{path}: the order of its axes, shape {shape}, cannot be told; name it with --axes (axes=): "
+        f"{ORDERS_TEXT}.{hint}"
+    )

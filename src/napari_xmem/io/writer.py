@@ -1,0 +1,200 @@
+"""Write labels frame by frame; a file appears under its name only when it is whole."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from napari_xmem.errors import InputError, OutputError
+from napari_xmem.io.backends import NpyBackend, TiffBackend, ZarrBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from napari_xmem.io.backends import Backend
+
+__all__ = ["WRITABLE", "LabelWriter", "check_output"]
+
+WRITABLE = ".tif, .tiff, .npy or .zarr"
+
+
+def check_output(path: str | Path, overwrite: bool = False, suffixes: str = WRITABLE) -> Path:
+    """Check that something can be written to `path` and return it.
+
+    Raises
+    ------
+    OutputError
+        If its kind is not in `suffixes`, its folder does not exist, or it exists and `overwrite` is False.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in suffixes.replace(",", "").split():
+        raise OutputError(f"{target}: cannot write this kind of file, expected a name that ends in {suffixes}.")
+    if not target.parent.is_dir():
+        raise OutputError(f"{target}: its folder {target.parent} does not exist; make it first.")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} exists; choose another name or allow overwriting (--overwrite).")
+    return target
+
+
+class LabelWriter:
+    """Write labels (T, Y, X) frame by frame, in any order and in bounded memory.
+
+    Everything goes to a temporary neighbour of `path` that is renamed by `close`. Leaving the ``with`` block by an
+    error removes it and leaves an existing `path` as it was. Frames that were not written are background.
+
+    Parameters
+    ----------
+    path : str or Path
+        .tif/.tiff (OME-TIFF with axes TYX, compressed; BigTIFF where needed), .npy or .zarr (version 3, compressed).
+    shape : tuple of 3 int
+        (T, Y, X).
+    dtype : dtype-like
+        An integer dtype that holds every label, see `napari_xmem.imaging.label_dtype`.
+    overwrite : bool
+        Replace what stands at `path`.
+    scale, unit
+        Height and width of a pixel and their unit, written where the format can hold them.
+
+    Raises
+    ------
+    OutputError
+        If `path` cannot be written, now or later: it exists, no such folder, no permission, the disk is full.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        shape: tuple[int, int, int],
+        dtype: DTypeLike = np.uint16,
+        overwrite: bool = False,
+        scale: tuple[float, float] | None = None,
+        unit: str | None = None,
+    ) -> None:
+        self.path = check_output(path, overwrite)
+        self.shape = (int(shape[0]), int(shape[1]), int(shape[2]))
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        if self.dtype.kind not in "ui":
+            raise InputError(f"labels of dtype {self.dtype} cannot be written, expected an integer dtype.")
+        self.overwrite = overwrite
+        with _saying(self.path):
+            prefix = f".{self.path.name}."
+            self._folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=self.path.parent))
+        self._backend: Backend | None = None
+        try:
+            with _saying(self.path):
+                self._backend = _backend(self._folder / self.path.name, self.shape, self.dtype, scale, unit)
+        except BaseException:
+            self.abort()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def write(self, t: int, labels: NDArray[Any]) -> None:
+        """Write frame `t`: labels (Y, X) that fit the dtype. A frame written again is replaced.
+
+        Raises
+        ------
+        InputError
+            If frame, shape or values do not fit.
+        OutputError
+            If the disk is full or the like; what was written is removed.
+        """
+        if self._backend is None:
+            raise OutputError(f"{self.path}: the writer is closed.")
+        if not 0 <= t < self.shape[0] or labels.shape != self.shape[1:]:
+            raise InputError(
+                f"cannot write frame {t} of shape {labels.shape} to {self.path}, which has shape {self.shape}."
+            )
+        limits = np.iinfo(self.dtype)
+        if labels.size and not (limits.min <= int(labels.min()) and int(labels.max()) <= limits.max):
+            raise InputError(f"frame {t} holds the label {int(labels.max())}, which does not fit {self.dtype}.")
+        try:
+            with _saying(self.path):
+                self._backend.write(int(t), np.ascontiguousarray(labels, self.dtype))
+        except OutputError:
+            self.abort()
+            raise
+
+    def close(self) -> None:
+        """Finish the file and give it its name. Closing twice does nothing."""
+        backend, self._backend = self._backend, None
+        if backend is None:
+            return
+        try:
+            with _saying(self.path):
+                backend.finish()
+                self._rename()
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def abort(self) -> None:
+        """Remove what was written so far."""
+        backend, self._backend = self._backend, None
+        try:
+            if backend is not None:
+                backend.discard()
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _rename(self) -> None:
+        made = self._folder / self.path.name
+        if self.path.exists() and not self.overwrite:
+            raise OutputError(f"{self.path} has appeared meanwhile; choose another name or allow overwriting.")
+        if made.is_file() and not self.path.is_dir():
+            made.replace(self.path)
+            return
+        old = self._folder / "replaced"
+        if self.path.exists():
+            self.path.rename(old)
+        try:
+            made.rename(self.path)
+        except OSError:
+            if old.exists():
+                old.rename(self.path)
+            raise
+
+
+def _backend(
+    path: Path,
+    shape: tuple[int, int, int],
+    dtype: np.dtype[Any],
+    scale: tuple[float, float] | None,
+    unit: str | None,
+) -> Backend:
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return NpyBackend(path, shape, dtype)
+    if suffix == ".zarr":
+        return ZarrBackend(path, shape, dtype)
+    return TiffBackend(path, shape, dtype, scale, unit)
+
+
+@contextmanager
+def _saying(path: Path) -> Iterator[None]:
+    """Turn errors of the operating system into `OutputError`."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{path} cannot be written: {reason}. Nothing was left behind; make room or choose another place."
+        ) from error
