@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,11 +31,21 @@ class Patch:
         Rows and columns of the frame.
     u, v : ndarray
         (h, w) float32 coordinates in pixels along and across the body's long axis, from its centre.
+    row, column : int
+        Where the body's centre is in the patch; may lie outside.
     """
 
     window: tuple[slice, slice]
     u: F32
     v: F32
+    row: int
+    column: int
+
+    def box(self, dy: tuple[float, float], dx: tuple[float, float], margin: float) -> tuple[slice, slice]:
+        """Return the part of the patch around displacements `dy` and `dx` (low, high) from the centre, in pixels."""
+        rows = slice(max(self.row + int(dy[0] - margin), 0), max(self.row + int(dy[1] + margin) + 1, 0))
+        columns = slice(max(self.column + int(dx[0] - margin), 0), max(self.column + int(dx[1] + margin) + 1, 0))
+        return rows, columns
 
 
 class Canvas:
@@ -58,16 +69,28 @@ class Canvas:
         self.second = np.full(shape, _FAR, np.float32)
         self.owner = np.zeros(shape, np.int32)
 
-    def patch(self, y: float, x: float, angle: float, reach_px: float) -> Patch | None:
-        """Return the square patch of half side `reach_px` around (y, x), or None if it is out of the frame."""
-        y0, y1 = max(int(y - reach_px), 0), min(int(y + reach_px) + 2, self.shape[0])
-        x0, x1 = max(int(x - reach_px), 0), min(int(x + reach_px) + 2, self.shape[1])
+    def patch(self, y: float, x: float, angle: float, long_px: float, short_px: float | None = None) -> Patch | None:
+        """Return the patch around a body, or None if it is out of the frame.
+
+        Parameters
+        ----------
+        y, x, angle : float
+            Centre in pixels, direction of the long axis in radians (from x towards y).
+        long_px, short_px : float
+            Half sides of the box around the body in its own axes; `short_px` None: as `long_px`, at any angle.
+        """
+        c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+        reach_y = reach_x = long_px
+        if short_px is not None:
+            reach_y = float(abs(s) * long_px + abs(c) * short_px)
+            reach_x = float(abs(c) * long_px + abs(s) * short_px)
+        y0, y1 = max(int(y - reach_y), 0), min(int(y + reach_y) + 2, self.shape[0])
+        x0, x1 = max(int(x - reach_x), 0), min(int(x + reach_x) + 2, self.shape[1])
         if y1 <= y0 or x1 <= x0:
             return None
         dy = np.arange(y0, y1, dtype=np.float32)[:, None] - np.float32(y)
         dx = np.arange(x0, x1, dtype=np.float32)[None] - np.float32(x)
-        c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-        return Patch((slice(y0, y1), slice(x0, x1)), dx * c + dy * s, dy * c - dx * s)
+        return Patch((slice(y0, y1), slice(x0, x1)), dx * c + dy * s, dy * c - dx * s, int(y) - y0, int(x) - x0)
 
     def claim(self, patch: Patch, depth: F32, body: int, *, over: bool = False) -> NDArray[np.bool_]:
         """Let a body compete for the pixels of its patch.
@@ -103,6 +126,35 @@ class Canvas:
             won &= depth > 0
         owner[won] = body + 1
         return won
+
+    def keep_whole(self, patch: Patch, body: int, n_pixels: int) -> tuple[NDArray[np.bool_], bool]:
+        """Give up what another body cut off: only the largest piece of a body stays.
+
+        Parameters
+        ----------
+        patch, body : Patch, int
+            As in `claim`.
+        n_pixels : int
+            Pixels the body would have if it were alone.
+
+        Returns
+        -------
+        lost, any_lost : ndarray, bool
+            (h, w) bool pixels given up, and whether there are any.
+        """
+        owner = self.owner[patch.window]
+        mine = owner == body + 1
+        if int(np.count_nonzero(mine)) == n_pixels:
+            return mine, False
+        pieces, n = ndimage.label(mine)
+        if n < 2:
+            return mine, False
+        sizes = np.bincount(pieces.ravel())
+        sizes[0] = 0
+        lost = mine & (pieces != int(sizes.argmax()))
+        owner[lost] = 0
+        self.best[patch.window][lost] = -1
+        return lost, True
 
     def edge(self) -> F32:
         """Return the signed distance to the next edge, contacts included: (Y, X) float32, negative outside."""
@@ -140,7 +192,7 @@ def capsule_depth(u: F32, v: F32, half_px: float, radius_px: F32 | float) -> F32
     return np.asarray(radius_px - np.sqrt(beyond * beyond + v * v), np.float32)
 
 
-def spine_depth(u: F32, v: F32, half_px: float, bend: float, upper: F32, lower: F32) -> F32:
+def spine_depth(u: F32, v: F32, half_px: float, bend: float, sides: F32) -> F32:
     """Return the depth in a bent body given by its half widths along a spine.
 
     Parameters
@@ -151,15 +203,23 @@ def spine_depth(u: F32, v: F32, half_px: float, bend: float, upper: F32, lower: 
         Half length of the spine.
     bend : float
         Sideways displacement of the ends, in half lengths.
-    upper, lower : ndarray
-        (K,) float32 half widths in pixels from one end (u = -half) to the other, above and below the spine.
+    sides : ndarray
+        (3, K) float32: half widths in pixels below and above the spine from one end (u = -half) to the other, and the
+        factor from the vertical to the true distance.
     """
-    n = len(upper)
-    s = u * np.float32(1 / half_px)
-    across = v - np.float32(bend * half_px) * (s * s)
-    index = np.clip((s + np.float32(1)) * np.float32((n - 1) / 2) + np.float32(0.5), 0, n - 1).astype(np.int32)
-    width = np.where(across > 0, upper.take(index), lower.take(index))
-    slope = np.gradient((upper + lower) * np.float32(0.5)) * np.float32((n - 1) / (2 * half_px))
-    steep = (1 / np.sqrt(1 + np.square(slope))).astype(np.float32)
-    beyond = np.maximum(np.abs(u) - np.float32(half_px), np.float32(0))
-    return (width - np.abs(across)) * steep.take(index) - beyond
+    n = sides.shape[1]
+    across = u * np.float32(1 / half_px)
+    index = across * np.float32((n - 1) / 2)
+    index += np.float32((n - 1) / 2 + 0.5)
+    np.clip(index, 0, n - 1, out=index)
+    column = index.astype(np.int32)
+    across *= across
+    across *= np.float32(-bend * half_px)
+    across += v
+    width = sides[:2].ravel().take(column + (across > 0) * np.int32(n))
+    width -= np.abs(across)
+    width *= sides[2].take(column)
+    beyond = np.abs(u)
+    beyond -= np.float32(half_px)
+    width -= np.maximum(beyond, np.float32(0), out=beyond)
+    return width

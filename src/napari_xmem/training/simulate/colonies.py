@@ -80,7 +80,10 @@ def _colony(
     middle = (world.low + world.high) / 2
     spread = (world.high - world.low) * (0.42 if n_founders > 1 else 0.12)
     centres = middle + rng.uniform(-1, 1, (n_founders, 2)) * spread
-    return world, habits, grow_colonies(rng, centres, world.n_objects, habits)
+    rods = grow_colonies(rng, centres, world.n_objects, habits)
+    focus = np.asarray(size_px) * rng.uniform(0.3, 0.7, 2)
+    rods.position += focus - rods.position[rng.integers(len(rods))]
+    return world, habits, rods
 
 
 def _render(
@@ -108,7 +111,7 @@ def _draw(
     ripe = np.clip((rods.length / rods.target - 0.8) / 0.2, 0, 1)
     bright = 1 + look.vary * np.log(rods.light) / 0.15
     for i in np.flatnonzero(rods.alive & inside):
-        patch = canvas.patch(*position[i], rods.angle[i], reach[i])
+        patch = canvas.patch(*position[i], rods.angle[i], reach[i], rods.width[i] / 2 + rods.length[i] * 0.25 * abs(rods.bend[i]) + 2)
         if patch is None:
             continue
         radius = np.float32(rods.width[i] / 2)

@@ -41,6 +41,7 @@ def phase_contrast(phase: F32, *, halo_px: float, halo: float, psf_px: float, ga
     """
     phase = blur(phase, psf_px)
     lifted = phase - np.float32(halo) * blur(phase, halo_px)
+    np.minimum(lifted, np.float32(3.7), out=lifted)
     light = np.float32(1) - np.cos(lifted) - np.sin(lifted)
     light *= np.float32(0.5 * gain)
     light += np.float32(0.5)

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from napari_xmem.errors import ConfigError
 from napari_xmem.training.simulate.colonies import rods_fluorescence, rods_phase
+from napari_xmem.training.simulate.em import em_stack
 from napari_xmem.training.simulate.nuclei import nuclei, sparse_nuclei
+from napari_xmem.training.simulate.phase import phase_cells
+from napari_xmem.training.simulate.yeast import budding_yeast
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +36,10 @@ class Simulator(Protocol):
 _SIMULATORS: dict[str, Simulator] = {
     "nuclei": nuclei,
     "sparse_nuclei": sparse_nuclei,
+    "phase_cells": phase_cells,
     "rods_phase": rods_phase,
+    "budding_yeast": budding_yeast,
+    "em_stack": em_stack,
     "rods_fluorescence": rods_fluorescence,
 }
 

@@ -56,6 +56,7 @@ def make_world(
     density: tuple[float, float],
     stage: str | None = None,
     margin: float = 0.8,
+    smallest_px: float = 24.0,
 ) -> World:
     """Decide diameter, drift and number of objects.
 
@@ -68,17 +69,19 @@ def make_world(
     n_objects : int or None
         Objects wanted in the first view; None: drawn from `density`.
     diameter_px : float or None
-        Mean diameter; None: 24 to 60, at most a third of the view.
+        Mean diameter; None: `smallest_px` to 60, at most a third of the view.
     density : tuple of float
         Lowest and highest share of the area that objects cover.
     stage : str or None
         Kind of stage drift, None draws one.
+    smallest_px : float
+        Smallest diameter that is drawn.
     margin : float
         Diameters of world around what the camera will see.
     """
     side = min(size_px)
     if diameter_px is None:
-        diameter_px = float(np.exp(rng.uniform(np.log(min(24, side / 4)), np.log(min(60, side / 3)))))
+        diameter_px = float(np.exp(rng.uniform(np.log(min(smallest_px, side / 4)), np.log(min(60, side / 3)))))
     path = stage_path(rng, frames, size_px, stage)
     low = path.min(0).astype(float) - margin * diameter_px
     high = path.max(0).astype(float) + np.asarray(size_px) + margin * diameter_px
