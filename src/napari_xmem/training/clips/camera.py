@@ -22,16 +22,21 @@ _EPSILON = 0.02
 def photograph(rng: np.random.Generator, drawn: Rendered) -> Rendered:
     """Apply clip-level augmentations; masks follow where they must.
 
+    Simulated movies come from a camera already: most get turned and toned only.
+
     Parameters
     ----------
     rng : Generator
+        Source of all randomness.
     drawn : Rendered
+        What was drawn.
     """
     drawn = _turn(rng, _repeat(rng, drawn))
-    colour = _light(rng, _tone(rng, drawn.colour))
+    colour = _tone(rng, drawn.colour)
+    if drawn.kind == "simulated" and rng.random() < 0.65:
+        return replace(drawn, colour=colour)
     factor = float(rng.uniform(1.2, 3.2)) if rng.random() < 0.4 else 1.0
-    colour = _expose(rng, colour, factor)
-    return replace(drawn, colour=colour)
+    return replace(drawn, colour=_expose(rng, _light(rng, colour), factor))
 
 
 def _repeat(rng: np.random.Generator, drawn: Rendered) -> Rendered:
@@ -88,8 +93,9 @@ def _expose(rng: np.random.Generator, colour: Floats, factor: float) -> Floats:
     small = (max(16, round(height / factor)), max(16, round(width / factor)))
     focus = float(rng.uniform(0, 1.8)) if rng.random() < 0.3 else 0.0
     wobble = float(rng.uniform(0, 1.2)) if rng.random() < 0.15 else 0.0
-    sigma = float(np.exp(rng.uniform(np.log(0.003), np.log(0.08)))) if rng.random() < 0.75 else 0.0
-    shot = float(np.exp(rng.uniform(np.log(0.004), np.log(0.1)))) if rng.random() < 0.4 else 0.0
+    faint = float(np.clip(colour[0].std() / 0.2, 0.3, 1.0))
+    sigma = faint * float(np.exp(rng.uniform(np.log(0.003), np.log(0.08)))) if rng.random() < 0.75 else 0.0
+    shot = faint * float(np.exp(rng.uniform(np.log(0.004), np.log(0.1)))) if rng.random() < 0.4 else 0.0
     out = np.empty_like(colour)
     for t in range(frames):
         frame = blur(colour[t], focus + wobble * abs(float(rng.standard_normal())))

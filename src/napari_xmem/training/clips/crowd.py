@@ -51,7 +51,7 @@ def crowd(rng: np.random.Generator, still: Still, config: ClipConfig) -> Rendere
     centre = np.where(target.opacity[:, None] > 0.02, target.centre, np.nan)
     if np.isnan(centre).all(1).any() and any(s.label == 1 for s in sprites if s is not target):
         centre = target.centre
-    scene = Scene(plate, tuple(sprites), "crowd")
+    scene = Scene(plate, tuple(sprites), "crowd", diameter)
     return render(scene, window_path(rng, centre, size), size)
 
 

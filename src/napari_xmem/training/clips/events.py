@@ -113,8 +113,7 @@ def divide(rng: np.random.Generator, sprites: list[Sprite], at: int, twin: Sprit
         before[moment - 1] *= shrink if moment > 1 else 1.0
         gain[moment - 1] *= rng.uniform(1.0, 1.4) if moment > 1 else 1.0
     squeeze = _across(axis, rng.uniform(0.6, 0.85), rng.uniform(0.75, 0.95))
-    size = [twin.cover.shape[0], twin.cover.shape[1]]
-    ratio = float(np.sqrt(mother.cover.shape[0] * mother.cover.shape[1] / (size[0] * size[1])))
+    ratio = float(np.sqrt(np.prod(mother.picture.shape[:2]) / np.prod(twin.picture.shape[:2])))
     alive = mother.opacity
     first = mother.posed(opacity=np.where(after, 0.0, alive), linear=before, gain=gain)
     daughters = [

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from napari_xmem.errors import InputError
 from napari_xmem.training.clips.camera import finish, photograph
 from napari_xmem.training.clips.crowd import crowd
+from napari_xmem.training.clips.simulated import followed, simulated_kinds
 from napari_xmem.training.clips.stills import taken_apart, warped
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class ClipMaker:
         for name in _FROM_STILLS:
             for source, share in sources.items():
                 weights[f"{name}/{source}"] = float(getattr(mixture, name)) * share / whole
+        if mixture.simulated > 0:
+            weights.update({f"simulated/{k}": mixture.simulated * s for k, s in simulated_kinds(self._config).items()})
         return weights
 
     def make(self, rng: np.random.Generator) -> Clip:
@@ -84,17 +87,19 @@ class ClipMaker:
         """
         for _ in range(_TRIES):
             drawn = self._draw(kind, rng)
-            if self._usable(drawn):
+            if drawn is not None and _usable(drawn):
                 return finish(photograph(rng, replace(drawn, kind=kind)))
         raise InputError(f"{_TRIES} clips of {kind} in a row had no visible target: check the training images.")
 
-    def _draw(self, kind: str, rng: np.random.Generator) -> Rendered:
+    def _draw(self, kind: str, rng: np.random.Generator) -> Rendered | None:
         name, source = kind.split("/")
+        if name == "simulated":
+            return followed(rng, source, self._config)
         if self._store is None or name not in _FROM_STILLS:
             raise InputError(f"Unknown kind of clip {kind!r}, expected one of {', '.join(self.kinds)}.")
         return _FROM_STILLS[name](rng, self._store.pick(rng, source), self._config)
 
-    def _usable(self, drawn: Rendered) -> bool:
-        """Whether enough of the target lies in frame 0 and it is seen at least once more."""
-        low = self._config.diameter_px[0]
-        return float(drawn.target[0].sum()) >= 0.6 * np.pi / 4 * low**2
+
+def _usable(drawn: Rendered) -> bool:
+    """Whether frame 0 shows at least 60 % of the target."""
+    return float(drawn.target[0].sum()) >= 0.6 * np.pi / 4 * drawn.diameter**2

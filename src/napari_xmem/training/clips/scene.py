@@ -38,11 +38,12 @@ class Plate:
 
 @dataclass(frozen=True)
 class Scene:
-    """A plate and sprites, drawn in order (the last lies on top)."""
+    """A plate and sprites, drawn in order (the last lies on top); the target has `diameter` pixels in frame 0."""
 
     plate: Plate
     sprites: tuple[Sprite, ...]
     kind: str
+    diameter: float
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,18 @@ class Rendered:
     ----------
     colour : ndarray, shape (T, H, W, C), float32
     target, others : ndarray, shape (T, H, W), bool
+        The followed object and all other labelled ones.
     kind : str
+        Generator.
+    diameter : float
+        Of the whole target in frame 0, pixels.
     """
 
     colour: Floats
     target: npt.NDArray[np.bool_]
     others: npt.NDArray[np.bool_]
     kind: str
+    diameter: float
 
 
 def render(scene: Scene, corners: Array, window_px: int) -> Rendered:
@@ -82,7 +88,7 @@ def render(scene: Scene, corners: Array, window_px: int) -> Rendered:
         colours.append(colour)
         targets.append(labels == 1)
         others.append(labels > 1)
-    return Rendered(np.stack(colours), np.stack(targets), np.stack(others), scene.kind)
+    return Rendered(np.stack(colours), np.stack(targets), np.stack(others), scene.kind, scene.diameter)
 
 
 def _draw_plate(plate: Plate, t: int, corner: Array, window_px: int) -> tuple[Floats, npt.NDArray[np.int16]]:
@@ -98,49 +104,50 @@ def _draw_plate(plate: Plate, t: int, corner: Array, window_px: int) -> tuple[Fl
 
 def _draw(sprite: Sprite, t: int, corner: Array, colour: Floats, labels: npt.NDArray[np.int16]) -> None:
     """Blend one sprite into a frame, in place."""
-    height, width = sprite.cover.shape[:2]
     centre = sprite.centre[t] - corner
-    bend = sprite.bend[t]
-    reach = np.abs(sprite.linear[t]) @ np.array([height, width]) / 2 + float(np.abs(bend).max())
+    linear, bend = sprite.linear[t], sprite.bend[t]
+    bent = float(np.abs(bend).max())
+    height, width = sprite.picture.shape[:2]
+    reach = np.abs(linear) @ (height / 2, width / 2) + bent
     low = np.maximum(np.floor(centre - reach), 0).astype(int)
     high = np.minimum(np.ceil(centre + reach) + 1, labels.shape).astype(int)
-    if (high - low < 2).any():
+    if high[0] - low[0] < 2 or high[1] - low[1] < 2:
         return
-    where = (slice(low[0], high[0]), slice(low[1], high[1]))
-    y, x = _sources(sprite, t, centre, reach, low, high)
-    cover = remap(sprite.cover, y, x, "zero")
-    alpha = cover[..., 0] * np.float32(sprite.opacity[t])
-    _blend(sprite, t, colour[where], remap(sprite.colour, y, x, "edge"), alpha[..., None])
-    region = labels[where]
-    if sprite.opacity[t] > 0.5:
-        covered = cover[..., 1] > 0.5
-        region[covered] = sprite.label
-
-
-def _blend(sprite: Sprite, t: int, behind: Floats, picture: Floats, alpha: Floats) -> None:
-    lit = (picture - sprite.level) * np.float32(sprite.gain[t])
-    if sprite.blend == "add":
-        behind += alpha * lit
-    else:
-        behind += alpha * (lit + sprite.level - behind)
-
-
-def _sources(
-    sprite: Sprite, t: int, centre: Array, reach: Array, low: npt.NDArray[np.int_], high: npt.NDArray[np.int_]
-) -> tuple[Floats, Floats]:
-    """Return the places in the sprite's picture that the pixels of a box of the window show."""
-    back = np.linalg.inv(sprite.linear[t]).astype(np.float32)
-    rows = np.arange(low[0], high[0], dtype=np.float32)[:, None] - np.float32(centre[0])
-    columns = np.arange(low[1], high[1], dtype=np.float32)[None] - np.float32(centre[1])
-    y = back[0, 0] * rows + back[0, 1] * columns
-    x = back[1, 0] * rows + back[1, 1] * columns
-    bend = sprite.bend[t]
-    if float(np.abs(bend).max()) > 0.3:
+    y, x = _sources(linear, centre, low, high)
+    if bent > 0.3:
         field = _bend_field(bend, centre, reach, low, high)
         y += field[..., 0]
         x += field[..., 1]
-    y += np.float32((sprite.cover.shape[0] - 1) / 2)
-    x += np.float32((sprite.cover.shape[1] - 1) / 2)
+    y += np.float32((height - 1) / 2)
+    x += np.float32((width - 1) / 2)
+    where = (slice(low[0], high[0]), slice(low[1], high[1]))
+    _blend(sprite, t, remap(sprite.picture, y, x, "zero"), colour[where], labels[where])
+
+
+def _blend(sprite: Sprite, t: int, seen: Floats, behind: Floats, labels: npt.NDArray[np.int16]) -> None:
+    """Lay a warped picture over a part of the frame, in place."""
+    channels, opaque, inside = (3, 3, 3) if sprite.coloured else (1, 1, 2)
+    opacity, gain = np.float32(sprite.opacity[t]), np.float32(sprite.gain[t])
+    lit = seen[..., :channels]
+    if gain != 1 or sprite.blend == "add":
+        lit = (lit - np.float32(sprite.level)) * gain
+        lit = lit if sprite.blend == "add" else lit + np.float32(sprite.level)
+    alpha = seen[..., opaque, None] * opacity
+    behind += alpha * (lit if sprite.blend == "add" else lit - behind)
+    if opacity > 0.5:
+        labels[seen[..., inside] > 0.5] = sprite.label
+
+
+def _sources(
+    linear: Array, centre: Array, low: npt.NDArray[np.int_], high: npt.NDArray[np.int_]
+) -> tuple[Floats, Floats]:
+    """Return the places, relative to the middle of the picture, that the pixels of a box of the window show."""
+    (a, b), (c, d) = linear.tolist()
+    scale = 1.0 / (a * d - b * c)
+    rows = np.arange(low[0], high[0], dtype=np.float32)[:, None] - np.float32(centre[0])
+    columns = np.arange(low[1], high[1], dtype=np.float32)[None] - np.float32(centre[1])
+    y = np.float32(d * scale) * rows - np.float32(b * scale) * columns
+    x = np.float32(a * scale) * columns - np.float32(c * scale) * rows
     return y, x
 
 

@@ -24,10 +24,11 @@ class Sprite:
 
     Attributes
     ----------
-    colour : ndarray, shape (h, w, C), float32
-        Picture; C is 1 or 3.
-    cover : ndarray, shape (h, w, 2), float32
-        Opacity 0..1, and the labelled part as 0..1 (inside from 0.5).
+    picture : ndarray, shape (h, w, 4), float32
+        Grey things: brightness, opacity 0..1, the labelled part as 0..1 (inside from 0.5), unused.
+        Coloured things: red, green, blue, opacity; the labelled part is where the opacity is above 0.5.
+    coloured : bool
+        Which of the two.
     label : int
         Label it paints; 0 paints none (it hides what it covers).
     centre : ndarray, shape (T, 2), float64
@@ -44,8 +45,8 @@ class Sprite:
         Brightness of the picture's surroundings.
     """
 
-    colour: Floats
-    cover: Floats
+    picture: Floats
+    coloured: bool
     label: int
     centre: Array
     linear: Array
@@ -66,9 +67,8 @@ class Cut:
 
     Attributes
     ----------
-    colour : ndarray, shape (h, w, 1), float32
-    cover : ndarray, shape (h, w, 2), float32
-        Opacity and mask.
+    picture : ndarray, shape (h, w, 4), float32
+        Brightness, opacity, mask, unused; see `Sprite`.
     middle : ndarray, shape (2,)
         Middle of the picture, y, x in pixels of the scaled image.
     diameter : float
@@ -77,8 +77,7 @@ class Cut:
         Brightness around the object.
     """
 
-    colour: Floats
-    cover: Floats
+    picture: Floats
     middle: Array
     diameter: float
     level: float
@@ -86,7 +85,7 @@ class Cut:
     def sprite(self, label: int, centre: Array, linear: Array, bend: Floats, blend: str = "over") -> Sprite:
         """Put the cut on a path; opaque and unchanged in brightness."""
         ones = np.ones(len(centre))
-        return Sprite(self.colour, self.cover, label, centre, linear, bend, ones, ones, blend, self.level)
+        return Sprite(self.picture, False, label, centre, linear, bend, ones, ones, blend, self.level)
 
 
 def cut_object(still: Still, index: int, scale: float, edge_px: float, spread: float) -> Cut:
@@ -124,8 +123,8 @@ def cut_object(still: Still, index: int, scale: float, edge_px: float, spread: f
     alpha[[0, -1]] = 0.0
     alpha[:, [0, -1]] = 0.0
     middle = np.array([(rows.start + rows.stop) / 2, (columns.start + columns.stop) / 2]) * scale - 0.5
-    cover = np.stack([alpha, np.clip(mask, 0, 1)], axis=-1)
-    return Cut(resize(colour, shape)[..., None], cover, middle, float(still.diameters[index]) * scale, level)
+    picture = np.stack([resize(colour, shape), alpha, np.clip(mask, 0, 1), np.zeros(shape, np.float32)], axis=-1)
+    return Cut(picture, middle, float(still.diameters[index]) * scale, level)
 
 
 def inpaint(image: Floats, hole: npt.NDArray[np.bool_], rng: np.random.Generator) -> Floats:

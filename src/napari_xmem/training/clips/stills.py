@@ -72,13 +72,13 @@ def warped(rng: np.random.Generator, still: Still, config: ClipConfig) -> Render
     corners = window_path(rng, centre + motion.shift[0], size)
     where = centre + motion.shift[0] - corners
     bend = _wide_bend(rng, frames, live)
-    border: Border = "edge" if rng.random() < 0.4 else "zero"
+    border: Border = "edge" if rng.random() < 0.2 else "zero"
     drawn = [
         _warp_frame(layers, centre, where[t], motion.linear[0, t], bend[t], size, border) for t in range(frames)
     ]
     stack = np.stack(drawn)
     mask = stack[..., 1] > 0.5
-    return Rendered(stack[..., :1], mask, (stack[..., 2] > 0.5) & ~mask, "warp")
+    return Rendered(stack[..., :1], mask, (stack[..., 2] > 0.5) & ~mask, "warp", diameter)
 
 
 def _wide_bend(rng: np.random.Generator, frames: int, live: Liveliness) -> Floats:
@@ -145,7 +145,7 @@ def taken_apart(rng: np.random.Generator, still: Still, config: ClipConfig) -> R
     if rng.random() < config.absent:
         sprites = vanish(rng, sprites, diameter, size)
     target = next(s for s in sprites if s.label == 1)
-    scene = Scene(plate, tuple(sprites), "stills")
+    scene = Scene(plate, tuple(sprites), "stills", diameter)
     return render(scene, window_path(rng, target.centre, size), size)
 
 
