@@ -88,10 +88,22 @@ class ModelConfig:
     def __post_init__(self) -> None:
         for name in ("key_widths", "key_depths", "value_widths", "value_depths", "decoder_widths"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        _require(self.key_block in ("bottleneck", "basic"), f"key_block is {self.key_block!r}, expected 'bottleneck' or 'basic'.")
-        _require(self.value_block in ("bottleneck", "basic"), f"value_block is {self.value_block!r}, expected 'bottleneck' or 'basic'.")
-        _require(self.normalisation in ("batch", "group"), f"normalisation is {self.normalisation!r}, expected 'batch' or 'group'.")
-        _require(self.intensity in ("imagenet", "percentile"), f"intensity is {self.intensity!r}, expected 'imagenet' or 'percentile'.")
+        _require(
+            self.key_block in ("bottleneck", "basic"),
+            f"key_block is {self.key_block!r}, expected 'bottleneck' or 'basic'.",
+        )
+        _require(
+            self.value_block in ("bottleneck", "basic"),
+            f"value_block is {self.value_block!r}, expected 'bottleneck' or 'basic'.",
+        )
+        _require(
+            self.normalisation in ("batch", "group"),
+            f"normalisation is {self.normalisation!r}, expected 'batch' or 'group'.",
+        )
+        _require(
+            self.intensity in ("imagenet", "percentile"),
+            f"intensity is {self.intensity!r}, expected 'imagenet' or 'percentile'.",
+        )
         for name in ("image_channels", "stem_width", "key_dim", "value_dim"):
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}, expected at least 1.")
         _require(self.hidden_dim >= 0, f"hidden_dim is {self.hidden_dim}, expected 0 (no sensory memory) or more.")
@@ -173,6 +185,8 @@ class MemoryConfig:
         Half-life of an element for eviction by age, and of the running averages of relevance and contribution.
     mix_usage, mix_age, mix_relevance, mix_contribution : float
         Weights of the criteria in eviction by ``mix``.
+    correction_radius_frames : int
+        A corrected frame replaces what memory held of the corrected objects this many frames before and after it.
     """
 
     memory_interval_frames: int = 5
@@ -196,6 +210,7 @@ class MemoryConfig:
     mix_age: float = 0.5
     mix_relevance: float = 1.0
     mix_contribution: float = 1.0
+    correction_radius_frames: int = 10
 
     def __post_init__(self) -> None:
         def at_least(name: str, low: float) -> None:
@@ -204,7 +219,15 @@ class MemoryConfig:
 
         for name in ("memory_interval_frames", "working_min_frames", "num_prototypes", "long_term_max_elements"):
             at_least(name, 1)
-        for name in ("importance_strength", "consistency_strength", "mix_usage", "mix_age", "mix_relevance", "mix_contribution"):
+        for name in (
+            "correction_radius_frames",
+            "importance_strength",
+            "consistency_strength",
+            "mix_usage",
+            "mix_age",
+            "mix_relevance",
+            "mix_contribution",
+        ):
             at_least(name, 0)
         _require(
             self.working_max_frames > self.working_min_frames,
@@ -291,7 +314,9 @@ class PropagationConfig:
     percentiles: tuple[float, float] = (0.5, 99.8)
 
     def __post_init__(self) -> None:
-        _require(self.scope in ("auto", "local", "global"), f"scope is {self.scope!r}, expected 'auto', 'local' or 'global'.")
+        _require(
+            self.scope in ("auto", "local", "global"), f"scope is {self.scope!r}, expected 'auto', 'local' or 'global'."
+        )
         _require(
             self.direction in ("forward", "backward", "both"),
             f"direction is {self.direction!r}, expected 'forward', 'backward' or 'both'.",

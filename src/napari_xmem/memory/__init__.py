@@ -9,6 +9,7 @@ from napari_xmem.memory.affinity import read_dense
 from napari_xmem.memory.bank import MemoryBank
 from napari_xmem.memory.eviction import EVICTIONS
 from napari_xmem.memory.potentiation import POTENTIATIONS
+from napari_xmem.memory.recall import MemoryVote
 from napari_xmem.memory.selection import SELECTIONS
 from napari_xmem.memory.sensory import SensoryMemory
 from napari_xmem.memory.snapshot import (
@@ -31,6 +32,7 @@ __all__ = [
     "MemorySizes",
     "MemorySnapshot",
     "MemoryTotals",
+    "MemoryVote",
     "ObjectMemory",
     "SensoryMemory",
     "Store",

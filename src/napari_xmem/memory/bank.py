@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
 
-from napari_xmem.config import MemoryConfig
 from napari_xmem.errors import MemoryBankError
-from napari_xmem.memory import usage as counters
-from napari_xmem.memory.affinity import (
-    SparseAffinity,
-    augment_query,
-    chunk_size,
-    readout,
-    similarity,
-    topk_affinity,
-)
-from napari_xmem.memory.consolidation import append_prototypes, consolidate
-from napari_xmem.memory.eviction import EVICTIONS, evict
-from napari_xmem.memory.potentiation import POTENTIATIONS
-from napari_xmem.memory.selection import SELECTIONS
-from napari_xmem.memory.snapshot import EventKind, MemoryEvent, MemorySizes, MemoryTotals
+from napari_xmem.memory import edits
+from napari_xmem.memory.limits import Policies, enforce_limits
+from napari_xmem.memory.portable import load_state, save_state
+from napari_xmem.memory.recall import MemoryVote, explain, give_feedback, recall
+from napari_xmem.memory.state import BankState, check_frame
 from napari_xmem.memory.store import ElementTable, Store
 
-__all__ = ["MemoryBank"]
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Sequence
 
+    from napari_xmem.config import MemoryConfig
+    from napari_xmem.memory.snapshot import MemorySizes, MemorySnapshot
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Objects held by the same elements: ``subset`` (n,) int64 rows, None for all."""
+__all__ = ["UNDO_STEPS", "MemoryBank"]
 
-    object_ids: tuple[int, ...]
-    subset: Tensor | None
+#: Changes that can be undone.
+UNDO_STEPS = 16
 
 
 class MemoryBank:
@@ -54,37 +45,29 @@ class MemoryBank:
     """
 
     def __init__(self, config: MemoryConfig, *, key_dim: int, value_dim: int) -> None:
-        self.config, self.key_dim, self.value_dim = config, key_dim, value_dim
-        self._selection = SELECTIONS.build(config)
-        self._potentiation = POTENTIATIONS.build(config)
-        self._eviction = EVICTIONS.build(config)
-        self._decay = 0.5 ** (1.0 / config.half_life_frames)
-        self._table: ElementTable | None = None
-        self._with_selection = True
-        self._next_block = 0
-        self._last_frame = -1
-        self._events: list[MemoryEvent] = []
-        self._totals = MemoryTotals()
-        self._refresh()
+        self._policies = Policies.of(config)
+        self._state = BankState(config, key_dim, value_dim)
+        self._history: list[BankState] = []
 
-    # what is held
+    @property
+    def config(self) -> MemoryConfig:
+        """Limits and policies."""
+        return self._state.config
 
     @property
     def object_ids(self) -> tuple[int, ...]:
         """Ids in order of first appearance."""
-        return () if self._table is None else self._table.object_ids
+        return self._state.object_ids
 
     @property
     def sizes(self) -> MemorySizes:
         """Elements per store. In paper mode ``working`` counts the first frame too, as the official code does."""
-        return self._sizes
+        return self._state.sizes
 
     @property
     def n_bytes(self) -> int:
-        """Bytes allocated, with the spare room of growing buffers."""
-        return 0 if self._table is None else self._table.n_bytes
-
-    # memorise
+        """Bytes allocated, with the spare room of growing buffers and without what undo keeps."""
+        return 0 if self._state.table is None else self._state.table.n_bytes
 
     def add(
         self,
@@ -105,13 +88,13 @@ class MemoryBank:
         frame : int
             Index in the movie, kept as provenance; order in memory is the order of adding.
         key : Tensor
-            (C, n).
+            (C, n) float.
         shrinkage : Tensor
             (n,) or (1, n).
         selection : Tensor or None
             (C, n).
         values : Tensor
-            (N, V, n), one entry for each of ``object_ids``.
+            (N, V, n), one entry for each of ``object_ids``. The first frame decides in which type values are kept.
         object_ids : sequence of int
             N ids; new ones join, known ones that are missing are simply not held by this frame.
         permanent : bool
@@ -124,53 +107,29 @@ class MemoryBank:
         MemoryBankError
             If shapes do not fit each other or what the bank holds.
         """
-        self._check_add(key, shrinkage, selection, values, object_ids)
-        if self._table is None:
-            self._table = ElementTable(self.key_dim, self.value_dim, key.device, values.dtype)
-            self._with_selection = selection is not None
-        table = self._table
+        state = self._state
+        check_frame(state, key, shrinkage, selection, values, object_ids, positions)
+        if state.table is None or not len(state.table):
+            state.with_selection = selection is not None
+        if state.table is None:
+            state.table = ElementTable(state.key_dim, state.value_dim, key.device, values.dtype)
         for object_id in object_ids:
-            if object_id not in table.object_ids:
-                table.add_object(object_id)
-        keep_for_ever = permanent and self.config.permanent_seeds
-        table.append(
+            if object_id not in state.table.object_ids:
+                state.table.add_object(object_id)
+        state.table.append(
             key=key.T,
             shrinkage=shrinkage.reshape(-1),
             selection=None if selection is None else selection.T,
             frame=frame,
-            block=self._next_block,
+            block=state.next_block,
             position=positions,
-            store=Store.PERMANENT if keep_for_ever else Store.WORKING,
+            store=Store.PERMANENT if permanent and state.config.permanent_seeds else Store.WORKING,
             values={object_id: value.T for object_id, value in zip(object_ids, values, strict=True)},
         )
-        self._next_block += 1
-        self._last_frame = frame
-        self._refresh()
-        self._enforce_limits()
-
-    def _check_add(
-        self, key: Tensor, shrinkage: Tensor, selection: Tensor | None, values: Tensor, object_ids: Sequence[int]
-    ) -> None:
-        n = key.shape[-1]
-        expected = {
-            "key": (key, (self.key_dim, n)),
-            "values": (values, (len(object_ids), self.value_dim, n)),
-            "shrinkage": (shrinkage.reshape(-1), (n,)),
-            "selection": (key if selection is None else selection, (self.key_dim, n)),
-        }
-        for name, (tensor, shape) in expected.items():
-            if tuple(tensor.shape) != shape:
-                raise MemoryBankError(f"{name} has shape {tuple(tensor.shape)}, expected {shape}.")
-            if not tensor.is_floating_point():
-                raise MemoryBankError(f"{name} has type {tensor.dtype}, expected a float type.")
-        if n == 0 or len(set(object_ids)) != len(object_ids) or not object_ids:
-            raise MemoryBankError(
-                f"Got {n} elements for objects {list(object_ids)}, expected at least one element and different ids."
-            )
-        if self._table is not None and len(self._table) and (selection is not None) != self._with_selection:
-            raise MemoryBankError("Selection must be given with every frame or with none; clear the bank to change.")
-
-    # recall
+        state.next_block += 1
+        state.frame = frame
+        state.refresh()
+        enforce_limits(state, self._policies)
 
     def read(
         self,
@@ -180,7 +139,7 @@ class MemoryBank:
         object_ids: Sequence[int] | None = None,
         frame: int | None = None,
     ) -> Tensor:
-        """Answer queries from memory and count who answered.
+        """Answer the queries of one frame and count who answered.
 
         Usage is counted with the affinity of the objects held longest, as in XMem; elements that hold none of these
         are counted with the next objects that they hold.
@@ -194,7 +153,7 @@ class MemoryBank:
         object_ids : sequence of int or None
             N ids; None: all.
         frame : int or None
-            The frame that asks; for the record only.
+            The frame that asks, for the log.
 
         Returns
         -------
@@ -206,194 +165,114 @@ class MemoryBank:
         MemoryBankError
             If memory is empty or an id is unknown.
         """
-        table = self._filled()
-        ids = table.object_ids if object_ids is None else tuple(object_ids)
-        self._check_known(ids)
-        query = augment_query(key, selection)
-        answers = {i: torch.zeros(query.shape[0], self.value_dim, dtype=table.value_dtype, device=query.device) for i in ids}
-        groups = self._groups_of(ids)
-        masses: list[Tensor | None] = [None] * len(groups)
-        self._pending, self._pending_query = [], query
-        for low, place, affinity in self._attend(query, groups):
-            for object_id in groups[place].object_ids:
-                answers[object_id][low : low + affinity.index.shape[0]] = readout(affinity, table.values(object_id))
-            mass = affinity.mass(len(table))
-            before = masses[place]
-            masses[place] = mass if before is None else before + mass
-            if place == 0 and self.config.top_k is not None:
-                self._pending.append(affinity)
-        self._count(groups, masses)
-        return torch.stack([answers[i].T for i in ids]) if ids else query.new_zeros(0, self.value_dim, query.shape[0])
+        state = self._state
+        ids = state.object_ids if object_ids is None else tuple(object_ids)
+        state.filled()
+        state.check_known(ids)
+        if frame is not None:
+            state.frame = frame
+        return recall(state, key, selection, ids)
 
     def feedback(self, confidence: Tensor) -> None:
         """Say how confident and correct the predictions for the queries of the last read were.
 
-        Call it between a read and the next change of memory; after a change there is nothing left to credit and the
-        call does nothing.
+        Call it between a read and the next change of memory; after a change nobody is left to credit and the call does
+        nothing.
 
         Parameters
         ----------
         confidence : Tensor
             (q,) in 0..1.
         """
-        query = self._pending_query
-        if query is None:
-            return
-        if confidence.shape != (query.shape[0],):
-            raise MemoryBankError(f"confidence has shape {tuple(confidence.shape)}, expected ({query.shape[0]},).")
-        table = self._filled()
-        pending = self._pending
-        if self.config.top_k is None:
-            pending = [affinity for _, _, affinity in self._attend(query, self._groups_of(self.object_ids)[:1])]
-        if pending:
-            whole = SparseAffinity(torch.cat([a.index for a in pending]), torch.cat([a.weight for a in pending]))
-            counters.record_feedback(table, whole, confidence, self._decay)
-        self._pending, self._pending_query = [], None
+        give_feedback(self._state, confidence)
 
-    def _attend(self, query: Tensor, groups: Sequence[_Group]) -> Iterator[tuple[int, int, SparseAffinity]]:
-        """Yield (first query, number of the group, affinity) chunk by chunk."""
-        table = self._filled()
-        step = chunk_size(len(table))
-        for low in range(0, query.shape[0], step):
-            scores = similarity(table["rows"], query[low : low + step])
-            for place, group in enumerate(groups):
-                if group.subset is None:
-                    yield low, place, topk_affinity(scores, self.config.top_k)
-                else:
-                    part = topk_affinity(scores.index_select(1, group.subset), self.config.top_k)
-                    yield low, place, SparseAffinity(group.subset[part.index], part.weight)
+    def explain(
+        self, key: Tensor, selection: Tensor | None, object_id: int, top: int | None = None
+    ) -> list[MemoryVote]:
+        """Return the elements that answer one query for one object, largest weight first; counts nothing.
 
-    def _count(self, groups: Sequence[_Group], masses: Sequence[Tensor | None]) -> None:
-        table = self._filled()
-        total = torch.zeros(len(table), device=table.device)
-        counted = torch.zeros(len(table), dtype=torch.bool, device=table.device)
-        for group, mass in zip(groups, masses, strict=True):
-            if mass is None:
-                continue
-            if group.subset is None:
-                total = torch.where(counted, total, mass)
-                break
-            fresh = group.subset[~counted[group.subset]]
-            total[fresh] = mass[fresh]
-            counted[fresh] = True
-        counters.record_read(table, total, self._decay, count_long_term=self.config.count_long_term_usage)
+        Parameters
+        ----------
+        key, selection : Tensor
+            (C, 1).
+        object_id : int
+            The object.
+        top : int or None
+            Longest list; None: all that answer (``config.top_k``).
+        """
+        return explain(self._state, key, selection, object_id, top)
 
-    # limits
+    def forget(self, object_id: int) -> None:
+        """Forget an object and free its values; elements that hold no other object go too. Undoable."""
+        self._edit(lambda: edits.forget_object(self._state, object_id))
 
-    def _enforce_limits(self) -> None:
-        config, serials = self.config, self._working_blocks
-        anchor = 0 if config.permanent_seeds else 1
-        extra = anchor or int(self._sizes.permanent > 0)
-        removable = serials[anchor:]
-        count = len(removable) + extra
-        if config.long_term and count >= config.working_max_frames:
-            self._consolidate(removable[: len(removable) - (config.working_min_frames - extra)])
-        elif not config.long_term and config.permanent_seeds and count > config.working_max_frames:
-            gone = self._rows_of(removable[: count - config.working_max_frames])
-            self._remove(gone, "dropped", "the window of working memory moved on")
+    def forget_frames(self, frames: int | Iterable[int], object_id: int | None = None) -> None:
+        """Forget what some frames left in any store, permanent ones too, of one object or all (None). Undoable."""
+        wanted = _frames(frames)
+        self._edit(lambda: edits.forget_frames(self._state, wanted, object_id))
 
-    def _consolidate(self, blocks: Sequence[int]) -> None:
-        table, config = self._filled(), self.config
-        candidates = self._rows_of(blocks)
-        count = min(config.num_prototypes, config.long_term_max_elements, candidates.shape[0])
-        self._make_room(count)
-        table = self._filled()
-        candidates = self._rows_of(blocks)
-        staying = table["store"] != int(Store.WORKING)
-        if not config.permanent_seeds:
-            staying[self._rows_of(self._working_blocks[:1])] = True
-        made = consolidate(
-            table,
-            candidates,
-            staying.nonzero()[:, 0],
-            count,
-            self._selection,
-            self._potentiation,
-            with_selection=self._with_selection,
-        )
-        append_prototypes(table, made)
-        keep = torch.ones(len(table), dtype=torch.bool, device=table.device)
-        keep[candidates] = False
-        table.keep(keep.nonzero()[:, 0])
-        self._refresh()
-        self._totals = replace(self._totals, consolidations=self._totals.consolidations + 1)
-        reason = f"working memory reached {config.working_max_frames} frames"
-        self._log("consolidated", candidates.shape[0], made.index.shape[0], reason)
+    def protect(self, frames: int | Iterable[int]) -> None:
+        """Make what some frames left in memory permanent. Undoable."""
+        wanted = _frames(frames)
+        self._edit(lambda: edits.protect(self._state, wanted))
 
-    def _make_room(self, count: int) -> None:
-        """Evict so that ``count`` prototypes fit into long-term memory."""
-        table, config = self._filled(), self.config
-        excess = self._sizes.long_term + count - config.long_term_max_elements
-        if excess <= 0:
-            return
-        rows = (table["store"] == int(Store.LONG_TERM)).nonzero()[:, 0]
-        worth = self._eviction.worth(
-            usage=counters.normalised_usage(table)[rows],
-            age_frames=(table["frame"][rows] - self._last_frame).abs().float(),
-            relevance=counters.relevance(table)[rows],
-            contribution=counters.contribution(table)[rows],
-        )
-        reason = f"long-term memory full, least worth by {config.eviction}"
-        self._remove(rows[evict(worth, excess)], "evicted", reason)
+    def correct(self, frame: int, object_ids: Sequence[int]) -> None:
+        """Make way for a corrected frame: call it just before that frame is added with ``permanent=True``. Undoable.
 
-    # housekeeping
+        Forgets of these objects all that comes from that frame, and what is not permanent within
+        ``config.correction_radius_frames`` of it, so that the correction does not compete with the error.
+        """
+        self._edit(lambda: edits.correct(self._state, frame, object_ids))
 
-    def _filled(self) -> ElementTable:
-        if self._table is None or not len(self._table):
-            raise MemoryBankError("Memory is empty: add a frame with masks before reading.")
-        return self._table
+    def undo(self) -> None:
+        """Take back the last `forget`, `forget_frames`, `protect` or `correct`.
 
-    def _check_known(self, object_ids: Iterable[int]) -> None:
-        unknown = [i for i in object_ids if i not in self.object_ids]
-        if unknown:
-            raise MemoryBankError(f"Objects {unknown} are not in memory; it holds {list(self.object_ids)}.")
+        Memory becomes what it was just before; frames memorised since then are gone with it. Up to `UNDO_STEPS` changes
+        can be taken back.
 
-    def _rows_of(self, blocks: Sequence[int]) -> Tensor:
-        """Return the rows of working memory that belong to some blocks."""
-        table = self._filled()
-        wanted = torch.tensor(list(blocks), dtype=torch.int64, device=table.device)
-        inside = (table["store"] == int(Store.WORKING)) & torch.isin(table["block"], wanted)
-        return inside.nonzero()[:, 0]
+        Raises
+        ------
+        MemoryBankError
+            If there is nothing to undo.
+        """
+        if not self._history:
+            raise MemoryBankError("There is no change of memory left to undo.")
+        self._state = self._history.pop()
+        self._state.log("undone", 0, 0, "the last change was taken back")
 
-    def _remove(self, rows: Tensor, kind: EventKind, reason: str) -> None:
-        table = self._filled()
-        keep = torch.ones(len(table), dtype=torch.bool, device=table.device)
-        keep[rows] = False
-        table.keep(keep.nonzero()[:, 0])
-        self._refresh()
-        gone = int(rows.shape[0])
-        field = "evicted" if kind == "evicted" else "forgotten"
-        self._totals = replace(self._totals, **{field: getattr(self._totals, field) + gone})
-        self._log(kind, gone, 0, reason)
+    def _edit(self, change: Callable[[], None]) -> None:
+        before = self._state.freeze()
+        change()
+        self._history = [*self._history, before][-UNDO_STEPS:]
 
-    def _log(self, kind: EventKind, removed: int, added: int, reason: str) -> None:
-        self._events.append(MemoryEvent(self._last_frame, kind, removed, added, reason))
+    def snapshot(self, frame: int) -> MemorySnapshot:
+        """Describe memory after a frame; its events are those since the snapshot before."""
+        return self._state.describe(frame)
 
-    def _refresh(self) -> None:
-        """Recount after a change of the table."""
-        self._pending: list[SparseAffinity] = []
-        self._pending_query: Tensor | None = None
-        self._groups: dict[tuple[int, ...], tuple[_Group, ...]] = {}
-        self._sizes, self._working_blocks = MemorySizes(), []
-        if self._table is not None and len(self._table):
-            store = self._table["store"]
-            long_term, permanent, working = torch.bincount(store, minlength=3).tolist()
-            self._sizes = MemorySizes(working, long_term, permanent)
-            self._working_blocks: list[int] = torch.unique(self._table["block"][store == int(Store.WORKING)]).tolist()
+    def save(self, path: str | os.PathLike[str], *, fingerprint: str = "") -> None:
+        """Write the bank to a safetensors file, see `napari_xmem.memory.portable.save_state`."""
+        save_state(self._state, path, fingerprint)
 
-    def _groups_of(self, object_ids: tuple[int, ...]) -> tuple[_Group, ...]:
-        """Sort objects into groups held by the same elements; most elements first, then first appearance."""
-        if object_ids not in self._groups:
-            table = self._filled()
-            found: dict[bytes, list[int]] = {}
-            for object_id in object_ids:
-                found.setdefault(table.valid(object_id).cpu().numpy().tobytes(), []).append(object_id)
-            groups = []
-            for ids in found.values():
-                held = table.valid(ids[0])
-                subset = None if bool(held.all()) else held.nonzero()[:, 0]
-                if subset is None or len(subset):
-                    groups.append(_Group(tuple(ids), subset))
-            groups.sort(key=lambda group: -len(table) if group.subset is None else -len(group.subset))
-            self._groups[object_ids] = tuple(groups)
-        return self._groups[object_ids]
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        fingerprint: str | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Self:
+        """Read a bank that goes on exactly where the saved one was; undo starts anew.
+
+        Raises
+        ------
+        MemoryBankError
+            If the file is missing, damaged, no memory, or made with a model of another fingerprint.
+        """
+        state = load_state(path, fingerprint, torch.device(device))
+        bank = cls(state.config, key_dim=state.key_dim, value_dim=state.value_dim)
+        bank._state = state
+        return bank
+
+
+def _frames(frames: int | Iterable[int]) -> tuple[int, ...]:
+    return (frames,) if isinstance(frames, int) else tuple(int(frame) for frame in frames)

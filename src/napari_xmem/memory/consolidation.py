@@ -7,15 +7,18 @@ candidates by their affinity to each prototype (full softmax, queries are the pr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from napari_xmem.memory.affinity import augment_query, similarity
 from napari_xmem.memory.potentiation import AffinityPotentiation, Potentiation
-from napari_xmem.memory.selection import PrototypeSelection
 from napari_xmem.memory.store import ElementTable, Store
 from napari_xmem.memory.usage import normalised_usage, trust
+
+if TYPE_CHECKING:
+    from napari_xmem.memory.selection import PrototypeSelection
 
 __all__ = ["Prototypes", "append_prototypes", "consolidate"]
 

@@ -7,6 +7,7 @@ check follows Jabri, Owens & Efros (NeurIPS 2020, arXiv 2006.14613).
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -116,7 +117,7 @@ class ConsistencyPotentiation:
             return None
         prior = torch.zeros(rows.shape[0], device=rows.device)
         order = [(block == number).nonzero()[:, 0] for number in torch.unique(block).tolist()]
-        for here, after in zip(order, order[1:], strict=False):
+        for here, after in itertools.pairwise(order):
             forward = torch.softmax(similarity(rows[after], queries[here]), dim=1)
             backward = torch.softmax(similarity(rows[here], queries[after]), dim=1)
             cycle = (forward * backward.T).sum(dim=1)
@@ -143,9 +144,7 @@ class CombinedPotentiation:
         """Return the log-prior, see `Potentiation.log_prior`."""
         total: Tensor | None = None
         for part in (ImportancePotentiation(self.importance), ConsistencyPotentiation(self.consistency)):
-            prior = part.log_prior(
-                rows=rows, queries=queries, block=block, values=values, valid=valid, trust=trust
-            )
+            prior = part.log_prior(rows=rows, queries=queries, block=block, values=values, valid=valid, trust=trust)
             if prior is not None:
                 total = prior if total is None else total + prior
         return total

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from napari_xmem.config import MemoryConfig
 from napari_xmem.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_xmem.config import MemoryConfig
 
 __all__ = ["Registry"]
 

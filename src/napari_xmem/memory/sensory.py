@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from napari_xmem.errors import MemoryBankError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["SensoryMemory"]
 
@@ -63,12 +66,18 @@ class SensoryMemory:
         known = [self._hidden[i] for i in ids if i in self._hidden]
         if shape is None:
             if not known:
-                raise MemoryBankError(f"No object of {list(ids)} has a sensory state yet; pass shape=(h, w) to get zeros.")
+                raise MemoryBankError(
+                    f"No object of {list(ids)} has a sensory state yet; pass shape=(h, w) to get zeros."
+                )
             shape = (known[0].shape[-2], known[0].shape[-1])
         options = {"device": known[0].device, "dtype": known[0].dtype} if known else {"device": device, "dtype": dtype}
-        empty = torch.zeros((self.hidden_dim, *shape), **options)  # type: ignore[call-overload]
+        empty = torch.zeros((self.hidden_dim, *shape), **options)
         states = [self._hidden.get(i, empty) for i in ids]
-        return torch.stack([state if state.shape == empty.shape else empty for state in states]) if ids else empty[None][:0]
+        return (
+            torch.stack([state if state.shape == empty.shape else empty for state in states])
+            if ids
+            else empty[None][:0]
+        )
 
     def set(self, object_ids: Iterable[int], hidden: Tensor) -> None:
         """Replace the states of N objects by ``hidden`` (N, Ch, h, w)."""

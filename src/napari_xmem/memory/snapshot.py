@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "USAGE_EDGES",
@@ -156,14 +158,10 @@ def merge_snapshots(snapshots: Iterable[MemorySnapshot]) -> MemorySnapshot:
         raise ValueError("No snapshots to merge; pass at least one.")
     names = [store.name for store in parts[0].stores]
     stores = tuple(
-        StoreMemory(
-            name, sum(part.stores[i].elements for part in parts), sum(part.stores[i].n_bytes for part in parts)
-        )
+        StoreMemory(name, sum(part.stores[i].elements for part in parts), sum(part.stores[i].n_bytes for part in parts))
         for i, name in enumerate(names)
     )
-    totals = MemoryTotals(
-        *(sum(getattr(part.totals, count.name) for part in parts) for count in fields(MemoryTotals))
-    )
+    totals = MemoryTotals(*(sum(getattr(part.totals, count.name) for part in parts) for count in fields(MemoryTotals)))
     return MemorySnapshot(
         frame=max(part.frame for part in parts),
         stores=stores,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import torch
 from torch import Tensor
 
 from napari_xmem.memory.affinity import augment_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["LIFE_START", "ElementTable", "GrowingBuffer", "Store"]
 
@@ -112,11 +115,11 @@ class GrowingBuffer:
 class ElementTable:
     """All elements of one bank, in the order they were memorised.
 
-    Columns (m rows): ``key`` (m, C), ``rows`` (m, 2 C + 1) the augmented keys, ``shrinkage`` (m,), ``selection`` (m, C),
+    Columns (m rows): ``key`` and ``selection`` (m, C), ``rows`` (m, 2 C + 1) the augmented keys, ``shrinkage`` (m,),
     ``frame`` and ``block`` (m,) int64 (movie frame, running number of the memorised frame), ``position`` (m, 2) y, x in
     pixels of the movie or NaN, ``store`` (m,) uint8 `Store`, and the counters of `napari_xmem.memory.usage`:
     ``use``, ``life``, ``relevance``, ``exposure``, ``support``, ``support_mass`` (m,) float32. Per object:
-    ``values`` (m, V), zero where not valid, and ``valid`` (m,) bool: memorised when the object existed.
+    ``values`` (m, V), meaningless where not valid, and ``valid`` (m,) bool: memorised when the object existed.
 
     Parameters
     ----------
@@ -160,6 +163,11 @@ class ElementTable:
     def valid(self, object_id: int) -> Tensor:
         """Elements that hold one object, (m,) bool."""
         return self._valid[object_id].rows
+
+    @property
+    def column_names(self) -> tuple[Column, ...]:
+        """Names of all columns."""
+        return tuple(self._columns)
 
     @property
     def row_bytes(self) -> int:
@@ -229,6 +237,21 @@ class ElementTable:
             buffer.append(values[object_id].to(self.value_dtype) if held else buffer.rows.new_zeros(n, self.value_dim))
             mask = valid[object_id] if held and valid is not None else full(float(held)).bool()
             self._valid[object_id].append(mask)
+
+    def restore(
+        self, columns: Mapping[Column, Tensor], values: Mapping[int, Tensor], valid: Mapping[int, Tensor]
+    ) -> None:
+        """Fill an empty table with saved rows, counters and all; augmented keys are made anew."""
+        for name, buffer in self._columns.items():
+            if name == "rows":
+                buffer.append(augment_memory(columns["key"].T, columns["shrinkage"]))
+            else:
+                buffer.append(columns[name])
+        for object_id in values:
+            self._values[object_id] = GrowingBuffer((self.value_dim,), self.value_dtype, self.device)
+            self._values[object_id].append(values[object_id])
+            self._valid[object_id] = GrowingBuffer((), torch.bool, self.device)
+            self._valid[object_id].append(valid[object_id])
 
     def keep(self, index: Tensor) -> None:
         """Keep only the rows ``index`` (n,) int64, in that order."""

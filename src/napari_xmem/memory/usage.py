@@ -11,11 +11,15 @@ read in which element ``m`` received affinity mass ``a_m`` (summed over the quer
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
-from napari_xmem.memory.affinity import SparseAffinity
 from napari_xmem.memory.store import ElementTable, Store
+
+if TYPE_CHECKING:
+    from napari_xmem.memory.affinity import SparseAffinity
 
 __all__ = ["contribution", "normalised_usage", "record_feedback", "record_read", "relevance", "trust"]
 

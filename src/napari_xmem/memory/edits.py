@@ -1,0 +1,98 @@
+"""What a person changes in memory: correct, forget, protect."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from napari_xmem.errors import MemoryBankError
+from napari_xmem.memory.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari_xmem.memory.snapshot import EventKind
+    from napari_xmem.memory.state import BankState
+
+__all__ = ["correct", "forget_frames", "forget_object", "protect"]
+
+
+def forget_object(state: BankState, object_id: int) -> None:
+    """Forget an object; elements that hold no other object go too."""
+    state.check_known([object_id])
+    table = state.table
+    if table is None:
+        return
+    table.drop_object(object_id)
+    _drop_unheld(state, "forgotten", f"object {object_id} was forgotten")
+
+
+def forget_frames(state: BankState, frames: Iterable[int], object_id: int | None) -> None:
+    """Forget what some frames left in any store, of one object or of all."""
+    wanted = sorted(set(frames))
+    hit = _from_frames(state, wanted)
+    objects = state.object_ids if object_id is None else (object_id,)
+    state.check_known(objects)
+    _invalidate(state, hit, objects, "forgotten", f"frames {_listed(wanted)} were forgotten")
+
+
+def correct(state: BankState, frame: int, object_ids: Iterable[int]) -> None:
+    """Forget some objects near a frame: everything of that frame, and what is not permanent around it."""
+    if not state.sizes.total:
+        return
+    table = state.filled()
+    radius = state.config.correction_radius_frames
+    distance = (table["frame"] - frame).abs()
+    kept = table["store"] == int(Store.PERMANENT)
+    if state.anchored:
+        kept[state.rows_in(Store.WORKING, state.working_blocks[:1])] = True
+    hit = (distance == 0) | ((distance <= radius) & ~kept)
+    known = [i for i in object_ids if i in state.object_ids]
+    _invalidate(state, hit, known, "corrected", f"frame {frame} was corrected (objects {_listed(known)})")
+
+
+def protect(state: BankState, frames: Iterable[int]) -> None:
+    """Move what some frames left in working and long-term memory to permanent memory."""
+    wanted = sorted(set(frames))
+    hit = _from_frames(state, wanted)
+    table = state.filled()
+    moved = int((hit & (table["store"] != int(Store.PERMANENT))).sum())
+    table["store"][hit] = int(Store.PERMANENT)
+    state.log("protected", moved, moved, f"frames {_listed(wanted)} were protected")
+    state.refresh()
+
+
+def _from_frames(state: BankState, frames: list[int]) -> Tensor:
+    """Return the elements (m,) bool that come from some frames; `MemoryBankError` if a frame left nothing."""
+    held = set(torch.unique(state.table["frame"]).tolist()) if state.table is not None else set()
+    missing = [frame for frame in frames if frame not in held]
+    if missing or state.table is None:
+        raise MemoryBankError(f"Memory holds nothing of frames {missing}; it holds frames {_listed(sorted(held))}.")
+    wanted = torch.tensor(frames, dtype=torch.int64, device=state.table.device)
+    return torch.isin(state.table["frame"], wanted)
+
+
+def _invalidate(state: BankState, hit: Tensor, object_ids: Iterable[int], kind: EventKind, reason: str) -> None:
+    table = state.filled()
+    for object_id in object_ids:
+        table.valid(object_id)[hit] = False
+    _drop_unheld(state, kind, reason)
+
+
+def _drop_unheld(state: BankState, kind: EventKind, reason: str) -> None:
+    """Remove elements that hold no object any more."""
+    table = state.table
+    if table is None:
+        return
+    held = torch.zeros(len(table), dtype=torch.bool, device=table.device)
+    for object_id in table.object_ids:
+        held |= table.valid(object_id)
+    state.remove((~held).nonzero()[:, 0], kind, reason)
+
+
+def _listed(numbers: list[int]) -> str:
+    """Write numbers for a message, at most 12 of them."""
+    text = ", ".join(map(str, numbers[:12]))
+    return text + (f", ... ({len(numbers)})" if len(numbers) > 12 else "") if numbers else "none"

@@ -1,0 +1,100 @@
+"""Keeping memory bounded: after every memorised frame working memory may be consolidated, long-term memory thinned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import torch
+
+from napari_xmem.memory import usage
+from napari_xmem.memory.consolidation import append_prototypes, consolidate
+from napari_xmem.memory.eviction import EVICTIONS, Eviction, evict
+from napari_xmem.memory.potentiation import POTENTIATIONS, Potentiation
+from napari_xmem.memory.selection import SELECTIONS, PrototypeSelection
+from napari_xmem.memory.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_xmem.config import MemoryConfig
+    from napari_xmem.memory.state import BankState
+
+__all__ = ["Policies", "enforce_limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The three policies of a bank."""
+
+    selection: PrototypeSelection
+    potentiation: Potentiation
+    eviction: Eviction
+
+    @classmethod
+    def of(cls, config: MemoryConfig) -> Self:
+        """Build the policies that ``config`` names; `ConfigError` lists the right names for a wrong one."""
+        return cls(SELECTIONS.build(config), POTENTIATIONS.build(config), EVICTIONS.build(config))
+
+
+def enforce_limits(state: BankState, policies: Policies) -> None:
+    """Bring memory back within its limits after a frame was added.
+
+    With long-term memory: at ``working_max_frames`` frames all but the anchor (the first memorised frame, or permanent
+    memory, which counts as one frame) and the newest are consolidated, so that ``working_min_frames`` are left.
+    Without it, but with permanent seeds: the oldest frames beyond ``working_max_frames`` are dropped.
+    Without both, working memory grows, as in XMem.
+    """
+    config = state.config
+    anchor = int(state.anchored or state.sizes.permanent > 0)
+    removable = state.working_blocks[int(state.anchored) :]
+    count = len(removable) + anchor
+    if config.long_term and count >= config.working_max_frames:
+        _to_long_term(state, policies, removable[: len(removable) - (config.working_min_frames - anchor)])
+    elif not config.long_term and config.permanent_seeds and count > config.working_max_frames:
+        old = removable[: count - config.working_max_frames]
+        state.remove(state.rows_in(Store.WORKING, old), "dropped", "the window of working memory moved on")
+
+
+def _to_long_term(state: BankState, policies: Policies, blocks: Sequence[int]) -> None:
+    config = state.config
+    n_candidates = int(state.rows_in(Store.WORKING, blocks).shape[0])
+    count = min(config.num_prototypes, config.long_term_max_elements, n_candidates)
+    _make_room(state, policies.eviction, count)
+    table = state.filled()
+    candidates = state.rows_in(Store.WORKING, blocks)
+    staying = table["store"] != int(Store.WORKING)
+    if state.anchored:
+        staying[state.rows_in(Store.WORKING, state.working_blocks[:1])] = True
+    made = consolidate(
+        table,
+        candidates,
+        staying.nonzero()[:, 0],
+        count,
+        policies.selection,
+        policies.potentiation,
+        with_selection=state.with_selection,
+    )
+    append_prototypes(table, made)
+    keep = torch.ones(len(table), dtype=torch.bool, device=table.device)
+    keep[candidates] = False
+    table.keep(keep.nonzero()[:, 0])
+    state.log("consolidated", n_candidates, count, f"working memory reached {config.working_max_frames} frames")
+    state.refresh()
+
+
+def _make_room(state: BankState, eviction: Eviction, count: int) -> None:
+    """Evict exactly as many long-term elements as ``count`` new ones need."""
+    excess = state.sizes.long_term + count - state.config.long_term_max_elements
+    if excess <= 0:
+        return
+    table = state.filled()
+    rows = state.rows_in(Store.LONG_TERM)
+    worth = eviction.worth(
+        usage=usage.normalised_usage(table)[rows],
+        age_frames=(table["frame"][rows] - state.frame).abs().float(),
+        relevance=usage.relevance(table)[rows],
+        contribution=usage.contribution(table)[rows],
+    )
+    reason = f"long-term memory is full; least worth by {state.config.eviction}"
+    state.remove(rows[evict(worth, excess)], "evicted", reason)

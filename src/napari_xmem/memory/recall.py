@@ -1,0 +1,142 @@
+"""Reading memory: who answers a query, what the answer is, and how that is counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from napari_xmem.errors import MemoryBankError
+from napari_xmem.memory import usage
+from napari_xmem.memory.affinity import (
+    SparseAffinity,
+    augment_query,
+    chunk_size,
+    readout,
+    similarity,
+    topk_affinity,
+)
+from napari_xmem.memory.store import ElementTable, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari_xmem.memory.state import BankState, Group
+
+__all__ = ["MemoryVote", "attend", "explain", "give_feedback", "recall"]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryVote:
+    """One element that answered a query.
+
+    Attributes
+    ----------
+    frame : int
+        Frame of the movie it was memorised from; of a prototype the frame of its key.
+    y, x : float
+        Its place in pixels of the movie; NaN if that was not given.
+    store : str
+        working, long_term or permanent.
+    weight : float
+        Share of the answer, 0..1.
+    """
+
+    frame: int
+    y: float
+    x: float
+    store: str
+    weight: float
+
+
+def attend(
+    table: ElementTable, query: Tensor, groups: Sequence[Group], top_k: int | None
+) -> Iterator[tuple[int, int, SparseAffinity]]:
+    """Yield (first query, number of the group, affinity) chunk by chunk; ``query`` (q, 2 C + 1) augmented."""
+    step = chunk_size(len(table))
+    for low in range(0, query.shape[0], step):
+        scores = similarity(table["rows"], query[low : low + step])
+        for place, group in enumerate(groups):
+            if group.subset is None:
+                yield low, place, topk_affinity(scores, top_k)
+            else:
+                part = topk_affinity(scores.index_select(1, group.subset), top_k)
+                yield low, place, SparseAffinity(group.subset[part.index], part.weight)
+
+
+def recall(state: BankState, key: Tensor, selection: Tensor | None, object_ids: Sequence[int]) -> Tensor:
+    """Answer queries and count who answered, see `MemoryBank.read`."""
+    table, top_k = state.filled(), state.config.top_k
+    query = augment_query(key, selection)
+    n_queries = query.shape[0]
+    groups = state.groups_of(tuple(object_ids))
+    answers: dict[int, list[Tensor]] = {object_id: [] for object_id in object_ids}
+    masses = [torch.zeros(len(table), device=table.device) for _ in groups]
+    pending = []
+    for _, place, affinity in attend(table, query, groups, top_k):
+        for object_id in groups[place].object_ids:
+            answers[object_id].append(readout(affinity, table.values(object_id)).T)
+        masses[place] += affinity.mass(len(table))
+        if place == 0 and top_k is not None:
+            pending.append(affinity)
+    state.pending, state.pending_query = tuple(pending), query
+    _count(state, table, groups, masses)
+    empty = torch.zeros(state.value_dim, n_queries, dtype=table.value_dtype, device=table.device)
+    if not object_ids:
+        return empty.new_zeros(0, *empty.shape)
+    return torch.stack([_join(answers[object_id]) if answers[object_id] else empty for object_id in object_ids])
+
+
+def _join(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+
+def _count(state: BankState, table: ElementTable, groups: Sequence[Group], masses: Sequence[Tensor]) -> None:
+    """Count usage: with the first group; elements that hold none of it, with the next group that they hold."""
+    total = torch.zeros(len(table), device=table.device)
+    counted = torch.zeros(len(table), dtype=torch.bool, device=table.device)
+    for group, mass in zip(groups, masses, strict=True):
+        if group.subset is None:
+            total = torch.where(counted, total, mass)
+            break
+        total += torch.where(counted, 0.0, mass)
+        counted[group.subset] = True
+    usage.record_read(table, total, state.decay, count_long_term=state.config.count_long_term_usage)
+
+
+def give_feedback(state: BankState, confidence: Tensor) -> None:
+    """Credit the elements that answered the last read, see `MemoryBank.feedback`."""
+    query = state.pending_query
+    if query is None:
+        return
+    if tuple(confidence.shape) != (query.shape[0],):
+        raise MemoryBankError(f"confidence has shape {tuple(confidence.shape)}, expected ({query.shape[0]},).")
+    table, pending = state.filled(), list(state.pending)
+    if not pending:  # a full softmax is too big to keep
+        groups = state.groups_of(state.object_ids)[:1]
+        pending = [affinity for _, _, affinity in attend(table, query, groups, state.config.top_k)]
+    if pending:
+        whole = SparseAffinity(torch.cat([a.index for a in pending]), torch.cat([a.weight for a in pending]))
+        usage.record_feedback(table, whole, confidence, state.decay)
+    state.pending, state.pending_query = (), None
+
+
+def explain(
+    state: BankState, key: Tensor, selection: Tensor | None, object_id: int, top: int | None
+) -> list[MemoryVote]:
+    """List the elements that answer one query, see `MemoryBank.explain`."""
+    if key.ndim != 2 or tuple(key.shape) != (state.key_dim, 1):
+        raise MemoryBankError(f"key has shape {tuple(key.shape)}, expected one query ({state.key_dim}, 1).")
+    state.check_known([object_id])
+    table = state.filled()
+    groups = state.groups_of((object_id,))
+    votes: list[MemoryVote] = []
+    for _, _, affinity in attend(table, augment_query(key, selection), groups, state.config.top_k):
+        weight, order = torch.sort(affinity.weight[0], descending=True, stable=True)
+        rows = affinity.index[0][order]
+        columns = (table["frame"][rows], table["position"][rows], table["store"][rows], weight)
+        for frame, (y, x), store, share in zip(*(column.tolist() for column in columns), strict=True):
+            votes.append(MemoryVote(frame, y, x, Store(store).name.lower(), share))
+    return votes[:top]

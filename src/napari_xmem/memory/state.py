@@ -1,0 +1,243 @@
+"""What a bank consists of at one moment, and the bookkeeping every change needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self
+
+import torch
+from torch import Tensor
+
+from napari_xmem.errors import MemoryBankError
+from napari_xmem.memory.snapshot import (
+    EventKind,
+    MemoryEvent,
+    MemorySizes,
+    MemorySnapshot,
+    MemoryTotals,
+    ObjectMemory,
+    StoreMemory,
+    usage_histogram,
+)
+from napari_xmem.memory.store import ElementTable, Store
+from napari_xmem.memory.usage import normalised_usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from napari_xmem.config import MemoryConfig
+    from napari_xmem.memory.affinity import SparseAffinity
+
+__all__ = ["MAX_EVENTS", "BankState", "Group", "check_frame"]
+
+#: Events kept when nobody asks for snapshots.
+MAX_EVENTS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Objects held by the same elements: ``subset`` (n,) int64 rows, None for all."""
+
+    object_ids: tuple[int, ...]
+    subset: Tensor | None
+
+
+@dataclass(slots=True)
+class BankState:
+    """Elements, counters and the log of one bank.
+
+    Attributes
+    ----------
+    config : MemoryConfig
+        Limits and policies.
+    key_dim, value_dim : int
+        Channels of keys and values.
+    table : ElementTable or None
+        The elements; None before the first frame.
+    with_selection : bool
+        Frames are memorised with their selection.
+    next_block : int
+        Number of the next memorised frame.
+    frame : int
+        The frame memory was last asked about or given.
+    events : tuple of MemoryEvent
+        Since the last snapshot, at most `MAX_EVENTS`.
+    totals : MemoryTotals
+        Since the bank began.
+    sizes : MemorySizes
+        Elements per store.
+    working_blocks : tuple of int
+        Memorised frames that working memory holds, oldest first.
+    anchored : bool
+        The first of them is the first memorised frame of a bank without permanent seeds: it never goes.
+    pending : tuple of SparseAffinity
+        Who answered the last read, for feedback; empty after any change of the table.
+    pending_query : Tensor or None
+        Its augmented queries.
+    """
+
+    config: MemoryConfig
+    key_dim: int
+    value_dim: int
+    table: ElementTable | None = None
+    with_selection: bool = True
+    next_block: int = 0
+    frame: int = -1
+    events: tuple[MemoryEvent, ...] = ()
+    totals: MemoryTotals = field(default_factory=MemoryTotals)
+    sizes: MemorySizes = field(default_factory=MemorySizes)
+    working_blocks: tuple[int, ...] = ()
+    anchored: bool = False
+    pending: tuple[SparseAffinity, ...] = ()
+    pending_query: Tensor | None = None
+    _groups: dict[tuple[int, ...], tuple[Group, ...]] = field(default_factory=dict)
+    _objects: tuple[ObjectMemory, ...] | None = None
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """Ids in order of first appearance."""
+        return () if self.table is None else self.table.object_ids
+
+    @property
+    def decay(self) -> float:
+        """Decay per read of the running averages."""
+        return 0.5 ** (1.0 / self.config.half_life_frames)
+
+    def filled(self) -> ElementTable:
+        """Return the table, or raise `MemoryBankError` if it holds nothing."""
+        if self.table is None or not len(self.table):
+            raise MemoryBankError("Memory is empty: add a frame with masks first.")
+        return self.table
+
+    def check_known(self, object_ids: Iterable[int]) -> None:
+        """Raise `MemoryBankError` if memory does not know an object."""
+        unknown = [i for i in object_ids if i not in self.object_ids]
+        if unknown:
+            raise MemoryBankError(f"Objects {unknown} are not in memory; it holds {list(self.object_ids)}.")
+
+    def rows_in(self, store: Store, blocks: Sequence[int] | None = None) -> Tensor:
+        """Return the rows (n,) of one store, or of some memorised frames in it."""
+        table = self.filled()
+        inside = table["store"] == int(store)
+        if blocks is not None:
+            wanted = torch.tensor(list(blocks), dtype=torch.int64, device=table.device)
+            inside = inside & torch.isin(table["block"], wanted)
+        return inside.nonzero()[:, 0]
+
+    def remove(self, rows: Tensor, kind: EventKind, reason: str) -> None:
+        """Remove rows (n,) from the table and log it."""
+        table = self.filled()
+        keep = torch.ones(len(table), dtype=torch.bool, device=table.device)
+        keep[rows] = False
+        table.keep(keep.nonzero()[:, 0])
+        self.log(kind, int(rows.shape[0]), 0, reason)
+        self.refresh()
+
+    def log(self, kind: EventKind, removed: int, added: int, reason: str) -> None:
+        """Note an event and count it in the totals."""
+        self.events = (*self.events, MemoryEvent(self.frame, kind, removed, added, reason))[-MAX_EVENTS:]
+        totals = self.totals
+        if kind == "consolidated":
+            self.totals = replace(totals, consolidations=totals.consolidations + 1)
+        elif kind == "evicted":
+            self.totals = replace(totals, evicted=totals.evicted + removed)
+        elif kind in ("dropped", "corrected", "forgotten"):
+            self.totals = replace(totals, forgotten=totals.forgotten + removed)
+
+    def refresh(self) -> None:
+        """Recount after a change of the table."""
+        self.pending, self.pending_query = (), None
+        self._groups, self._objects = {}, None
+        self.sizes, self.working_blocks, self.anchored = MemorySizes(), (), False
+        if self.table is None or not len(self.table):
+            return
+        store, block = self.table["store"], self.table["block"]
+        long_term, permanent, working = torch.bincount(store, minlength=3).tolist()
+        self.sizes = MemorySizes(working, long_term, permanent)
+        self.working_blocks = tuple(torch.unique(block[store == int(Store.WORKING)]).tolist())
+        if working and not self.config.permanent_seeds:
+            protected = block[store == int(Store.PERMANENT)]
+            self.anchored = not permanent or self.working_blocks[0] < int(protected.min())
+
+    def groups_of(self, object_ids: tuple[int, ...]) -> tuple[Group, ...]:
+        """Sort objects into groups held by the same elements; most elements first, then first appearance."""
+        if object_ids not in self._groups:
+            table = self.filled()
+            found: dict[bytes, list[int]] = {}
+            for object_id in object_ids:
+                found.setdefault(table.valid(object_id).cpu().numpy().tobytes(), []).append(object_id)
+            groups = []
+            for ids in found.values():
+                held = table.valid(ids[0])
+                subset = None if bool(held.all()) else held.nonzero()[:, 0]
+                if subset is None or len(subset):
+                    groups.append(Group(tuple(ids), subset))
+            groups.sort(key=lambda group: -len(table) if group.subset is None else -len(group.subset))
+            self._groups[object_ids] = tuple(groups)
+        return self._groups[object_ids]
+
+    def objects(self) -> tuple[ObjectMemory, ...]:
+        """Count elements per object and store."""
+        if self._objects is None:
+            counted = []
+            for object_id in self.object_ids:
+                table = self.filled() if self.sizes.total else None
+                counts = [0, 0, 0]
+                if table is not None:
+                    counts = torch.bincount(table["store"][table.valid(object_id)], minlength=3).tolist()
+                n_bytes = 0 if table is None else len(table) * table.value_row_bytes
+                counted.append(ObjectMemory(object_id, counts[2], counts[0], counts[1], n_bytes))
+            self._objects = tuple(counted)
+        return self._objects
+
+    def describe(self, frame: int) -> MemorySnapshot:
+        """Make a snapshot and start a new list of events."""
+        table = self.table
+        row = 0 if table is None else table.row_bytes + len(self.object_ids) * table.value_row_bytes
+        counts = {name: getattr(self.sizes, name) for name in ("working", "long_term", "permanent")}
+        events, self.events = self.events, ()
+        return MemorySnapshot(
+            frame=frame,
+            stores=tuple(StoreMemory(name, n, n * row) for name, n in counts.items()),
+            objects=self.objects(),
+            events=events,
+            totals=self.totals,
+            usage_counts=usage_histogram(torch.empty(0) if table is None else normalised_usage(table)),
+        )
+
+    def freeze(self) -> Self:
+        """Return this state as it is now, for undo."""
+        table = None if self.table is None else self.table.freeze()
+        return replace(self, table=table, pending=(), pending_query=None, _groups={}, _objects=None)
+
+
+def check_frame(
+    state: BankState,
+    key: Tensor,
+    shrinkage: Tensor,
+    selection: Tensor | None,
+    values: Tensor,
+    object_ids: Sequence[int],
+    positions: Tensor | None,
+) -> None:
+    """Raise `MemoryBankError` unless the tensors of `MemoryBank.add` fit each other and the bank."""
+    n = key.shape[-1]
+    expected = {
+        "key": (key, (state.key_dim, n)),
+        "values": (values, (len(object_ids), state.value_dim, n)),
+        "shrinkage": (shrinkage.reshape(-1), (n,)),
+        "selection": (key if selection is None else selection, (state.key_dim, n)),
+    }
+    if positions is not None:
+        expected["positions"] = (positions, (n, 2))
+    for name, (tensor, shape) in expected.items():
+        if tuple(tensor.shape) != shape:
+            raise MemoryBankError(f"{name} has shape {tuple(tensor.shape)}, expected {shape}.")
+        if not tensor.is_floating_point():
+            raise MemoryBankError(f"{name} has type {tensor.dtype}, expected a float type.")
+    if n == 0 or not object_ids or len(set(object_ids)) != len(object_ids):
+        raise MemoryBankError(
+            f"Got {n} elements for objects {list(object_ids)}, expected at least one element and different ids."
+        )
+    if state.sizes.total and (selection is not None) != state.with_selection:
+        raise MemoryBankError("Selection must be given with every frame of a bank or with none.")
