@@ -32,7 +32,7 @@ def photograph(rng: np.random.Generator, drawn: Rendered) -> Rendered:
         What was drawn.
     """
     drawn = _turn(rng, _repeat(rng, drawn))
-    colour = _tone(rng, drawn.colour)
+    colour = _tone(rng, _stain(rng, drawn.colour))
     if drawn.kind == "simulated" and rng.random() < 0.65:
         return replace(drawn, colour=colour)
     factor = float(rng.uniform(1.2, 3.2)) if rng.random() < 0.4 else 1.0
@@ -58,6 +58,18 @@ def _turn(rng: np.random.Generator, drawn: Rendered) -> Rendered:
         return np.ascontiguousarray(stack[:, ::-1] if flip else stack)
 
     return replace(drawn, colour=apply(drawn.colour), target=apply(drawn.target), others=apply(drawn.others))  # type: ignore[arg-type]
+
+
+def _stain(rng: np.random.Generator, colour: Floats) -> Floats:
+    """Sometimes spread a grey clip over colour channels: stains, single fluorescent channels."""
+    if colour.shape[-1] != 1 or rng.random() > 0.06:
+        return colour
+    weights = rng.uniform(0.2, 1.2, 3) * (rng.random(3) < 0.7)
+    if not weights.any():
+        weights[int(rng.integers(3))] = 1.0
+    flip = rng.random(3) < 0.1
+    stained: Floats = colour * np.asarray(weights, np.float32)
+    return np.where(flip, weights - stained, stained).astype(np.float32)
 
 
 def _tone(rng: np.random.Generator, colour: Floats) -> Floats:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from napari_xmem.training.clips.sprites import Sprite
 
-__all__ = ["divide", "vanish"]
+__all__ = ["divide", "vanish", "vanish_together"]
 
 Array = npt.NDArray[np.float64]
 
@@ -33,9 +33,8 @@ def vanish(rng: np.random.Generator, sprites: list[Sprite], diameter: float, win
         The target's centre is NaN where it has left, so that the window waits there.
     """
     frames = len(sprites[0].centre)
-    gone = int(rng.integers(1, frames))
-    back = int(rng.integers(gone + 1, frames + 1)) if rng.random() < 0.6 else frames
-    away = (np.arange(frames) >= gone) & (np.arange(frames) < back)
+    away = _absence(rng, frames)
+    gone = int(np.flatnonzero(away)[0])
     how = rng.choice(["fade", "leave", "hide"], p=[0.4, 0.35, 0.25])
     place = next(s for s in sprites if s.label == 1).centre[gone - 1].copy()
     neighbours = [n for n, s in enumerate(sprites) if s.label > 1]
@@ -51,6 +50,37 @@ def vanish(rng: np.random.Generator, sprites: list[Sprite], diameter: float, win
     elif how == "fade" or not neighbours:
         out[at] = _fade(rng, out[at], away)
     return out
+
+
+def vanish_together(rng: np.random.Generator, sprites: list[Sprite], centre: Array) -> tuple[list[Sprite], Array]:
+    """Make all parts of the target (label 1) vanish for some frames after the first.
+
+    Parameters
+    ----------
+    rng : Generator
+        Source of all randomness.
+    sprites : list of Sprite
+        Drawn in this order.
+    centre : ndarray, shape (T, 2)
+        Middle of the target.
+
+    Returns
+    -------
+    sprites : list of Sprite
+        With the target's opacity 0 while it is away.
+    centre : ndarray, shape (T, 2)
+        NaN while it is away, so that the window waits.
+    """
+    away = _absence(rng, len(centre))
+    out = [s.posed(opacity=np.where(away, 0.0, s.opacity)) if s.label == 1 else s for s in sprites]
+    return out, np.where(away[:, None], np.nan, centre)
+
+
+def _absence(rng: np.random.Generator, frames: int) -> npt.NDArray[np.bool_]:
+    """Draw the frames in which the target is away: never the first; it comes back more often than not."""
+    gone = int(rng.integers(1, frames))
+    back = int(rng.integers(gone + 1, frames + 1)) if rng.random() < 0.6 else frames
+    return (np.arange(frames) >= gone) & (np.arange(frames) < back)
 
 
 def _fade(rng: np.random.Generator, sprite: Sprite, away: npt.NDArray[np.bool_]) -> Sprite:

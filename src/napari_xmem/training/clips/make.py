@@ -11,6 +11,7 @@ import numpy.typing as npt
 from napari_xmem.errors import InputError
 from napari_xmem.training.clips.camera import finish, photograph
 from napari_xmem.training.clips.crowd import crowd
+from napari_xmem.training.clips.shapes import shapes
 from napari_xmem.training.clips.simulated import followed, simulated_kinds
 from napari_xmem.training.clips.stills import taken_apart, warped
 
@@ -63,6 +64,8 @@ class ClipMaker:
         for name in _FROM_STILLS:
             for source, share in sources.items():
                 weights[f"{name}/{source}"] = float(getattr(mixture, name)) * share / whole
+        if mixture.shapes > 0:
+            weights["shapes/things"] = mixture.shapes
         if mixture.simulated > 0:
             weights.update({f"simulated/{k}": mixture.simulated * s for k, s in simulated_kinds(self._config).items()})
         return weights
@@ -95,6 +98,9 @@ class ClipMaker:
         name, source = kind.split("/")
         if name == "simulated":
             return followed(rng, source, self._config)
+        if name == "shapes":
+            still = self._store.pick(rng, str(rng.choice(self._store.sources))) if self._store is not None else None
+            return shapes(rng, still, self._config)
         if self._store is None or name not in _FROM_STILLS:
             raise InputError(f"Unknown kind of clip {kind!r}, expected one of {', '.join(self.kinds)}.")
         return _FROM_STILLS[name](rng, self._store.pick(rng, source), self._config)

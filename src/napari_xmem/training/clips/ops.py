@@ -11,7 +11,7 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["Border", "Floats", "affine", "blur", "box_mean", "remap", "resize", "single_threaded"]
+__all__ = ["Border", "Floats", "affine", "blur", "box_mean", "polygon_mask", "remap", "resize", "single_threaded"]
 
 Floats = npt.NDArray[np.float32]
 Border = Literal["reflect", "edge", "zero"]
@@ -134,3 +134,22 @@ def box_mean(image: Floats, width: int) -> Floats:
         out: Floats = _cv2.blur(image, (width, width), borderType=_cv2.BORDER_REFLECT)
         return out
     return np.asarray(ndimage.uniform_filter(image, width, mode="reflect"), np.float32)
+
+
+def polygon_mask(points: npt.NDArray[np.float64], shape: tuple[int, int]) -> Floats:
+    """Fill a polygon: 1 inside, 0 outside.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, 2)
+        Corners y, x in pixels.
+    shape : tuple of 2 int
+        Height and width.
+    """
+    if _cv2 is not None:
+        mask = np.zeros(shape, np.uint8)
+        _cv2.fillPoly(mask, [np.round(points[:, ::-1]).astype(np.int32)], 1)
+        return mask.astype(np.float32)
+    from skimage.draw import polygon2mask
+
+    return np.asarray(polygon2mask(shape, points), np.float32)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from napari_xmem.training.clips.ops import Floats
 
-__all__ = ["Liveliness", "Motion", "random_motion", "walk", "window_path"]
+__all__ = ["Liveliness", "Motion", "random_motion", "rotation", "walk", "window_path"]
 
 Array = npt.NDArray[np.float64]
 
