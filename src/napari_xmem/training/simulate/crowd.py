@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     F64 = NDArray[np.float64]
 
-__all__ = ["Crowd", "Habits", "outlines", "scatter"]
+__all__ = ["Crowd", "Habits", "draw_habits", "outlines", "scatter"]
 
 _HARMONICS = np.arange(2, 7)
 
@@ -62,6 +62,25 @@ class Habits:
     death: float = 0.0
     mitosis: int = 4
     growth: float = 0.0
+
+
+def draw_habits(rng: np.random.Generator, *, jerky: float = 0.25) -> Habits:
+    """Draw how the round cells of a movie behave; `jerky` is the chance of large steps between frames."""
+    low, high = (0.12, 0.45) if rng.random() < jerky else (0.008, 0.12)
+    return Habits(
+        step=float(np.exp(rng.uniform(np.log(low), np.log(high)))),
+        persistence=rng.uniform(0, 0.9),
+        flow=rng.uniform(0, 0.25) if rng.random() < 0.35 else 0.0,
+        spin=float(np.exp(rng.uniform(np.log(0.01), np.log(0.25)))),
+        elongation=rng.uniform(0.05, 0.6),
+        rough=float(np.exp(rng.uniform(np.log(0.008), np.log(0.09)))),
+        morph=rng.uniform(0.01, 0.3),
+        pack=rng.uniform(0.8, 1.02) if rng.random() < 0.85 else 0.5,
+        division=float(np.exp(rng.uniform(np.log(0.002), np.log(0.06)))),
+        death=0.004 if rng.random() < 0.3 else 0.0,
+        mitosis=int(rng.integers(2, 7)),
+        growth=rng.uniform(0, 0.01) if rng.random() < 0.3 else 0.0,
+    )
 
 
 @dataclass
@@ -225,7 +244,7 @@ def scatter(rng: np.random.Generator, n: int, low: F64, high: F64, clumping: flo
     return near + (even - near) * (1 - clumping) * rng.uniform(0.3, 1.0, (n, 1))
 
 
-def outlines(half_long: F64, half_short: F64, shape: F64, rough: float) -> NDArray[np.float32]:
+def outlines(half_long: F64, half_short: F64, shape: F64, rough: float | F64) -> NDArray[np.float32]:
     """Return the polar outlines of cells in their own axes.
 
     Parameters
@@ -234,8 +253,8 @@ def outlines(half_long: F64, half_short: F64, shape: F64, rough: float) -> NDArr
         (N,) half axes in pixels.
     shape : ndarray
         (N, H, 2) harmonics of standard deviation 1.
-    rough : float
-        Strength of the harmonics, share of the radius.
+    rough : float or ndarray
+        Strength of the harmonics, share of the radius, one for all or (N,).
 
     Returns
     -------
@@ -247,7 +266,7 @@ def outlines(half_long: F64, half_short: F64, shape: F64, rough: float) -> NDArr
     long, short = half_long[:, None], half_short[:, None]
     radius = long * short / np.sqrt((short * c) ** 2 + (long * s) ** 2)
     phase = _HARMONICS[:, None] * angle
-    fade = (2.0 / _HARMONICS)[None, :] * rough
+    fade = (2.0 / _HARMONICS)[None, :] * np.atleast_1d(rough)[:, None]
     waves = (shape[..., 0] * fade) @ np.cos(phase) + (shape[..., 1] * fade) @ np.sin(phase)
     radius *= np.clip(1 + waves, 0.35, 2.0)
     slope = np.gradient(radius, angle[1] - angle[0], axis=1)

@@ -27,7 +27,7 @@ def em_stack(
 ) -> SimulatedMovie:
     """Simulate an EM stack followed along z (parameters as in `simulate`; a frame is a slice)."""
     stage = str(rng.choice(["still", "jitter", "drift"], p=[0.5, 0.35, 0.15]))
-    world = make_world(rng, frames, size_px, n_objects, diameter_px, density=(0.9, 1.1), stage=stage)
+    world = make_world(rng, frames, size_px, n_objects, diameter_px, density=(0.9, 1.1), stage=stage, smallest_px=30)
     coarse = rng.random() < 0.5
     habits = TissueHabits(
         even=rng.uniform(0.0, 0.7),

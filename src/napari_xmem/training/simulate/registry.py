@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 from napari_xmem.errors import ConfigError
 from napari_xmem.training.simulate.colonies import rods_fluorescence, rods_phase
 from napari_xmem.training.simulate.em import em_stack
+from napari_xmem.training.simulate.membranes import membranes
 from napari_xmem.training.simulate.nuclei import nuclei, sparse_nuclei
 from napari_xmem.training.simulate.phase import phase_cells
+from napari_xmem.training.simulate.transmitted import amoebae, brightfield_cells, dic_cells, organoids
 from napari_xmem.training.simulate.yeast import budding_yeast
 
 if TYPE_CHECKING:
@@ -40,6 +42,11 @@ _SIMULATORS: dict[str, Simulator] = {
     "rods_phase": rods_phase,
     "budding_yeast": budding_yeast,
     "em_stack": em_stack,
+    "membranes": membranes,
+    "dic_cells": dic_cells,
+    "brightfield_cells": brightfield_cells,
+    "amoebae": amoebae,
+    "organoids": organoids,
     "rods_fluorescence": rods_fluorescence,
 }
 

@@ -140,7 +140,7 @@ def tessellate(rng: np.random.Generator, world: World, tissue: Tissue, habits: T
 def _fill(canvas: Canvas, tissue: Tissue, t: int, world: World, warp_y: F32, warp_x: F32) -> None:
     position = tissue.position[t] - world.stage[t]
     radius = tissue.radius[t]
-    reach = 1.7 * radius * np.exp(tissue.stretch / 2) + 0.25 * world.diameter_px
+    reach = 1.5 * radius * np.exp(tissue.stretch / 2) + 0.25 * world.diameter_px
     inside = ((position > -reach[:, None]) & (position < np.asarray(world.size_px) + reach[:, None])).all(1)
     for i in np.flatnonzero(inside):
         patch = canvas.patch(*position[i], tissue.angle[t, i], float(reach[i]))

@@ -58,7 +58,7 @@ def _draw_look(rng: np.random.Generator, diameter_px: float) -> _Look:
     width = float(np.clip(rng.uniform(0.035, 0.08) * diameter_px, 1.0, 4.0))
     sign = 1.0 if rng.random() < 0.65 else -1.0
     strength = rng.uniform(0.12, 0.45)
-    outer = rng.uniform(-0.2, 0.6) * width
+    outer = rng.uniform(0.1, 0.8) * width
     rings = [(outer, width, -sign * strength), (outer + 2.0 * width, width * rng.uniform(0.8, 1.6), sign * strength * rng.uniform(0.2, 1.0))]
     if rng.random() < 0.6:
         rings.append((outer - 2.2 * width, 1.3 * width, sign * strength * rng.uniform(0.1, 0.8)))
@@ -94,6 +94,8 @@ class _Cells:
         self.wiggle = float(np.exp(rng.uniform(np.log(0.003), np.log(0.06)))) * world.diameter_px
         for i in np.flatnonzero(rng.random(n) < rng.uniform(0.0, 0.4)):
             self._bud(int(i), float(rng.uniform(0.3, 0.75)))
+        for _ in range(6):
+            self._settle()
 
     @property
     def radius(self) -> F64:
@@ -111,16 +113,18 @@ class _Cells:
         ready = (self.size >= 1) & ~busy & (rng.random(len(self.size)) < self.budding)
         for i in np.flatnonzero(ready):
             self._bud(int(i), 0.25)
-        self.position = push_discs(self.position, self.radius * 0.99, rounds=3)
-        self._attach()
+        self._settle()
 
-    def _attach(self) -> None:
+    def _settle(self) -> None:
+        """Push cells apart and hold buds at their mothers."""
         child = np.flatnonzero(self.mother >= 0)
         if len(child):
             mother = self.mother[child]
             away = np.stack([np.sin(self.side[child]), np.cos(self.side[child])], 1)
             gap = (self.radius[mother] + 0.85 * self.radius[child])[:, None]
-            self.position[child] = 0.5 * self.position[child] + 0.5 * (self.position[mother] + away * gap)
+            self.position[child] = 0.6 * self.position[child] + 0.4 * (self.position[mother] + away * gap)
+            self.side[child] = np.arctan2(*(self.position[child] - self.position[mother]).T)
+        self.position = push_discs(self.position, self.radius * 0.97, rounds=3)
 
     def _bud(self, mother: int, size: float) -> None:
         rng = self.rng
@@ -158,7 +162,7 @@ def _draw(canvas: Canvas, inner: F32, cells: _Cells, world: World, look: _Look, 
     radius = cells.radius
     shapes = outlines(radius * np.exp(cells.stretch / 2), radius * np.exp(-cells.stretch / 2), cells.shape, 0.012)
     position = cells.position - stage
-    margin = 6.0
+    margin = max(2.0, *(2.6 * width - place for place, width, _ in look.rings))
     for i in np.flatnonzero(((position > -radius[:, None] * 1.4 - margin) & (position < np.asarray(world.size_px) + radius[:, None] * 1.4 + margin)).all(1)):
         patch = canvas.patch(*position[i], cells.angle[i], float(shapes[i, 0].max() + margin))
         if patch is None:
