@@ -83,9 +83,7 @@ def test_tiff_pixel_size(tmp_path):
     )
     movie = open_movie(tmp_path / "a.ome.tif")
     assert (movie.scale, movie.unit) == ((0.25, 0.5), "µm")
-    tifffile.imwrite(
-        tmp_path / "b.tif", MOVIE, imagej=True, resolution=(2, 4), metadata={"axes": "TYX", "unit": "um"}
-    )
+    tifffile.imwrite(tmp_path / "b.tif", MOVIE, imagej=True, resolution=(2, 4), metadata={"axes": "TYX", "unit": "um"})
     movie = open_movie(tmp_path / "b.tif")
     assert (movie.scale, movie.unit) == ((0.25, 0.5), "um")
 

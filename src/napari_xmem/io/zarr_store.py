@@ -49,7 +49,7 @@ def open_zarr(path: Path, key: str = "") -> Opened:
 
 
 def _arrays(node: Any) -> list[str]:
-    return [name for name, _ in node.arrays()] if isinstance(node, zarr.Group) else []
+    return sorted(name for name, _ in node.arrays()) if isinstance(node, zarr.Group) else []
 
 
 def _axes_of(array: Any) -> str | None:

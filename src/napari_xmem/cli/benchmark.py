@@ -1,0 +1,24 @@
+"""``napari-xmem benchmark``: how fast and how large; the rest stands in `napari_xmem.benchmark`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the subcommand to the list; `main` hands what follows its name over to `run` unread."""
+    subparsers.add_parser("benchmark", help="measure speed and memory").set_defaults(run=run, rest=[])
+
+
+def run(args: argparse.Namespace) -> int:
+    """Hand over."""
+    from napari_xmem.benchmark import main
+
+    return int(main(args.rest))

@@ -1,0 +1,108 @@
+"""``napari-xmem evaluate``: labels against a true labelling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_xmem.cli.messages import say
+from napari_xmem.cli.options import int_list
+from napari_xmem.errors import InputError
+
+if TYPE_CHECKING:
+    import argparse
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+__all__ = ["add_parser", "read_lineage", "run"]
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="score labels against true ones",
+        description="Mean Jaccard index (J), share of objects with J > 0.5 (id), swaps and losses per frame.",
+    )
+    parser.add_argument("pred", metavar="PRED", help="labels to score")
+    parser.add_argument("truth", metavar="TRUTH", help="true labels with the same ids, for example movie.npz:labels")
+    parser.add_argument(
+        "--frames", default="1,5,9,10,19", metavar="T,T|all", help="frames to score (default %(default)s)"
+    )
+    parser.add_argument("--seed-frame", type=int, default=0, metavar="T", help="frame whose objects are followed")
+    parser.add_argument("--objects", type=int_list, metavar="ID,ID", help="score these objects only")
+    parser.add_argument(
+        "--lineage",
+        metavar="FILE",
+        help="daughters count as their mothers: an npz with array "
+        "'lineage', a CSV of child,parent or a CTC track table (L B E P)",
+    )
+    parser.add_argument("--per-object", action="store_true", help="also print each object's mean J")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table, and what copying the seeds would score."""
+    from napari_xmem.io import open_labels
+    from napari_xmem.tracking import evaluate
+
+    pred, truth = open_labels(args.pred).data, open_labels(args.truth).data
+    frames = None if args.frames == "all" else _frames(args.frames)
+    lineage = read_lineage(args.lineage) if args.lineage else None
+    table = evaluate(pred, truth, frames, args.seed_frame, lineage, args.objects)
+    say(str(table))
+    if args.per_object:
+        say("object  mean J")
+        for i, jaccard in table.per_object().items():
+            say(f"{i:6d}  {jaccard:6.3f}")
+    copied = _Repeated(np.asarray(truth[args.seed_frame]), int(truth.shape[0]))
+    baseline = evaluate(copied, truth, frames, args.seed_frame, lineage, args.objects)
+    say(
+        f"copying the labels of frame {args.seed_frame} would score J {baseline.mean_jaccard:.3f}, "
+        f"id {baseline.identity:.3f}"
+    )
+    return 0
+
+
+def read_lineage(path: str) -> dict[int, int]:
+    """Read daughter to mother ids.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as one of the three forms.
+    """
+    file = Path(path)
+    try:
+        if file.suffix.lower() == ".npz":
+            with np.load(file, allow_pickle=False) as archive:
+                rows = np.asarray(archive["lineage"]).reshape(-1, 3)[:, :2]
+        else:
+            lines = [line.replace(",", " ").split() for line in file.read_text().splitlines()]
+            numbers = [[int(word) for word in words] for words in lines if words and words[0].lstrip("-").isdigit()]
+            rows = np.array([[n[0], n[3]] if len(n) == 4 else n[:2] for n in numbers]).reshape(-1, 2)
+    except (OSError, KeyError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{file} cannot be read as a lineage ({error}); expected rows of child and parent, or L B E P."
+        ) from error
+    return {int(child): int(parent) for child, parent in rows if parent > 0}
+
+
+def _frames(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"--frames {text}: expected whole numbers such as 1,5,9 or 'all'.") from error
+
+
+class _Repeated:
+    """One frame of labels seen as a movie in which nothing moves."""
+
+    def __init__(self, frame: np.ndarray[tuple[int, ...], np.dtype[np.integer]], n_frames: int) -> None:
+        self._frame = frame
+        self.shape = (n_frames, *frame.shape)
+
+    def __getitem__(self, t: int) -> np.ndarray[tuple[int, ...], np.dtype[np.integer]]:
+        return self._frame

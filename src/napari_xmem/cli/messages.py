@@ -1,0 +1,80 @@
+"""Lines on the terminal: errors, warnings, progress."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["collected_warnings", "frame_list", "progress", "say", "say_error"]
+
+
+def say(text: str = "") -> None:
+    """Write a line to stdout."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def say_error(text: str, kind: str = "error") -> None:
+    """Write one line to stderr."""
+    sys.stderr.write(f"napari-xmem: {kind}: {' '.join(text.split())}\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def progress(total: int, description: str, quiet: bool) -> Iterator[Any]:
+    """Show a progress bar where stderr is a terminal; its ``update()`` counts one frame."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=description, unit="frame", disable=quiet or not sys.stderr.isatty()) as bar:
+        yield bar
+
+
+@contextmanager
+def collected_warnings(quiet: bool = False) -> Iterator[None]:
+    """Print warnings as single lines; those about NaN or infinite pixels as one line that names the frames."""
+    from napari_xmem.imaging.normalise import NonFinitePixelsWarning
+
+    frames: dict[int | None, int] = {}
+    seen: set[str] = set()
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if isinstance(message, NonFinitePixelsWarning):
+            frames[message.frame] = message.count
+        elif str(message) not in seen and not quiet:
+            seen.add(str(message))
+            say_error(str(message), kind="warning")
+
+    warnings.simplefilter("default")
+    warnings.simplefilter("always", NonFinitePixelsWarning)
+    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.simplefilter("ignore", PendingDeprecationWarning)
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        if frames and not quiet:
+            named = frame_list(t for t in frames if t is not None) or "some frames"
+            say_error(f"NaN or infinite pixels on frames {named} were treated as dark background.", kind="warning")
+
+
+def frame_list(frames: Iterable[int]) -> str:
+    """Write frame numbers shortly: 1, 3-5, 9."""
+    runs: list[list[int]] = []
+    for t in sorted(frames):
+        if runs and t == runs[-1][-1] + 1:
+            runs[-1].append(t)
+        else:
+            runs.append([t])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)

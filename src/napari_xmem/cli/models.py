@@ -1,0 +1,53 @@
+"""``napari-xmem models``: which models there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_xmem.cli.messages import say
+
+if TYPE_CHECKING:
+    import argparse
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser("models", help="list models, or show the card of one")
+    parser.add_argument("model", nargs="?", help="show the card of this model: a name or a weights file")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List names and files, or print one model's size, settings and card."""
+    from napari_xmem.model.checkpoint import BUNDLED_MODELS, bundled_path
+
+    if args.model:
+        return _show(args.model)
+    for name in BUNDLED_MODELS:
+        path = bundled_path(name)
+        size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "not in this build"
+        say(f"{name:14}{size:20}{path}")
+    say(f"{'xmem':14}{'249 MB':20}official weights (Cheng & Schwing 2022), downloaded at first use")
+    say(f"{'PATH':14}{'':20}an XMem .pth checkpoint or a .safetensors file of ours")
+    return 0
+
+
+def _show(model: str) -> int:
+    from napari_xmem.model import load_model
+    from napari_xmem.model.checkpoint import BUNDLED_MODELS, bundled_path, model_card
+
+    network = load_model(model, device="cpu")
+    say(f"model            {network.config.name}")
+    say(f"parameters       {sum(p.numel() for p in network.parameters()):,}")
+    say(f"fingerprint      {network.fingerprint}")
+    for name, value in network.config.to_dict().items():
+        say(f"{name:20} {value}")
+    path = bundled_path(model) if model in BUNDLED_MODELS else None
+    if path is not None or model.endswith(".safetensors"):
+        for name, value in model_card(path or model).items():
+            say(f"{name:20} {value}")
+    return 0
