@@ -64,12 +64,12 @@ def _stain(rng: np.random.Generator, colour: Floats) -> Floats:
     """Sometimes spread a grey clip over colour channels: stains, single fluorescent channels."""
     if colour.shape[-1] != 1 or rng.random() > 0.06:
         return colour
-    weights = rng.uniform(0.2, 1.2, 3) * (rng.random(3) < 0.7)
-    if not weights.any():
-        weights[int(rng.integers(3))] = 1.0
-    flip = rng.random(3) < 0.1
-    stained: Floats = colour * np.asarray(weights, np.float32)
-    return np.where(flip, weights - stained, stained).astype(np.float32)
+    present = rng.random(3) < 0.7
+    present[int(rng.integers(3))] = True
+    gain, gamma = rng.uniform(0.8, 1.15, 3), np.exp(rng.normal(0, 0.25, 3))
+    stained = np.sign(colour) * np.abs(colour) ** gamma.astype(np.float32) * gain.astype(np.float32)
+    stained = np.where(rng.random(3) < 0.1, 1 - stained, stained)
+    return np.where(present, stained, 0).astype(np.float32)
 
 
 def _tone(rng: np.random.Generator, colour: Floats) -> Floats:

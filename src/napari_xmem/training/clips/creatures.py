@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from napari_xmem.training.clips.ops import Floats
 from napari_xmem.training.clips.outlines import blob, capsule, polygon, vehicle
 from napari_xmem.training.clips.paths import rotation, walk
 from napari_xmem.training.clips.sprites import Sprite
 from napari_xmem.training.clips.textures import draw_palette, texture
 
 if TYPE_CHECKING:
+    from napari_xmem.training.clips.ops import Floats
     from napari_xmem.training.clips.store import Still
 
 __all__ = ["Part", "draw_thing", "place"]
@@ -74,9 +74,7 @@ def _hang(joint: Array, angle: Array, length: float) -> Array:
     return joint + 0.5 * length * np.stack([np.cos(angle), np.sin(angle)], -1)
 
 
-def _limb(
-    rng: np.random.Generator, joint: Array, swing: Array, size: tuple[float, float], knee: bool
-) -> list[Part]:
+def _limb(rng: np.random.Generator, joint: Array, swing: Array, size: tuple[float, float], knee: bool) -> list[Part]:
     """One or two segments hanging from a joint; `size` is length and radius."""
     length, radius = size
     if not knee:
@@ -92,35 +90,36 @@ def _limb(
 
 def _walker(rng: np.random.Generator, frames: int, liveliness: float) -> list[Part]:
     """Body with head and two to four legs that swing, people-like (upright) or animal-like."""
-    upright = rng.random() < 0.45
+    upright = bool(rng.random() < 0.45)
     long, wide = (rng.uniform(16, 24), rng.uniform(5, 9)) if upright else (rng.uniform(20, 32), rng.uniform(7, 12))
     body_angle = np.zeros(frames) if upright else np.full(frames, np.pi / 2)
     body = Part(capsule(long, wide, wide * rng.uniform(0.7, 1.1)), np.zeros((frames, 2)), body_angle)
     phase = rng.uniform(0, 2 * np.pi) + liveliness * 2 * np.arange(frames)
-    legs: list[list[Part]] = []
     length, radius = rng.uniform(16, 32), rng.uniform(2.0, 4.5)
     knee = bool(rng.random() < 0.6)
     hips = [(long / 2, 0.0)] * 2 if upright else [(wide * 0.6, -long * 0.45), (wide * 0.6, long * 0.45)] * 2
+    legs, arms = [], []
     for n, hip in enumerate(hips):
         joint = np.tile(np.array(hip) + rng.uniform(-1.5, 1.5, 2), (frames, 1))
         swing = rng.uniform(0.25, 0.6) * np.sin(phase + n * np.pi * 0.75) + rng.uniform(-0.1, 0.1)
         legs.append(_limb(rng, joint, swing, (length, radius), knee))
-    head_angle = rng.uniform(-0.3, 0.3) + 0.5 * liveliness * walk(rng, (), frames, 0.7) + (np.pi if upright else -2.2)
-    neck = np.tile([-long / 2 - 1, 0.0] if upright else [-wide * 0.3, -long * 0.55], (frames, 1))
-    neck_length = rng.uniform(4, 8) if upright else rng.uniform(8, 18)
-    tip = neck + (neck_length + 2) * np.stack([np.cos(head_angle), np.sin(head_angle)], -1)
-    head = Part(blob(rng, float(rng.uniform(4.5, 7)), 0.08), tip, head_angle, bool(rng.random() < 0.5))
-    throat = Part(capsule(neck_length, wide * 0.5, 3.0), _hang(neck, head_angle, neck_length), head_angle)
-    arms: list[Part] = []
-    if upright:
+    for n in range(2 if upright else 0):
         shoulder = np.tile([-long / 2 + 2, 0.0], (frames, 1))
-        for n in range(2):
-            swing = rng.uniform(-0.8, 0.8) + 0.5 * np.sin(phase + np.pi * n)
-            arms += _limb(rng, shoulder, swing, (rng.uniform(14, 22), radius * 0.8), knee)
-    behind = [p for leg in legs[: len(legs) // 2] for p in leg]
-    front = [p for leg in legs[len(legs) // 2 :] for p in leg]
-    half = len(arms) // 2
-    return [*arms[:half], *behind, throat, body, head, *front, *arms[half:]]
+        swing = rng.uniform(-0.8, 0.8) + 0.5 * np.sin(phase + np.pi * n)
+        arms.append(_limb(rng, shoulder, swing, (rng.uniform(14, 22), radius * 0.8), knee))
+    limbs = [*arms[:1], *legs[: len(legs) // 2]], [*legs[len(legs) // 2 :], *arms[1:]]
+    behind, front = ([part for limb in side for part in limb] for side in limbs)
+    neck = np.tile([-long / 2 - 1, 0.0] if upright else [-wide * 0.3, -long * 0.55], (frames, 1))
+    return [*behind, *_head(rng, neck, liveliness, upright, wide * 0.5), body, *front]
+
+
+def _head(rng: np.random.Generator, neck: Array, liveliness: float, upright: bool, radius: float) -> list[Part]:
+    """Neck and head that nod; `neck` (T, 2) is where they start."""
+    angle = 0.5 * liveliness * walk(rng, (), len(neck), 0.7) + rng.uniform(-0.3, 0.3) + (np.pi if upright else -2.2)
+    length = rng.uniform(4, 8) if upright else rng.uniform(8, 18)
+    tip = neck + (length + 2) * np.stack([np.cos(angle), np.sin(angle)], -1)
+    head = Part(blob(rng, float(rng.uniform(4.5, 7)), 0.08), tip, angle, bool(rng.random() < 0.5))
+    return [Part(capsule(length, radius, 3.0), _hang(neck, angle, length), angle), head]
 
 
 def _swimmer(rng: np.random.Generator, frames: int, liveliness: float) -> list[Part]:

@@ -29,8 +29,11 @@ def crowd(rng: np.random.Generator, still: Still, config: ClipConfig) -> Rendere
     Parameters
     ----------
     rng : Generator
+        Source of all randomness.
     still : Still
+        Image the object is in.
     config : ClipConfig
+        Size and content of the clip.
     """
     size, frames = config.window_px, config.n_frames
     usable = still.targets()
@@ -55,9 +58,7 @@ def crowd(rng: np.random.Generator, still: Still, config: ClipConfig) -> Rendere
     return render(scene, window_path(rng, centre, size), size)
 
 
-def _cuts(
-    rng: np.random.Generator, still: Still, index: int, usable: npt.NDArray[np.int64], scale: float
-) -> list[Cut]:
+def _cuts(rng: np.random.Generator, still: Still, index: int, usable: npt.NDArray[np.int64], scale: float) -> list[Cut]:
     """Cut the target first, then others of similar size; objects may be used more than once if there are few."""
     near = usable[np.abs(np.log(still.diameters[usable] / still.diameters[index])) < 0.7]
     other = near[near != index]
@@ -114,7 +115,7 @@ def _events(rng: np.random.Generator, sprites: list[Sprite], diameter: float, co
 def _plate(
     rng: np.random.Generator, still: Still, scale: float, size: int, frames: int, live: Liveliness, cuts: list[Cut]
 ) -> Plate:
-    """Emptied piece of the same still, or smooth uneven noise at its level."""
+    """Empty a piece of the same still, or draw smooth uneven noise at its level."""
     side = round(size * 1.5)
     if rng.random() < 0.6:
         limit = np.array(still.image.shape)

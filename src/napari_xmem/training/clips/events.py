@@ -21,11 +21,13 @@ def vanish(rng: np.random.Generator, sprites: list[Sprite], diameter: float, win
     Parameters
     ----------
     rng : Generator
+        Source of all randomness.
     sprites : list of Sprite
         Drawn in this order.
     diameter : float
         Of the target, pixels.
     window_px : int
+        Side of the window.
 
     Returns
     -------
@@ -102,7 +104,9 @@ def _leave(rng: np.random.Generator, sprite: Sprite, away: npt.NDArray[np.bool_]
     return sprite.posed(centre=centre, opacity=opacity)
 
 
-def _visit(rng: np.random.Generator, sprite: Sprite, place: Array, away: npt.NDArray[np.bool_], diameter: float) -> Sprite:
+def _visit(
+    rng: np.random.Generator, sprite: Sprite, place: Array, away: npt.NDArray[np.bool_], diameter: float
+) -> Sprite:
     """Bring a neighbour to the place where the target was, while it is away."""
     centre = sprite.centre.copy()
     drift = centre[away] - centre[away].mean(0)
@@ -119,7 +123,9 @@ def divide(rng: np.random.Generator, sprites: list[Sprite], at: int, twin: Sprit
     Parameters
     ----------
     rng : Generator
+        Source of all randomness.
     sprites : list of Sprite
+        Drawn in this order.
     at : int
         Position of the mother.
     twin : Sprite

@@ -38,6 +38,7 @@ class ClipMaker:
     Parameters
     ----------
     config : ClipConfig
+        Size and content of the clip.
     store : StillStore or None
         Still images; None leaves out every generator that needs them.
 
@@ -82,6 +83,7 @@ class ClipMaker:
         kind : str
             One of `kinds`.
         rng : Generator
+        Source of all randomness.
 
         Raises
         ------

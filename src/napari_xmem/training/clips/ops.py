@@ -71,7 +71,9 @@ def _sample(image: Floats, y: Floats, x: Floats, border: Border) -> Floats:
     return np.stack(planes, axis=-1).astype(np.float32)
 
 
-def affine(image: Floats, matrix: npt.NDArray[np.float64], shape: tuple[int, int], border: Border = "reflect") -> Floats:
+def affine(
+    image: Floats, matrix: npt.NDArray[np.float64], shape: tuple[int, int], border: Border = "reflect"
+) -> Floats:
     """Sample `image` linearly on a grid seen through an affine map.
 
     Parameters
@@ -101,7 +103,7 @@ def affine(image: Floats, matrix: npt.NDArray[np.float64], shape: tuple[int, int
 
 
 def resize(image: Floats, shape: tuple[int, int], smooth: bool = True) -> Floats:
-    """Resize to `shape`: area means when shrinking, cubic (`smooth`) or linear when growing; pixel areas are aligned."""
+    """Resize to `shape`: area means when shrinking, cubic (`smooth`) or linear when growing; areas are aligned."""
     if image.shape[:2] == shape:
         return image
     if _cv2 is not None:

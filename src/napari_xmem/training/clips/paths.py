@@ -84,9 +84,11 @@ def walk(rng: np.random.Generator, shape: tuple[int, ...], frames: int, persiste
     Parameters
     ----------
     rng : Generator
+        Source of all randomness.
     shape : tuple of int
         Independent walks.
     frames : int
+        Length T.
     persistence : float
         Correlation of successive steps, 0 to below 1.
 
@@ -115,8 +117,11 @@ def random_motion(
     Parameters
     ----------
     rng : Generator
+        Source of all randomness.
     n, frames : int
+        Number of things and length T.
     live : Liveliness
+        How much changes per frame.
     turned : bool
         Start at a random angle, size and squeeze instead of as cut.
     max_bend_px : float
@@ -150,9 +155,11 @@ def window_path(rng: np.random.Generator, centres: Array, window_px: int) -> Arr
     Parameters
     ----------
     rng : Generator
+        Source of all randomness.
     centres : ndarray, shape (T, 2)
         True centre of the target per frame; NaN while it is absent (the window waits).
     window_px : int
+        Side of the window.
 
     Returns
     -------

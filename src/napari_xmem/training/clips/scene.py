@@ -74,6 +74,7 @@ def render(scene: Scene, corners: Array, window_px: int) -> Rendered:
     Parameters
     ----------
     scene : Scene
+        What to draw.
     corners : ndarray, shape (T, 2)
         Top left corner of the window in the scene, pixels.
     window_px : int

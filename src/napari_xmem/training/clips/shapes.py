@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from napari_xmem.training.clips.creatures import draw_thing, place
 from napari_xmem.training.clips.events import vanish_together
-from napari_xmem.training.clips.ops import Floats
 from napari_xmem.training.clips.outlines import blob, capsule
 from napari_xmem.training.clips.paths import Liveliness, Motion, random_motion, walk, window_path
 from napari_xmem.training.clips.scene import Plate, Rendered, Scene, render
@@ -20,6 +19,7 @@ from napari_xmem.training.clips.textures import draw_palette, fractal, texture
 
 if TYPE_CHECKING:
     from napari_xmem.training.clips.clip import ClipConfig
+    from napari_xmem.training.clips.ops import Floats
     from napari_xmem.training.clips.store import Still
 
 __all__ = ["shapes"]
@@ -94,7 +94,7 @@ def _plate(
     rng: np.random.Generator, ground: Floats, still: Still | None, size: int, frames: int, live: Liveliness
 ) -> Plate:
     """Textured ground, often with sky or wall above a horizon."""
-    side = round(size * 1.6)
+    side = round(size * 1.4)
     colour = texture(rng, (side, side), ground, still)
     if rng.random() < 0.5:
         other = texture(rng, (side, side), draw_palette(rng), still)
@@ -108,9 +108,7 @@ def _plate(
     return Plate(np.ascontiguousarray(colour, np.float32), np.zeros((side, side), np.float32), matrices)
 
 
-def _occluders(
-    rng: np.random.Generator, still: Still | None, frames: int, live: Liveliness, size: int
-) -> list[Sprite]:
+def _occluders(rng: np.random.Generator, still: Still | None, frames: int, live: Liveliness, size: int) -> list[Sprite]:
     """Poles and leaves in front that are nobody's label, drifting with the camera."""
     out = []
     drift = walk(rng, (2,), frames, 0.9).T * min(live.speed_px, 6.0)

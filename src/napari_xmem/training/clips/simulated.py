@@ -59,7 +59,7 @@ def followed(rng: np.random.Generator, name: str, config: ClipConfig) -> Rendere
     low, high = _percentiles(movie.image)
     centres = _centres(movie.labels == label)
     corners = window_path(rng, (centres + 0.5) * scale - 0.5, config.window_px)
-    if rng.random() < 0.5:
+    if rng.random() < 0.85:  # regions move inwards at the border of a movie
         corners = np.clip(corners, 0, max(0, side * scale - config.window_px))
     border: Border = "edge" if rng.random() < 0.2 else "zero"
     frames = []
@@ -80,8 +80,10 @@ def _target(rng: np.random.Generator, labels: Labels) -> int | None:
         return None
     weights = np.where(areas >= 0.3 * np.median(areas[areas > 0]), 1.0, 0.0)
     weights[0] = 0.0
-    edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    weights[edge] *= 0.15
+    rim = labels.shape[0] // 6
+    weights[np.unique(labels[rim:-rim, rim:-rim])] *= 4.0
+    weights[np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))] *= 0.3
+    weights[0] = 0.0
     return int(rng.choice(len(weights), p=weights / weights.sum()))
 
 

@@ -94,6 +94,7 @@ def cut_object(still: Still, index: int, scale: float, edge_px: float, spread: f
     Parameters
     ----------
     still : Still
+        Image the object is in.
     index : int
         Position of the object in ``still.ids``.
     scale : float
@@ -133,8 +134,11 @@ def inpaint(image: Floats, hole: npt.NDArray[np.bool_], rng: np.random.Generator
     Parameters
     ----------
     image : ndarray, shape (H, W), float32
+        Picture with holes.
     hole : ndarray, shape (H, W), bool
+        True where to fill.
     rng : Generator
+        Source of all randomness.
 
     Returns
     -------

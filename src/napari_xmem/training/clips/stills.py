@@ -29,6 +29,7 @@ def cut_field(still: Still, centre: Array, side_px: float) -> Field:
     Parameters
     ----------
     still : Still
+        Image the object is in.
     centre : ndarray, shape (2,)
         y, x in pixels of the still.
     side_px : float
@@ -53,8 +54,11 @@ def warped(rng: np.random.Generator, still: Still, config: ClipConfig) -> Render
     Parameters
     ----------
     rng : Generator
+        Source of all randomness.
     still : Still
+        Image the object is in.
     config : ClipConfig
+        Size and content of the clip.
     """
     size, frames = config.window_px, config.n_frames
     index = int(rng.choice(still.targets()))
@@ -71,11 +75,11 @@ def warped(rng: np.random.Generator, still: Still, config: ClipConfig) -> Render
     motion = random_motion(rng, 1, frames, live)
     corners = window_path(rng, centre + motion.shift[0], size)
     where = centre + motion.shift[0] - corners
+    if rng.random() < 0.85:  # regions move inwards at the border of a movie
+        where = np.maximum(np.minimum(where, centre), size - (np.array(shape) - centre))
     bend = _wide_bend(rng, frames, live)
     border: Border = "edge" if rng.random() < 0.2 else "zero"
-    drawn = [
-        _warp_frame(layers, centre, where[t], motion.linear[0, t], bend[t], size, border) for t in range(frames)
-    ]
+    drawn = [_warp_frame(layers, centre, where[t], motion.linear[0, t], bend[t], size, border) for t in range(frames)]
     stack = np.stack(drawn)
     mask = stack[..., 1] > 0.5
     return Rendered(stack[..., :1], mask, (stack[..., 2] > 0.5) & ~mask, "warp", diameter)
@@ -120,8 +124,11 @@ def taken_apart(rng: np.random.Generator, still: Still, config: ClipConfig) -> R
     Parameters
     ----------
     rng : Generator
+        Source of all randomness.
     still : Still
+        Image the object is in.
     config : ClipConfig
+        Size and content of the clip.
     """
     size, frames = config.window_px, config.n_frames
     index = int(rng.choice(still.targets()))
@@ -150,7 +157,15 @@ def taken_apart(rng: np.random.Generator, still: Still, config: ClipConfig) -> R
 
 
 def _still_sprite(
-    still: Still, index: int, scale: float, origin: Array, edge: float, spread: float, motion: Motion, n: int, label: int
+    still: Still,
+    index: int,
+    scale: float,
+    origin: Array,
+    edge: float,
+    spread: float,
+    motion: Motion,
+    n: int,
+    label: int,
 ) -> Sprite:
     cut = cut_object(still, index, scale, edge, spread)
     return cut.sprite(label, cut.middle - origin + motion.shift[n], motion.linear[n], motion.bend[n])

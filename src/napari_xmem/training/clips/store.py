@@ -32,6 +32,7 @@ class Still:
     Attributes
     ----------
     image : ndarray, shape (Y, X), uint8
+        Intensities.
     labels : ndarray, shape (Y, X), uint16
     low, high : float
         Intensities that become 0 and 1.
@@ -88,6 +89,7 @@ def describe(image: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint16], sourc
     Parameters
     ----------
     image : ndarray, shape (Y, X), uint8
+        Intensities.
     labels : ndarray, shape (Y, X), uint16
         0 is background.
     source : str

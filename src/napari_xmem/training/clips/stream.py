@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ClipStream"]
 
+_ATTEMPTS = 5
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -52,6 +53,17 @@ def _unpack(packed: _Packed) -> Clip:
     return Clip(image.astype(np.float32), (masks == 1).astype(np.float32), (masks == 2).astype(np.float32), packed.kind)
 
 
+def _make(maker: ClipMaker, seed: int, index: int) -> Clip:
+    """Make clip number `index`; where a draw cannot be turned into a clip, the next draw for that number."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            return maker.make(np.random.default_rng([seed, index, attempt] if attempt else [seed, index]))
+        except (ValueError, IndexError, StopIteration, ArithmeticError):
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise InputError("No clip could be made.")
+
+
 @dataclass(frozen=True)
 class _Job:
     """What a worker makes: clips `first`, `first + stride`, ... of the stream."""
@@ -68,7 +80,7 @@ class _Job:
         maker = ClipMaker(self.config, store)
         index = self.first
         while True:
-            yield _pack(maker.make(np.random.default_rng([self.seed, index])))
+            yield _pack(_make(maker, self.seed, index))
             index += self.stride
 
 

@@ -54,7 +54,9 @@ def draw_palette(rng: np.random.Generator, near: Floats | None = None, spread: f
         Rows are colours, 0..1.
     """
     if near is not None:
-        return np.clip(near + rng.normal(0, spread, (1, 3)) + rng.normal(0, spread / 2, (3, 3)), 0, 1).astype(np.float32)
+        return np.clip(near + rng.normal(0, spread, (1, 3)) + rng.normal(0, spread / 2, (3, 3)), 0, 1).astype(
+            np.float32
+        )
     base = rng.uniform(0.05, 0.95, 3)
     base = base.mean() + (base - base.mean()) * rng.uniform(0.1, 1.0)
     contrast = rng.uniform(0.05, 0.4)
@@ -97,10 +99,9 @@ def texture(rng: np.random.Generator, shape: tuple[int, int], palette: Floats, s
 
 def _colour(value: Floats, palette: Floats) -> Floats:
     """Map 0..1 to the colours of a palette."""
-    position = np.clip(value, 0, 1)[..., None] * 2
-    lower = palette[0] + (palette[1] - palette[0]) * np.minimum(position, 1)
-    out: Floats = lower + (palette[2] - palette[1]) * np.maximum(position - 1, 0)
-    return out
+    steps = np.linspace(0, 2, 256)
+    table = np.stack([np.interp(steps, [0, 1, 2], palette[:, c]) for c in range(3)], -1).astype(np.float32)
+    return table[(np.clip(value, 0, 1) * 255).astype(np.uint8)]
 
 
 def _stripes(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:

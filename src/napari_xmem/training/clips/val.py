@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem.training.clips.clip import Clip, ClipConfig, Mixture
+from napari_xmem.training.clips.clip import ClipConfig
 from napari_xmem.training.clips.make import ClipMaker
 from napari_xmem.training.clips.store import StillStore
 
+if TYPE_CHECKING:
+    from napari_xmem.training.clips.clip import Clip
+
 __all__ = ["validation_clips"]
 
-_SEED_OFFSET = 1_000_003
+_APART = 1_000_003
 
 
 def validation_clips(
@@ -29,18 +34,18 @@ def validation_clips(
     n_per_kind : int
         Clips per kind.
     seed : int
-        0 or more; disjoint from the seeds of `ClipStream`.
+        0 or more; no clip of a `ClipStream` has the same randomness.
 
     Returns
     -------
     dict of str to list of Clip
-        Keyed by kind, such as ``"crowd/phase"``.
+        Keyed by kind, such as ``"crowd/phase"``; a kind's clips do not depend on which other kinds there are.
     """
     store = StillStore(Path(data_dir), "val") if data_dir is not None else None
-    maker = ClipMaker(ClipConfig(window_px, n_frames, Mixture()), store)
-    return {
-        kind: [
-            maker.make_kind(kind, np.random.default_rng([_SEED_OFFSET, seed, number, n])) for n in range(n_per_kind)
-        ]
-        for number, kind in enumerate(maker.kinds)
-    }
+    maker = ClipMaker(ClipConfig(window_px, n_frames), store)
+
+    def clip(kind: str, number: int) -> Clip:
+        state = [_APART, seed, zlib.crc32(kind.encode()), number]
+        return maker.make_kind(kind, np.random.default_rng(state))
+
+    return {kind: [clip(kind, number) for number in range(n_per_kind)] for kind in maker.kinds}
