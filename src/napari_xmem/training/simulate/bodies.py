@@ -13,6 +13,8 @@ from napari_xmem.training.simulate.noise import mixed_tile, sample
 from napari_xmem.training.simulate.world import World, draw_flow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     F32 = NDArray[np.float32]
@@ -71,8 +73,23 @@ class Drawing:
     edge: F32
 
 
-def render_bodies(rng: np.random.Generator, world: World, crowd: Crowd, habits: Habits, look: BodyLook) -> Drawing:
-    """Let the crowd live, and draw every frame (parameters as in `Crowd.step`)."""
+def render_bodies(
+    rng: np.random.Generator,
+    world: World,
+    crowd: Crowd,
+    habits: Habits,
+    look: BodyLook,
+    on_frame: Callable[[int, Crowd], None] | None = None,
+) -> Drawing:
+    """Let the crowd live, and draw every frame.
+
+    Parameters
+    ----------
+    rng, world, crowd, habits, look : Generator, World, Crowd, Habits, BodyLook
+        Randomness, view, cells (advanced in place), behaviour, appearance.
+    on_frame : callable or None
+        Called with the frame and the crowd before each frame is drawn; may change the crowd.
+    """
     shape = (world.frames, *world.size_px)
     drawing = Drawing(np.zeros(shape, np.float32), np.zeros(shape, np.int32), np.zeros(shape, np.float32))
     scales = (look.grain_scale * 64, look.grain_scale * 160)
@@ -82,6 +99,8 @@ def render_bodies(rng: np.random.Generator, world: World, crowd: Crowd, habits: 
     for t in range(world.frames):
         if t:
             crowd.step(rng, world.diameter_px, habits, flow.at(crowd.position) if flow else None)
+        if on_frame is not None:
+            on_frame(t, crowd)
         canvas = Canvas(world.size_px)
         texture = np.float32(np.cos(turn * t)) * first + np.float32(np.sin(turn * t)) * second
         _draw(canvas, drawing.light[t], crowd, world, habits, look, texture, world.stage[t])
@@ -104,7 +123,7 @@ def _draw(
     inside = ((position > -reach[:, None]) & (position < np.asarray(world.size_px) + reach[:, None])).all(1)
     zoom = (64.0 / (2 * crowd.radius)).astype(np.float32)
     place = crowd.texture.astype(np.float32)
-    for i in np.flatnonzero(crowd.alive & inside):
+    for i in np.flatnonzero(crowd.alive & inside & (crowd.hidden == 0)):
         patch = canvas.patch(*position[i], crowd.angle[i], reach[i])
         if patch is None:
             continue
@@ -113,7 +132,8 @@ def _draw(
         grain = sample(texture, patch.u * zoom[i] + place[i, 0], patch.v * zoom[i] + place[i, 1])
         value = 1 + np.float32(look.grain * (1 + look.condense * mitosis[i])) * grain
         if look.holes:
-            value -= np.float32(look.holes * (1 - mitosis[i])) * (grain < -1.1)
+            dark = np.clip(np.float32(-2.4) - np.float32(2.5) * grain, 0, 1)
+            value -= np.float32(look.holes * (1 - mitosis[i])) * dark
         value *= 1 - np.float32(look.dome) * np.square(relative)
         value *= np.float32(0.5 * bright[i])
         np.copyto(light[patch.window], np.maximum(value, np.float32(0.03)), where=won)

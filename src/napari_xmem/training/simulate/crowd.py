@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     F64 = NDArray[np.float64]
 
-__all__ = ["Crowd", "Habits", "draw_habits", "outlines", "scatter"]
+__all__ = ["Crowd", "Habits", "draw_habits", "outlines"]
 
 _HARMONICS = np.arange(2, 7)
 
@@ -48,6 +48,12 @@ class Habits:
         Frames that the rounding before, and the recovery after a division take.
     growth : float
         Growth of the radius per frame.
+    hide : float
+        Chance per cell and frame to vanish for a few frames (`hide_frames` on average) and come back.
+    hide_frames : float
+        Mean length of an absence.
+    leash : float
+        Share of the way back to where the cell started, per frame; 0 lets it wander.
     """
 
     step: float = 0.05
@@ -62,6 +68,9 @@ class Habits:
     death: float = 0.0
     mitosis: int = 4
     growth: float = 0.0
+    hide: float = 0.0
+    hide_frames: float = 2.0
+    leash: float = 0.0
 
 
 def draw_habits(rng: np.random.Generator, *, jerky: float = 0.25) -> Habits:
@@ -80,6 +89,8 @@ def draw_habits(rng: np.random.Generator, *, jerky: float = 0.25) -> Habits:
         death=0.004 if rng.random() < 0.3 else 0.0,
         mitosis=int(rng.integers(2, 7)),
         growth=rng.uniform(0, 0.01) if rng.random() < 0.3 else 0.0,
+        hide=rng.uniform(0.01, 0.08) if rng.random() < 0.2 else 0.0,
+        hide_frames=rng.uniform(1, 3),
     )
 
 
@@ -105,6 +116,10 @@ class Crowd:
         (N,) frames since birth by division; large for cells that were there before.
     dying : ndarray
         (N,) frames since death began; 0 alive.
+    hidden : ndarray
+        (N,) frames for which the cell stays invisible.
+    home : ndarray
+        (N, 2) where the cell started.
     alive : ndarray
         (N,) bool.
     parent : ndarray
@@ -122,6 +137,8 @@ class Crowd:
     countdown: F64
     age: F64
     dying: F64
+    hidden: F64
+    home: F64
     alive: NDArray[np.bool_]
     parent: NDArray[np.int64]
 
@@ -163,6 +180,8 @@ class Crowd:
             countdown=np.floor(waiting),
             age=np.full(n, 1e6),
             dying=np.zeros(n),
+            hidden=np.zeros(n),
+            home=position.copy(),
             alive=np.ones(n, bool),
             parent=np.full(n, -1),
         )
@@ -191,6 +210,12 @@ class Crowd:
         self.position = self.position + self.velocity * np.where(self.mitotic(habits) > 0, 0.3, 1.0)[:, None]
         if flow is not None:
             self.position = self.position + flow
+        if habits.leash > 0:
+            self.position = self.position + habits.leash * (self.home - self.position)
+        self.hidden = np.maximum(self.hidden - 1, 0)
+        if habits.hide > 0:
+            leaves = (self.hidden == 0) & (rng.random(n) < habits.hide)
+            self.hidden += leaves * np.ceil(rng.exponential(habits.hide_frames, n))
         self.angle = self.angle + rng.normal(0, habits.spin, n)
         self.radius = self.radius * (1 + habits.growth)
         keep = 1 - habits.morph
@@ -234,16 +259,6 @@ class Crowd:
         self.alive[mother] = False
 
 
-def scatter(rng: np.random.Generator, n: int, low: F64, high: F64, clumping: float) -> F64:
-    """Return (N, 2) positions in a box; `clumping` 0 is even, 1 is in tight groups."""
-    even = rng.uniform(low, high, (n, 2))
-    if clumping <= 0:
-        return even
-    centres = rng.uniform(low, high, (max(n // 7, 1), 2))
-    near = centres[rng.integers(len(centres), size=n)]
-    return near + (even - near) * (1 - clumping) * rng.uniform(0.3, 1.0, (n, 1))
-
-
 def outlines(half_long: F64, half_short: F64, shape: F64, rough: float | F64) -> NDArray[np.float32]:
     """Return the polar outlines of cells in their own axes.
 
@@ -266,7 +281,7 @@ def outlines(half_long: F64, half_short: F64, shape: F64, rough: float | F64) ->
     long, short = half_long[:, None], half_short[:, None]
     radius = long * short / np.sqrt((short * c) ** 2 + (long * s) ** 2)
     phase = _HARMONICS[:, None] * angle
-    fade = (2.0 / _HARMONICS)[None, :] * np.atleast_1d(rough)[:, None]
+    fade = ((2.0 / _HARMONICS) ** 1.25)[None, :] * np.atleast_1d(rough)[:, None]
     waves = (shape[..., 0] * fade) @ np.cos(phase) + (shape[..., 1] * fade) @ np.sin(phase)
     radius *= np.clip(1 + waves, 0.35, 2.0)
     slope = np.gradient(radius, angle[1] - angle[0], axis=1)

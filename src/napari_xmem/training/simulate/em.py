@@ -29,6 +29,7 @@ def em_stack(
     stage = str(rng.choice(["still", "jitter", "drift"], p=[0.5, 0.35, 0.15]))
     world = make_world(rng, frames, size_px, n_objects, diameter_px, density=(0.9, 1.1), stage=stage, smallest_px=30)
     coarse = rng.random() < 0.5
+    wavy_scale = rng.uniform(0.15, 0.6)
     habits = TissueHabits(
         even=rng.uniform(0.0, 0.7),
         spread=rng.uniform(0.1, 0.45),
@@ -37,8 +38,8 @@ def em_stack(
         memory=rng.uniform(0.5, 0.95),
         swell=rng.uniform(0.03, 0.12) if coarse else rng.uniform(0.005, 0.03),
         spin=rng.uniform(0.0, 0.1),
-        wavy=rng.uniform(0.03, 0.2),
-        wavy_scale=rng.uniform(0.15, 0.6),
+        wavy=rng.uniform(0.03, max(0.05, 0.42 * wavy_scale)),
+        wavy_scale=wavy_scale,
         wavy_change=rng.uniform(0.02, 0.3) if coarse else rng.uniform(0.005, 0.05),
     )
     tissue = grow_tissue(rng, world, habits)

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_xmem.training.simulate.bodies import BodyLook, render_bodies
 from napari_xmem.training.simulate.camera import draw_camera
-from napari_xmem.training.simulate.crowd import Crowd, draw_habits, scatter
+from napari_xmem.training.simulate.crowd import Crowd, draw_habits
 from napari_xmem.training.simulate.movie import SimulatedMovie, build_movie
 from napari_xmem.training.simulate.noise import background
 from napari_xmem.training.simulate.nuclei import draw_glow
@@ -35,7 +35,7 @@ def membranes(
     patchy = np.stack([background(rng, size_px, world.diameter_px * 0.25)] * frames)
     line = np.exp(-np.square(edge / width)) * np.clip(1 + np.float32(rng.uniform(0, 0.5)) * patchy, 0.15, 3)
     light = np.float32(rng.uniform(0.4, 0.9)) * line + np.float32(rng.uniform(0, 0.3)) * inside
-    light = draw_glow(rng, world.diameter_px * 0.6).apply(rng, light.astype(np.float32))
+    light = draw_glow(rng, world.diameter_px * 0.6, crisp=True).apply(rng, light.astype(np.float32))
     camera = draw_camera(rng, fluorescence=True)
     return build_movie("membranes", camera.expose(rng, light), owner, parent)
 
@@ -61,7 +61,7 @@ def _tissue(rng: np.random.Generator, world: World) -> tuple[NDArray[np.int32], 
 
 def _groups(rng: np.random.Generator, world: World) -> tuple[NDArray[np.int32], F32, F32, NDArray[np.int64] | None]:
     habits = draw_habits(rng)
-    position = scatter(rng, world.n_objects, world.low, world.high, rng.uniform(0.2, 0.9))
+    position = world.place(rng, rng.uniform(0.2, 0.9))
     crowd = Crowd.start(rng, position, world.diameter_px, habits, spread=rng.uniform(0.05, 0.25), vary=0.3)
     look = BodyLook(grain=rng.uniform(0, 0.4), holes=rng.uniform(0, 0.6), dome=0.0, condense=0.0, cleft=0.0, margin_px=8.0)
     drawing = render_bodies(rng, world, crowd, habits, look)

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_xmem.training.simulate.bodies import BodyLook, render_bodies
 from napari_xmem.training.simulate.camera import draw_camera
-from napari_xmem.training.simulate.crowd import Crowd, Habits, draw_habits, scatter
+from napari_xmem.training.simulate.crowd import Crowd, Habits, draw_habits
 from napari_xmem.training.simulate.movie import SimulatedMovie, build_movie
 from napari_xmem.training.simulate.noise import background, blur, walk
 from napari_xmem.training.simulate.world import World, make_world
@@ -66,16 +66,16 @@ class Glow:
         return light
 
 
-def draw_glow(rng: np.random.Generator, diameter_px: float) -> Glow:
-    """Draw optics and surroundings of a fluorescence movie."""
+def draw_glow(rng: np.random.Generator, diameter_px: float, *, crisp: bool = False) -> Glow:
+    """Draw optics and surroundings of a fluorescence movie; `crisp` for structures finer than a nucleus."""
     return Glow(
-        psf_px=rng.uniform(0.5, 1.3) if rng.random() < 0.7 else rng.uniform(1.3, 0.07 * diameter_px + 1.3),
+        psf_px=rng.uniform(0.5, 1.3) if crisp or rng.random() < 0.7 else rng.uniform(1.3, 0.07 * diameter_px + 1.3),
         haze=rng.uniform(0, 0.35),
         haze_px=rng.uniform(0.15, 0.6) * diameter_px,
         floor=rng.uniform(0.0, 0.25),
-        clutter=rng.uniform(0, 0.12) if rng.random() < 0.5 else 0.01,
+        clutter=rng.uniform(0, 0.03 if crisp else 0.12) if rng.random() < 0.5 else 0.01,
         specks=rng.uniform(0, 4) if rng.random() < 0.3 else 0.0,
-        focus=rng.uniform(0.5, 3.0) if rng.random() < 0.12 else 0.0,
+        focus=rng.uniform(0.5, 1.5 if crisp else 3.0) if rng.random() < 0.12 else 0.0,
     )
 
 
@@ -85,7 +85,7 @@ def draw_body_look(rng: np.random.Generator) -> BodyLook:
         grain=rng.uniform(0.03, 0.3),
         grain_scale=rng.uniform(0.03, 0.12),
         holes=rng.uniform(0, 0.5) if rng.random() < 0.5 else 0.0,
-        dome=rng.uniform(0, 0.8),
+        dome=rng.uniform(0, 0.8) ** 1.5,
         cleft=rng.uniform(0, 0.7),
         over=rng.random() < 0.1,
     )
@@ -111,7 +111,7 @@ def sparse_nuclei(
 
 
 def _movie(kind: str, rng: np.random.Generator, world: World, habits: Habits, clumping: float) -> SimulatedMovie:
-    position = scatter(rng, world.n_objects, world.low, world.high, clumping)
+    position = world.place(rng, clumping)
     vary = float(np.exp(rng.uniform(np.log(0.08), np.log(0.6))))
     crowd = Crowd.start(rng, position, world.diameter_px, habits, spread=rng.uniform(0.05, 0.22), vary=vary)
     drawing = render_bodies(rng, world, crowd, habits, draw_body_look(rng))

@@ -45,7 +45,7 @@ def phase_contrast(phase: F32, *, halo_px: float, halo: float, psf_px: float, ga
     light = np.float32(1) - np.cos(lifted) - np.sin(lifted)
     light *= np.float32(0.5 * gain)
     light += np.float32(0.5)
-    return np.minimum(light, np.float32(1.6) + np.float32(0.1) * light)
+    return np.minimum(light, np.float32(1.0) + np.float32(0.15) * light)
 
 
 def dic(phase: F32, *, direction: float, psf_px: float, gain: float, halo: float = 0.0) -> F32:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_xmem.training.simulate.camera import draw_camera
-from napari_xmem.training.simulate.crowd import scatter
 from napari_xmem.training.simulate.movie import SimulatedMovie, build_movie
 from napari_xmem.training.simulate.noise import background, walk
 from napari_xmem.training.simulate.optics import phase_contrast
@@ -30,15 +29,15 @@ def phase_cells(
     world = make_world(rng, frames, size_px, n_objects, diameter_px, density=(0.15, 0.75), smallest_px=30)
     habits, look = draw_spread_habits(rng), draw_surface_look(rng)
     clumping = rng.uniform(0.2, 0.7) if rng.random() < 0.4 else 0.0
-    cells = SpreadCells.start(rng, scatter(rng, world.n_objects, world.low, world.high, clumping), world.diameter_px, habits)
+    cells = SpreadCells.start(rng, world.place(rng, clumping), world.diameter_px, habits)
     phase, owner = render_spread(rng, world, cells, habits, look)
     phase += debris(rng, world.frames, world.size_px, world.stage)
     light = phase_contrast(
         phase,
-        halo_px=rng.uniform(0.06, 0.25) * world.diameter_px + 2,
-        halo=rng.uniform(0.4, 1.0),
-        psf_px=rng.uniform(0.5, 1.2),
-        gain=rng.uniform(0.6, 1.6),
+        halo_px=rng.uniform(0.03, 0.18) * world.diameter_px + 1.5,
+        halo=rng.uniform(0.5, 1.0),
+        psf_px=rng.uniform(0.5, 1.1),
+        gain=rng.uniform(0.8, 1.8),
     )
     light += np.float32(rng.uniform(0, 0.02)) * background(rng, size_px, rng.uniform(1.5, 20))
     camera = draw_camera(rng, fluorescence=False)

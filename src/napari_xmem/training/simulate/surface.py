@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SurfaceLook", "draw_surface_look", "render_spread"]
 
-_TABLE = 65
+_TABLE = 257
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def draw_surface_look(rng: np.random.Generator) -> SurfaceLook:
     """Draw how the cells of a movie look."""
     return SurfaceLook(
         lamella=rng.uniform(0.06, 0.32),
-        rim=rng.uniform(0.02, 0.3),
+        rim=rng.uniform(0.03, 0.5),
         rim_px=rng.uniform(1.2, 3.5),
         body=rng.uniform(0.05, 0.5),
         nucleus=rng.uniform(0.0, 0.2),

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_xmem.training.simulate.bodies import BodyLook, render_bodies
 from napari_xmem.training.simulate.camera import draw_camera
-from napari_xmem.training.simulate.crowd import Crowd, draw_habits, scatter
+from napari_xmem.training.simulate.crowd import Crowd, draw_habits
 from napari_xmem.training.simulate.movie import SimulatedMovie, build_movie
 from napari_xmem.training.simulate.noise import background, blur
 from napari_xmem.training.simulate.nuclei import draw_glow
@@ -55,9 +55,9 @@ def brightfield_cells(
     light = brightfield(
         thickness,
         absorption,
-        defocus=float(rng.choice([-1, 1])) * rng.uniform(0.3, 1.0),
+        defocus=float(rng.choice([-1, 1])) * rng.uniform(0.5, 1.0),
         psf_px=rng.uniform(0.5, 1.5),
-        gain=rng.uniform(0.5, 3.0),
+        gain=rng.uniform(0.5, 3.0) if stained else rng.uniform(1.5, 4.5),
     )
     light += np.float32(rng.uniform(0, 0.03)) * background(rng, size_px, rng.uniform(1.5, 30))
     return build_movie("brightfield_cells", draw_camera(rng, fluorescence=False).expose(rng, light), owner, parent)
@@ -68,10 +68,10 @@ def amoebae(
 ) -> SimulatedMovie:
     """Simulate cells that change shape strongly, fluorescent or in phase contrast (parameters as in `simulate`)."""
     world = make_world(rng, frames, size_px, n_objects, diameter_px, density=(0.1, 0.45))
-    habits = replace(draw_habits(rng, jerky=0.4), rough=rng.uniform(0.12, 0.3), morph=rng.uniform(0.15, 0.6), division=0.004)
-    position = scatter(rng, world.n_objects, world.low, world.high, 0.0)
+    habits = replace(draw_habits(rng, jerky=0.4), rough=rng.uniform(0.1, 0.24), morph=rng.uniform(0.15, 0.6), division=0.004)
+    position = world.place(rng)
     crowd = Crowd.start(rng, position, world.diameter_px, habits, spread=rng.uniform(0.1, 0.3), vary=rng.uniform(0.05, 0.4))
-    look = BodyLook(rng.uniform(0.05, 0.4), rng.uniform(0.04, 0.12), rng.uniform(0, 0.7), rng.uniform(0, 0.9), 0.0, rng.uniform(0, 0.5))
+    look = BodyLook(rng.uniform(0.05, 0.3), rng.uniform(0.04, 0.12), rng.uniform(0, 0.4), rng.uniform(0, 0.5), 0.0, rng.uniform(0, 0.5))
     drawing = render_bodies(rng, world, crowd, habits, look)
     fluorescence = rng.random() < 0.65
     if fluorescence:
@@ -91,7 +91,7 @@ def organoids(
         diameter_px = min(size_px) * rng.uniform(0.28, 0.5)
     world = make_world(rng, frames, size_px, n_objects, diameter_px, density=(0.25, 0.6))
     habits = replace(draw_habits(rng, jerky=0.1), rough=rng.uniform(0.02, 0.12), morph=rng.uniform(0.01, 0.08), division=0.0, growth=rng.uniform(0, 0.03))
-    position = scatter(rng, world.n_objects, world.low, world.high, 0.0)
+    position = world.place(rng)
     crowd = Crowd.start(rng, position, world.diameter_px, habits, spread=rng.uniform(0.1, 0.35), vary=rng.uniform(0.05, 0.3))
     look = BodyLook(rng.uniform(0.1, 0.45), rng.uniform(0.02, 0.06), rng.uniform(0, 0.5), rng.uniform(-0.6, 0.5), 0.0, rng.uniform(0, 0.6), margin_px=8.0)
     drawing = render_bodies(rng, world, crowd, habits, look)
@@ -112,13 +112,13 @@ def _thickness(rng: np.random.Generator, world: World) -> tuple[F32, NDArray[np.
     """Return thickness (T, Y, X) float32, owners and mothers of round or of spread cells."""
     if rng.random() < 0.5:
         spread_habits = draw_spread_habits(rng)
-        position = scatter(rng, world.n_objects, world.low, world.high, 0.0)
+        position = world.place(rng)
         cells = SpreadCells.start(rng, position, world.diameter_px, spread_habits)
         phase, owner = render_spread(rng, world, cells, spread_habits, replace(draw_surface_look(rng), ball=1.2))
         phase += debris(rng, world.frames, world.size_px, world.stage)
         return phase, owner, cells.parent
     habits = draw_habits(rng)
-    position = scatter(rng, world.n_objects, world.low, world.high, rng.uniform(0, 0.8))
+    position = world.place(rng, rng.uniform(0, 0.8))
     crowd = Crowd.start(rng, position, world.diameter_px, habits, spread=rng.uniform(0.05, 0.2), vary=rng.uniform(0.05, 0.2))
     look = BodyLook(rng.uniform(0.05, 0.3), rng.uniform(0.02, 0.08), rng.uniform(0, 0.5), rng.uniform(0.5, 1.0), 0.0, rng.uniform(0, 0.4))
     drawing = render_bodies(rng, world, crowd, habits, look)

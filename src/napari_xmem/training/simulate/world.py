@@ -45,6 +45,27 @@ class World:
     high: F64
     n_objects: int
 
+    def place(self, rng: np.random.Generator, clumping: float = 0.0) -> F64:
+        """Return starting positions, (n_objects, 2) y, x in pixels; one at least is well inside the first view.
+
+        Parameters
+        ----------
+        rng : Generator
+            Source of randomness.
+        clumping : float
+            0 is even, 1 is in tight groups.
+        """
+        n = self.n_objects
+        position = rng.uniform(self.low, self.high, (n, 2))
+        if clumping > 0:
+            centres = rng.uniform(self.low, self.high, (max(n // 7, 1), 2))
+            near = centres[rng.integers(len(centres), size=n)]
+            position = near + (position - near) * (1 - clumping) * rng.uniform(0.3, 1.0, (n, 1))
+        middle = np.abs(position / np.asarray(self.size_px) - 0.5).max(1) < 0.3
+        if not middle.any():
+            position += np.asarray(self.size_px) * rng.uniform(0.3, 0.7, 2) - position[0]
+        return position
+
 
 def make_world(
     rng: np.random.Generator,

@@ -10,7 +10,7 @@ import numpy as np
 from napari_xmem.training.simulate.camera import draw_camera
 from napari_xmem.training.simulate.canvas import Canvas, polar_depth
 from napari_xmem.training.simulate.contacts import push_discs
-from napari_xmem.training.simulate.crowd import outlines, scatter
+from napari_xmem.training.simulate.crowd import outlines
 from napari_xmem.training.simulate.movie import SimulatedMovie, build_movie
 from napari_xmem.training.simulate.noise import background, blur, mixed_tile, sample
 from napari_xmem.training.simulate.world import World, make_world
@@ -88,7 +88,7 @@ class _Cells:
         self.stretch = np.abs(rng.normal(0, 0.16, n))
         self.shape = rng.normal(0, 1, (n, 5, 2))
         self.texture = rng.uniform(0, 256, (n, 2))
-        self.position = push_discs(scatter(rng, n, world.low, world.high, clumps), self.full * self.size, rounds=15)
+        self.position = push_discs(world.place(rng, clumps), self.full * self.size, rounds=15)
         self.growth = float(np.exp(rng.uniform(np.log(0.01), np.log(0.12))))
         self.budding = rng.uniform(0.0, 0.06)
         self.wiggle = float(np.exp(rng.uniform(np.log(0.003), np.log(0.06)))) * world.diameter_px
