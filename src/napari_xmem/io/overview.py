@@ -52,12 +52,15 @@ class Overview:
         The movie.
     frames : sequence of int
         Frames to show.
-    tile_px : int
-        Longer side of a frame in the picture, in pixels.
+    tile_px : int, optional
+        Longer side of a frame in the picture, in pixels; by default so that four, or two wide ones, stand in a row.
     """
 
-    def __init__(self, source: FrameSource, frames: Sequence[int], tile_px: int = 380) -> None:
-        self._source, self._frames, self._tile_px = source, tuple(frames), tile_px
+    def __init__(self, source: FrameSource, frames: Sequence[int], tile_px: int | None = None) -> None:
+        self._source, self._frames = source, tuple(frames)
+        rows, columns = source.frame_shape
+        self._columns = 4 if columns <= 1.5 * rows else 2
+        self._tile_px = tile_px or (380 if self._columns == 4 else 640)
         self._normaliser: IntensityNormaliser | None = None
         self._tiles: dict[int, Image.Image] = {}
 
@@ -116,8 +119,7 @@ class Overview:
     def _montage(self) -> Image.Image:
         tiles = [self._tiles[t] for t in sorted(self._tiles)]
         width, height = tiles[0].size
-        wide = min(len(tiles), 4 if width <= 1.5 * height else 3 if width <= 2 * height else 2)
-        n_rows = -(-len(tiles) // wide)
+        n_rows = -(-len(tiles) // self._columns)
         wide = -(-len(tiles) // n_rows)
         size = (wide * (width + _GAP_PX) + _GAP_PX, n_rows * (height + _GAP_PX) + _GAP_PX)
         sheet = Image.new("RGB", size, _BACKGROUND)

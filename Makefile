@@ -1,0 +1,57 @@
+# make demo   install into .venv and run the main job on an embedded sample
+# make test   install what tests need and run them
+# make view   open the demo's result in napari
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := pyproject.toml hatch_build.py napari.yaml constraints.txt
+# Small arrays run slower on many threads; two pytest-wide threads leave room on a small machine.
+export OMP_NUM_THREADS ?= 2
+
+.PHONY: demo test view lint types check clean system-libs
+
+demo: $(VENV)/.installed
+	$(BIN)/napari-xmem demo demo
+
+view: demo
+	$(BIN)/python demo/view.py
+
+test: system-libs $(VENV)/.installed-test
+	PYTEST_QT_API=pyqt6 QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1600x1000x24" \
+		$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+system-libs:
+	scripts/install-system-libs.sh
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+check: lint types test
+
+# torch first and by itself: its build (CPU or CUDA) is whatever the machine's pip is set up for.
+$(VENV)/.torch: constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet "$(TORCH)"
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.torch $(SOURCES)
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[all]"
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[all,test]"
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed-test
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist demo site .pytest_cache .mypy_cache .ruff_cache
