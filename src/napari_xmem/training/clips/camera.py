@@ -33,7 +33,7 @@ def photograph(rng: np.random.Generator, drawn: Rendered) -> Rendered:
     """
     drawn = _turn(rng, _repeat(rng, drawn))
     colour = _tone(rng, _stain(rng, drawn.colour))
-    if drawn.kind == "simulated" and rng.random() < 0.65:
+    if drawn.kind.startswith("simulated") and rng.random() < 0.65:
         return replace(drawn, colour=colour)
     factor = float(rng.uniform(1.2, 3.2)) if rng.random() < 0.4 else 1.0
     return replace(drawn, colour=_expose(rng, _light(rng, colour), factor))

@@ -137,8 +137,8 @@ def _swimmer(rng: np.random.Generator, frames: int, liveliness: float) -> list[P
 
 
 def place(
-    rng: np.random.Generator, parts: list[Part], palette: Floats, label: int, centre: Array, linear: Array, bend: Floats,
-    still: Still | None = None,
+    rng: np.random.Generator, parts: list[Part], palette: Floats, label: int, centre: Array, linear: Array,
+    bend: Floats, still: Still | None = None,
 ) -> list[Sprite]:  # fmt: skip
     """Colour the parts of a thing and put them on its path.
 

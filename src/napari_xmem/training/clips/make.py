@@ -54,6 +54,7 @@ class ClipMaker:
         total = sum(weights.values())
         if not total > 0:
             raise InputError("No clip generator has a positive weight: give training images or drawn kinds.")
+        weights = {kind: weight for kind, weight in weights.items() if weight > 0}
         self.kinds = tuple(weights)
         self._shares: npt.NDArray[np.float64] = np.array(list(weights.values())) / total
 
@@ -83,13 +84,15 @@ class ClipMaker:
         kind : str
             One of `kinds`.
         rng : Generator
-        Source of all randomness.
+            Source of all randomness.
 
         Raises
         ------
         InputError
-            The images hold nothing to follow.
+            There is no such kind, or the images hold nothing to follow.
         """
+        if kind not in self.kinds:
+            raise InputError(f"Unknown kind of clip {kind!r}, expected one of {', '.join(self.kinds)}.")
         for _ in range(_TRIES):
             drawn = self._draw(kind, rng)
             if drawn is not None and _usable(drawn):
@@ -103,8 +106,8 @@ class ClipMaker:
         if name == "shapes":
             still = self._store.pick(rng, str(rng.choice(self._store.sources))) if self._store is not None else None
             return shapes(rng, still, self._config)
-        if self._store is None or name not in _FROM_STILLS:
-            raise InputError(f"Unknown kind of clip {kind!r}, expected one of {', '.join(self.kinds)}.")
+        if self._store is None:
+            raise InputError(f"Clips of kind {kind!r} need training images.")
         return _FROM_STILLS[name](rng, self._store.pick(rng, source), self._config)
 
 
