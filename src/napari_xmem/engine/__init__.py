@@ -1,0 +1,23 @@
+"""The engine: where network and memory meet, frame by frame. Knows no viewer and no files.
+
+`Propagator` is the step-by-step interface; `propagate` and `iter_propagate` take a movie.
+"""
+
+from __future__ import annotations
+
+from napari_xmem.engine.propagate import iter_propagate, iter_run, propagate
+from napari_xmem.engine.propagator import Propagator
+from napari_xmem.engine.results import FrameResult, PropagationResult, Scores
+from napari_xmem.engine.run import Run, prepare_run
+
+__all__ = [
+    "FrameResult",
+    "PropagationResult",
+    "Propagator",
+    "Run",
+    "Scores",
+    "iter_propagate",
+    "iter_run",
+    "prepare_run",
+    "propagate",
+]

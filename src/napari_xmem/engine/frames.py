@@ -1,0 +1,95 @@
+"""From a frame of the movie to what the network sees: intensities, scale, channels, padding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_xmem.config import ModelConfig
+from napari_xmem.imaging import IntensityNormaliser, local_contrast
+
+__all__ = ["FrameGeometry", "NetworkInput"]
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameGeometry:
+    """Size of the movie's frames and of the scaled, padded frames the network sees.
+
+    Attributes
+    ----------
+    shape : tuple of 2 int
+        Frame size of the movie.
+    scale : float
+        Pixels of the scaled frame per pixel of the movie.
+    scaled_shape : tuple of 2 int
+        Frame size after scaling.
+    padded_shape : tuple of 2 int
+        With rows and columns repeated below and to the right up to a multiple of the key stride.
+    """
+
+    shape: tuple[int, int]
+    scale: float
+    scaled_shape: tuple[int, int]
+    padded_shape: tuple[int, int]
+
+    @classmethod
+    def fit(cls, shape: tuple[int, int], scale: float, stride_px: int, min_px: int = 32) -> FrameGeometry:
+        """Return the geometry for a frame size and scale; padded sides are at least `min_px`."""
+        scaled = tuple(max(1, round(side * scale)) for side in shape)
+        padded = tuple(-(-max(side, min_px) // stride_px) * stride_px for side in scaled)
+        return cls(shape, scale, (scaled[0], scaled[1]), (padded[0], padded[1]))
+
+
+class NetworkInput:
+    """Turns frames into network input, the same way for the whole movie.
+
+    Parameters
+    ----------
+    model : ModelConfig
+        Says which intensities and channels the network wants.
+    normaliser : IntensityNormaliser
+        Fitted on the movie.
+    geometry : FrameGeometry
+        Scale and padding.
+    """
+
+    def __init__(self, model: ModelConfig, normaliser: IntensityNormaliser, geometry: FrameGeometry) -> None:
+        self.model = model
+        self.normaliser = normaliser
+        self.geometry = geometry
+
+    def __call__(self, frame: NDArray[Any], index: int | None = None) -> Tensor:
+        """Return ``(C, H, W)`` float32 of `FrameGeometry.padded_shape` for one frame ``(Y, X)`` or ``(Y, X, channels)``."""
+        rgb = torch.from_numpy(self.normaliser.to_rgb(frame, index))
+        scaled = self._scale(rgb)
+        if self.model.intensity == "imagenet":
+            mean, std = (torch.tensor(v)[:, None, None] for v in (_IMAGENET_MEAN, _IMAGENET_STD))
+            image = (scaled.clamp(0, 1) - mean) / std
+            return self._pad(image, "constant")
+        if self.model.contrast_px:
+            contrast = local_contrast(np.ascontiguousarray(scaled.mean(0).numpy()), self.model.contrast_px)
+            scaled = torch.cat([scaled, torch.from_numpy(contrast)[None]])
+        return self._pad(scaled, "replicate")
+
+    def _scale(self, rgb: Tensor) -> Tensor:
+        if self.geometry.scaled_shape == tuple(rgb.shape[1:]):
+            return rgb
+        shrinks = self.geometry.scale < 1
+        return F.interpolate(
+            rgb[None], self.geometry.scaled_shape, mode="bilinear", align_corners=False, antialias=shrinks
+        )[0]
+
+    def _pad(self, image: Tensor, mode: str) -> Tensor:
+        (height, width), (full_height, full_width) = self.geometry.scaled_shape, self.geometry.padded_shape
+        if (height, width) == (full_height, full_width):
+            return image
+        return F.pad(image[None], (0, full_width - width, 0, full_height - height), mode=mode)[0]

@@ -1,0 +1,289 @@
+"""The local scope: every object is followed inside its own region, with its own memory.
+
+Look-alikes outside an object's reach cannot claim it, and cost grows with the area of the objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_xmem.config import MemoryConfig
+from napari_xmem.engine.aggregation import aggregate_regions, others_in
+from napari_xmem.engine.estimate import RegionMask, by_shape, compose_dense
+from napari_xmem.engine.observe import observe_masks
+from napari_xmem.engine.regions import Region, bucket_side, crop_batch, place_region, resize_grid
+from napari_xmem.engine.schedule import FramePlan, MemorySchedule
+from napari_xmem.engine.seeding import seed_rows
+from napari_xmem.engine.tracked import Observation, TrackedObject
+from napari_xmem.memory import MemoryBank
+from napari_xmem.model import DecoderContext, ImageFeatures, XMem
+
+__all__ = ["LocalScope"]
+
+#: Confidence below which a frame is not memorised: what is not believed must not be remembered.
+MEMORISE_CONFIDENCE = 0.5
+#: Growth of the region per frame in which the object was not found, and its limit.
+SEARCH_GROWTH, SEARCH_LIMIT = 0.5, 2.0
+
+
+class LocalScope:
+    """One region, one memory and one sensory state per object; one pass of the key encoder per frame.
+
+    Works in pixels of the scaled frame, see `napari_xmem.engine.frames`.
+
+    Parameters
+    ----------
+    network : XMem
+        The network, in eval mode.
+    memory : MemoryConfig
+        The memory manager's settings, for each object's memory.
+    max_displacement_px : float, optional
+        How far an object may move from where it is expected, in pixels of the scaled frame; None: 0.8 of the model's
+        nominal diameter, at least 32.
+    objects_per_chunk : int
+        Objects computed at a time; bounds memory and changes no number.
+    """
+
+    def __init__(
+        self,
+        network: XMem,
+        memory: MemoryConfig,
+        max_displacement_px: float | None = None,
+        objects_per_chunk: int = 32,
+    ) -> None:
+        self.network = network
+        self.memory = memory
+        nominal = network.config.nominal_diameter_px
+        self.max_displacement_px = max_displacement_px or max(32.0, 0.8 * nominal)
+        self.objects_per_chunk = objects_per_chunk
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: objects, memory, time."""
+        self.objects: dict[int, TrackedObject] = {}
+        self.schedule = MemorySchedule(self.memory)
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """Known objects, in order of first appearance."""
+        return tuple(self.objects)
+
+    @property
+    def memory_sizes(self) -> dict[str, int]:
+        """Elements in each store, summed over objects."""
+        sizes = [tracked.bank.sizes for tracked in self.objects.values()]
+        return {name: sum(getattr(s, name) for s in sizes) for name in ("working", "long_term", "permanent")}
+
+    def forget(self, object_id: int) -> None:
+        """Stop following an object and free its memory."""
+        self.objects.pop(object_id, None)
+
+    def step(
+        self,
+        image: Tensor,
+        masks: Tensor | None = None,
+        object_ids: Sequence[int] | None = None,
+        *,
+        last: bool = False,
+        frame: int | None = None,
+    ) -> Tensor:
+        """Advance one frame given as a whole; see `napari_xmem.engine.Propagator.step`."""
+        height, width = image.shape[-2:]
+        stride = self.network.config.stride_px
+        padding = (0, -width % stride, 0, -height % stride)
+        shape = (height + padding[3], width + padding[1])
+        rows = seed_rows(masks, object_ids, self.object_ids, (height, width))
+        seeds = [self.seed_from_mask(i, F.pad(mask, padding), shape) for i, mask in rows.items()]
+        found = self.advance(F.pad(image, padding), seeds, last=last, frame=frame)
+        return compose_dense(found, shape)[:, :height, :width]
+
+    def seed_from_mask(self, object_id: int, mask: Tensor, frame_shape: tuple[int, int]) -> RegionMask:
+        """Cut the region out of a mask ``(H, W)`` of the scaled frame."""
+        filled = (mask > 0.5).nonzero()
+        if not len(filled):
+            return RegionMask(object_id, Region(0, 0, 0, 0), mask[:0, :0])
+        top, left = filled.amin(0).tolist()
+        bottom, right = (filled.amax(0) + 1).tolist()
+        region = self.region_for(((top + bottom) / 2, (left + right) / 2), (bottom - top, right - left), frame_shape)
+        return RegionMask(object_id, region, mask[region.slices].float())
+
+    def region_for(
+        self, centre_px: tuple[float, float], extent_px: tuple[float, float], frame_shape: tuple[int, int], grow: float = 1.0
+    ) -> Region:
+        """Return the region for an object of this place and size."""
+        side = bucket_side(grow * (max(extent_px) + 2 * self.max_displacement_px))
+        return place_region(centre_px, side, frame_shape, self.network.config.stride_px)
+
+    @torch.inference_mode()
+    def advance(
+        self,
+        image: Tensor,
+        seeds: Sequence[RegionMask] = (),
+        *,
+        last: bool = False,
+        frame: int | None = None,
+        drift_px: tuple[float, float] = (0.0, 0.0),
+    ) -> list[RegionMask]:
+        """Advance one frame.
+
+        Parameters
+        ----------
+        image : Tensor
+            ``(C, H, W)``, sides multiples of the key stride.
+        seeds : sequence of RegionMask
+            Given masks; an empty one says that its object is absent here.
+        last : bool
+            No frame follows.
+        frame : int, optional
+            Index in the movie, kept as provenance.
+        drift_px : tuple of 2 float
+            Shift of the whole frame since the last one.
+
+        Returns
+        -------
+        list of RegionMask
+            Aggregated probabilities of all objects, in order of first appearance.
+        """
+        plan = self.schedule.plan(seeded=bool(seeds), last=last)
+        index = self.schedule.time if frame is None else frame
+        image = image.to(self.network.device, torch.float32)[None]
+        shape = (image.shape[-2], image.shape[-1])
+        features = self.network.encode_key(image)
+        given = {seed.object_id: seed for seed in seeds}
+        found = {m.object_id: m for m in self._predict(features, plan, index, shape, drift_px, skip=set(given))}
+        for seed in seeds:
+            self._adopt(seed)
+        masks = aggregate_regions([given.get(i) or found[i] for i in self.objects], set(given), shape)
+        masks, seen = observe_masks(masks)
+        for mask in masks:
+            self.objects[mask.object_id].observe(
+                seen[mask.object_id], drift_px, seeded=mask.object_id in given and seen[mask.object_id].area_px > 0
+            )
+        if plan.memorise:
+            self._memorise(image, features, masks, seen, set(given), plan, index)
+        return masks
+
+    def _adopt(self, seed: RegionMask) -> None:
+        """Start following an object that is seeded for the first time."""
+        if seed.object_id in self.objects:
+            return
+        config = self.network.config
+        bank = MemoryBank(self.memory, key_dim=config.key_dim, value_dim=config.value_dim)
+        centre = (seed.region.y + seed.region.height / 2, seed.region.x + seed.region.width / 2)
+        self.objects[seed.object_id] = TrackedObject(seed.object_id, bank, centre, (0.0, 0.0), 0.0)
+
+    def _predict(
+        self,
+        features: ImageFeatures,
+        plan: FramePlan,
+        frame: int,
+        shape: tuple[int, int],
+        drift_px: tuple[float, float],
+        skip: set[int],
+    ) -> list[RegionMask]:
+        """Return each object's own probability in its region, not yet aggregated."""
+        todo = []
+        for tracked in self.objects.values():
+            if tracked.object_id not in skip and len(tracked.bank.object_ids):
+                grow = min(1 + SEARCH_GROWTH * tracked.lost_frames, SEARCH_LIMIT)
+                region = self.region_for(tracked.shifted(drift_px), tracked.extent_px, shape, grow)
+                todo.append(RegionMask(tracked.object_id, region, features.key))
+        context = self.network.decoder_context(features) if todo else None
+        out = []
+        for group in by_shape(todo):
+            for low in range(0, len(group), self.objects_per_chunk):
+                chunk = group[low : low + self.objects_per_chunk]
+                probability = self._decode(features, context, chunk, plan, frame)
+                out += [RegionMask(m.object_id, m.region, p) for m, p in zip(chunk, probability, strict=True)]
+        return out
+
+    def _decode(
+        self,
+        features: ImageFeatures,
+        context: DecoderContext | None,
+        chunk: list[RegionMask],
+        plan: FramePlan,
+        frame: int,
+    ) -> Tensor:
+        """Read memory and decode equally large regions; returns ``(N, h, w)`` probabilities."""
+        stride = self.network.config.stride_px
+        regions = [m.region for m in chunk]
+        tracked = [self.objects[m.object_id] for m in chunk]
+        cells = (regions[0].height // stride, regions[0].width // stride)
+        key, selection = (crop_batch(t, regions, stride).flatten(2) for t in (features.key, features.selection))
+        readout = torch.cat([t.bank.read(k, s, frame=frame) for t, k, s in zip(tracked, key, selection, strict=True)])
+        readout = readout.unflatten(2, cells)
+        cropped = context.map(lambda tensor, scale: crop_batch(tensor, regions, stride // scale))  # type: ignore[union-attr]
+        logits, hidden = self.network.decode(
+            cropped, readout, self._hidden(tracked, cells), update_hidden=plan.normal_update
+        )
+        if hidden is not None and plan.normal_update:
+            for item, state in zip(tracked, hidden, strict=True):
+                item.hidden = state
+        return logits.sigmoid()
+
+    def _hidden(self, tracked: list[TrackedObject], cells: tuple[int, int]) -> Tensor | None:
+        """Return sensory memory ``(N, Ch, h, w)``, zeros for objects that have none yet."""
+        channels = self.network.config.hidden_dim
+        if not channels:
+            return None
+        zeros = torch.zeros(channels, *cells, device=self.network.device)
+        return torch.stack([zeros if t.hidden is None else resize_grid(t.hidden, cells) for t in tracked])
+
+    def _memorise(
+        self,
+        image: Tensor,
+        features: ImageFeatures,
+        masks: list[RegionMask],
+        seen: dict[int, Observation],
+        seeded: set[int],
+        plan: FramePlan,
+        frame: int,
+    ) -> None:
+        """Encode and remember the objects that were found with confidence."""
+        sure = [
+            m
+            for m in masks
+            if m.region.height
+            and (m.object_id in seeded or (not self.objects[m.object_id].lost_frames and seen[m.object_id].confidence >= MEMORISE_CONFIDENCE))
+        ]
+        context = self.network.value_context(features)
+        stride = self.network.config.stride_px
+        total = others_in(masks, (image.shape[-2], image.shape[-1]))
+        for group in by_shape(sure):
+            for low in range(0, len(group), self.objects_per_chunk):
+                chunk = group[low : low + self.objects_per_chunk]
+                regions = [m.region for m in chunk]
+                tracked = [self.objects[m.object_id] for m in chunk]
+                cells = (regions[0].height // stride, regions[0].width // stride)
+                own = torch.stack([m.probability for m in chunk])
+                others = (crop_batch(total[None, None], regions, 1)[:, 0] - own).clamp(min=0)
+                cropped = context.map(lambda tensor, scale: crop_batch(tensor, regions, stride // scale))
+                value, hidden = self.network.encode_value(
+                    crop_batch(image, regions, 1), own, others, cropped, self._hidden(tracked, cells), deep=plan.deep_update
+                )
+                flat = [crop_batch(t, regions, stride).flatten(2) for t in (features.key, features.shrinkage, features.selection)]
+                for row, item in enumerate(tracked):
+                    if hidden is not None and plan.deep_update:
+                        item.hidden = hidden[row]
+                    item.bank.add(
+                        frame,
+                        flat[0][row],
+                        flat[1][row, 0],
+                        flat[2][row],
+                        value[row : row + 1].flatten(2),
+                        (item.object_id,),
+                        permanent=item.object_id in seeded,
+                        positions=cell_centres(regions[row], stride),
+                    )
+
+
+def cell_centres(region: Region, stride_px: int) -> Tensor:
+    """Centres ``(h w, 2)`` of a region's key cells as y, x in pixels of the scaled frame."""
+    y = region.y + (torch.arange(region.height // stride_px) + 0.5) * stride_px
+    x = region.x + (torch.arange(region.width // stride_px) + 0.5) * stride_px
+    return torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).flatten(0, 1)

@@ -1,0 +1,75 @@
+"""In which order frames are done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from napari_xmem.config import Direction
+from napari_xmem.errors import SeedError
+
+__all__ = ["Pass", "frame_range", "plan_passes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One run over consecutive frames in one direction.
+
+    Attributes
+    ----------
+    frames : tuple of int
+        Frames in the order they are done; the first is seeded.
+    report_from : int
+        Position in `frames` of the first frame whose result is given out (earlier ones were given out before).
+    held : tuple of int
+        Frames that a later pass will give out: only objects that are unknown there by then are kept.
+    """
+
+    frames: tuple[int, ...]
+    report_from: int = 0
+    held: tuple[int, ...] = ()
+
+
+def frame_range(n_frames: int, start: int | None, stop: int | None) -> tuple[int, int]:
+    """Check a frame range; returns first frame and end (exclusive)."""
+    low = 0 if start is None else int(start)
+    high = n_frames if stop is None else int(stop)
+    if not 0 <= low < high <= n_frames:
+        raise SeedError(f"start {start} and stop {stop} give no frames; expected 0 <= start < stop <= {n_frames}.")
+    return low, high
+
+
+def plan_passes(seeds: Mapping[int, Any], low: int, high: int, direction: Direction) -> list[Pass]:
+    """Return the passes that carry every seed through the frames ``low .. high - 1``.
+
+    Forward runs from the first seeded frame on, backward from the last one back. Both: with seeds on one frame, forward
+    and then backward from it; with seeds on several frames, first backward from the last one, so that objects first
+    painted late are known on earlier frames too, then forward.
+
+    Raises
+    ------
+    SeedError
+        If no seeded frame lies in the range.
+    """
+    inside = sorted(frame for frame in seeds if low <= frame < high)
+    if not inside:
+        raise SeedError(
+            f"Seeds lie on frames {_some(sorted(seeds))}, none of them in the range {low} to {high - 1}. "
+            "Widen the range or paint a seed inside it."
+        )
+    first, last = inside[0], inside[-1]
+    forward = tuple(range(first, high))
+    if direction == "forward":
+        return [Pass(forward)]
+    if direction == "backward":
+        return [Pass(tuple(range(last, low - 1, -1)))]
+    if len(inside) == 1:
+        back = tuple(range(first, low - 1, -1))
+        return [Pass(forward), *([Pass(back, report_from=1)] if len(back) > 1 else [])]
+    back = tuple(range(last, low - 1, -1))
+    return [Pass(back, report_from=last - first + 1, held=tuple(range(first, last))), Pass(forward)]
+
+
+def _some(frames: list[int]) -> str:
+    return ", ".join(map(str, frames[:5])) + (" ..." if len(frames) > 5 else "")

@@ -1,0 +1,214 @@
+"""From a movie and seeds to labels on every frame."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_xmem.config import Direction, MemoryConfig, PropagationConfig, Scope
+from napari_xmem.engine.follow import keep_seeds
+from napari_xmem.engine.passes import Pass
+from napari_xmem.engine.results import FrameResult, PropagationResult, Scores
+from napari_xmem.engine.run import Run, prepare_run
+from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError
+from napari_xmem.model import XMem
+
+__all__ = ["iter_propagate", "iter_run", "propagate"]
+
+Progress = Callable[[int, int], None]
+
+
+def iter_propagate(
+    frames: Any,
+    seeds: Any,
+    *,
+    model: str | XMem | Any = "bundled",
+    memory: MemoryConfig | None = None,
+    device: str = "auto",
+    scope: Scope = "auto",
+    direction: Direction = "forward",
+    start: int | None = None,
+    stop: int | None = None,
+    diameter_px: float | None = None,
+    max_displacement_px: float | None = None,
+    memory_budget_bytes: int | None = None,
+    progress: Progress | None = None,
+) -> Iterator[FrameResult]:
+    """Propagate seeds through a movie, one frame at a time.
+
+    Input is checked at once; frames are done as the iterator is advanced. Stop by no longer asking.
+
+    Parameters
+    ----------
+    frames : array-like
+        ``(T, Y, X)`` or ``(T, Y, X, C)`` with up to 3 channels, any numeric type: numpy, memmap, dask or zarr. Frames
+        are read one at a time.
+    seeds : mapping or array
+        ``{frame: (Y, X) integer labels}``; or a ``(T, Y, X)`` stack in which all-zero frames are unannotated; or one
+        ``(Y, X)`` array for frame `start` (backward and no `start`: the last frame).
+    model : str, path or XMem
+        "bundled", "xmem", a weights file, or a loaded network.
+    memory : MemoryConfig, optional
+        The memory manager's settings.
+    device : str
+        "auto", "cpu", "cuda", "cuda:N" or "mps".
+    scope : {"auto", "local", "global"}
+        A region per object, whole frames as in the paper, or chosen; the result says which and why.
+    direction : {"forward", "backward", "both"}
+        Time direction from the seeds.
+    start, stop : int, optional
+        Frame range, `stop` exclusive.
+    diameter_px : float, optional
+        Typical object diameter in pixels of the movie; None: the seeds' median.
+    max_displacement_px : float, optional
+        How far an object may move between frames, in pixels of the movie, for ``scope="local"``.
+    memory_budget_bytes : int, optional
+        Memory that tensors may take at a time.
+    progress : callable, optional
+        Called with frames done and frames in all, after each frame.
+
+    Yields
+    ------
+    FrameResult
+        One per frame, in the order they are done.
+
+    Raises
+    ------
+    InputError, SeedError, ConfigError, CheckpointError, DeviceError
+        If something given cannot be used; raised by the call itself, before the first frame.
+    PropagationError, OutOfMemoryError
+        If a frame fails; frames already given out stay valid.
+    """
+    config = PropagationConfig(
+        memory=memory or MemoryConfig(),
+        scope=scope,
+        direction=direction,
+        start=start,
+        stop=stop,
+        device=device,
+        diameter_px=diameter_px,
+        max_displacement_px=max_displacement_px,
+        memory_budget_bytes=memory_budget_bytes,
+    )
+    return iter_run(prepare_run(frames, seeds, model, config), progress)
+
+
+def propagate(frames: Any, seeds: Any, **options: Any) -> PropagationResult:
+    """Propagate seeds through a movie and return all labels.
+
+    Takes the arguments of `iter_propagate`; `PropagationResult.labels` is held in memory, so for very long movies use
+    `iter_propagate` and write each frame.
+
+    Returns
+    -------
+    PropagationResult
+        Labels, scores, memory per frame, and the settings.
+    """
+    progress = options.pop("progress", None)
+    model = options.pop("model", "bundled")
+    options["memory"] = options.get("memory") or MemoryConfig()
+    try:
+        config = PropagationConfig(**options)
+    except TypeError as error:
+        raise TypeError(f"propagate() got an option it does not know: {error}") from None
+    run = prepare_run(frames, seeds, model, config)
+    labels = np.zeros((len(run.source), *run.source.frame_shape), run.dtype)
+    results = []
+    for result in iter_run(run, progress):
+        labels[result.frame] = result.labels
+        results.append(result)
+    memory = tuple(r.memory for r in results if r.memory is not None)
+    return PropagationResult(labels, Scores.collect(results), memory, run.scope, run.scope_reason, run.recipe)
+
+
+def iter_run(run: Run, progress: Progress | None = None) -> Iterator[FrameResult]:
+    """Do the frames of a prepared run; see `iter_propagate`."""
+    done, held = 0, _Held()
+    for part in run.passes:
+        for result in _guarded(_iter_pass(run, part, held)):
+            done += 1
+            if progress:
+                progress(done, run.n_results)
+            yield result
+
+
+class _Held:
+    """Objects found on the way back to frames that the way forward gives out, as pixel lists."""
+
+    def __init__(self) -> None:
+        self._pixels: dict[int, list[tuple[int, NDArray[Any], float]]] = {}
+
+    def put(self, frame: int, found: Any, ids: tuple[int, ...], known: set[int]) -> None:
+        """Keep the objects of a frame that are not in `known`."""
+        late = [(i, row) for row, i in enumerate(ids) if i not in known and found.area_px[row]]
+        self._pixels[frame] = [(i, np.flatnonzero(found.labels == i), float(found.confidence[row])) for i, row in late]
+
+    def merge(self, result: FrameResult, dtype: Any) -> FrameResult:
+        """Add the kept objects of a frame where the forward result left room."""
+        kept = self._pixels.pop(result.frame, [])
+        if not kept:
+            return result
+        labels = result.labels.copy()
+        area, confidence = list(result.area_px), list(result.confidence)
+        for object_id, pixels, score in kept:
+            free = pixels[labels.flat[pixels] == 0]
+            labels.flat[free] = object_id
+            area.append(len(free))
+            confidence.append(score if len(free) else 0.0)
+        return FrameResult(
+            result.frame,
+            labels.astype(dtype, copy=False),
+            (*result.object_ids, *(i for i, _, _ in kept)),
+            np.array(area, np.int64),
+            np.array(confidence, np.float32),
+            result.seeded,
+            result.memory,
+            result.seconds,
+        )
+
+
+def _iter_pass(run: Run, part: Pass, held: _Held) -> Iterator[FrameResult]:
+    follower = run.new_follower()
+    for position, frame in enumerate(part.frames):
+        begun = time.perf_counter()
+        seeds = run.seeds.get(frame)
+        last = position == len(part.frames) - 1
+        found = follower.advance(run.source.read(frame), frame, seeds, last=last)
+        ids = follower.object_ids
+        if seeds is not None:
+            found = keep_seeds(found, ids, seeds)
+        if frame in part.held:
+            held.put(frame, found, ids, run.known_by(frame))
+        if position < part.report_from:
+            continue
+        result = FrameResult(
+            frame,
+            found.labels.astype(run.dtype),
+            ids,
+            found.area_px,
+            found.confidence,
+            seeds is not None,
+            follower.snapshot(frame),
+            time.perf_counter() - begun,
+        )
+        yield held.merge(result, run.dtype)
+
+
+def _guarded(results: Iterator[FrameResult]) -> Iterator[FrameResult]:
+    """Turn errors of torch into our own: a RuntimeError would be swallowed by the viewer's worker threads."""
+    try:
+        yield from results
+    except XMemError:
+        raise
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise OutOfMemoryError(
+            f"The device ran out of memory ({error}). Use a smaller memory_budget_bytes, fewer objects, or device='cpu'."
+        ) from error
+    except RuntimeError as error:
+        raise PropagationError(f"The network failed on a frame: {error}") from error
+

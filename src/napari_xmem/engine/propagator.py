@@ -1,0 +1,96 @@
+"""The step-by-step interface: one frame in, probabilities of all objects out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from napari_xmem.config import MemoryConfig
+from napari_xmem.engine.global_scope import GlobalScope
+from napari_xmem.engine.local_scope import LocalScope
+from napari_xmem.errors import ConfigError, InputError
+from napari_xmem.model import XMem
+
+__all__ = ["Propagator"]
+
+
+class Propagator:
+    """Follow objects frame by frame; the one place where network and memory meet.
+
+    Parameters
+    ----------
+    network : XMem
+        From `napari_xmem.load_model`.
+    memory : MemoryConfig, optional
+        The memory manager's settings.
+    scope : {"global", "local"}
+        Whole-frame matching as in the paper, or a region per object.
+
+    Examples
+    --------
+    >>> p = Propagator(network, MemoryConfig.paper(), scope="global")  # doctest: +SKIP
+    >>> p.step(first_image, masks, object_ids=[1, 2])  # doctest: +SKIP
+    >>> probabilities = p.step(next_image)  # doctest: +SKIP
+    """
+
+    def __init__(self, network: XMem, memory: MemoryConfig | None = None, *, scope: str = "global") -> None:
+        if scope not in ("global", "local"):
+            raise ConfigError(f"scope is {scope!r}, expected 'global' or 'local' (a Propagator cannot choose by itself).")
+        self.network = network
+        self.memory = memory or MemoryConfig()
+        self.scope: GlobalScope | LocalScope = (
+            GlobalScope(network, self.memory) if scope == "global" else LocalScope(network, self.memory)
+        )
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """Known objects, in order of first appearance."""
+        return self.scope.object_ids
+
+    @property
+    def memory_sizes(self) -> dict[str, int]:
+        """Elements in each store: ``working``, ``long_term``, ``permanent`` (local scope: summed over objects)."""
+        return self.scope.memory_sizes
+
+    def step(
+        self, image: Tensor, masks: Tensor | None = None, object_ids: Sequence[int] | None = None, last: bool = False
+    ) -> Tensor:
+        """Advance one frame.
+
+        Parameters
+        ----------
+        image : Tensor
+            ``(C, H, W)`` float32, normalised as the network wants it (official network: ImageNet mean and deviation).
+        masks : Tensor, optional
+            ``(O, H, W)``, 0 to 1, one per id of `object_ids`. Objects without a mask are predicted and give way where
+            a mask is painted; if every known object has one, nothing is predicted.
+        object_ids : sequence of int, optional
+            Ids above 0; new ones are added. None: the known objects in order, 1 to O if there are none.
+        last : bool
+            No frame follows: nothing is remembered.
+
+        Returns
+        -------
+        Tensor
+            ``(1 + objects, H, W)`` float32 probabilities, background first, objects in order of first appearance.
+
+        Raises
+        ------
+        SeedError
+            If masks and ids do not fit each other or the frame.
+        InputError
+            If the frame's size or number of channels is not the earlier frames'.
+        """
+        channels = self.network.config.image_channels
+        if image.ndim != 3 or image.shape[0] != channels:
+            raise InputError(f"image has shape {tuple(image.shape)}, expected ({channels}, height, width).")
+        return self.scope.step(image, masks, object_ids, last=last)
+
+    def forget(self, object_id: int) -> None:
+        """Stop following an object and free its memory."""
+        self.scope.forget(object_id)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.scope.reset()

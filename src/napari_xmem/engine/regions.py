@@ -1,0 +1,107 @@
+"""Regions of interest: squares of the (scaled) frame, aligned to the key grid, one per object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["Region", "bucket_side", "crop_batch", "place_region", "resize_grid"]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A rectangle of the scaled frame.
+
+    Attributes
+    ----------
+    y, x : int
+        Top left corner in pixels, multiples of the key stride.
+    height, width : int
+        Size in pixels, multiples of the key stride.
+    """
+
+    y: int
+    x: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns of the frame."""
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.height, self.width
+
+
+def bucket_side(length_px: float, step_px: int = 32, smallest_px: int = 96) -> int:
+    """Round a side up to one of a few sizes, so that regions can share a batch."""
+    return max(smallest_px, -(-int(length_px) // step_px) * step_px)
+
+
+def place_region(centre_px: tuple[float, float], side_px: int, frame_shape: tuple[int, int], stride_px: int) -> Region:
+    """Put a square around `centre_px`, on the key grid and inside the frame.
+
+    Near the frame's border the square moves inwards; where the frame is smaller than the square, it is cut.
+
+    Parameters
+    ----------
+    centre_px : tuple of 2 float
+        y, x.
+    side_px : int
+        Wanted side, a multiple of `stride_px`.
+    frame_shape : tuple of 2 int
+        Frame size, multiples of `stride_px`.
+    stride_px : int
+        Key stride.
+    """
+    corner, size = [], []
+    for centre, length in zip(centre_px, frame_shape, strict=True):
+        side = min(side_px, length)
+        start = round((centre - side / 2) / stride_px) * stride_px
+        corner.append(max(0, min(start, length - side)))
+        size.append(side)
+    return Region(corner[0], corner[1], size[0], size[1])
+
+
+def crop_batch(tensor: Tensor, regions: Sequence[Region], step_px: int) -> Tensor:
+    """Cut equally large regions out of one frame's tensor.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        ``(1, C, H / step, W / step)``.
+    regions : sequence of Region
+        ``N`` regions of one shape.
+    step_px : int
+        Pixels per cell of `tensor`.
+
+    Returns
+    -------
+    Tensor
+        ``(N, C, h / step, w / step)``.
+    """
+    parts = [
+        tensor[0, :, r.y // step_px : (r.y + r.height) // step_px, r.x // step_px : (r.x + r.width) // step_px]
+        for r in regions
+    ]
+    return torch.stack(parts)
+
+
+def resize_grid(hidden: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Cut or zero-pad sensory memory ``(C, h, w)`` around its centre to `shape` cells."""
+    if tuple(hidden.shape[1:]) == shape:
+        return hidden
+    out = hidden.new_zeros(hidden.shape[0], *shape)
+    spans = []
+    for old, new in zip(hidden.shape[1:], shape, strict=True):
+        size = min(old, new)
+        spans.append((slice((old - size) // 2, (old - size) // 2 + size), slice((new - size) // 2, (new - size) // 2 + size)))
+    (oy, ny), (ox, nx) = spans
+    out[:, ny, nx] = hidden[:, oy, ox]
+    return out

@@ -1,0 +1,68 @@
+"""Moving patches between the pixels of the movie and those of the scaled frame, at any offset and scale."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["resample", "sampling_matrix"]
+
+
+def sampling_matrix(
+    out_start: Tensor, out_length: int, in_start: Tensor, in_length: int, scale: float
+) -> Tensor:
+    """Return triangle-filter weights that resample one axis of ``N`` patches.
+
+    Output pixel ``o`` covers input coordinate ``(o + 0.5) / scale``; when shrinking, the filter widens with the input
+    pixels an output pixel covers (no aliasing). Pixels outside an input patch count as missing, not as zero; output
+    pixels that see no input get weight 0.
+
+    Parameters
+    ----------
+    out_start, in_start : Tensor
+        ``(N,)``, first pixel of each patch in its own frame.
+    out_length, in_length : int
+        Pixels per patch.
+    scale : float
+        Output pixels per input pixel.
+
+    Returns
+    -------
+    Tensor
+        ``(N, out_length, in_length)`` float32; rows sum to 1 or 0.
+    """
+    device = out_start.device
+    out = out_start.float()[:, None] + torch.arange(out_length, device=device) + 0.5
+    centre = out / scale - in_start.float()[:, None]
+    pixels = torch.arange(in_length, device=device) + 0.5
+    radius = max(1.0, 1.0 / scale)
+    weights = (1 - (centre[:, :, None] - pixels).abs() / radius).clamp(min=0)
+    outside = (centre < -0.5) | (centre > in_length + 0.5)
+    weights = weights.masked_fill(outside[:, :, None], 0.0)
+    return weights / weights.sum(2, keepdim=True).clamp(min=1e-6)
+
+
+def resample(
+    patches: Tensor, in_corner: Tensor, out_corner: Tensor, out_shape: tuple[int, int], scale: float
+) -> Tensor:
+    """Resample ``N`` patches of one frame into patches of another.
+
+    Parameters
+    ----------
+    patches : Tensor
+        ``(N, h, w)`` float32.
+    in_corner, out_corner : Tensor
+        ``(N, 2)`` y, x of the first pixel of each patch, in its own frame.
+    out_shape : tuple of 2 int
+        Size of the output patches.
+    scale : float
+        Output pixels per input pixel.
+
+    Returns
+    -------
+    Tensor
+        ``(N, *out_shape)``.
+    """
+    rows = sampling_matrix(out_corner[:, 0], out_shape[0], in_corner[:, 0], patches.shape[1], scale)
+    columns = sampling_matrix(out_corner[:, 1], out_shape[1], in_corner[:, 1], patches.shape[2], scale)
+    return rows @ patches @ columns.transpose(1, 2)

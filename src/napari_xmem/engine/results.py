@@ -1,0 +1,113 @@
+"""What a run gives: one frozen record per frame, and all of them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from napari_xmem.memory import MemorySnapshot
+
+__all__ = ["FrameResult", "PropagationResult", "Scores"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameResult:
+    """Labels and scores of one frame.
+
+    Attributes
+    ----------
+    frame : int
+        Index in the movie.
+    labels : ndarray, shape (Y, X), uint16 or int32
+        Object ids, 0 = background.
+    object_ids : tuple of int
+        Objects known on this frame, in order of first appearance.
+    area_px : ndarray, shape (O,), int64
+        Pixels of each object, in pixels of the movie; 0 = not found here.
+    confidence : ndarray, shape (O,), float32
+        Expected Jaccard index of each object's mask, 0 to 1: ``sum(p inside) / (area + sum(p outside))`` with the
+        aggregated probability ``p``, which is the expected overlap with the truth divided by the expected union if the
+        probabilities are right. 1 on a seeded frame, 0 for an object not found.
+    seeded : bool
+        True if labels were given on this frame.
+    memory : MemorySnapshot or None
+        State of the memory after this frame.
+    seconds : float
+        Time spent on this frame.
+    """
+
+    frame: int
+    labels: NDArray[Any]
+    object_ids: tuple[int, ...]
+    area_px: NDArray[np.int64]
+    confidence: NDArray[np.float32]
+    seeded: bool = False
+    memory: MemorySnapshot | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """Confidence and area of every object on every frame.
+
+    Attributes
+    ----------
+    frames : ndarray, shape (F,), int64
+        Frames that were propagated, ascending.
+    object_ids : ndarray, shape (O,), int64
+        Objects in order of first appearance.
+    confidence : ndarray, shape (F, O), float32
+        See `FrameResult.confidence`; NaN before an object is known.
+    area_px : ndarray, shape (F, O), int64
+        Pixels; 0 where an object is absent or not yet known.
+    """
+
+    frames: NDArray[np.int64]
+    object_ids: NDArray[np.int64]
+    confidence: NDArray[np.float32]
+    area_px: NDArray[np.int64]
+
+    @classmethod
+    def collect(cls, results: list[FrameResult]) -> Scores:
+        """Join the scores of frames, in any order."""
+        results = sorted(results, key=lambda r: r.frame)
+        ids = list(dict.fromkeys(i for r in results for i in r.object_ids))
+        column = {object_id: k for k, object_id in enumerate(ids)}
+        confidence = np.full((len(results), len(ids)), np.nan, np.float32)
+        area = np.zeros((len(results), len(ids)), np.int64)
+        for row, result in enumerate(results):
+            columns = [column[i] for i in result.object_ids]
+            confidence[row, columns] = result.confidence
+            area[row, columns] = result.area_px
+        frames = np.array([r.frame for r in results], np.int64)
+        return cls(frames, np.array(ids, np.int64), confidence, area)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PropagationResult:
+    """A whole run.
+
+    Attributes
+    ----------
+    labels : ndarray, shape (T, Y, X), uint16 or int32
+        Object ids on every frame of the movie; frames outside the run are 0.
+    scores : Scores
+        Per object and frame.
+    memory : tuple of MemorySnapshot
+        State of the memory after each frame, in the order the frames were done.
+    scope, scope_reason : str
+        The scope used ("local" or "global") and why.
+    recipe : dict
+        All settings of the run, enough to repeat it.
+    """
+
+    labels: NDArray[Any]
+    scores: Scores
+    memory: tuple[MemorySnapshot, ...] = ()
+    scope: str = "global"
+    scope_reason: str = ""
+    recipe: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,140 @@
+"""Everything a run needs, checked and resolved before the first frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_xmem.config import PropagationConfig
+from napari_xmem.engine.follow import Follower, GlobalFollower, LocalFollower
+from napari_xmem.engine.frames import FrameGeometry, NetworkInput
+from napari_xmem.engine.passes import Pass, frame_range, plan_passes
+from napari_xmem.engine.scope_choice import choose_scope
+from napari_xmem.imaging import (
+    FrameSource,
+    IntensityNormaliser,
+    label_dtype,
+    median_diameter_px,
+    normalise_seeds,
+    object_ids,
+    scale_factor,
+)
+from napari_xmem.model import XMem, load_model
+
+__all__ = ["Run", "prepare_run"]
+
+#: A scaled frame never gets larger than this, however small the objects.
+LARGEST_SCALED_PX = 64_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """A movie, seeds and settings, ready to go.
+
+    Attributes
+    ----------
+    source : FrameSource
+        The movie.
+    seeds : dict
+        Frame to labels ``(Y, X)`` int64, inside the frame range.
+    network : XMem
+        The network, on its device.
+    config : PropagationConfig
+        The settings.
+    passes : list of Pass
+        The order of frames.
+    scope, scope_reason : str
+        "local" or "global", and why.
+    prepare : NetworkInput
+        Turns frames into network input.
+    dtype : numpy dtype
+        Type of the labels.
+    """
+
+    source: FrameSource
+    seeds: dict[int, NDArray[np.int64]]
+    network: XMem
+    config: PropagationConfig
+    passes: list[Pass]
+    scope: str
+    scope_reason: str
+    prepare: NetworkInput
+    dtype: Any
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_results(self) -> int:
+        """Frames that will be given out."""
+        return sum(len(part.frames) - part.report_from for part in self.passes)
+
+    def new_follower(self) -> Follower:
+        """Return a follower with empty memory."""
+        if self.scope == "global":
+            return GlobalFollower(self.network, self.config.memory, self.prepare)
+        return LocalFollower(self.network, self.config.memory, self.prepare, self.config.max_displacement_px)
+
+    def known_by(self, frame: int) -> set[int]:
+        """Return the objects seeded on `frame` or before."""
+        return {i for t, labels in self.seeds.items() if t <= frame for i in object_ids(labels)}
+
+
+def prepare_run(frames: Any, seeds: Any, model: str | Path | XMem, config: PropagationConfig) -> Run:
+    """Check a movie, seeds and settings and resolve what is left to choose.
+
+    Raises
+    ------
+    InputError, SeedError, ConfigError, CheckpointError, DeviceError
+        See `iter_propagate`.
+    """
+    source = FrameSource(frames)
+    n_frames = len(source)
+    single = config.start if config.direction != "backward" or config.start is not None else n_frames - 1
+    low, high = frame_range(n_frames, None if config.direction != "forward" else config.start, config.stop)
+    if config.direction != "forward" and config.start is not None:
+        low, high = _range_around_seed(seeds, config, n_frames)
+    labels = normalise_seeds(seeds, n_frames, source.frame_shape, single)
+    passes = plan_passes(labels, low, high, config.direction)
+    labels = {frame: image for frame, image in labels.items() if low <= frame < high}
+    network = model if isinstance(model, XMem) else load_model(model, config.device)
+    ids = {i for image in labels.values() for i in object_ids(image)}
+    scope, reason = choose_scope(config.scope, network.config, len(ids), source.frame_shape)
+    diameter = config.diameter_px or float(np.median([median_diameter_px(image) for image in labels.values()]))
+    geometry = _geometry(network, source.frame_shape, diameter)
+    normaliser = IntensityNormaliser.fit(source, config.percentiles)
+    prepare = NetworkInput(network.config, normaliser, geometry)
+    dtype = label_dtype(max(ids))
+    recipe = {
+        "model": network.config.name,
+        "model_fingerprint": network.fingerprint,
+        "device": str(network.device),
+        "scope": scope,
+        "direction": config.direction,
+        "frames": [low, high],
+        "seeded_frames": sorted(labels),
+        "diameter_px": round(diameter, 2),
+        "scale": round(geometry.scale, 4),
+        "intensity_low": list(normaliser.low),
+        "intensity_high": list(normaliser.high),
+        "max_displacement_px": config.max_displacement_px,
+        "memory": config.memory.to_dict(),
+    }
+    return Run(source, labels, network, config, passes, scope, reason, prepare, dtype, recipe)
+
+
+def _range_around_seed(seeds: Any, config: PropagationConfig, n_frames: int) -> tuple[int, int]:
+    """Frame range of a backward or two-way run: a single seed image lies on `start`, which is no lower limit then."""
+    ndim = getattr(seeds, "ndim", None)
+    if ndim == 2:
+        high = config.stop if config.stop is not None else (config.start or 0) + 1
+        return frame_range(n_frames, None, n_frames if config.direction == "both" else high)
+    return frame_range(n_frames, config.start, config.stop)
+
+
+def _geometry(network: XMem, shape: tuple[int, int], diameter_px: float) -> FrameGeometry:
+    scale = scale_factor(diameter_px, network.config.nominal_diameter_px)
+    scale = min(scale, max(1.0, (LARGEST_SCALED_PX / (shape[0] * shape[1])) ** 0.5))
+    return FrameGeometry.fit(shape, scale, network.config.stride_px)

@@ -1,0 +1,102 @@
+"""What the local scope knows of one object: where it is, how big, what memory holds of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from napari_xmem.memory import MemoryBank
+
+__all__ = ["Observation", "TrackedObject"]
+
+#: Share of its usual area below which an object counts as not found.
+LOST_AREA_SHARE = 0.08
+_AREA_RATE = 0.2
+_VELOCITY_RATE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One object on one frame, in pixels of the scaled frame.
+
+    Attributes
+    ----------
+    area_px : float
+        Area; 0 if it was not found.
+    confidence : float
+        Expected Jaccard index, see `FrameResult`.
+    box : tuple of 4 float
+        Top, left, bottom, right of its mask; meaningless for area 0.
+    """
+
+    area_px: float
+    confidence: float
+    box: tuple[float, float, float, float]
+
+    @property
+    def centre_px(self) -> tuple[float, float]:
+        """Centre y, x of the box."""
+        return (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
+
+
+@dataclass(slots=True)
+class TrackedObject:
+    """State of one object between frames.
+
+    Attributes
+    ----------
+    object_id : int
+        Label.
+    bank : MemoryBank
+        Its own memory.
+    centre_px, extent_px : tuple of 2 float
+        Centre y, x and height, width of its box where it was last seen, in pixels of the scaled frame.
+    area_px : float
+        Running mean of its area.
+    velocity_px : tuple of 2 float
+        Running mean of its motion per frame, without the drift of the whole frame.
+    lost_frames : int
+        Frames since it was last seen; 0 while it is followed.
+    hidden : Tensor or None
+        Sensory memory ``(Ch, h, w)``.
+    """
+
+    object_id: int
+    bank: MemoryBank
+    centre_px: tuple[float, float]
+    extent_px: tuple[float, float]
+    area_px: float
+    velocity_px: tuple[float, float] = (0.0, 0.0)
+    lost_frames: int = 0
+    hidden: Tensor | None = None
+
+    def shifted(self, drift_px: tuple[float, float]) -> tuple[float, float]:
+        """Return where its centre should be after the frame has drifted by `drift_px` (y, x)."""
+        pull = 0.0 if self.lost_frames else 1.0
+        return (
+            self.centre_px[0] + drift_px[0] + pull * self.velocity_px[0],
+            self.centre_px[1] + drift_px[1] + pull * self.velocity_px[1],
+        )
+
+    def observe(self, seen: Observation, drift_px: tuple[float, float], *, seeded: bool) -> None:
+        """Take in where the object was found on this frame, or that it was not."""
+        if not seeded and seen.area_px < LOST_AREA_SHARE * self.area_px:
+            self.lost_frames += 1
+            self.centre_px = (self.centre_px[0] + drift_px[0], self.centre_px[1] + drift_px[1])
+            return
+        new = seen.centre_px
+        if seeded or self.lost_frames:
+            self.velocity_px = (0.0, 0.0)
+        else:
+            moved = (new[0] - self.centre_px[0] - drift_px[0], new[1] - self.centre_px[1] - drift_px[1])
+            limit = max(4.0, 0.25 * min(self.extent_px))
+            mixed = [
+                (1 - _VELOCITY_RATE) * old + _VELOCITY_RATE * step
+                for old, step in zip(self.velocity_px, moved, strict=True)
+            ]
+            self.velocity_px = (max(-limit, min(limit, mixed[0])), max(-limit, min(limit, mixed[1])))
+        self.centre_px = new
+        self.extent_px = (seen.box[2] - seen.box[0], seen.box[3] - seen.box[1])
+        self.area_px = seen.area_px if seeded else (1 - _AREA_RATE) * self.area_px + _AREA_RATE * seen.area_px
+        self.lost_frames = 0
