@@ -88,10 +88,10 @@ RECIPES: dict[str, Recipe] = {
         "cells-small",
         _CELLS_SMALL,
         (
-            TrainingConfig(steps=1000, batch=8, clip_frames=3, region_px=96, warmup_steps=150),
-            TrainingConfig(steps=3600, batch=8, clip_frames=5, region_px=128),
+            TrainingConfig(steps=800, batch=8, clip_frames=3, region_px=96, warmup_steps=150),
+            TrainingConfig(steps=2400, batch=8, clip_frames=5, region_px=128),
             TrainingConfig(
-                steps=1200, batch=6, clip_frames=7, region_px=128, learning_rate_end=2e-5, freeze_norm=True
+                steps=1100, batch=6, clip_frames=7, region_px=128, learning_rate_end=2e-5, freeze_norm=True
             ),
         ),
     ),
