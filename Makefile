@@ -6,7 +6,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Twice quiet: errors only.
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --constraint constraints.txt
 SOURCES := pyproject.toml hatch_build.py napari.yaml constraints.txt
 # Small arrays run slower on many threads; two pytest-wide threads leave room on a small machine.
 export OMP_NUM_THREADS ?= 2
@@ -38,19 +39,20 @@ check: lint types test
 # torch first and by itself: its build (CPU or CUDA) is whatever the machine's pip is set up for.
 $(VENV)/.torch: constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet "$(TORCH)"
+	@echo "installing into $(VENV); this takes some minutes"
+	$(INSTALL) "$(TORCH)"
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.torch $(SOURCES)
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[all]"
+	$(INSTALL) --editable ".[all]"
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[all,test]"
+	$(INSTALL) --editable ".[all,test]"
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed-test
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(INSTALL) --editable ".[dev]"
 	touch $@
 
 clean:

@@ -22,10 +22,11 @@ ALLOWED = {
     "session": BASE | {"imaging", "model", "memory", "engine", "tracking", "io"},
     "benchmark": BASE | {"imaging", "model", "memory", "engine", "tracking", "io", "sample_data"},
     "cli": None,
+    "__main__": {"cli"},
     "widgets": None,
     "__init__": None,
 }
-NEVER = {"widgets": {"widgets"}, "cli": {"cli"}, "training": {"cli", "training", "sample_data"}}
+NEVER = {"widgets": {"widgets"}, "cli": {"cli", "__main__"}, "training": {"cli", "training", "sample_data"}}
 GUI = {"napari", "qtpy", "magicgui", "superqt", "PyQt6", "PySide6"}
 
 

@@ -103,7 +103,7 @@ class Overview:
         target = Path(path)
         part = target.with_name(f".{target.name}.partial")
         try:
-            self._montage().save(part, format="PNG", optimize=True)
+            self._montage().save(part, format="PNG")
             part.replace(target)
         except OSError as error:
             part.unlink(missing_ok=True)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from napari_xmem.cli import main
+from napari_xmem.cli.evaluate import read_lineage
+from napari_xmem.errors import InputError
+
+
+def test_evaluate(files, capsys):
+    assert main(["evaluate", files.truth, files.truth, "--frames", "all", "--per-object"]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].split() == ["frame", "objects", "J", "id", "swaps", "losses"]
+    assert [line.split()[0] for line in out.splitlines()[1:6]] == ["1", "2", "3", "4", "mean"]
+    assert "\n     3   1.000\n     9   1.000\n" in out
+    assert "copying the labels of frame 0 would score J 0." in out
+
+
+def test_evaluate_one_object_and_bad_input(files, capsys):
+    assert main(["evaluate", files.truth, files.truth, "--objects", "9"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[1] == "1"
+    assert main(["evaluate", files.truth, "no.tif"]) == 2
+    assert main(["evaluate", files.truth, files.truth, "--frames", "x"]) == 2
+    assert main(["evaluate", files.truth, files.truth, "--objects", "4"]) == 2
+    assert capsys.readouterr().err.count("\n") == 3
+
+
+def test_lineage_files(tmp_path):
+    np.savez(tmp_path / "a.npz", lineage=np.array([[4, 1, 7], [5, 1, 7]]))
+    (tmp_path / "b.csv").write_text("child,parent\n4,1\n5,1\n")
+    (tmp_path / "c.txt").write_text("1 0 6 0\n4 7 9 1\n5 7 9 1\n")
+    for name in ("a.npz", "b.csv", "c.txt"):
+        assert read_lineage(str(tmp_path / name)) == {4: 1, 5: 1}
+    with pytest.raises(InputError, match="lineage"):
+        read_lineage(str(tmp_path / "no.npz"))
+
+
+def test_models(tiny_model, capsys):
+    assert main(["models"]) == 0
+    out = capsys.readouterr().out
+    assert "bundled" in out and "xmem" in out
+    assert main(["models", tiny_model]) == 0
+    out = capsys.readouterr().out
+    assert "tiny" in out and "key_dim" in out
+    assert main(["models", "no.pth"]) == 2
+
+
+def test_demo(tiny_model, tmp_path, capsys):
+    folder = tmp_path / "demo"
+    assert main(["demo", str(folder), "--model", tiny_model, "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].split()[:3] == ["frame", "objects", "J"]
+    for name in ("labels.tif", "overview.png", "view.py"):
+        assert (folder / name).is_file() and str(folder / name) in out
+    compile((folder / "view.py").read_text(), "view.py", "exec")
+
+
+def test_version_help_and_nothing(capsys):
+    assert main(["--version"]) == 0
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("propagate", "demo", "models", "evaluate", "train", "benchmark"))
+    assert main([]) == 2
+    assert main(["fly"]) == 2
+    assert capsys.readouterr().err.count("\n") == 2
+
+
+def test_as_a_process(files):
+    command = [sys.executable, "-m", "napari_xmem", "evaluate", files.truth, files.truth]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "losses" in done.stdout
+    done = subprocess.run([*command, "--frames", "77"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == "napari-xmem: error: none of the frames [77] can be scored: there are 0 to 4.\n"
