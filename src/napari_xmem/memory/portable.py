@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -63,7 +64,8 @@ def save_state(state: BankState, path: str | os.PathLike[str], fingerprint: str)
         save_file(_tensors(state), partial, metadata=metadata)
         partial.replace(target)
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise OutputError(f"Memory cannot be written to {target}: {error}. Choose another place.") from error
 
 
