@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ __all__ = ["finish", "photograph"]
 
 CONTRAST_PX = 21
 _EPSILON = 0.02
+_TILE_PX = 1024
 
 
 def photograph(rng: np.random.Generator, drawn: Rendered) -> Rendered:
@@ -100,7 +102,7 @@ def _light(rng: np.random.Generator, colour: Floats) -> Floats:
 
 
 def _expose(rng: np.random.Generator, colour: Floats, factor: float) -> Floats:
-    """Focus, loss of resolution by `factor` and noise; every frame on its own."""
+    """Focus, loss of resolution by `factor`, noise and coarse digits; every frame on its own."""
     frames, height, width = colour.shape[:3]
     small = (max(16, round(height / factor)), max(16, round(width / factor)))
     focus = float(rng.uniform(0, 1.8)) if rng.random() < 0.3 else 0.0
@@ -108,15 +110,34 @@ def _expose(rng: np.random.Generator, colour: Floats, factor: float) -> Floats:
     faint = float(np.clip(colour[0].std() / 0.2, 0.3, 1.0))
     sigma = faint * float(np.exp(rng.uniform(np.log(0.003), np.log(0.08)))) if rng.random() < 0.75 else 0.0
     shot = faint * float(np.exp(rng.uniform(np.log(0.004), np.log(0.1)))) if rng.random() < 0.4 else 0.0
+    steps = float(np.exp(rng.uniform(np.log(14), np.log(120)))) if rng.random() < 0.1 else 0.0
     out = np.empty_like(colour)
     for t in range(frames):
         frame = blur(colour[t], focus + wobble * abs(float(rng.standard_normal())))
         frame = resize(frame, small) if factor > 1 else frame
         if sigma or shot:
             spread = np.sqrt(sigma**2 + shot**2 * np.clip(frame, 0, 2)) if shot else np.float32(sigma)
-            frame = frame + spread * rng.standard_normal(frame.shape, np.float32)
+            frame = frame + spread * _white(rng, frame.shape)
+        if steps:
+            frame = np.round(frame * np.float32(steps)) / np.float32(steps)
         out[t] = resize(frame, (height, width), smooth=bool(rng.integers(2))) if factor > 1 else frame
     return out
+
+
+@cache
+def _tile() -> Floats:
+    """White noise to cut from: drawing it anew for every frame is the dearest part of a clip."""
+    return np.random.default_rng(0).standard_normal((_TILE_PX, _TILE_PX), np.float32)
+
+
+def _white(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Cut (H, W, C) noise of unit variance from the tile, every channel from another place."""
+    tile, planes = _tile(), []
+    for _ in range(shape[2]):
+        top, left = (int(rng.integers(_TILE_PX - n + 1)) for n in shape[:2])
+        plane = tile[top : top + shape[0], left : left + shape[1]]
+        planes.append(-plane if rng.integers(2) else plane)
+    return np.stack(planes, axis=-1)
 
 
 def local_contrast(grey: Floats) -> Floats:

@@ -100,8 +100,8 @@ class ClipConfig:
     absent: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.window_px < 64:
-            raise ConfigError(f"window_px is {self.window_px}, expected at least 64.")
+        if not 64 <= self.window_px <= 512:
+            raise ConfigError(f"window_px is {self.window_px}, expected 64 to 512.")
         if self.n_frames < 2:
             raise ConfigError(f"n_frames is {self.n_frames}, expected at least 2.")
 

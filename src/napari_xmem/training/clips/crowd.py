@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from napari_xmem.training.clips.events import divide, vanish
+from napari_xmem.training.clips.events import divide, enliven, vanish
 from napari_xmem.training.clips.ops import Floats, blur, resize
 from napari_xmem.training.clips.paths import Liveliness, Motion, random_motion, window_path
 from napari_xmem.training.clips.scene import Plate, Rendered, Scene, render
@@ -44,10 +44,10 @@ def crowd(rng: np.random.Generator, still: Still, config: ClipConfig) -> Rendere
     places = _pack(rng, np.array([c.diameter for c in cuts]), size)
     cuts = cuts[: len(places)]
     live = Liveliness.draw(rng, diameter)
-    motion = random_motion(rng, len(cuts), frames, live, turned=True, max_bend_px=0.14 * diameter)
+    motion = random_motion(rng, len(cuts), frames, live, turned=True, max_bend_px=rng.uniform(0.1, 0.22) * diameter)
     bright = "fluo" in still.source
     blend = "add" if bright and rng.random() < 0.35 else "over"
-    sprites = _sprites(cuts, places, motion, blend)
+    sprites = enliven(rng, _sprites(cuts, places, motion, blend))
     sprites = _events(rng, sprites, diameter, config)
     plate = _plate(rng, still, scale, size, frames, live, cuts)
     target = next(s for s in sprites if s.label == 1)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from napari_xmem.training.clips.paths import walk
+
 if TYPE_CHECKING:
     from napari_xmem.training.clips.sprites import Sprite
 
-__all__ = ["divide", "vanish", "vanish_together"]
+__all__ = ["divide", "enliven", "vanish", "vanish_together"]
 
 Array = npt.NDArray[np.float64]
 
@@ -115,6 +117,30 @@ def _visit(
     if first > 1:
         centre[first - 1] = 0.5 * (centre[first - 2] + centre[first])
     return sprite.posed(centre=centre)
+
+
+def enliven(rng: np.random.Generator, sprites: list[Sprite]) -> list[Sprite]:
+    """In some clips, let brightness and inner texture of everything change with time, as organelles do.
+
+    Parameters
+    ----------
+    rng : Generator
+        Source of all randomness.
+    sprites : list of Sprite
+        Grey, drawn in this order.
+    """
+    frames = len(sprites[0].centre)
+    if rng.random() < 0.35:
+        drift = rng.uniform(0.005, 0.05) * walk(rng, (len(sprites),), frames, 0.5)
+        sprites = [s.posed(gain=s.gain * np.exp(d)) for s, d in zip(sprites, drift, strict=True)]
+    if rng.random() < 0.4:
+        inner = np.concatenate([s.picture[..., 0][s.picture[..., 2] > 0.5] for s in sprites[:4]])
+        strength = rng.uniform(0.1, 0.7) * float(inner.std())
+        cells = int(rng.integers(4, 10))
+        churn = strength * walk(rng, (len(sprites), cells, cells), frames, 0.0) / np.sqrt(frames / 2)
+        moved = np.moveaxis(churn, -1, 1).astype(np.float32)
+        sprites = [s.posed(churn=c) for s, c in zip(sprites, moved, strict=True)]
+    return sprites
 
 
 def divide(rng: np.random.Generator, sprites: list[Sprite], at: int, twin: Sprite, diameter: float) -> list[Sprite]:

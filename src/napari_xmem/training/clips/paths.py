@@ -53,8 +53,8 @@ class Liveliness:
             speed_px=log_uniform(0.25, 0.6) * diameter_px if fast else log_uniform(0.01, 0.25) * diameter_px,
             persistence=float(rng.choice([0.0, 0.6, 0.9])),
             turn=log_uniform(0.004, 0.2),
-            grow=log_uniform(0.004, 0.05),
-            squeeze=log_uniform(0.004, 0.07),
+            grow=log_uniform(0.05, 0.14) if rng.random() < 0.1 else log_uniform(0.004, 0.05),
+            squeeze=log_uniform(0.06, 0.18) if rng.random() < 0.18 else log_uniform(0.004, 0.07),
             bend_px=log_uniform(0.005, 0.06) * diameter_px,
         )
 
@@ -139,7 +139,7 @@ def random_motion(
         turn += rng.uniform(0, 2 * np.pi, (n, 1))
         grow += rng.uniform(-0.12, 0.12, (n, 1))
         squeeze += rng.uniform(-0.12, 0.12, (n, 1))
-    grow, squeeze = np.clip(grow, -0.45, 0.45), np.clip(squeeze, -0.35, 0.35)
+    grow, squeeze = 0.55 * np.tanh(grow / 0.55), 0.6 * np.tanh(squeeze / 0.6)
     stretch = np.exp(np.stack([grow + squeeze, grow - squeeze], -1))[..., None] * np.eye(2)
     linear = rotation(turn) @ rotation(axis) @ stretch @ rotation(-axis)
     bend = walk(rng, (n, 4, 4, 2), frames, 0.6) * (own[:, 4] * live.bend_px)[:, None, None, None, None]

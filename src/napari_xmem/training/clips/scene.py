@@ -122,7 +122,11 @@ def _draw(sprite: Sprite, t: int, corner: Array, colour: Floats, labels: npt.NDA
     y += np.float32((height - 1) / 2)
     x += np.float32((width - 1) / 2)
     where = (slice(low[0], high[0]), slice(low[1], high[1]))
-    _blend(sprite, t, remap(sprite.picture, y, x, "zero"), colour[where], labels[where])
+    picture = sprite.picture
+    if sprite.churn is not None:
+        picture = picture.copy()
+        picture[..., 0] += resize(sprite.churn[t], (height, width), smooth=False)
+    _blend(sprite, t, remap(picture, y, x, "zero"), colour[where], labels[where])
 
 
 def _blend(sprite: Sprite, t: int, seen: Floats, behind: Floats, labels: npt.NDArray[np.int16]) -> None:

@@ -133,6 +133,6 @@ def _developed(rng: np.random.Generator, drawn: Rendered) -> Rendered:
     colour = drawn.colour
     if rng.random() < 0.25:
         colour = colour @ rng.dirichlet([4, 6, 2]).astype(np.float32)[:, None]
-    low, high = np.percentile(colour[:, ::4, ::4].reshape(-1, colour.shape[-1]), (0.5, 99.8), axis=0).astype(np.float32)
+    low, high = np.percentile(colour[:, ::6, ::6].reshape(-1, colour.shape[-1]), (0.5, 99.8), axis=0).astype(np.float32)
     stretch = np.maximum(high - low, 0.15)
     return replace(drawn, colour=(colour - low) / stretch)

@@ -43,6 +43,8 @@ class Sprite:
         Hide what is behind, or add light to it.
     level : float
         Brightness of the picture's surroundings.
+    churn : ndarray, shape (T, k, k), float32, optional
+        Brightness added to a grey picture, stretched over it: texture that changes with time.
     """
 
     picture: Floats
@@ -55,6 +57,7 @@ class Sprite:
     gain: Array
     blend: str = "over"
     level: float = 0.0
+    churn: Floats | None = None
 
     def posed(self, **changes: object) -> Sprite:
         """Return a copy with other paths."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from napari_xmem.training.clips.events import vanish
+from napari_xmem.training.clips.events import enliven, vanish
 from napari_xmem.training.clips.ops import Border, Floats, blur, remap, resize
 from napari_xmem.training.clips.paths import Liveliness, Motion, random_motion, walk, window_path
 from napari_xmem.training.clips.scene import Plate, Rendered, Scene, render
@@ -140,7 +140,7 @@ def taken_apart(rng: np.random.Generator, still: Still, config: ClipConfig) -> R
         & (still.boxes[:, 2] >= columns.start) & (still.boxes[:, 3] <= columns.stop) & still.whole
     )  # fmt: skip
     live = Liveliness.draw(rng, diameter)
-    motion = random_motion(rng, len(inside), frames, live, max_bend_px=0.14 * diameter)
+    motion = random_motion(rng, len(inside), frames, live, max_bend_px=rng.uniform(0.1, 0.22) * diameter)
     edge, spread = float(rng.uniform(0.7, 2.2)), float(rng.uniform(0.8, 1.6))
     origin = np.array([rows.start, columns.start]) * scale
     sprites = [
@@ -149,6 +149,7 @@ def taken_apart(rng: np.random.Generator, still: Still, config: ClipConfig) -> R
     ]
     plate = _plate(rng, still, image, labels, still.ids[inside], scale, edge, frames, live)
     rng.shuffle(sprites)
+    sprites = enliven(rng, sprites)
     if rng.random() < config.absent:
         sprites = vanish(rng, sprites, diameter, size)
     target = next(s for s in sprites if s.label == 1)
