@@ -215,6 +215,70 @@ def test_long_run_stays_bounded_and_says_what_happened(make_bank):
     assert frames_in(bank, Store.PERMANENT) == [0]
 
 
+def test_works_in_and_out_of_inference_mode(make_bank):
+    config = MemoryConfig(working_min_frames=1, working_max_frames=3, num_prototypes=2, long_term_max_elements=4)
+    plain, mixed = make_bank(config, 3, 2), make_bank(config, 3, 2)
+    for t in range(12):
+        run(plain, [t], seed=t)
+        with torch.inference_mode(t % 2 == 0):
+            run(mixed, [t], seed=t)
+        if t % 3 == 0:
+            mixed.protect(0)
+            mixed.undo()
+    query = torch.zeros(3, 1)
+    assert torch.equal(plain.read(query, query), mixed.read(query, query))
+
+
+def test_memory_keeps_no_gradients(make_bank):
+    bank = make_bank(MemoryConfig(), 3, 2)
+    key = torch.rand(3, 4, requires_grad=True)
+    bank.add(0, key, key[0], key.sigmoid(), key[None, :2], [1])
+    assert not bank.read(key, key.sigmoid()).requires_grad
+    assert not bank._state.table["rows"].requires_grad
+
+
+def test_order_of_elements_does_not_matter(make_bank):
+    generator = torch.Generator().manual_seed(0)
+    frames = [[torch.rand(shape, generator=generator) for shape in ((3, 8), (8,), (3, 8), (1, 2, 8))] for _ in range(9)]
+    answers = []
+    for order in (torch.arange(8), torch.tensor([3, 1, 0, 7, 6, 2, 5, 4])):
+        bank = make_bank(MemoryConfig(working_min_frames=1, working_max_frames=3, num_prototypes=5, top_k=4), 3, 2)
+        for t, (key, shrinkage, selection, values) in enumerate(frames):
+            if t:
+                bank.read(key * 0.7, selection)
+            bank.add(
+                t, key[:, order], 1 + shrinkage[order], selection[:, order], values[..., order], [1], permanent=t == 0
+            )
+        answers.append(bank.read(frames[0][0] * 0.3, frames[0][2]))
+    torch.testing.assert_close(*answers, atol=1e-5, rtol=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_bank_on_a_gpu_agrees_with_the_cpu(make_bank):
+    config = MemoryConfig(
+        working_min_frames=2, working_max_frames=4, num_prototypes=5, long_term_max_elements=12, top_k=6,
+        eviction="mix", prototype_selection="usage+novelty", potentiation="importance", importance_strength=1.0,
+    )  # fmt: skip
+    banks = {device: make_bank(config, 4, 3) for device in ("cpu", "cuda")}
+    generator = torch.Generator().manual_seed(0)
+    for t in range(40):
+        key, selection, shrinkage, confidence = (
+            torch.rand(shape, generator=generator) for shape in ((4, 9), (4, 9), (9,), (9,))
+        )
+        ids = [1] if t < 9 else [1, 2]
+        values = torch.rand(len(ids), 3, 9, generator=generator)
+        answers = []
+        for device, bank in banks.items():
+            if t:
+                answers.append(bank.read(key.to(device), selection.to(device)).cpu())
+                bank.feedback(confidence.to(device))
+            frame = (x.to(device) for x in (key, 1 + shrinkage, selection, values))
+            bank.add(t, *frame, ids, permanent=t == 0)
+        if answers:
+            torch.testing.assert_close(*answers, atol=1e-4, rtol=0)
+        assert banks["cpu"].sizes == banks["cuda"].sizes
+
+
 def test_undo_history_is_bounded(make_bank):
     bank = make_bank()
     run(bank, range(3))

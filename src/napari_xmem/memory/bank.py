@@ -69,6 +69,7 @@ class MemoryBank:
         """Bytes allocated, with the spare room of growing buffers and without what undo keeps."""
         return 0 if self._state.table is None else self._state.table.n_bytes
 
+    @torch.no_grad()
     def add(
         self,
         frame: int,
@@ -131,6 +132,7 @@ class MemoryBank:
         state.refresh()
         enforce_limits(state, self._policies)
 
+    @torch.no_grad()
     def read(
         self,
         key: Tensor,
@@ -173,6 +175,7 @@ class MemoryBank:
             state.frame = frame
         return recall(state, key, selection, ids)
 
+    @torch.no_grad()
     def feedback(self, confidence: Tensor) -> None:
         """Say how confident and correct the predictions for the queries of the last read were.
 
@@ -186,6 +189,7 @@ class MemoryBank:
         """
         give_feedback(self._state, confidence)
 
+    @torch.no_grad()
     def explain(
         self, key: Tensor, selection: Tensor | None, object_id: int, top: int | None = None
     ) -> list[MemoryVote]:

@@ -62,7 +62,8 @@ class GrowingBuffer:
     """
 
     def __init__(self, row_shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, capacity: int = 0) -> None:
-        self._data = torch.empty((capacity, *row_shape), dtype=dtype, device=device)
+        with torch.inference_mode(False):  # rows are written in and out of inference mode
+            self._data = torch.empty((capacity, *row_shape), dtype=dtype, device=device)
         self.size = 0
 
     @property
@@ -84,7 +85,8 @@ class GrowingBuffer:
         """Add rows (n, ...) at the end."""
         needed = self.size + rows.shape[0]
         if needed > self._data.shape[0]:
-            grown = self._data.new_empty((max(needed, 2 * self._data.shape[0]), *self._data.shape[1:]))
+            with torch.inference_mode(False):
+                grown = self._data.new_empty((max(needed, 2 * self._data.shape[0]), *self._data.shape[1:]))
             grown[: self.size] = self.rows
             self._data = grown
         self._data[self.size : needed] = rows
@@ -108,7 +110,8 @@ class GrowingBuffer:
     def clone(self) -> GrowingBuffer:
         """Return an independent copy."""
         other = object.__new__(GrowingBuffer)
-        other._data, other.size = self._data.clone(), self.size
+        with torch.inference_mode(False):
+            other._data, other.size = self._data.clone(), self.size
         return other
 
 
