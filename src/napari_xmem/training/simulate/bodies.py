@@ -107,7 +107,9 @@ def render_bodies(
         drawing.owner[t], drawing.edge[t] = canvas.owner, canvas.edge()
     if look.cleft > 0.05:
         inner = np.maximum(drawing.edge, np.float32(0))
-        np.multiply(drawing.light, 1 - np.float32(look.cleft) * np.exp(inner * inner * np.float32(-0.5)), out=drawing.light)
+        np.multiply(
+            drawing.light, 1 - np.float32(look.cleft) * np.exp(inner * inner * np.float32(-0.5)), out=drawing.light
+        )
     return drawing
 
 

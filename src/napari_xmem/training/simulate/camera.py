@@ -157,7 +157,9 @@ def _compress(light: F32, step: float) -> F32:
     ramp = np.arange(8, dtype=np.float32)
     table = np.float32(step) * (1 + ramp[:, None, None] + ramp[None, None, :])
     coefficients = fft.dctn(blocks, axes=(2, 4), norm="ortho")
-    light[:, :h, :w] = fft.idctn(np.round(coefficients / table) * table, axes=(2, 4), norm="ortho").reshape(frames, h, w)
+    light[:, :h, :w] = fft.idctn(np.round(coefficients / table) * table, axes=(2, 4), norm="ortho").reshape(
+        frames, h, w
+    )
     return light
 
 
@@ -173,7 +175,9 @@ def draw_camera(rng: np.random.Generator, *, fluorescence: bool, noise: float | 
     noise : float or None
         Standard deviation of the noise in image units; None draws one.
     """
-    level = float(np.exp(rng.uniform(np.log(0.004), np.log(0.07 if fluorescence else 0.035)))) if noise is None else noise
+    level = (
+        float(np.exp(rng.uniform(np.log(0.004), np.log(0.07 if fluorescence else 0.035)))) if noise is None else noise
+    )
     shot = rng.uniform(0.1, 1.0)
     bits = 8 if rng.random() < 0.6 else 16
     if bits == 8:

@@ -19,6 +19,7 @@ BINS = 512
 """Angles of a polar outline."""
 
 _FAR = np.float32(-1e4)
+_CROSS = ndimage.generate_binary_structure(2, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ class Canvas:
         mine = owner == body + 1
         if int(np.count_nonzero(mine)) == n_pixels:
             return mine, False
-        pieces, n = ndimage.label(mine)
+        pieces, n = ndimage.label(mine, _CROSS)
         if n < 2:
             return mine, False
         sizes = np.bincount(pieces.ravel())
@@ -211,7 +212,8 @@ def spine_depth(u: F32, v: F32, half_px: float, bend: float, sides: F32) -> F32:
     across = u * np.float32(1 / half_px)
     index = across * np.float32((n - 1) / 2)
     index += np.float32((n - 1) / 2 + 0.5)
-    np.clip(index, 0, n - 1, out=index)
+    np.maximum(index, np.float32(0), out=index)
+    np.minimum(index, np.float32(n - 1), out=index)
     column = index.astype(np.int32)
     across *= across
     across *= np.float32(-bend * half_px)

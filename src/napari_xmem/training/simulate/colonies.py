@@ -39,7 +39,9 @@ def rods_phase(
 ) -> SimulatedMovie:
     """Simulate a colony of bacteria in phase contrast: dark rods, bright gaps (parameters as in `simulate`)."""
     world, habits, rods = _colony(rng, frames, size_px, n_objects, diameter_px)
-    look = _Look(rng.uniform(0, 0.25), rng.uniform(0.2, 0.8), rng.uniform(-0.2, 0.3), rng.uniform(0, 0.12), rng.uniform(0.3, 1))
+    look = _Look(
+        rng.uniform(0, 0.25), rng.uniform(0.2, 0.8), rng.uniform(-0.2, 0.3), rng.uniform(0, 0.12), rng.uniform(0.3, 1)
+    )
     thickness, owner = _render(rng, world, rods, habits, look)
     width = habits.width_px
     psf = rng.uniform(0.04, 0.14) * width
@@ -60,7 +62,13 @@ def rods_fluorescence(
 ) -> SimulatedMovie:
     """Simulate a colony of fluorescent bacteria (parameters as in `simulate`)."""
     world, habits, rods = _colony(rng, frames, size_px, n_objects, diameter_px)
-    look = _Look(rng.uniform(0.02, 0.35), rng.uniform(0.2, 0.9), rng.uniform(-0.1, 0.5), rng.uniform(0.05, 0.4), rng.uniform(0, 0.9))
+    look = _Look(
+        rng.uniform(0.02, 0.35),
+        rng.uniform(0.2, 0.9),
+        rng.uniform(-0.1, 0.5),
+        rng.uniform(0.05, 0.4),
+        rng.uniform(0, 0.9),
+    )
     light, owner = _render(rng, world, rods, habits, look)
     width = habits.width_px
     glow = blur(light, rng.uniform(0.5, 2.0) * width)
@@ -102,16 +110,16 @@ def _render(
     return thickness, owner
 
 
-def _draw(
-    canvas: Canvas, thickness: F32, rods: Rods, world: World, look: _Look, texture: F32, stage: F32
-) -> None:
+def _draw(canvas: Canvas, thickness: F32, rods: Rods, world: World, look: _Look, texture: F32, stage: F32) -> None:
     position = rods.position - stage
     reach = rods.length * (0.5 + 0.2 * np.abs(rods.bend)) + 3
     inside = ((position > -reach[:, None]) & (position < np.asarray(world.size_px) + reach[:, None])).all(1)
     ripe = np.clip((rods.length / rods.target - 0.8) / 0.2, 0, 1)
     bright = 1 + look.vary * np.log(rods.light) / 0.15
     for i in np.flatnonzero(rods.alive & inside):
-        patch = canvas.patch(*position[i], rods.angle[i], reach[i], rods.width[i] / 2 + rods.length[i] * 0.25 * abs(rods.bend[i]) + 2)
+        patch = canvas.patch(
+            *position[i], rods.angle[i], reach[i], rods.width[i] / 2 + rods.length[i] * 0.25 * abs(rods.bend[i]) + 2
+        )
         if patch is None:
             continue
         radius = np.float32(rods.width[i] / 2)
@@ -127,6 +135,8 @@ def _draw(
         value = 1 - np.float32(look.dome) * np.square(1 - rise)
         value += np.float32(look.rim) * (rise < np.float32(0.35))
         if look.grain:
-            value += np.float32(look.grain) * sample(texture, u + np.float32(rods.texture[i, 0]), v + np.float32(rods.texture[i, 1]))
+            value += np.float32(look.grain) * sample(
+                texture, u + np.float32(rods.texture[i, 0]), v + np.float32(rods.texture[i, 1])
+            )
         value *= np.float32(bright[i])
         np.copyto(thickness[patch.window], np.maximum(value, np.float32(0.05)), where=won)

@@ -167,7 +167,7 @@ class Crowd:
         waiting = rng.exponential(1 / habits.division, n) if habits.division > 0 else np.full(n, 1e9)
         radius = diameter_px / 2 * np.exp(rng.normal(0, spread, n))
         if habits.pack > 0:
-            position = push_discs(position, radius * habits.pack, rounds=8)
+            position = push_discs(position, radius * habits.pack, rounds=15)
         return cls(
             position=position,
             velocity=rng.normal(0, habits.step * diameter_px, (n, 2)),
@@ -217,7 +217,7 @@ class Crowd:
             leaves = (self.hidden == 0) & (rng.random(n) < habits.hide)
             self.hidden += leaves * np.ceil(rng.exponential(habits.hide_frames, n))
         self.angle = self.angle + rng.normal(0, habits.spin, n)
-        self.radius = self.radius * (1 + habits.growth)
+        self.radius = self.radius * (1 + habits.growth + 0.02 * (self.age < 12))
         keep = 1 - habits.morph
         self.shape = keep * self.shape + np.sqrt(1 - keep**2) * rng.normal(0, 1, self.shape.shape)
         self.countdown -= 1
@@ -241,7 +241,9 @@ class Crowd:
         """Replace a cell by two daughters on both sides of its short axis."""
         for field in fields(self):
             column = getattr(self, field.name)
-            setattr(self, field.name, np.concatenate([column, column[mother : mother + 1], column[mother : mother + 1]]))
+            setattr(
+                self, field.name, np.concatenate([column, column[mother : mother + 1], column[mother : mother + 1]])
+            )
         a, b = len(self) - 2, len(self) - 1
         axis = self.angle[mother] + np.pi / 2
         away = np.array([np.sin(axis), np.cos(axis)])

@@ -60,7 +60,9 @@ def _stain(rng: np.random.Generator, world: World, tissue: Tissue, owner: NDArra
     grain = rng.uniform(0.02, 0.09)
     scale = rng.uniform(1.0, 2.5)
     for t in range(frames):
-        light[t] += np.float32(grain) * background(rng, size, scale) + np.float32(grain * 0.5) * background(rng, size, 3 * scale)
+        light[t] += np.float32(grain) * background(rng, size, scale) + np.float32(grain * 0.5) * background(
+            rng, size, 3 * scale
+        )
     _organelles(rng, world, tissue, light, owner, edge)
     width = rng.uniform(0.9, 2.4)
     oblique = np.stack([background(rng, size, world.diameter_px * 0.6) for _ in range(frames)])
@@ -71,7 +73,9 @@ def _stain(rng: np.random.Generator, world: World, tissue: Tissue, owner: NDArra
     return blur(np.clip(light, 0.05, 1), rng.uniform(0.4, 0.9)) + brightness
 
 
-def _organelles(rng: np.random.Generator, world: World, tissue: Tissue, light: F32, owner: NDArray[np.int32], edge: F32) -> None:
+def _organelles(
+    rng: np.random.Generator, world: World, tissue: Tissue, light: F32, owner: NDArray[np.int32], edge: F32
+) -> None:
     """Draw mitochondria and vesicles inside the cells they belong to."""
     frames, n = tissue.position.shape[:2]
     count = rng.poisson(rng.uniform(0.3, 1.5) * n)

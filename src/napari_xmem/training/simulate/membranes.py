@@ -63,6 +63,8 @@ def _groups(rng: np.random.Generator, world: World) -> tuple[NDArray[np.int32], 
     habits = draw_habits(rng)
     position = world.place(rng, rng.uniform(0.2, 0.9))
     crowd = Crowd.start(rng, position, world.diameter_px, habits, spread=rng.uniform(0.05, 0.25), vary=0.3)
-    look = BodyLook(grain=rng.uniform(0, 0.4), holes=rng.uniform(0, 0.6), dome=0.0, condense=0.0, cleft=0.0, margin_px=8.0)
+    look = BodyLook(
+        grain=rng.uniform(0, 0.4), holes=rng.uniform(0, 0.6), dome=0.0, condense=0.0, cleft=0.0, margin_px=8.0
+    )
     drawing = render_bodies(rng, world, crowd, habits, look)
     return drawing.owner, drawing.edge, drawing.light, crowd.parent

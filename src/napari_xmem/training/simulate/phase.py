@@ -44,7 +44,9 @@ def phase_cells(
     return build_movie("phase_cells", camera.expose(rng, light), owner, cells.parent)
 
 
-def debris(rng: np.random.Generator, frames: int, size_px: tuple[int, int], stage: F32, amount: float | None = None) -> F32:
+def debris(
+    rng: np.random.Generator, frames: int, size_px: tuple[int, int], stage: F32, amount: float | None = None
+) -> F32:
     """Return unlabelled dirt: specks that stay or float, (T, Y, X) float32 phase shift in radians."""
     phase = np.zeros((frames, *size_px), np.float32)
     amount = float(rng.choice([0.0, rng.uniform(0, 4)])) if amount is None else amount

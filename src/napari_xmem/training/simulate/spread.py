@@ -216,7 +216,9 @@ class SpreadCells:
     def _divide(self, rng: np.random.Generator, mother: int) -> None:
         for field in fields(self):
             column = getattr(self, field.name)
-            setattr(self, field.name, np.concatenate([column, column[mother : mother + 1], column[mother : mother + 1]]))
+            setattr(
+                self, field.name, np.concatenate([column, column[mother : mother + 1], column[mother : mother + 1]])
+            )
         new = np.array([len(self) - 2, len(self) - 1])
         axis = rng.uniform(0, np.pi)
         away = np.array([np.sin(axis), np.cos(axis)]) * 0.36 * self.size[mother]

@@ -84,7 +84,9 @@ def render_spread(
     return phase, owner
 
 
-def _profiles(cells: SpreadCells, half: NDArray[np.float64], half_width: NDArray[np.float64], habits: SpreadHabits) -> F32:
+def _profiles(
+    cells: SpreadCells, half: NDArray[np.float64], half_width: NDArray[np.float64], habits: SpreadHabits
+) -> F32:
     """Return half widths on both sides and the steepness factor of all cells, (N, 3, _TABLE) float32."""
     s = np.linspace(-1, 1, _TABLE)
     knots = np.linspace(-1, 1, KNOTS)
@@ -101,7 +103,13 @@ def _profiles(cells: SpreadCells, half: NDArray[np.float64], half_width: NDArray
 
 
 def _draw(
-    canvas: Canvas, phase: F32, cells: SpreadCells, habits: SpreadHabits, look: SurfaceLook, textures: tuple[F32, F32], stage: F32
+    canvas: Canvas,
+    phase: F32,
+    cells: SpreadCells,
+    habits: SpreadHabits,
+    look: SurfaceLook,
+    textures: tuple[F32, F32],
+    stage: F32,
 ) -> None:
     half, width = cells.half_axes()
     profiles = _profiles(cells, half, width, habits)
@@ -112,12 +120,13 @@ def _draw(
     short = np.maximum(profiles[:, :2].max((1, 2)) + np.abs(bend) * half, arms.max(1)) + 3
     inside = ((position > -long[:, None]) & (position < np.asarray(canvas.shape) + long[:, None])).all(1)
     drawn: list[tuple[int, Patch, int]] = []
-    for i in np.flatnonzero(cells.alive & inside):
+    shown = np.flatnonzero(cells.alive & inside)
+    for i in shown[np.argsort(cells.ball[shown], kind="stable")]:
         patch = canvas.patch(*position[i], cells.angle[i], float(long[i]), float(short[i]))
         if patch is None:
             continue
         depth = _outline(patch, cells, i, (float(half[i]), float(width[i]), float(bend[i])), profiles[i], arms[i])
-        won = canvas.claim(patch, depth, i)
+        won = canvas.claim(patch, depth, i, over=bool(cells.ball[i] > 0.5))
         phase[patch.window][won] = _thickness(
             patch.u[won], patch.v[won], depth[won], cells, i, float(half[i]), float(width[i]), look, textures
         )
@@ -131,7 +140,9 @@ def _draw(
         phase += rim * (canvas.owner > 0)
 
 
-def _outline(patch: Patch, cells: SpreadCells, i: int, form: tuple[float, float, float], sides: F32, arms: NDArray[np.float64]) -> F32:
+def _outline(
+    patch: Patch, cells: SpreadCells, i: int, form: tuple[float, float, float], sides: F32, arms: NDArray[np.float64]
+) -> F32:
     """Return the depth in spine and arms of a cell, (h, w) float32."""
     half, width, bend = form
     depth = np.full(patch.u.shape, -50, np.float32)
@@ -156,13 +167,21 @@ def _arm_depth(u: F32, v: F32, angle: float, length: float, width: float) -> F32
     c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     u, v = u * c + v * s, v * c - u * s
     half = length / 2
-    taper = np.clip(1 - u * np.float32(1 / length), 0.05, 1)
+    taper = np.minimum(np.maximum(1 - u * np.float32(1 / length), np.float32(0.05)), np.float32(1))
     radius = np.float32(0.55 * width) * taper * taper + np.float32(1.2)
     return capsule_depth(u - np.float32(half), v + np.float32(0.1 / length) * u * u, half - 1, radius)
 
 
 def _thickness(
-    u: F32, v: F32, depth: F32, cells: SpreadCells, i: int, half: float, width: float, look: SurfaceLook, textures: tuple[F32, F32]
+    u: F32,
+    v: F32,
+    depth: F32,
+    cells: SpreadCells,
+    i: int,
+    half: float,
+    width: float,
+    look: SurfaceLook,
+    textures: tuple[F32, F32],
 ) -> F32:
     """Return the phase shift at points of cell `i`, (P,) float32 radians."""
     ball = np.float32(cells.ball[i])

@@ -114,7 +114,9 @@ def grow_tissue(rng: np.random.Generator, world: World, habits: TissueHabits) ->
     return Tissue(position, radius, angle, stretch, walk(rng, frames, (4,), drift))
 
 
-def tessellate(rng: np.random.Generator, world: World, tissue: Tissue, habits: TissueHabits) -> tuple[NDArray[np.int32], F32]:
+def tessellate(
+    rng: np.random.Generator, world: World, tissue: Tissue, habits: TissueHabits
+) -> tuple[NDArray[np.int32], F32]:
     """Assign every pixel to a cell.
 
     Returns

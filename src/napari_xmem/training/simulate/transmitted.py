@@ -68,17 +68,30 @@ def amoebae(
 ) -> SimulatedMovie:
     """Simulate cells that change shape strongly, fluorescent or in phase contrast (parameters as in `simulate`)."""
     world = make_world(rng, frames, size_px, n_objects, diameter_px, density=(0.1, 0.45))
-    habits = replace(draw_habits(rng, jerky=0.4), rough=rng.uniform(0.1, 0.24), morph=rng.uniform(0.15, 0.6), division=0.004)
+    habits = replace(
+        draw_habits(rng, jerky=0.4), rough=rng.uniform(0.1, 0.24), morph=rng.uniform(0.15, 0.6), division=0.004
+    )
     position = world.place(rng)
-    crowd = Crowd.start(rng, position, world.diameter_px, habits, spread=rng.uniform(0.1, 0.3), vary=rng.uniform(0.05, 0.4))
-    look = BodyLook(rng.uniform(0.05, 0.3), rng.uniform(0.04, 0.12), rng.uniform(0, 0.4), rng.uniform(0, 0.5), 0.0, rng.uniform(0, 0.5))
+    crowd = Crowd.start(
+        rng, position, world.diameter_px, habits, spread=rng.uniform(0.1, 0.3), vary=rng.uniform(0.05, 0.4)
+    )
+    look = BodyLook(
+        rng.uniform(0.05, 0.3),
+        rng.uniform(0.04, 0.12),
+        rng.uniform(0, 0.4),
+        rng.uniform(0, 0.5),
+        0.0,
+        rng.uniform(0, 0.5),
+    )
     drawing = render_bodies(rng, world, crowd, habits, look)
     fluorescence = rng.random() < 0.65
     if fluorescence:
         light = draw_glow(rng, world.diameter_px).apply(rng, drawing.light)
     else:
         phase = drawing.light * np.float32(rng.uniform(0.4, 1.6)) + debris(rng, frames, size_px, world.stage)
-        light = phase_contrast(phase, halo_px=rng.uniform(3, 9), halo=rng.uniform(0.4, 1.0), psf_px=rng.uniform(0.5, 1.2))
+        light = phase_contrast(
+            phase, halo_px=rng.uniform(3, 9), halo=rng.uniform(0.4, 1.0), psf_px=rng.uniform(0.5, 1.2)
+        )
     camera = draw_camera(rng, fluorescence=fluorescence)
     return build_movie("amoebae", camera.expose(rng, light), drawing.owner, crowd.parent)
 
@@ -90,10 +103,26 @@ def organoids(
     if diameter_px is None:
         diameter_px = min(size_px) * rng.uniform(0.28, 0.5)
     world = make_world(rng, frames, size_px, n_objects, diameter_px, density=(0.25, 0.6))
-    habits = replace(draw_habits(rng, jerky=0.1), rough=rng.uniform(0.02, 0.12), morph=rng.uniform(0.01, 0.08), division=0.0, growth=rng.uniform(0, 0.03))
+    habits = replace(
+        draw_habits(rng, jerky=0.1),
+        rough=rng.uniform(0.02, 0.12),
+        morph=rng.uniform(0.01, 0.08),
+        division=0.0,
+        growth=rng.uniform(0, 0.03),
+    )
     position = world.place(rng)
-    crowd = Crowd.start(rng, position, world.diameter_px, habits, spread=rng.uniform(0.1, 0.35), vary=rng.uniform(0.05, 0.3))
-    look = BodyLook(rng.uniform(0.1, 0.45), rng.uniform(0.02, 0.06), rng.uniform(0, 0.5), rng.uniform(-0.6, 0.5), 0.0, rng.uniform(0, 0.6), margin_px=8.0)
+    crowd = Crowd.start(
+        rng, position, world.diameter_px, habits, spread=rng.uniform(0.1, 0.35), vary=rng.uniform(0.05, 0.3)
+    )
+    look = BodyLook(
+        rng.uniform(0.1, 0.45),
+        rng.uniform(0.02, 0.06),
+        rng.uniform(0, 0.5),
+        rng.uniform(-0.6, 0.5),
+        0.0,
+        rng.uniform(0, 0.6),
+        margin_px=8.0,
+    )
     drawing = render_bodies(rng, world, crowd, habits, look)
     rim = np.exp(-np.square((drawing.edge - np.float32(1.5)) / np.float32(rng.uniform(1.5, 4.0))))
     body = drawing.light + np.float32(rng.uniform(-0.2, 0.5)) * rim * (drawing.owner > 0)
@@ -119,7 +148,16 @@ def _thickness(rng: np.random.Generator, world: World) -> tuple[F32, NDArray[np.
         return phase, owner, cells.parent
     habits = draw_habits(rng)
     position = world.place(rng, rng.uniform(0, 0.8))
-    crowd = Crowd.start(rng, position, world.diameter_px, habits, spread=rng.uniform(0.05, 0.2), vary=rng.uniform(0.05, 0.2))
-    look = BodyLook(rng.uniform(0.05, 0.3), rng.uniform(0.02, 0.08), rng.uniform(0, 0.5), rng.uniform(0.5, 1.0), 0.0, rng.uniform(0, 0.4))
+    crowd = Crowd.start(
+        rng, position, world.diameter_px, habits, spread=rng.uniform(0.05, 0.2), vary=rng.uniform(0.05, 0.2)
+    )
+    look = BodyLook(
+        rng.uniform(0.05, 0.3),
+        rng.uniform(0.02, 0.08),
+        rng.uniform(0, 0.5),
+        rng.uniform(0.5, 1.0),
+        0.0,
+        rng.uniform(0, 0.4),
+    )
     drawing = render_bodies(rng, world, crowd, habits, look)
     return drawing.light + debris(rng, world.frames, world.size_px, world.stage), drawing.owner, crowd.parent

@@ -59,7 +59,10 @@ def _draw_look(rng: np.random.Generator, diameter_px: float) -> _Look:
     sign = 1.0 if rng.random() < 0.65 else -1.0
     strength = rng.uniform(0.12, 0.45)
     outer = rng.uniform(0.1, 0.8) * width
-    rings = [(outer, width, -sign * strength), (outer + 2.0 * width, width * rng.uniform(0.8, 1.6), sign * strength * rng.uniform(0.2, 1.0))]
+    rings = [
+        (outer, width, -sign * strength),
+        (outer + 2.0 * width, width * rng.uniform(0.8, 1.6), sign * strength * rng.uniform(0.2, 1.0)),
+    ]
     if rng.random() < 0.6:
         rings.append((outer - 2.2 * width, 1.3 * width, sign * strength * rng.uniform(0.1, 0.8)))
     return _Look(
@@ -158,12 +161,19 @@ def _render(rng: np.random.Generator, world: World, cells: _Cells, look: _Look) 
     return blur(light, look.psf), owner
 
 
-def _draw(canvas: Canvas, inner: F32, cells: _Cells, world: World, look: _Look, textures: tuple[F32, F32], stage: F32) -> None:
+def _draw(
+    canvas: Canvas, inner: F32, cells: _Cells, world: World, look: _Look, textures: tuple[F32, F32], stage: F32
+) -> None:
     radius = cells.radius
     shapes = outlines(radius * np.exp(cells.stretch / 2), radius * np.exp(-cells.stretch / 2), cells.shape, 0.012)
     position = cells.position - stage
     margin = max(2.0, *(2.6 * width - place for place, width, _ in look.rings))
-    for i in np.flatnonzero(((position > -radius[:, None] * 1.4 - margin) & (position < np.asarray(world.size_px) + radius[:, None] * 1.4 + margin)).all(1)):
+    for i in np.flatnonzero(
+        (
+            (position > -radius[:, None] * 1.4 - margin)
+            & (position < np.asarray(world.size_px) + radius[:, None] * 1.4 + margin)
+        ).all(1)
+    ):
         patch = canvas.patch(*position[i], cells.angle[i], float(shapes[i, 0].max() + margin))
         if patch is None:
             continue
