@@ -33,7 +33,8 @@ def simulated_nuclei(
     """
     from napari_xmem.training.simulate.bodies import BodyLook, render_bodies
     from napari_xmem.training.simulate.camera import Camera
-    from napari_xmem.training.simulate.crowd import Crowd, Habits
+    from napari_xmem.training.simulate.crowd import Crowd
+    from napari_xmem.training.simulate.habits import Habits
     from napari_xmem.training.simulate.movie import build_movie
     from napari_xmem.training.simulate.nuclei import Glow
     from napari_xmem.training.simulate.world import make_world

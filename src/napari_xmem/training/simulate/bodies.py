@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_xmem.training.simulate.canvas import Canvas, polar_depth
-from napari_xmem.training.simulate.crowd import Crowd, Habits, outlines
+from napari_xmem.training.simulate.crowd import Crowd, outlines
 from napari_xmem.training.simulate.noise import mixed_tile, sample
 from napari_xmem.training.simulate.world import World, draw_flow
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from napari_xmem.training.simulate.habits import Habits
 
     F32 = NDArray[np.float32]
 
@@ -125,8 +127,8 @@ def _draw(
     inside = ((position > -reach[:, None]) & (position < np.asarray(world.size_px) + reach[:, None])).all(1)
     zoom = (64.0 / (2 * crowd.radius)).astype(np.float32)
     place = crowd.texture.astype(np.float32)
-    for i in np.flatnonzero(crowd.alive & inside & (crowd.hidden == 0)):
-        patch = canvas.patch(*position[i], crowd.angle[i], reach[i])
+    for i in np.flatnonzero(crowd.alive & inside & (crowd.hidden == 0)).tolist():
+        patch = canvas.patch(position[i, 0], position[i, 1], crowd.angle[i], reach[i])
         if patch is None:
             continue
         depth, relative = polar_depth(patch.u, patch.v, shapes[i])

@@ -116,9 +116,13 @@ def _draw(canvas: Canvas, thickness: F32, rods: Rods, world: World, look: _Look,
     inside = ((position > -reach[:, None]) & (position < np.asarray(world.size_px) + reach[:, None])).all(1)
     ripe = np.clip((rods.length / rods.target - 0.8) / 0.2, 0, 1)
     bright = 1 + look.vary * np.log(rods.light) / 0.15
-    for i in np.flatnonzero(rods.alive & inside):
+    for i in np.flatnonzero(rods.alive & inside).tolist():
         patch = canvas.patch(
-            *position[i], rods.angle[i], reach[i], rods.width[i] / 2 + rods.length[i] * 0.25 * abs(rods.bend[i]) + 2
+            position[i, 0],
+            position[i, 1],
+            rods.angle[i],
+            reach[i],
+            rods.width[i] / 2 + rods.length[i] * 0.25 * abs(rods.bend[i]) + 2,
         )
         if patch is None:
             continue
@@ -126,7 +130,7 @@ def _draw(canvas: Canvas, thickness: F32, rods: Rods, world: World, look: _Look,
         half = max(float(rods.length[i] / 2 - radius), 0.5)
         u = patch.u
         v = patch.v - np.float32(rods.bend[i] / max(half, 1.0)) * (u * u - np.float32(half * half / 3))
-        local = radius
+        local: F32 | float = float(radius)
         if ripe[i] > 0:
             local = radius * (1 - np.float32(look.notch * ripe[i]) * np.exp(-np.square(u / (0.35 * radius))))
         depth = capsule_depth(u, v, half, local)

@@ -96,14 +96,14 @@ def _organelles(
         size = np.sqrt(np.clip(1 - np.square((t - life[0]) / life[1]), 0, 1))
         centre = tissue.position[t, home] + place[t] * tissue.radius[t, home, None] - world.stage[t]
         canvas = Canvas(world.size_px)
-        for k in np.flatnonzero(size > 0.3):
-            patch = canvas.patch(*centre[k], turn[k], float(radius[k] * 1.8 + 2))
+        for k in np.flatnonzero(size > 0.3).tolist():
+            patch = canvas.patch(centre[k, 0], centre[k, 1], turn[k], float(radius[k] * 1.8 + 2))
             if patch is None:
                 continue
             depth, _ = polar_depth(patch.u, patch.v, shapes[k] * np.array([[size[k]], [1]], np.float32))
             mine = (depth > 0) & (owner[t][patch.window] == home[k] + 1) & (edge[t][patch.window] > 2.0)
             rim = np.exp(-np.square(depth - 1)) * np.float32(0.15)
-            inside = np.float32(darkness[k])
+            inside: F32 | np.float32 = np.float32(darkness[k])
             if large[k]:
                 inside = inside * (1 + np.float32(0.3) * stripes[: depth.shape[0], : depth.shape[1]])
             light[t][patch.window] -= mine * (inside + rim)

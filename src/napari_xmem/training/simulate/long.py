@@ -10,10 +10,11 @@ import numpy as np
 from napari_xmem.errors import ConfigError
 from napari_xmem.training.simulate.bodies import BodyLook, render_bodies
 from napari_xmem.training.simulate.camera import Camera
-from napari_xmem.training.simulate.crowd import Crowd, Habits
+from napari_xmem.training.simulate.crowd import Crowd
+from napari_xmem.training.simulate.habits import Habits
 from napari_xmem.training.simulate.movie import SimulatedMovie, build_movie
 from napari_xmem.training.simulate.noise import blur
-from napari_xmem.training.simulate.world import World, make_world
+from napari_xmem.training.simulate.world import make_world
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     F64 = NDArray[np.float64]
 
-__all__ = ["Rods", "RodHabits", "draw_rod_habits", "grow_colonies"]
+__all__ = ["RodHabits", "Rods", "draw_rod_habits", "grow_colonies"]
 
 
 @dataclass(frozen=True)

@@ -121,8 +121,8 @@ def _draw(
     inside = ((position > -long[:, None]) & (position < np.asarray(canvas.shape) + long[:, None])).all(1)
     drawn: list[tuple[int, Patch, int]] = []
     shown = np.flatnonzero(cells.alive & inside)
-    for i in shown[np.argsort(cells.ball[shown], kind="stable")]:
-        patch = canvas.patch(*position[i], cells.angle[i], float(long[i]), float(short[i]))
+    for i in shown[np.argsort(cells.ball[shown], kind="stable")].tolist():
+        patch = canvas.patch(position[i, 0], position[i, 1], cells.angle[i], float(long[i]), float(short[i]))
         if patch is None:
             continue
         depth = _outline(patch, cells, i, (float(half[i]), float(width[i]), float(bend[i])), profiles[i], arms[i])

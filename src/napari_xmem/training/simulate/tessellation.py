@@ -144,8 +144,8 @@ def _fill(canvas: Canvas, tissue: Tissue, t: int, world: World, warp_y: F32, war
     radius = tissue.radius[t]
     reach = 1.5 * radius * np.exp(tissue.stretch / 2) + 0.25 * world.diameter_px
     inside = ((position > -reach[:, None]) & (position < np.asarray(world.size_px) + reach[:, None])).all(1)
-    for i in np.flatnonzero(inside):
-        patch = canvas.patch(*position[i], tissue.angle[t, i], float(reach[i]))
+    for i in np.flatnonzero(inside).tolist():
+        patch = canvas.patch(position[i, 0], position[i, 1], tissue.angle[t, i], float(reach[i]))
         if patch is None:
             continue
         c, s = np.float32(np.cos(tissue.angle[t, i])), np.float32(np.sin(tissue.angle[t, i]))

@@ -9,7 +9,8 @@ import numpy as np
 
 from napari_xmem.training.simulate.bodies import BodyLook, render_bodies
 from napari_xmem.training.simulate.camera import draw_camera
-from napari_xmem.training.simulate.crowd import Crowd, draw_habits
+from napari_xmem.training.simulate.crowd import Crowd
+from napari_xmem.training.simulate.habits import draw_habits
 from napari_xmem.training.simulate.movie import SimulatedMovie, build_movie
 from napari_xmem.training.simulate.noise import background, blur
 from napari_xmem.training.simulate.nuclei import draw_glow

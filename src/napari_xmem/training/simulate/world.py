@@ -110,7 +110,7 @@ def make_world(
     if n_objects is None:
         cover = rng.uniform(*density) * np.prod(size_px)
         n_objects = int(max(round(cover / (np.pi / 4 * diameter_px**2)), 2))
-    return World(frames, size_px, float(diameter_px), path, low, high, max(int(round(n_objects * share)), 2))
+    return World(frames, size_px, float(diameter_px), path, low, high, max(round(n_objects * share), 2))
 
 
 @dataclass(frozen=True)

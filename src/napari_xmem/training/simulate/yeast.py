@@ -95,7 +95,7 @@ class _Cells:
         self.growth = float(np.exp(rng.uniform(np.log(0.01), np.log(0.12))))
         self.budding = rng.uniform(0.0, 0.06)
         self.wiggle = float(np.exp(rng.uniform(np.log(0.003), np.log(0.06)))) * world.diameter_px
-        for i in np.flatnonzero(rng.random(n) < rng.uniform(0.0, 0.4)):
+        for i in np.flatnonzero(rng.random(n) < rng.uniform(0.0, 0.4)).tolist():
             self._bud(int(i), float(rng.uniform(0.3, 0.75)))
         for _ in range(6):
             self._settle()
@@ -114,7 +114,7 @@ class _Cells:
         busy = np.zeros(len(self.size), bool)
         busy[self.mother[self.mother >= 0]] = True
         ready = (self.size >= 1) & ~busy & (rng.random(len(self.size)) < self.budding)
-        for i in np.flatnonzero(ready):
+        for i in np.flatnonzero(ready).tolist():
             self._bud(int(i), 0.25)
         self._settle()
 
@@ -174,7 +174,7 @@ def _draw(
             & (position < np.asarray(world.size_px) + radius[:, None] * 1.4 + margin)
         ).all(1)
     ):
-        patch = canvas.patch(*position[i], cells.angle[i], float(shapes[i, 0].max() + margin))
+        patch = canvas.patch(position[i, 0], position[i, 1], cells.angle[i], float(shapes[i, 0].max() + margin))
         if patch is None:
             continue
         depth, _ = polar_depth(patch.u, patch.v, shapes[i])
