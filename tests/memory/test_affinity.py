@@ -71,7 +71,7 @@ def test_half_precision_input_is_computed_in_single():
     np.testing.assert_allclose(got.numpy(), expected, atol=2e-5)
 
 
-@pytest.mark.parametrize("m", [40, affinity.PARTITION_MAX_ELEMENTS + 5])
+@pytest.mark.parametrize("m", [40, affinity.BLOCKS_MIN_ELEMENTS, affinity.BLOCKS_MIN_ELEMENTS + 999])
 @pytest.mark.parametrize("top_k", [1, 7, 30])
 def test_topk_keeps_the_largest(m, top_k):
     scores = torch.from_numpy(np.random.default_rng(0).normal(size=(5, m)).astype(np.float32)) * 3

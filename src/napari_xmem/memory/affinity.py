@@ -29,8 +29,9 @@ __all__ = [
 #: Largest number of similarities held at a time (float32: four bytes each).
 CHUNK_ELEMENTS = 8 * 1024 * 1024
 
-#: Up to this length of a row numpy's partition finds the largest k faster than torch on a CPU.
-PARTITION_MAX_ELEMENTS = 4096
+#: On a CPU rows at least this long are searched in two steps, by blocks of this many elements (measured).
+BLOCKS_MIN_ELEMENTS = 1200
+BLOCK = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +178,29 @@ def topk_affinity(scores: Tensor, top_k: int | None) -> SparseAffinity:
 
 def _best(scores: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
     """Return the largest ``top_k`` scores of each row and their places, unsorted."""
-    if scores.device.type != "cpu" or scores.shape[-1] > PARTITION_MAX_ELEMENTS:
+    if scores.device.type != "cpu":
         best, index = torch.topk(scores, top_k, dim=-1, sorted=False)
         return best, index
-    # introselect of numpy: measured three times as fast as torch.topk for rows of this length
+    n_elements = scores.shape[1]
+    if n_elements < max(BLOCKS_MIN_ELEMENTS, 4 * BLOCK * top_k):
+        index = _partition(scores, top_k)
+        return scores.gather(1, index), index
+    # the largest k lie in the k blocks of largest maximum (block b: b, b + n, b + 2n ...) or in the odd rest
+    n_blocks = n_elements // BLOCK
+    top = scores[:, : BLOCK * n_blocks].unflatten(1, (BLOCK, n_blocks)).amax(1)
+    inside = _partition(top, top_k)[:, None, :] + torch.arange(BLOCK)[:, None] * n_blocks
+    rest = torch.arange(BLOCK * n_blocks, n_elements).expand(scores.shape[0], -1)
+    places = torch.cat([inside.flatten(1), rest], dim=1)
+    few = scores.gather(1, places)
+    index = _partition(few, top_k)
+    return few.gather(1, index), places.gather(1, index)
+
+
+def _partition(scores: Tensor, top_k: int) -> Tensor:
+    """Return the places (q, k) of the largest scores; numpy's introselect: three times as fast as torch.topk here."""
     table = scores.detach().numpy()
-    place = np.argpartition(table, table.shape[1] - top_k, axis=1)[:, -top_k:]
-    index = torch.from_numpy(np.ascontiguousarray(place))
-    return scores.gather(1, index), index
+    places = np.argpartition(table, table.shape[1] - top_k, axis=1)[:, -top_k:]
+    return torch.from_numpy(np.ascontiguousarray(places))
 
 
 def readout(affinity: SparseAffinity, values: Tensor) -> Tensor:
