@@ -119,7 +119,7 @@ def _expose(rng: np.random.Generator, colour: Floats, factor: float) -> Floats:
             spread = np.sqrt(sigma**2 + shot**2 * np.clip(frame, 0, 2)) if shot else np.float32(sigma)
             frame = frame + spread * _white(rng, frame.shape)
         if steps:
-            frame = np.round(frame * np.float32(steps)) / np.float32(steps)
+            frame = np.asarray(np.round(frame * steps) / steps, np.float32)
         out[t] = resize(frame, (height, width), smooth=bool(rng.integers(2))) if factor > 1 else frame
     return out
 

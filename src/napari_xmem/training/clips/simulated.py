@@ -48,8 +48,8 @@ def followed(rng: np.random.Generator, name: str, config: ClipConfig) -> Rendere
     from napari_xmem.training.simulate import simulate
 
     diameter = config.draw_diameter(rng)
-    coarse = float(rng.choice([1.0, rng.uniform(1.0, 2.2)]))
-    side = max(64, round(config.window_px * 1.6 / coarse))
+    coarse = float(1.0 if rng.random() < 0.35 else rng.uniform(1.1, 2.3))
+    side = max(64, round(config.window_px * 1.4 / coarse))
     movie = simulate(name, rng, frames=config.n_frames, size_px=(side, side), diameter_px=diameter / coarse)
     label = _target(rng, movie.labels[0])
     if label is None:
