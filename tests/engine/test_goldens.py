@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 
+from golden_weights import golden_network, load_recipe
 from napari_xmem import MemoryConfig
 from napari_xmem.engine.propagator import Propagator
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "model"))
-from golden_weights import golden_network, load_recipe  # noqa: E402
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def memory_config(options: dict[str, object]) -> MemoryConfig:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 
+from golden_weights import golden_network, load_recipe
 from napari_xmem.model import soft_aggregate
 
-sys.path.insert(0, str(Path(__file__).parent))
-from golden_weights import golden_network, load_recipe  # noqa: E402
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def similarity_formula(key: np.ndarray, shrinkage: np.ndarray, query: np.ndarray, selection: np.ndarray) -> np.ndarray:
@@ -56,7 +56,15 @@ def test_layers_match_official(shared_dir: Path, name: str) -> None:
     query = network.encode_key(third)
     check("key2", query.key)
     similarity = similarity_formula(
-        *(t.numpy() for t in (features.key[0].flatten(1), features.shrinkage.flatten(), query.key[0].flatten(1), query.selection[0].flatten(1)))
+        *(
+            t.numpy()
+            for t in (
+                features.key[0].flatten(1),
+                features.shrinkage.flatten(),
+                query.key[0].flatten(1),
+                query.selection[0].flatten(1),
+            )
+        )
     )
     check("similarity", similarity)
     affinity = torch.from_numpy(golden["affinity"])

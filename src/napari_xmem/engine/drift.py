@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 from scipy import fft, ndimage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["estimate_drift"]
 
@@ -64,7 +68,7 @@ def _peaks(
 ) -> list[tuple[int, int]]:
     """Return the strongest shifts of the phase correlation, with the ones they stand for across the border."""
     if window is not None:
-        a, b = a * window, b * window
+        a, b = (a * window).astype(np.float32), (b * window).astype(np.float32)
     cross = fft.rfft2(b) * np.conj(fft.rfft2(a))
     surface = fft.irfft2(cross / np.maximum(np.abs(cross), 1e-9 * np.abs(cross).max() + 1e-20), s=a.shape)
     surface = ndimage.gaussian_filter(surface, 1.0, mode="wrap")

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_xmem.engine.regions import Region
 from napari_xmem.engine.resample import resample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from napari_xmem.engine.regions import Region
 
 __all__ = ["FrameLabels", "RegionMask", "by_shape", "compose_dense", "compose_labels", "expected_jaccard"]
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from napari_xmem.config import MemoryConfig
 from napari_xmem.engine.drift import estimate_drift
 from napari_xmem.engine.estimate import FrameLabels, RegionMask, compose_labels, expected_jaccard
-from napari_xmem.engine.frames import NetworkInput
 from napari_xmem.engine.global_scope import GlobalScope
 from napari_xmem.engine.local_scope import LocalScope
 from napari_xmem.engine.resample import resample
 from napari_xmem.imaging import object_boxes
 from napari_xmem.memory import MemorySnapshot, merge_snapshots
-from napari_xmem.model import XMem
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_xmem.config import MemoryConfig
+    from napari_xmem.engine.frames import NetworkInput
+    from napari_xmem.model import XMem
 
 __all__ = ["Follower", "GlobalFollower", "LocalFollower", "keep_seeds"]
 
@@ -85,7 +88,9 @@ class GlobalFollower:
             np.zeros(len(table) - 1, np.float32),
         )
         for row in range(1, len(table)):
-            found.area_px[row - 1], found.confidence[row - 1] = expected_jaccard(probability[row].numpy(), winner == row)
+            found.area_px[row - 1], found.confidence[row - 1] = expected_jaccard(
+                probability[row].numpy(), winner == row
+            )
         return found
 
     def snapshot(self, index: int) -> MemorySnapshot | None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_xmem.config import ModelConfig
 from napari_xmem.imaging import IntensityNormaliser, local_contrast
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_xmem.config import ModelConfig
 
 __all__ = ["FrameGeometry", "NetworkInput"]
 
@@ -68,7 +71,7 @@ class NetworkInput:
         self.geometry = geometry
 
     def __call__(self, frame: NDArray[Any], index: int | None = None) -> Tensor:
-        """Return ``(C, H, W)`` float32 of `FrameGeometry.padded_shape` for one frame ``(Y, X)`` or ``(Y, X, channels)``."""
+        """Return ``(C, H, W)`` float32 of the padded shape for one frame ``(Y, X)`` or ``(Y, X, channels)``."""
         rgb = torch.from_numpy(self.normaliser.to_rgb(frame, index))
         scaled = self._scale(rgb)
         if self.model.intensity == "imagenet":

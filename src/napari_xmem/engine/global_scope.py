@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_xmem.config import MemoryConfig
 from napari_xmem.engine.schedule import FramePlan, MemorySchedule
 from napari_xmem.engine.seeding import seed_rows
 from napari_xmem.errors import InputError
 from napari_xmem.memory import MemoryBank, SensoryMemory
 from napari_xmem.model import ImageFeatures, XMem, soft_aggregate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_xmem.config import MemoryConfig
 
 __all__ = ["GlobalScope"]
 
@@ -62,7 +66,7 @@ class GlobalScope:
     ) -> Tensor:
         """Advance one frame; see `napari_xmem.engine.Propagator.step`."""
         height, width = image.shape[-2:]
-        left, right, top, bottom = padding = _padding(height, width, self.network.config.stride_px)
+        left, _, top, _ = padding = _padding(height, width, self.network.config.stride_px)
         image = F.pad(image.to(self.network.device, torch.float32), padding)[None]
         self._check_shape(image, (height, width))
         seeds = seed_rows(masks, object_ids, self.object_ids, (height, width))

@@ -5,22 +5,27 @@ Look-alikes outside an object's reach cannot claim it, and cost grows with the a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_xmem.config import MemoryConfig
 from napari_xmem.engine.aggregation import aggregate_regions, others_in
 from napari_xmem.engine.estimate import RegionMask, by_shape, compose_dense
 from napari_xmem.engine.observe import observe_masks
-from napari_xmem.engine.regions import Region, bucket_side, crop_batch, place_region, resize_grid
+from napari_xmem.engine.regional import RegionBatch, decode_regions, memorise_regions
+from napari_xmem.engine.regions import Region, bucket_side, place_region
 from napari_xmem.engine.schedule import FramePlan, MemorySchedule
 from napari_xmem.engine.seeding import seed_rows
 from napari_xmem.engine.tracked import Observation, TrackedObject
 from napari_xmem.memory import MemoryBank
-from napari_xmem.model import DecoderContext, ImageFeatures, XMem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari_xmem.config import MemoryConfig
+    from napari_xmem.model import ImageFeatures, XMem
 
 __all__ = ["LocalScope"]
 
@@ -112,7 +117,11 @@ class LocalScope:
         return RegionMask(object_id, region, mask[region.slices].float())
 
     def region_for(
-        self, centre_px: tuple[float, float], extent_px: tuple[float, float], frame_shape: tuple[int, int], grow: float = 1.0
+        self,
+        centre_px: tuple[float, float],
+        extent_px: tuple[float, float],
+        frame_shape: tuple[int, int],
+        grow: float = 1.0,
     ) -> Region:
         """Return the region for an object of this place and size."""
         side = bucket_side(grow * (max(extent_px) + 2 * self.max_displacement_px))
@@ -188,51 +197,27 @@ class LocalScope:
         """Return each object's own probability in its region, not yet aggregated."""
         todo = []
         for tracked in self.objects.values():
-            if tracked.object_id not in skip and len(tracked.bank.object_ids):
+            if tracked.object_id not in skip and tracked.bank.object_ids:
                 grow = min(1 + SEARCH_GROWTH * tracked.lost_frames, SEARCH_LIMIT)
                 region = self.region_for(tracked.shifted(drift_px), tracked.extent_px, shape, grow)
                 todo.append(RegionMask(tracked.object_id, region, features.key))
-        context = self.network.decoder_context(features) if todo else None
+        if not todo:
+            return []
+        context = self.network.decoder_context(features)
         out = []
-        for group in by_shape(todo):
-            for low in range(0, len(group), self.objects_per_chunk):
-                chunk = group[low : low + self.objects_per_chunk]
-                probability = self._decode(features, context, chunk, plan, frame)
-                out += [RegionMask(m.object_id, m.region, p) for m, p in zip(chunk, probability, strict=True)]
+        for chunk, batch in self._batches(todo):
+            probability = decode_regions(self.network, features, context, batch, plan, frame)
+            out += [RegionMask(m.object_id, m.region, p) for m, p in zip(chunk, probability, strict=True)]
         return out
 
-    def _decode(
-        self,
-        features: ImageFeatures,
-        context: DecoderContext | None,
-        chunk: list[RegionMask],
-        plan: FramePlan,
-        frame: int,
-    ) -> Tensor:
-        """Read memory and decode equally large regions; returns ``(N, h, w)`` probabilities."""
+    def _batches(self, masks: Sequence[RegionMask]) -> Iterator[tuple[list[RegionMask], RegionBatch]]:
+        """Group objects by the size of their regions, a limited number at a time."""
         stride = self.network.config.stride_px
-        regions = [m.region for m in chunk]
-        tracked = [self.objects[m.object_id] for m in chunk]
-        cells = (regions[0].height // stride, regions[0].width // stride)
-        key, selection = (crop_batch(t, regions, stride).flatten(2) for t in (features.key, features.selection))
-        readout = torch.cat([t.bank.read(k, s, frame=frame) for t, k, s in zip(tracked, key, selection, strict=True)])
-        readout = readout.unflatten(2, cells)
-        cropped = context.map(lambda tensor, scale: crop_batch(tensor, regions, stride // scale))  # type: ignore[union-attr]
-        logits, hidden = self.network.decode(
-            cropped, readout, self._hidden(tracked, cells), update_hidden=plan.normal_update
-        )
-        if hidden is not None and plan.normal_update:
-            for item, state in zip(tracked, hidden, strict=True):
-                item.hidden = state
-        return logits.sigmoid()
-
-    def _hidden(self, tracked: list[TrackedObject], cells: tuple[int, int]) -> Tensor | None:
-        """Return sensory memory ``(N, Ch, h, w)``, zeros for objects that have none yet."""
-        channels = self.network.config.hidden_dim
-        if not channels:
-            return None
-        zeros = torch.zeros(channels, *cells, device=self.network.device)
-        return torch.stack([zeros if t.hidden is None else resize_grid(t.hidden, cells) for t in tracked])
+        for group in by_shape(masks):
+            for low in range(0, len(group), self.objects_per_chunk):
+                chunk = group[low : low + self.objects_per_chunk]
+                tracked = [self.objects[m.object_id] for m in chunk]
+                yield chunk, RegionBatch(tracked, [m.region for m in chunk], stride)
 
     def _memorise(
         self,
@@ -244,46 +229,14 @@ class LocalScope:
         plan: FramePlan,
         frame: int,
     ) -> None:
-        """Encode and remember the objects that were found with confidence."""
-        sure = [
-            m
-            for m in masks
-            if m.region.height
-            and (m.object_id in seeded or (not self.objects[m.object_id].lost_frames and seen[m.object_id].confidence >= MEMORISE_CONFIDENCE))
-        ]
+        """Encode and remember the objects that were given or found with confidence."""
+        sure = [m for m in masks if m.object_id in seeded or self._is_sure(m.object_id, seen)]
+        if not sure:
+            return
         context = self.network.value_context(features)
-        stride = self.network.config.stride_px
         total = others_in(masks, (image.shape[-2], image.shape[-1]))
-        for group in by_shape(sure):
-            for low in range(0, len(group), self.objects_per_chunk):
-                chunk = group[low : low + self.objects_per_chunk]
-                regions = [m.region for m in chunk]
-                tracked = [self.objects[m.object_id] for m in chunk]
-                cells = (regions[0].height // stride, regions[0].width // stride)
-                own = torch.stack([m.probability for m in chunk])
-                others = (crop_batch(total[None, None], regions, 1)[:, 0] - own).clamp(min=0)
-                cropped = context.map(lambda tensor, scale: crop_batch(tensor, regions, stride // scale))
-                value, hidden = self.network.encode_value(
-                    crop_batch(image, regions, 1), own, others, cropped, self._hidden(tracked, cells), deep=plan.deep_update
-                )
-                flat = [crop_batch(t, regions, stride).flatten(2) for t in (features.key, features.shrinkage, features.selection)]
-                for row, item in enumerate(tracked):
-                    if hidden is not None and plan.deep_update:
-                        item.hidden = hidden[row]
-                    item.bank.add(
-                        frame,
-                        flat[0][row],
-                        flat[1][row, 0],
-                        flat[2][row],
-                        value[row : row + 1].flatten(2),
-                        (item.object_id,),
-                        permanent=item.object_id in seeded,
-                        positions=cell_centres(regions[row], stride),
-                    )
+        for chunk, batch in self._batches(sure):
+            memorise_regions(self.network, image, features, context, batch, chunk, total, plan, frame, seeded)
 
-
-def cell_centres(region: Region, stride_px: int) -> Tensor:
-    """Centres ``(h w, 2)`` of a region's key cells as y, x in pixels of the scaled frame."""
-    y = region.y + (torch.arange(region.height // stride_px) + 0.5) * stride_px
-    x = region.x + (torch.arange(region.width // stride_px) + 0.5) * stride_px
-    return torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).flatten(0, 1)
+    def _is_sure(self, object_id: int, seen: dict[int, Observation]) -> bool:
+        return not self.objects[object_id].lost_frames and seen[object_id].confidence >= MEMORISE_CONFIDENCE

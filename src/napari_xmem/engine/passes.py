@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from napari_xmem.config import Direction
 from napari_xmem.errors import SeedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_xmem.config import Direction
 
 __all__ = ["Pass", "frame_range", "plan_passes"]
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from napari_xmem.config import Direction, MemoryConfig, PropagationConfig, Scope
 from napari_xmem.engine.follow import keep_seeds
-from napari_xmem.engine.passes import Pass
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores
 from napari_xmem.engine.run import Run, prepare_run
 from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError
-from napari_xmem.model import XMem
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_xmem.engine.passes import Pass
+    from napari_xmem.model import XMem
 
 __all__ = ["iter_propagate", "iter_run", "propagate"]
 
@@ -207,8 +210,8 @@ def _guarded(results: Iterator[FrameResult]) -> Iterator[FrameResult]:
         raise
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise OutOfMemoryError(
-            f"The device ran out of memory ({error}). Use a smaller memory_budget_bytes, fewer objects, or device='cpu'."
+            f"The device ran out of memory ({error}). Use a smaller memory_budget_bytes, "
+            "fewer objects, or device='cpu'."
         ) from error
     except RuntimeError as error:
         raise PropagationError(f"The network failed on a frame: {error}") from error
-

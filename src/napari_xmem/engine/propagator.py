@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from napari_xmem.config import MemoryConfig
 from napari_xmem.engine.global_scope import GlobalScope
 from napari_xmem.engine.local_scope import LocalScope
 from napari_xmem.errors import ConfigError, InputError
-from napari_xmem.model import XMem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from napari_xmem.model import XMem
 
 __all__ = ["Propagator"]
 
@@ -36,7 +40,9 @@ class Propagator:
 
     def __init__(self, network: XMem, memory: MemoryConfig | None = None, *, scope: str = "global") -> None:
         if scope not in ("global", "local"):
-            raise ConfigError(f"scope is {scope!r}, expected 'global' or 'local' (a Propagator cannot choose by itself).")
+            raise ConfigError(
+                f"scope is {scope!r}, expected 'global' or 'local' (a Propagator cannot choose by itself)."
+            )
         self.network = network
         self.memory = memory or MemoryConfig()
         self.scope: GlobalScope | LocalScope = (

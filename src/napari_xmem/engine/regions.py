@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Region", "bucket_side", "crop_batch", "place_region", "resize_grid"]
 
@@ -101,7 +104,9 @@ def resize_grid(hidden: Tensor, shape: tuple[int, int]) -> Tensor:
     spans = []
     for old, new in zip(hidden.shape[1:], shape, strict=True):
         size = min(old, new)
-        spans.append((slice((old - size) // 2, (old - size) // 2 + size), slice((new - size) // 2, (new - size) // 2 + size)))
+        spans.append(
+            (slice((old - size) // 2, (old - size) // 2 + size), slice((new - size) // 2, (new - size) // 2 + size))
+        )
     (oy, ny), (ox, nx) = spans
     out[:, ny, nx] = hidden[:, oy, ox]
     return out

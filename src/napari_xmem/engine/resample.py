@@ -8,9 +8,7 @@ from torch import Tensor
 __all__ = ["resample", "sampling_matrix"]
 
 
-def sampling_matrix(
-    out_start: Tensor, out_length: int, in_start: Tensor, in_length: int, scale: float
-) -> Tensor:
+def sampling_matrix(out_start: Tensor, out_length: int, in_start: Tensor, in_length: int, scale: float) -> Tensor:
     """Return triangle-filter weights that resample one axis of ``N`` patches.
 
     Output pixel ``o`` covers input coordinate ``(o + 0.5) / scale``; when shrinking, the filter widens with the input

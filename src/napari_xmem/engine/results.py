@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from napari_xmem.memory import MemorySnapshot
 
 __all__ = ["FrameResult", "PropagationResult", "Scores"]

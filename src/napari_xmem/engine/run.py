@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_xmem.config import PropagationConfig
 from napari_xmem.engine.follow import Follower, GlobalFollower, LocalFollower
 from napari_xmem.engine.frames import FrameGeometry, NetworkInput
 from napari_xmem.engine.passes import Pass, frame_range, plan_passes
@@ -24,6 +21,13 @@ from napari_xmem.imaging import (
     scale_factor,
 )
 from napari_xmem.model import XMem, load_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_xmem.config import PropagationConfig
 
 __all__ = ["Run", "prepare_run"]
 

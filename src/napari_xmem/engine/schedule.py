@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from napari_xmem.config import MemoryConfig
+if TYPE_CHECKING:
+    from napari_xmem.config import MemoryConfig
 
 __all__ = ["FramePlan", "MemorySchedule"]
 

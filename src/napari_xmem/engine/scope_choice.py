@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from napari_xmem.config import ModelConfig, Scope
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_xmem.config import ModelConfig, Scope
 
 __all__ = ["choose_scope"]
 

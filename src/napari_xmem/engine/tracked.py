@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from napari_xmem.memory import MemoryBank
+    from napari_xmem.memory import MemoryBank
 
 __all__ = ["Observation", "TrackedObject"]
 

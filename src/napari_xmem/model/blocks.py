@@ -204,4 +204,3 @@ class UpsampleBlock(nn.Module):
         up = F.interpolate(g, scale_factor=2, mode="bilinear", align_corners=False)
         out: Tensor = self.out_conv(skip + up)
         return out
-

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,6 +17,9 @@ from napari_xmem.config import ModelConfig
 from napari_xmem.errors import CheckpointError, ConfigError
 from napari_xmem.model.device import resolve_device
 from napari_xmem.model.xmem import XMem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["BUNDLED_MODELS", "bundled_path", "infer_config", "load_model", "model_card", "save_model"]
 
@@ -69,7 +71,9 @@ def load_model(model: str | Path = "bundled", device: str | torch.device = "auto
     state = _extend_single_object(state)
     network = XMem(config or infer_config(state, source=str(path)))
     _check_state(network, state, path)
-    network.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()})
+    network.load_state_dict(
+        {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    )
     network.requires_grad_(False)
     return network.eval().to(target)
 
@@ -93,7 +97,11 @@ def save_model(network: XMem, path: str | Path, *, half: bool = True, card: Mapp
         name: (tensor.half() if half and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
         for name, tensor in network.state_dict().items()
     }
-    metadata = {"format": "napari-xmem", "config": json.dumps(network.config.to_dict()), "card": json.dumps(dict(card or {}))}
+    metadata = {
+        "format": "napari-xmem",
+        "config": json.dumps(network.config.to_dict()),
+        "card": json.dumps(dict(card or {})),
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     save_file(state, partial, metadata=metadata)
@@ -160,7 +168,9 @@ def _locate(model: str | Path) -> Path:
     path = Path(model).expanduser()
     if not path.is_file():
         names = ", ".join(repr(n) for n in (*BUNDLED_MODELS, "xmem"))
-        raise CheckpointError(f"There is no weights file {path}. Expected one of {names}, or the path of a .pth or .safetensors file.")
+        raise CheckpointError(
+            f"There is no weights file {path}. Expected one of {names}, or the path of a .pth or .safetensors file."
+        )
     return path
 
 
@@ -171,7 +181,8 @@ def _download_official() -> Path:
         return Path(pooch.retrieve(XMEM_URL, known_hash=None, fname="XMem.pth", path=pooch.os_cache("napari-xmem")))
     except Exception as error:
         raise CheckpointError(
-            f"The official weights could not be downloaded ({error}). Fetch {XMEM_URL} by hand and pass the file's path."
+            f"The official weights could not be downloaded ({error}). "
+            f"Fetch {XMEM_URL} by hand and pass the file's path."
         ) from error
 
 
@@ -179,10 +190,12 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
+            state = {name: file.get_tensor(name) for name in file.keys()}
         config = ModelConfig.from_dict(json.loads(metadata["config"])) if "config" in metadata else None
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is no readable safetensors file: {error}. Was the download cut short?") from error
+        raise CheckpointError(
+            f"{path} is no readable safetensors file: {error}. Was the download cut short?"
+        ) from error
     return state, config
 
 
@@ -195,16 +208,21 @@ def _read_pth(path: Path) -> dict[str, Tensor]:
             "Expected a state dict like the official XMem.pth."
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
-        raise CheckpointError(f"{path} is no PyTorch weights file ({type(error).__name__}: {error}). Was the download cut short?") from error
+        raise CheckpointError(
+            f"{path} is no PyTorch weights file ({type(error).__name__}: {error}). Was the download cut short?"
+        ) from error
     if isinstance(content, dict) and isinstance(content.get("network"), dict):
         content = content["network"]  # a training checkpoint
     if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        raise CheckpointError(f"{path} is a PyTorch file but no state dict. Expected parameter names and tensors like the official XMem.pth.")
+        raise CheckpointError(
+            f"{path} is a PyTorch file but no state dict. "
+            "Expected parameter names and tensors like the official XMem.pth."
+        )
     return {str(name).removeprefix("module."): tensor for name, tensor in content.items()}
 
 
 def _extend_single_object(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Give a single-object value encoder the channel for other objects, as zeros: same output, any number of objects."""
+    """Give a single-object value encoder the channel for other objects, as zeros: the same output."""
     name = "value_encoder.conv1.weight"
     image = state.get("key_encoder.conv1.weight")
     weight = state.get(name)
@@ -222,8 +240,12 @@ def _check_state(network: XMem, state: Mapping[str, Tensor], path: Path) -> None
         raise CheckpointError(_not_xmem(str(path), missing, unexpected))
     wrong = [n for n in expected if expected[n].shape != state[n].shape]
     if wrong:
-        shown = "; ".join(f"{n} is {tuple(state[n].shape)}, expected {tuple(expected[n].shape)}" for n in wrong[:_MAX_NAMES])
-        raise CheckpointError(f"{path} holds tensors of other shapes: {shown}{_more(wrong)}. Is it a network of the XMem family?")
+        shown = "; ".join(
+            f"{n} is {tuple(state[n].shape)}, expected {tuple(expected[n].shape)}" for n in wrong[:_MAX_NAMES]
+        )
+        raise CheckpointError(
+            f"{path} holds tensors of other shapes: {shown}{_more(wrong)}. Is it a network of the XMem family?"
+        )
 
 
 def _not_xmem(source: str, missing: list[str], unexpected: list[str]) -> str:
@@ -232,7 +254,10 @@ def _not_xmem(source: str, missing: list[str], unexpected: list[str]) -> str:
         for label, names in (("missing", missing), ("unexpected", unexpected))
         if names
     ]
-    return f"{source} does not hold a network of the XMem family ({'; '.join(parts)}). Use the official XMem.pth or a model made by 'napari-xmem train'."
+    return (
+        f"{source} does not hold a network of the XMem family ({'; '.join(parts)}). "
+        "Use the official XMem.pth or a model made by 'napari-xmem train'."
+    )
 
 
 def _more(names: list[str]) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_xmem.config import ModelConfig
 from napari_xmem.model.blocks import FeatureFusion, UpsampleBlock
 from napari_xmem.model.features import DecoderContext
 from napari_xmem.model.sensory_update import DecoderHiddenUpdate
+
+if TYPE_CHECKING:
+    from napari_xmem.config import ModelConfig
 
 __all__ = ["Decoder"]
 

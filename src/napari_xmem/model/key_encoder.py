@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_xmem.config import ModelConfig
 from napari_xmem.model.blocks import make_norm, make_stage
+
+if TYPE_CHECKING:
+    from napari_xmem.config import ModelConfig
 
 __all__ = ["KeyEncoder", "KeyProjection"]
 

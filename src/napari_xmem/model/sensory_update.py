@@ -44,9 +44,5 @@ class DecoderHiddenUpdate(nn.Module):
     def forward(self, g16: Tensor, g8: Tensor, g4: Tensor, logits_s4: Tensor, hidden: Tensor) -> Tensor:
         """Return the new hidden state; ``g4`` is taken before its ReLU, ``logits_s4`` is ``(N, 1, 4h, 4w)``."""
         g4 = torch.cat([g4, logits_s4.to(g4.dtype)], 1)
-        mixed = (
-            self.g16_conv(g16)
-            + self.g8_conv(F.avg_pool2d(g8, 2))
-            + self.g4_conv(F.avg_pool2d(g4, 4))
-        )
+        mixed = self.g16_conv(g16) + self.g8_conv(F.avg_pool2d(g8, 2)) + self.g4_conv(F.avg_pool2d(g4, 4))
         return gated_update(self.transform(torch.cat([mixed, hidden.to(mixed.dtype)], 1)), hidden)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_xmem.config import ModelConfig
 from napari_xmem.model.blocks import FeatureFusion, make_norm, make_stage
 from napari_xmem.model.features import ValueContext
 from napari_xmem.model.sensory_update import HiddenReinforce
+
+if TYPE_CHECKING:
+    from napari_xmem.config import ModelConfig
 
 __all__ = ["ValueEncoder"]
 

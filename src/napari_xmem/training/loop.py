@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from napari_xmem.config import TrainingConfig
 from napari_xmem.errors import PropagationError
 from napari_xmem.model import XMem, save_model
 from napari_xmem.training.clips import ClipConfig, ClipStream
 from napari_xmem.training.losses import bootstrapped_cross_entropy, dice_loss, seed_noise
-from napari_xmem.training.recipes import Recipe
 from napari_xmem.training.rollout import Batch, Schedule, roll_out
 from napari_xmem.training.state import TrainingState
 from napari_xmem.training.validate import Validator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_xmem.config import TrainingConfig
+    from napari_xmem.training.recipes import Recipe
 
 __all__ = ["RunOptions", "train"]
 
@@ -82,7 +85,8 @@ def train(recipe: Recipe, options: RunOptions, report: Report | None = None, ini
     validator = Validator(options.data_dir, options.device) if options.validate_every else None
     begun = saved = time.monotonic()
     spent = state.seconds
-    stage_index, batches = -1, None
+    stage_index = -1
+    batches: Generator[dict[str, Any], None, None] | None = None
     try:
         while state.step < recipe.steps:
             index, stage, within = recipe.stage_at(state.step)
@@ -113,7 +117,9 @@ def train(recipe: Recipe, options: RunOptions, report: Report | None = None, ini
     return save_model(state.average, options.output / f"{recipe.name}.safetensors", card={"recipe": recipe.name})
 
 
-def _batches(seed: int, stage: TrainingConfig, within: int, options: RunOptions) -> Iterator[dict[str, Any]]:
+def _batches(
+    seed: int, stage: TrainingConfig, within: int, options: RunOptions
+) -> Generator[dict[str, Any], None, None]:
     """Yield the batches of a stage from step `within` on: the same ones, however often the run was interrupted."""
     config = ClipConfig(window_px=stage.window_px, n_frames=stage.clip_frames)
     start = within * stage.batch
@@ -129,20 +135,24 @@ def _step(
     """One optimiser step; everything random is drawn from the step's own generator."""
     network, device = state.network, state.network.device
     random = torch.Generator().manual_seed(seed * 1_000_003 + state.step)
-    batch = Batch(*(torch.from_numpy(np.ascontiguousarray(arrays[k])).to(device) for k in ("image", "target", "others")))
+    batch = Batch(
+        *(torch.from_numpy(np.ascontiguousarray(arrays[k])).to(device) for k in ("image", "target", "others"))
+    )
     network.train(not stage.freeze_norm)
     rate = _learning_rate(stage, within)
     for group in state.optimiser.param_groups:
         group["lr"] = rate
     with torch.autocast(device.type, torch.bfloat16):
-        out = roll_out(network, batch, _draw_schedule(stage, network, batch, random), seed_noise(batch.target[:, 0], random))
+        out = roll_out(
+            network, batch, _draw_schedule(stage, network, batch, random), seed_noise(batch.target[:, 0], random)
+        )
     aggregated, target = out.aggregated.flatten(0, 1), out.target.flatten(0, 1)
     share = 1.0 - 0.8 * min(1.0, state.step / 1500)
     cross_entropy = bootstrapped_cross_entropy(aggregated, target, share)
     dice = dice_loss(aggregated, target)
     loss = cross_entropy + dice
     state.optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), stage.gradient_clip)
     if not torch.isfinite(norm):
         raise PropagationError(f"The gradient is not finite at step {state.step}; resume from the last checkpoint.")

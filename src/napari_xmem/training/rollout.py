@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from napari_xmem.memory.affinity import read_dense
-from napari_xmem.model import XMem
 from napari_xmem.model.aggregate import odds
+
+if TYPE_CHECKING:
+    from napari_xmem.model import XMem
 
 __all__ = ["Batch", "Rollout", "Schedule", "roll_out"]
 
@@ -92,18 +96,25 @@ def roll_out(network: XMem, batch: Batch, schedule: Schedule, seeds: Tensor | No
         cells = side // stride
         hidden = batch.image.new_zeros(count, network.config.hidden_dim, cells, cells)
     mask = (batch.target[:, 0] if seeds is None else seeds)[(slice(None), *region)]
-    keys, shrinkages, values = [], [], []
-    aggregated, independent = [], []
+    keys: list[Tensor] = []
+    shrinkages: list[Tensor] = []
+    values: list[Tensor] = []
+    aggregated: list[Tensor] = []
+    independent: list[Tensor] = []
     for t in range(length):
         others = batch.others[:, t][(slice(None), *region)] * known
         memory_frame = schedule.memory_frames[t]
         if t:
             readout = read_dense(
-                torch.cat(keys, 2), torch.cat(shrinkages, 2), at(features.key, t), at(features.selection, t),
-                torch.cat(values, 2), schedule.top_k,
+                torch.cat(keys, 2),
+                torch.cat(shrinkages, 2),
+                at(features.key, t),
+                at(features.selection, t),
+                torch.cat(values, 2),
+                schedule.top_k,
             ).unflatten(2, (side // stride, side // stride))
             logits, hidden = network.decode(
-                decoder_context.map(lambda a, s, t=t: crop(a, s, t)), readout, hidden, update_hidden=not memory_frame
+                decoder_context.map(partial(crop, t=t)), readout, hidden, update_hidden=not memory_frame
             )
             own = logits.sigmoid()
             mask = _aggregate(own, others)
@@ -111,7 +122,7 @@ def roll_out(network: XMem, batch: Batch, schedule: Schedule, seeds: Tensor | No
             aggregated.append(mask)
         if memory_frame and t < length - 1:
             image = batch.image[:, t][(slice(None), slice(None), *region)]
-            context = value_context.map(lambda a, s, t=t: crop(a, s, t))
+            context = value_context.map(partial(crop, t=t))
             value, hidden = network.encode_value(image, mask, others, context, hidden, deep=True)
             keys.append(at(features.key, t))
             shrinkages.append(at(features.shrinkage, t))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -14,7 +13,11 @@ from torch import Tensor
 
 from napari_xmem.errors import CheckpointError
 from napari_xmem.model import XMem
-from napari_xmem.training.recipes import Recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_xmem.training.recipes import Recipe
 
 __all__ = ["TrainingState"]
 
@@ -53,7 +56,7 @@ class TrainingState:
         network = XMem(recipe.model)
         if init is not None:
             network.load_state_dict(init.state_dict())
-        network = network.to(device).to(memory_format=torch.channels_last)
+        network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         average = copy.deepcopy(network).eval().requires_grad_(False)
         first = recipe.stages[0]
         optimiser = torch.optim.AdamW(_groups(network, first.weight_decay), lr=first.learning_rate)
@@ -65,8 +68,8 @@ class TrainingState:
         decay = min(decay, (1 + self.step) / (10 + self.step))
         for mean, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
             mean.lerp_(new, 1 - decay)
-        for mean, new in zip(self.average.buffers(), self.network.buffers(), strict=True):
-            mean.copy_(new)
+        for kept, current in zip(self.average.buffers(), self.network.buffers(), strict=True):
+            kept.copy_(current)
 
     def save(self, folder: Path) -> None:
         """Write the state to `folder`; an interrupted save leaves the previous one whole."""
@@ -102,7 +105,9 @@ class TrainingState:
             self.network.load_state_dict(weights)
             self.average.load_state_dict(average)
         except (OSError, RuntimeError) as error:
-            raise CheckpointError(f"{folder} holds no run of this recipe ({error}). Choose another --output.") from error
+            raise CheckpointError(
+                f"{folder} holds no run of this recipe ({error}). Choose another --output."
+            ) from error
         for name, parameter in self.network.named_parameters():
             if name in first:
                 self.optimiser.state[parameter] = {

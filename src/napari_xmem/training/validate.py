@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from napari_xmem.model import XMem
 from napari_xmem.training.clips.val import validation_clips
 from napari_xmem.training.rollout import Batch, Schedule, roll_out
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_xmem.model import XMem
 
 __all__ = ["Validator"]
 

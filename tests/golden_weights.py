@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from napari_xmem.model import XMem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
 
 
 def load_recipe(shared: Path) -> ModuleType:

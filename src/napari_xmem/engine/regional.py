@@ -1,0 +1,142 @@
+"""Network calls on batches of equally large regions, one object each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_xmem.engine.regions import Region, crop_batch, resize_grid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from napari_xmem.engine.estimate import RegionMask
+    from napari_xmem.engine.schedule import FramePlan
+    from napari_xmem.engine.tracked import TrackedObject
+    from napari_xmem.model import DecoderContext, ImageFeatures, ValueContext, XMem
+
+__all__ = ["RegionBatch", "decode_regions", "memorise_regions"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegionBatch:
+    """Objects whose regions have one size, and how to cut frame tensors to them.
+
+    Attributes
+    ----------
+    tracked : sequence of TrackedObject
+        ``N`` objects.
+    regions : sequence of Region
+        Their regions.
+    stride_px : int
+        Key stride.
+    """
+
+    tracked: Sequence[TrackedObject]
+    regions: Sequence[Region]
+    stride_px: int
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Rows and columns of the key grid in each region."""
+        return self.regions[0].height // self.stride_px, self.regions[0].width // self.stride_px
+
+    def crop(self, tensor: Tensor, scale: int = 1) -> Tensor:
+        """Cut a frame tensor ``(1, C, ...)`` of `scale` times the key resolution to ``(N, C, ...)``."""
+        return crop_batch(tensor, self.regions, self.stride_px // scale)
+
+    def crop_pixels(self, tensor: Tensor) -> Tensor:
+        """Cut a frame tensor ``(1, C, H, W)`` of full resolution."""
+        return crop_batch(tensor, self.regions, 1)
+
+    def hidden(self, channels: int) -> Tensor | None:
+        """Return sensory memory ``(N, Ch, h, w)``, zeros for objects that have none yet; None for 0 channels."""
+        if not channels:
+            return None
+        blank = torch.zeros(channels, *self.cells)
+        states = [t.hidden if t.hidden is not None else blank for t in self.tracked]
+        device = next((t.hidden.device for t in self.tracked if t.hidden is not None), None)
+        return torch.stack([resize_grid(s.to(device) if device else s, self.cells) for s in states])
+
+    def keep_hidden(self, hidden: Tensor | None) -> None:
+        """Store new sensory memory ``(N, Ch, h, w)``."""
+        if hidden is not None:
+            for item, state in zip(self.tracked, hidden, strict=True):
+                item.hidden = state
+
+    def cell_centres(self, row: int) -> Tensor:
+        """Centres ``(h w, 2)`` of a region's key cells as y, x in pixels of the scaled frame."""
+        region = self.regions[row]
+        y = region.y + (torch.arange(self.cells[0]) + 0.5) * self.stride_px
+        x = region.x + (torch.arange(self.cells[1]) + 0.5) * self.stride_px
+        return torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).flatten(0, 1)
+
+
+def decode_regions(
+    network: XMem, features: ImageFeatures, context: DecoderContext, batch: RegionBatch, plan: FramePlan, frame: int
+) -> Tensor:
+    """Read each object's memory and decode its region; updates sensory memory if the plan says so.
+
+    Returns
+    -------
+    Tensor
+        ``(N, h, w)`` float32, each object's probability by itself.
+    """
+    keys, selections = batch.crop(features.key).flatten(2), batch.crop(features.selection).flatten(2)
+    reads = [
+        item.bank.read(key, selection, frame=frame)
+        for item, key, selection in zip(batch.tracked, keys, selections, strict=True)
+    ]
+    readout = torch.cat(reads).unflatten(2, batch.cells)
+    hidden = batch.hidden(network.config.hidden_dim)
+    hidden = None if hidden is None else hidden.to(readout.device)
+    logits, hidden = network.decode(context.map(batch.crop), readout, hidden, update_hidden=plan.normal_update)
+    if plan.normal_update:
+        batch.keep_hidden(hidden)
+    return logits.sigmoid()
+
+
+def memorise_regions(
+    network: XMem,
+    image: Tensor,
+    features: ImageFeatures,
+    context: ValueContext,
+    batch: RegionBatch,
+    masks: Sequence[RegionMask],
+    total: Tensor,
+    plan: FramePlan,
+    frame: int,
+    permanent: set[int],
+) -> None:
+    """Encode what to remember of each object and add it to its memory.
+
+    `image` is ``(1, C, H, W)``; `masks` are the batch's, in its order; `total` ``(H, W)`` is the sum of all objects'
+    probabilities; `permanent` are the objects whose mask was given on this frame.
+    """
+    own = torch.stack([m.probability for m in masks])
+    others = (batch.crop_pixels(total[None, None])[:, 0] - own).clamp(min=0)
+    hidden = batch.hidden(network.config.hidden_dim)
+    hidden = None if hidden is None else hidden.to(image.device)
+    value, hidden = network.encode_value(
+        batch.crop_pixels(image), own, others, context.map(batch.crop), hidden, deep=plan.deep_update
+    )
+    if plan.deep_update:
+        batch.keep_hidden(hidden)
+    key, shrinkage, selection = (
+        batch.crop(t).flatten(2) for t in (features.key, features.shrinkage, features.selection)
+    )
+    for row, item in enumerate(batch.tracked):
+        item.bank.add(
+            frame,
+            key[row],
+            shrinkage[row, 0],
+            selection[row],
+            value[row : row + 1].flatten(2),
+            (item.object_id,),
+            permanent=item.object_id in permanent,
+            positions=batch.cell_centres(row),
+        )
