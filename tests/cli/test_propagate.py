@@ -3,6 +3,10 @@ from __future__ import annotations
 import csv
 import os
 import pickle
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -249,6 +253,24 @@ def test_missing_files_and_folders(files, tiny_model, capsys):
     refused(propagate(files, tiny_model, seeds="no.tif"), capsys, "no.tif does not exist", files)
     refused(propagate(files, tiny_model, output=str(files.results / "no" / "a.tif")), capsys, "make it first", files)
     refused(propagate(files, tiny_model, output=str(files.results / "a.mp4")), capsys, ".tif", files)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_from_outside_leaves_nothing(files, tiny_model, number):
+    movie = str(files.folder / "long.npy")
+    np.save(movie, np.tile(files.arrays["movie"], (400, 1, 1)))
+    seeds = str(files.folder / "seeds.npy")
+    np.save(seeds, files.arrays["seeds"][0])
+    command = ["propagate", movie, "--seeds", seeds, "--output", files.output, "--model", tiny_model, "--device", "cpu"]
+    process = subprocess.Popen([sys.executable, "-m", "napari_xmem", *command], stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not list(files.results.glob("*.partial/*")):
+        time.sleep(0.02)
+    process.send_signal(number)
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}[number], err
+    assert "Traceback" not in err
+    assert os.listdir(files.results) == []
 
 
 @pytest.mark.parametrize("shape", [(20, 27), (33, 47), (31, 100)])

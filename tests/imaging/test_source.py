@@ -3,6 +3,7 @@ from __future__ import annotations
 import dask.array as da
 import numpy as np
 import pytest
+import torch
 import zarr
 
 from napari_xmem.errors import InputError
@@ -15,7 +16,14 @@ MOVIE = RNG.integers(0, 4000, (5, 24, 30)).astype(np.uint16)
 def test_every_kind_of_array_gives_the_same_frames(tmp_path):
     np.save(tmp_path / "movie.npy", MOVIE)
     stored = zarr.create_array(str(tmp_path / "movie.zarr"), data=MOVIE, chunks=(1, 24, 30))
-    kinds = [MOVIE, np.load(tmp_path / "movie.npy", mmap_mode="r"), da.from_array(MOVIE, chunks=(1, 12, 30)), stored]
+    tensor = torch.from_numpy(MOVIE)
+    kinds = [
+        tensor,
+        MOVIE,
+        np.load(tmp_path / "movie.npy", mmap_mode="r"),
+        da.from_array(MOVIE, chunks=(1, 12, 30)),
+        stored,
+    ]
     for frames in [*kinds, list(MOVIE), FrameSource(MOVIE)]:
         source = FrameSource(frames)
         assert (len(source), source.frame_shape, source.n_channels) == (5, (24, 30), 1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import napari_xmem
 from napari_xmem.cli import benchmark, demo, evaluate, models, propagate, train
-from napari_xmem.cli.messages import collected_warnings, say_error
+from napari_xmem.cli.messages import cleaning_up_when_terminated, collected_warnings, say_error
 from napari_xmem.errors import XMemError
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else EXIT_BAD_INPUT
     try:
-        with warnings.catch_warnings(), collected_warnings(quiet=getattr(args, "quiet", False)):
+        quiet = getattr(args, "quiet", False)
+        with cleaning_up_when_terminated(), warnings.catch_warnings(), collected_warnings(quiet=quiet):
             return int(args.run(args))
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else EXIT_BAD_INPUT

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["collected_warnings", "frame_list", "progress", "say", "say_error"]
+__all__ = ["cleaning_up_when_terminated", "collected_warnings", "frame_list", "progress", "say", "say_error"]
 
 
 def say(text: str = "") -> None:
@@ -32,6 +34,23 @@ def progress(total: int, description: str, quiet: bool) -> Iterator[Any]:
 
     with tqdm(total=total, desc=description, unit="frame", disable=quiet or not sys.stderr.isatty()) as bar:
         yield bar
+
+
+@contextmanager
+def cleaning_up_when_terminated() -> Iterator[None]:
+    """Leave by an exception when asked to terminate, as cluster schedulers do, so that writers tidy up."""
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

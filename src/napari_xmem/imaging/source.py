@@ -55,7 +55,7 @@ class FrameSource:
             plan = _plan(tuple(int(n) for n in array.shape), channel_axis, min_frames)
         self._array: Any = array
         self._plan: AxisPlan = plan
-        self.dtype: np.dtype[Any] = _native(np.dtype(self._array.dtype))
+        self.dtype: np.dtype[Any] = _native(_dtype_of(array, plan))
         self._channels: tuple[int, ...] | None = _choose_channels(channels, self._plan.n_channels)
 
     def __len__(self) -> int:
@@ -152,6 +152,13 @@ def _plan(shape: tuple[int, ...], channel_axis: int | None, min_frames: int) -> 
             f"If its order of axes is another one than {axes}, reorder it."
         )
     return plan
+
+
+def _dtype_of(array: Any, plan: AxisPlan) -> np.dtype[Any]:
+    try:
+        return np.dtype(array.dtype)
+    except TypeError:  # another library's dtype, torch's for example
+        return np.asarray(array[plan.index(0)]).dtype
 
 
 def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
