@@ -31,8 +31,9 @@ import tifffile
 here = Path(__file__).parent
 viewer = napari.Viewer(title="napari-xmem demo")
 viewer.add_image(tifffile.imread(here / "movie.tif"), name="movie")
-viewer.add_labels(tifffile.imread(here / "seeds.tif"), name="seeds", visible=False)
+seeds = viewer.add_labels(tifffile.imread(here / "seeds.tif"), name="seeds", visible=False)
 viewer.add_labels(tifffile.imread(here / "labels.tif"), name="labels", opacity=0.5)
+viewer.layers.selection.active = seeds
 viewer.window.add_plugin_dock_widget("napari-xmem", "Propagate labels")
 viewer.dims.set_point(0, 0)
 napari.run()
