@@ -31,10 +31,10 @@ import tifffile
 here = Path(__file__).parent
 viewer = napari.Viewer(title="napari-xmem demo")
 viewer.add_image(tifffile.imread(here / "movie.tif"), name="movie")
-seeds = viewer.add_labels(tifffile.imread(here / "seeds.tif"), name="seeds", visible=False)
+viewer.add_labels(tifffile.imread(here / "seeds.tif"), name="seeds", visible=False)
 viewer.add_labels(tifffile.imread(here / "labels.tif"), name="labels", opacity=0.5)
-viewer.layers.selection.active = seeds
-viewer.window.add_plugin_dock_widget("napari-xmem", "Propagate labels")
+_, widget = viewer.window.add_plugin_dock_widget("napari-xmem", "Propagate labels")
+widget.image, widget.seeds = "movie", "seeds"
 viewer.dims.set_point(0, 0)
 napari.run()
 '''
