@@ -80,18 +80,33 @@ class Canvas:
         long_px, short_px : float
             Half sides of the box around the body in its own axes; `short_px` None: as `long_px`, at any angle.
         """
-        c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
         reach_y = reach_x = long_px
         if short_px is not None:
-            reach_y = float(abs(s) * long_px + abs(c) * short_px)
-            reach_x = float(abs(c) * long_px + abs(s) * short_px)
-        y0, y1 = max(int(y - reach_y), 0), min(int(y + reach_y) + 2, self.shape[0])
-        x0, x1 = max(int(x - reach_x), 0), min(int(x + reach_x) + 2, self.shape[1])
+            c, s = abs(np.cos(angle)), abs(np.sin(angle))
+            reach_y, reach_x = s * long_px + c * short_px, c * long_px + s * short_px
+        return self.patch_between(y, x, angle, (-reach_y, reach_y), (-reach_x, reach_x))
+
+    def patch_between(
+        self, y: float, x: float, angle: float, dy: tuple[float, float], dx: tuple[float, float]
+    ) -> Patch | None:
+        """Return the patch of a body whose box is given.
+
+        Parameters
+        ----------
+        y, x, angle : float
+            As in `patch`.
+        dy, dx : tuple of float
+            Lowest and highest row and column of the box, relative to the centre, in pixels.
+        """
+        y0, y1 = max(int(y + dy[0]), 0), min(int(y + dy[1]) + 2, self.shape[0])
+        x0, x1 = max(int(x + dx[0]), 0), min(int(x + dx[1]) + 2, self.shape[1])
         if y1 <= y0 or x1 <= x0:
             return None
-        dy = np.arange(y0, y1, dtype=np.float32)[:, None] - np.float32(y)
-        dx = np.arange(x0, x1, dtype=np.float32)[None] - np.float32(x)
-        return Patch((slice(y0, y1), slice(x0, x1)), dx * c + dy * s, dy * c - dx * s, int(y) - y0, int(x) - x0)
+        c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+        rows = np.arange(y0, y1, dtype=np.float32)[:, None] - np.float32(y)
+        columns = np.arange(x0, x1, dtype=np.float32)[None] - np.float32(x)
+        window = (slice(y0, y1), slice(x0, x1))
+        return Patch(window, columns * c + rows * s, rows * c - columns * s, int(y) - y0, int(x) - x0)
 
     def claim(self, patch: Patch, depth: F32, body: int, *, over: bool = False) -> NDArray[np.bool_]:
         """Let a body compete for the pixels of its patch.

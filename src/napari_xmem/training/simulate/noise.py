@@ -128,9 +128,7 @@ def blur(stack: F32, sigma_px: float) -> F32:
         return ndimage.gaussian_filter(stack, sigma, truncate=2.8, mode="nearest")
     tenths = round(sigma_px * 10)
     (up_y, down_y), (up_x, down_x) = (_decimated_blur(n, tenths) for n in stack.shape[-2:])
-    coarse: F32 = down_y @ stack @ down_x.T
-    wide: F32 = up_y @ coarse @ up_x.T
-    return wide
+    return (up_y @ (down_y @ stack @ down_x.T) @ up_x.T).astype(np.float32, copy=False)
 
 
 def walk(rng: np.random.Generator, frames: int, size: tuple[int, ...], memory: float) -> F32:

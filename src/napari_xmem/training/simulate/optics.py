@@ -40,12 +40,12 @@ def phase_contrast(phase: F32, *, halo_px: float, halo: float, psf_px: float, ga
     Zernike 1942; with a quarter-wave plate the intensity is ``1 + 2 (1 - cos p - sin p)``.
     """
     phase = blur(phase, psf_px)
-    lifted = phase - np.float32(halo) * blur(phase, halo_px)
+    lifted = phase - np.float32(halo) * blur(np.minimum(phase, np.float32(0.9)), halo_px)
     np.minimum(lifted, np.float32(3.7), out=lifted)
     light = np.float32(1) - np.cos(lifted) - np.sin(lifted)
     light *= np.float32(0.5 * gain)
     light += np.float32(0.5)
-    return np.minimum(light, np.float32(1.0) + np.float32(0.15) * light)
+    return np.minimum(light, np.float32(0.8) + np.float32(0.25) * light)
 
 
 def dic(phase: F32, *, direction: float, psf_px: float, gain: float, halo: float = 0.0) -> F32:

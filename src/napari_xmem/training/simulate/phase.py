@@ -26,7 +26,7 @@ def phase_cells(
     rng: np.random.Generator, *, frames: int, size_px: tuple[int, int], n_objects: int | None, diameter_px: float | None
 ) -> SimulatedMovie:
     """Simulate spread cells in phase contrast, sparse to crowded (parameters as in `simulate`)."""
-    world = make_world(rng, frames, size_px, n_objects, diameter_px, density=(0.15, 0.75), smallest_px=30)
+    world = make_world(rng, frames, size_px, n_objects, diameter_px, density=(0.15, 0.7), smallest_px=30)
     habits, look = draw_spread_habits(rng), draw_surface_look(rng)
     clumping = rng.uniform(0.2, 0.7) if rng.random() < 0.4 else 0.0
     cells = SpreadCells.start(rng, world.place(rng, clumping), world.diameter_px, habits)
@@ -35,7 +35,7 @@ def phase_cells(
     light = phase_contrast(
         phase,
         halo_px=rng.uniform(0.03, 0.18) * world.diameter_px + 1.5,
-        halo=rng.uniform(0.5, 1.0),
+        halo=rng.uniform(0.5, 1.5),
         psf_px=rng.uniform(0.5, 1.1),
         gain=rng.uniform(0.8, 1.8),
     )

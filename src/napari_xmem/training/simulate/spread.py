@@ -86,7 +86,7 @@ def draw_spread_habits(rng: np.random.Generator) -> SpreadHabits:
         arms=rng.uniform(0, 2.0),
         step=rng.uniform(0.1, 0.35) if coarse else float(np.exp(rng.uniform(np.log(0.01), np.log(0.12)))),
         spin=rng.uniform(0.02, 0.2),
-        round_share=rng.uniform(0, 0.15) if rng.random() < 0.9 else rng.uniform(0.3, 0.9),
+        round_share=rng.uniform(0, 0.1) if rng.random() < 0.92 else rng.uniform(0.3, 0.9),
         division=rng.uniform(0, 0.02),
         mitosis=int(rng.integers(2, 6)),
         rounding=rng.uniform(0, 0.02),

@@ -142,10 +142,12 @@ def tessellate(
 def _fill(canvas: Canvas, tissue: Tissue, t: int, world: World, warp_y: F32, warp_x: F32) -> None:
     position = tissue.position[t] - world.stage[t]
     radius = tissue.radius[t]
-    reach = 1.5 * radius * np.exp(tissue.stretch / 2) + 0.25 * world.diameter_px
+    margin = 0.2 * world.diameter_px
+    reach = 1.4 * radius * np.exp(tissue.stretch / 2) + margin
+    across = 1.4 * radius * np.exp(-tissue.stretch / 2) + margin
     inside = ((position > -reach[:, None]) & (position < np.asarray(world.size_px) + reach[:, None])).all(1)
     for i in np.flatnonzero(inside).tolist():
-        patch = canvas.patch(position[i, 0], position[i, 1], tissue.angle[t, i], float(reach[i]))
+        patch = canvas.patch(position[i, 0], position[i, 1], tissue.angle[t, i], float(reach[i]), float(across[i]))
         if patch is None:
             continue
         c, s = np.float32(np.cos(tissue.angle[t, i])), np.float32(np.sin(tissue.angle[t, i]))
