@@ -94,6 +94,7 @@ def test_dry_run_checks_and_writes_nothing(files, tiny_model, capsys):
     assert propagate(files, tiny_model, "--dry-run") == 0
     out = capsys.readouterr().out
     assert "5 frames of 48 x 64 px" in out and "2 objects on frames 0" in out and "nothing was written" in out
+    assert "local: " in out and "per frame" in out
     assert os.listdir(files.results) == []
     refused(propagate(files, "no.pth", "--dry-run"), capsys, "no.pth", files)
 

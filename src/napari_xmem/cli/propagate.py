@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"seeds lie on frames {frame_list(seeds)}, all outside frames {start} to {stop - 1}.")
     dtype = label_dtype(max(int(frame.max()) for frame in seeds.values()))
     if args.dry_run:
-        return _report_plan(args, movie, source, seeds, dtype)
+        return _report_plan(args, movie, source, seeds, dtype, memory)
     return _propagate(args, movie, source, seeds, dtype, memory, (start, stop))
 
 
@@ -95,11 +95,7 @@ def _propagate(
 
     began = time.monotonic()
     start, stop = frame_range
-    results = iter_propagate(
-        source, seeds, model=args.model, memory=memory, device=args.device, scope=args.scope,
-        direction=args.direction, start=args.start, stop=args.stop, diameter_px=args.diameter_px,
-        max_displacement_px=args.max_displacement_px,
-    )  # fmt: skip
+    results = iter_propagate(source, seeds, model=args.model, memory=memory, **_options(args))
     lost: set[int] = set()
     with ExitStack() as stack:
         writer = stack.enter_context(
@@ -131,6 +127,12 @@ def _propagate(
     return 0
 
 
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that `iter_propagate` and `forecast` share."""
+    names = ("device", "scope", "direction", "start", "stop", "diameter_px", "max_displacement_px")
+    return {name: getattr(args, name) for name in names}
+
+
 def _check_outputs(args: argparse.Namespace) -> None:
     from napari_xmem.io import check_output
 
@@ -160,22 +162,30 @@ def _seed_frame(args: argparse.Namespace, start: int, stop: int) -> int:
 
 
 def _report_plan(
-    args: argparse.Namespace, movie: Movie, source: FrameSource, seeds: dict[int, NDArray[np.int64]], dtype: Any
+    args: argparse.Namespace,
+    movie: Movie,
+    source: FrameSource,
+    seeds: dict[int, NDArray[np.int64]],
+    dtype: Any,
+    memory: Any,
 ) -> int:
+    from napari_xmem.engine import forecast
     from napari_xmem.imaging import median_diameter_px
     from napari_xmem.model import load_model
 
     network = load_model(args.model, device=args.device)
-    ids = {int(i) for frame in seeds.values() for i in _ids(frame)}
+    expected = forecast(source, seeds, model=network, memory=memory, **_options(args))
     diameter = median_diameter_px(next(iter(seeds.values())))
     rows, columns = source.frame_shape
     say(
         f"movie   {movie.path}: {len(source)} frames of {rows} x {columns} px, {source.n_channels} channel(s), "
         f"{source.dtype}"
     )
-    say(f"seeds   {len(ids)} objects on frames {frame_list(seeds)}, median diameter {diameter:.0f} px")
-    say(f"model   {network.config.name}, on {next(network.parameters()).device}")
+    say(f"seeds   {expected.n_objects} objects on frames {frame_list(seeds)}, median diameter {diameter:.0f} px")
+    say(f"model   {network.config.name}, on {expected.device}")
+    say(f"scope   {expected.reason}")
     say(f"output  {args.output}: {(len(source), rows, columns)} {dtype.__name__}")
+    say(f"cost    {expected.describe()}")
     say("dry run: nothing was written")
     return 0
 

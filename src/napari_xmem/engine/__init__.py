@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+from napari_xmem.engine.forecast import Forecast, forecast, forecast_run
 from napari_xmem.engine.propagate import iter_propagate, iter_run, propagate
 from napari_xmem.engine.propagator import Propagator
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores
 from napari_xmem.engine.run import Run, prepare_run
 
 __all__ = [
+    "Forecast",
     "FrameResult",
     "PropagationResult",
     "Propagator",
     "Run",
     "Scores",
+    "forecast",
+    "forecast_run",
     "iter_propagate",
     "iter_run",
     "prepare_run",

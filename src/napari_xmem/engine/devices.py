@@ -1,0 +1,64 @@
+"""What a device offers: free memory, and a clock that waits for it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import psutil
+import torch
+
+__all__ = ["clock", "free_bytes", "peak_resident_bytes"]
+
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_CGROUP_USED = Path("/sys/fs/cgroup/memory.current")
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return the bytes a device has free; for a CPU the host's, within the limit of its container."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(free + cached)
+    free = int(psutil.virtual_memory().available)
+    if device.type == "mps":
+        limit = int(torch.mps.recommended_max_memory())
+        return min(free, limit - int(torch.mps.driver_allocated_memory()))
+    return min(free, _container_free())
+
+
+def _container_free() -> int:
+    """Bytes left below the limit of a Linux container; endless where there is none."""
+    endless = 1 << 62
+    try:
+        limit = _CGROUP_LIMIT.read_text().strip()
+        return endless if limit == "max" else max(0, int(limit) - int(_CGROUP_USED.read_text()))
+    except (OSError, ValueError):
+        return endless
+
+
+def clock(device: torch.device) -> float:
+    """Return a time in seconds, after everything asked of `device` is done.
+
+    On a CPU it is this thread's own time: what a computation takes where nothing else runs, on however many threads.
+    """
+    if device.type == "cpu":
+        return time.thread_time()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    else:
+        torch.mps.synchronize()
+    return time.perf_counter()
+
+
+def peak_resident_bytes() -> int:
+    """Return the largest resident memory of this process so far; today's where the system does not keep it."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        info = psutil.Process().memory_info()
+        return int(getattr(info, "peak_wset", info.rss))
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)

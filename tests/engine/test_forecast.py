@@ -1,0 +1,87 @@
+"""The forecast before a run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import napari_xmem as nx
+from engine.simple_movies import disc_movie, tiny_network
+from napari_xmem.engine.forecast import elements_per_object
+from napari_xmem.engine.probe import LiveBytes
+from napari_xmem.errors import SeedError
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_forecast_grows_with_the_work(scope):
+    network = tiny_network()
+    few, many = (
+        nx.forecast(frames, {0: labels[0]}, model=network, scope=scope, diameter_px=16)
+        for frames, labels in (disc_movie(2, 6), disc_movie(24, 6, (192, 256)))
+    )
+    assert few.n_objects == 2 and many.n_objects == 24 and many.n_frames == 6
+    assert many.scope == scope and scope in many.reason
+    assert 0 < few.seconds_per_frame < many.seconds_per_frame < 60
+    assert few.peak_bytes < many.peak_bytes and few.memory_bank_bytes < many.memory_bank_bytes
+    assert many.seconds == pytest.approx(6 * many.seconds_per_frame)
+    assert "per frame" in many.describe() and many.fits
+
+
+def test_forecast_changes_nothing_and_reads_only_a_few_frames():
+    frames, labels = disc_movie(3, 200, (48, 64))
+
+    class Counting:
+        shape, dtype, ndim = frames.shape, frames.dtype, 3
+        read = 0
+
+        def __getitem__(self, index):
+            Counting.read += 1
+            return frames[index]
+
+    nx.forecast(Counting(), {0: labels[0]}, model=tiny_network())
+    assert Counting.read <= 25
+
+
+def test_forecast_refuses_what_propagate_refuses():
+    frames, labels = disc_movie()
+    with pytest.raises(SeedError):
+        nx.forecast(frames, {0: np.zeros_like(labels[0])}, model=tiny_network())
+    with pytest.raises(TypeError, match="forecast"):
+        nx.forecast(frames, {0: labels[0]}, model=tiny_network(), speed=3)
+
+
+def test_element_forecast_is_what_a_bank_holds():
+    config = nx.MemoryConfig(
+        memory_interval_frames=2, working_min_frames=2, working_max_frames=4, num_prototypes=5,
+        long_term_max_elements=12, permanent_seeds=False,
+    )  # fmt: skip
+    bank = nx_bank(config)
+    held = []
+    for t in range(40):
+        if t % 2 == 0:
+            bank.add(t, torch.rand(8, 6), torch.ones(6), torch.rand(8, 6), torch.rand(1, 8, 6), (1,))
+        held.append(bank.sizes.total)
+    mean, most = elements_per_object(config, 40, 6)
+    assert max(held) <= most <= max(held) + 6  # at the moment of an add, before consolidation
+    assert mean == pytest.approx(np.mean(held), rel=0.15)
+
+
+def nx_bank(config):
+    from napari_xmem.memory import MemoryBank
+
+    return MemoryBank(config, key_dim=8, value_dim=8)
+
+
+def test_live_bytes_counts_what_is_alive_at_a_time():
+    with LiveBytes() as counter:
+        a = torch.zeros(1000)
+        b = a + 1
+        view = b[:10]
+        del a
+        c = b * 2
+        del b
+        assert counter.live == 8000 and counter.peak == 8000
+        del view
+        assert counter.live == 4000
+    assert counter.peak == 8000 and len(c) == 1000
