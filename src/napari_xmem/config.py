@@ -354,6 +354,9 @@ class TrainingConfig:
         Decay of the weight average that is shipped.
     freeze_norm : bool
         Use the running statistics of batch normalisation instead of the batch's.
+    others_compete : bool
+        Let the true masks of known neighbours compete with the prediction. False: neighbours are only told to the value
+        encoder, and the object has to be told from them by itself.
     """
 
     steps: int = 10_000
@@ -368,6 +371,7 @@ class TrainingConfig:
     warmup_steps: int = 0
     ema: float = 0.998
     freeze_norm: bool = False
+    others_compete: bool = False
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "region_px", "learning_rate"):

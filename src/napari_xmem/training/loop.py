@@ -176,4 +176,6 @@ def _draw_schedule(stage: TrainingConfig, network: XMem, batch: Batch, random: t
     drawn = torch.rand(length, generator=random) < 0.5
     memory = tuple(bool(t == 0 or every or drawn[t]) for t in range(length))
     known = torch.rand(count, generator=random) < 0.65
-    return Schedule((corner[0] * stride, corner[1] * stride), stage.region_px, memory, known.to(batch.image.device))
+    known = known.to(batch.image.device)
+    offset = (corner[0] * stride, corner[1] * stride)
+    return Schedule(offset, stage.region_px, memory, known, others_compete=stage.others_compete)

@@ -88,9 +88,14 @@ RECIPES: dict[str, Recipe] = {
         "cells-small",
         _CELLS_SMALL,
         (
-            TrainingConfig(steps=800, batch=8, clip_frames=3, region_px=96, warmup_steps=150),
-            TrainingConfig(steps=2400, batch=8, clip_frames=5, region_px=128),
-            TrainingConfig(steps=1100, batch=6, clip_frames=7, region_px=128, learning_rate_end=2e-5, freeze_norm=True),
+            TrainingConfig(
+                steps=650, batch=8, clip_frames=3, region_px=96, warmup_steps=150, others_compete=True
+            ),
+            TrainingConfig(steps=376, batch=8, clip_frames=4, region_px=128, others_compete=True),
+            TrainingConfig(steps=1300, batch=8, clip_frames=4, region_px=128),
+            TrainingConfig(
+                steps=700, batch=6, clip_frames=6, region_px=128, learning_rate_end=2e-5, freeze_norm=True
+            ),
         ),
     ),
     "tiny": Recipe("tiny", _TINY, (TrainingConfig(steps=20, batch=2, clip_frames=3, region_px=64, ema=0.9),)),

@@ -43,6 +43,8 @@ class Schedule:
         ``(B,)`` bool: whether the other objects are tracked too.
     top_k : int or None
         Memory elements that may answer one query.
+    others_compete : bool
+        Whether the others' true masks compete with the prediction, or are only told to the value encoder.
     """
 
     offset_px: tuple[int, int]
@@ -50,6 +52,7 @@ class Schedule:
     memory_frames: tuple[bool, ...]
     others_known: Tensor
     top_k: int | None = None
+    others_compete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def roll_out(network: XMem, batch: Batch, schedule: Schedule, seeds: Tensor | No
                 decoder_context.map(partial(crop, t=t)), readout, hidden, update_hidden=not memory_frame
             )
             own = logits.sigmoid()
-            mask = _aggregate(own, others)
+            mask = _aggregate(own, others * float(schedule.others_compete))
             independent.append(own)
             aggregated.append(mask)
         if memory_frame and t < length - 1:
