@@ -40,7 +40,7 @@ assert not {{"napari", "qtpy", "magicgui", "superqt"}} & set(sys.modules)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", sorted(set(napari_xmem.__all__) - {"forecast"}))
+@pytest.mark.parametrize("name", napari_xmem.__all__)
 def test_every_public_name_is_there(name):
     assert getattr(napari_xmem, name) is not None
     assert name in dir(napari_xmem)
