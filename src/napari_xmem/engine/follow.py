@@ -14,9 +14,11 @@ from napari_xmem.engine.global_scope import GlobalScope
 from napari_xmem.engine.local_scope import LocalScope
 from napari_xmem.engine.resample import resample
 from napari_xmem.imaging import object_boxes
-from napari_xmem.memory import MemorySnapshot, merge_snapshots
+from napari_xmem.memory import MemoryBank, MemorySnapshot, merge_snapshots
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from napari_xmem.config import MemoryConfig
@@ -33,10 +35,29 @@ class Follower(Protocol):
     def object_ids(self) -> tuple[int, ...]:
         """Known objects, in order of first appearance."""
 
+    @property
+    def banks(self) -> tuple[MemoryBank, ...]:
+        """The memories: one for all objects, or one for each in the order of `object_ids`."""
+
     def advance(
-        self, frame: NDArray[Any], index: int, seeds: NDArray[Any] | None = None, *, last: bool = False
+        self,
+        frame: NDArray[Any],
+        index: int,
+        seeds: NDArray[Any] | None = None,
+        *,
+        last: bool = False,
+        absent: Collection[int] = (),
     ) -> FrameLabels:
-        """Advance one frame ``(Y, X[, C])`` of the movie, with the labels painted on it, if any."""
+        """Advance one frame ``(Y, X[, C])`` of the movie, with the labels painted on it, if any.
+
+        `absent` are objects known to be nowhere on a painted frame.
+        """
+
+    def reconfigure(self, memory: MemoryConfig) -> None:
+        """Go on with other memory settings from the next frame on."""
+
+    def query(self, frame: NDArray[Any], index: int, y: float, x: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return key and selection ``(Ck, 1)`` with which the place y, x of a frame asks memory."""
 
     def snapshot(self, index: int) -> MemorySnapshot | None:
         """Return the state of memory after frame `index`."""
@@ -64,8 +85,27 @@ class GlobalFollower:
         """Known objects, in order of first appearance."""
         return self.scope.object_ids
 
+    @property
+    def banks(self) -> tuple[MemoryBank, ...]:
+        """The one memory of all objects."""
+        return (self.scope.bank,)
+
+    def reconfigure(self, memory: MemoryConfig) -> None:
+        """Go on with other memory settings from the next frame on."""
+        _reconfigure(self.scope, self.banks, memory)
+
+    def query(self, frame: NDArray[Any], index: int, y: float, x: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what a place asks memory; see `Follower`."""
+        return _query(self.scope.network, self.prepare, self.prepare(frame, index), y, x)
+
     def advance(
-        self, frame: NDArray[Any], index: int, seeds: NDArray[Any] | None = None, *, last: bool = False
+        self,
+        frame: NDArray[Any],
+        index: int,
+        seeds: NDArray[Any] | None = None,
+        *,
+        last: bool = False,
+        absent: Collection[int] = (),
     ) -> FrameLabels:
         """Advance one frame; see `Follower`."""
         geometry = self.prepare.geometry
@@ -73,6 +113,7 @@ class GlobalFollower:
         masks, ids = None, None
         if seeds is not None:
             ids = [int(i) for i in np.unique(seeds) if i > 0]
+            ids += [i for i in self.object_ids if i in absent and i not in ids]
             stacked = torch.stack([torch.from_numpy(seeds == i).float() for i in ids])
             masks = torch.zeros(len(ids), *geometry.padded_shape)
             height, width = geometry.scaled_shape
@@ -126,8 +167,27 @@ class LocalFollower:
         """Known objects, in order of first appearance."""
         return self.scope.object_ids
 
+    @property
+    def banks(self) -> tuple[MemoryBank, ...]:
+        """The memory of each object."""
+        return tuple(tracked.bank for tracked in self.scope.objects.values())
+
+    def reconfigure(self, memory: MemoryConfig) -> None:
+        """Go on with other memory settings from the next frame on."""
+        _reconfigure(self.scope, self.banks, memory)
+
+    def query(self, frame: NDArray[Any], index: int, y: float, x: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what a place asks memory; see `Follower`."""
+        return _query(self.scope.network, self.prepare, self.prepare(frame, index), y, x)
+
     def advance(
-        self, frame: NDArray[Any], index: int, seeds: NDArray[Any] | None = None, *, last: bool = False
+        self,
+        frame: NDArray[Any],
+        index: int,
+        seeds: NDArray[Any] | None = None,
+        *,
+        last: bool = False,
+        absent: Collection[int] = (),
     ) -> FrameLabels:
         """Advance one frame; see `Follower`."""
         geometry = self.prepare.geometry
@@ -136,8 +196,16 @@ class LocalFollower:
         drift = (0.0, 0.0) if self._before is None else estimate_drift(self._before, grey)
         self._before = grey
         patches = [] if seeds is None else self._seed_masks(seeds)
+        painted = {patch.object_id for patch in patches}
+        patches += [self._blank(i) for i in self.object_ids if i in absent and i not in painted]
         masks = self.scope.advance(image, patches, last=last, frame=index, drift_px=drift)
         return compose_labels(masks, geometry.shape, geometry.scale)
+
+    def _blank(self, object_id: int) -> RegionMask:
+        """Return an empty mask where an object was looked for: what lies there is not the object."""
+        tracked = self.scope.objects[object_id]
+        region = self.scope.region_for(tracked.centre_px, tracked.extent_px, self.prepare.geometry.padded_shape)
+        return RegionMask(object_id, region, torch.zeros(region.shape))
 
     def _seed_masks(self, seeds: NDArray[Any]) -> list[RegionMask]:
         """Cut each painted object out and bring it to the scaled frame."""
@@ -160,10 +228,13 @@ class LocalFollower:
         return merge_snapshots(banks) if banks else None
 
 
-def keep_seeds(found: FrameLabels, ids: tuple[int, ...], seeds: NDArray[Any]) -> FrameLabels:
-    """Make a seeded frame show exactly what was painted: seeds win, and are certain."""
+def keep_seeds(
+    found: FrameLabels, ids: tuple[int, ...], seeds: NDArray[Any], absent: Collection[int] = ()
+) -> FrameLabels:
+    """Make a seeded frame show exactly what was painted: seeds win, and are certain; `absent` objects are nowhere."""
     labels = found.labels.copy()
     seeded = {int(i) for i in np.unique(seeds) if i > 0}
+    labels[np.isin(labels, list(absent))] = 0
     labels[np.isin(labels, list(seeded))] = 0
     labels = np.where(seeds > 0, seeds, labels)
     area, confidence = found.area_px.copy(), found.confidence.copy()
@@ -172,6 +243,24 @@ def keep_seeds(found: FrameLabels, ids: tuple[int, ...], seeds: NDArray[Any]) ->
         area[row] = counts.get(object_id, 0)
         confidence[row] = 1.0 if object_id in seeded else confidence[row] * (area[row] > 0)
     return FrameLabels(labels, area, confidence)
+
+
+def _reconfigure(scope: GlobalScope | LocalScope, banks: tuple[MemoryBank, ...], memory: MemoryConfig) -> None:
+    for bank in banks:
+        bank.reconfigure(memory)
+    scope.memory = scope.schedule.config = memory
+
+
+@torch.inference_mode()
+def _query(
+    network: XMem, prepare: NetworkInput, image: torch.Tensor, y: float, x: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    features = network.encode_key(image.to(network.device, torch.float32)[None])
+    rows, columns = features.key.shape[-2:]
+    step = network.config.stride_px / prepare.geometry.scale
+    row = min(max(int((y + 0.5) / step), 0), rows - 1)
+    column = min(max(int((x + 0.5) / step), 0), columns - 1)
+    return features.key[0, :, row, column, None], features.selection[0, :, row, column, None]
 
 
 def _resize(tensor: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:

@@ -11,6 +11,7 @@ import torch
 
 from napari_xmem.config import Direction, MemoryConfig, PropagationConfig, Scope
 from napari_xmem.engine.follow import keep_seeds
+from napari_xmem.engine.provenance import Explainer
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores
 from napari_xmem.engine.run import Run, prepare_run
 from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError
@@ -18,12 +19,14 @@ from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_xmem.engine.follow import Follower
     from napari_xmem.engine.passes import Pass
     from napari_xmem.model import XMem
 
 __all__ = ["iter_propagate", "iter_run", "propagate"]
 
 Progress = Callable[[int, int], None]
+Watch = Callable[["Follower", int], None]
 
 
 def iter_propagate(
@@ -126,14 +129,19 @@ def propagate(frames: Any, seeds: Any, **options: Any) -> PropagationResult:
         labels[result.frame] = result.labels
         results.append(result)
     memory = tuple(r.memory for r in results if r.memory is not None)
-    return PropagationResult(labels, Scores.collect(results), memory, run.scope, run.scope_reason, run.recipe)
+    scores = Scores.collect(results)
+    return PropagationResult(labels, scores, memory, run.scope, run.scope_reason, run.recipe, Explainer(run))
 
 
-def iter_run(run: Run, progress: Progress | None = None) -> Iterator[FrameResult]:
-    """Do the frames of a prepared run; see `iter_propagate`."""
+def iter_run(run: Run, progress: Progress | None = None, watch: Watch | None = None) -> Iterator[FrameResult]:
+    """Do the frames of a prepared run; see `iter_propagate`.
+
+    `watch` is called with the follower and the frame after every frame, also those that are not given out; between
+    results memory may be looked at and changed.
+    """
     done, held = 0, _Held()
     for part in run.passes:
-        for result in _guarded(_iter_pass(run, part, held)):
+        for result in _guarded(_iter_pass(run, part, held, watch)):
             done += 1
             if progress:
                 progress(done, run.n_results)
@@ -175,16 +183,19 @@ class _Held:
         )
 
 
-def _iter_pass(run: Run, part: Pass, held: _Held) -> Iterator[FrameResult]:
+def _iter_pass(run: Run, part: Pass, held: _Held, watch: Watch | None) -> Iterator[FrameResult]:
     follower = run.new_follower()
     for position, frame in enumerate(part.frames):
         begun = time.perf_counter()
         seeds = run.seeds.get(frame)
         last = position == len(part.frames) - 1
-        found = follower.advance(run.source.read(frame), frame, seeds, last=last)
+        absent = run.absent.get(frame, ())
+        found = follower.advance(run.source.read(frame), frame, seeds, last=last, absent=absent)
         ids = follower.object_ids
         if seeds is not None:
-            found = keep_seeds(found, ids, seeds)
+            found = keep_seeds(found, ids, seeds, absent)
+        if watch:
+            watch(follower, frame)
         if frame in part.held:
             held.put(frame, found, ids, run.known_by(frame))
         if position < part.report_from:

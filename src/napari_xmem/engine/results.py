@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_xmem.errors import InputError
+from napari_xmem.imaging import label_at
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_xmem.engine.provenance import Explainer, Explanation
     from napari_xmem.memory import MemorySnapshot
 
 __all__ = ["FrameResult", "PropagationResult", "Scores"]
@@ -104,6 +108,8 @@ class PropagationResult:
         The scope used ("local" or "global") and why.
     recipe : dict
         All settings of the run, enough to repeat it.
+    explainer : Explainer or None
+        Answers `explain`; keeps the movie and the network alive.
     """
 
     labels: NDArray[Any]
@@ -112,3 +118,35 @@ class PropagationResult:
     scope: str = "global"
     scope_reason: str = ""
     recipe: dict[str, Any] = field(default_factory=dict)
+    explainer: Explainer | None = field(default=None, repr=False)
+
+    def explain(self, frame: int, y: float, x: float, object_id: int | None = None) -> Explanation:
+        """Say which memory elements voted for the label at a pixel.
+
+        The state that memory had when the frame was asked for is made anew by running up to that frame, once per frame
+        asked for; a `napari_xmem.session.TrackingSession` keeps these states while it runs and answers at once.
+
+        Parameters
+        ----------
+        frame : int
+            Frame of the movie.
+        y, x : float
+            Row and column in pixels.
+        object_id : int, optional
+            Ask for this object; None: the one at this pixel.
+
+        Returns
+        -------
+        Explanation
+            Frame, place, store and weight of every element that voted, largest weight first.
+
+        Raises
+        ------
+        InputError
+            If the pixel lies outside the movie or the run, there is no object, or this result cannot be explained.
+        """
+        if self.explainer is None:
+            raise InputError("This result was not made by propagate() or a session, so it cannot be explained.")
+        if object_id is None and 0 <= frame < len(self.labels):
+            object_id = label_at(self.labels[frame], y, x)
+        return self.explainer.explain(frame, y, x, object_id)

@@ -57,6 +57,10 @@ class Run:
         Turns frames into network input.
     dtype : numpy dtype
         Type of the labels.
+    recipe : dict
+        All settings, enough to repeat the run.
+    absent : dict
+        Seeded frame to objects known to be nowhere on it.
     """
 
     source: FrameSource
@@ -69,6 +73,7 @@ class Run:
     prepare: NetworkInput
     dtype: Any
     recipe: dict[str, Any] = field(default_factory=dict)
+    absent: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def n_results(self) -> int:

@@ -6,6 +6,7 @@ from napari_xmem.imaging.axes import AxisPlan
 from napari_xmem.imaging.contrast import local_contrast, luminance
 from napari_xmem.imaging.labels import (
     MAX_ID,
+    label_at,
     label_dtype,
     labels_to_masks,
     median_diameter_px,
@@ -26,6 +27,7 @@ __all__ = [
     "NonFinitePixelsWarning",
     "Padding",
     "check_labels",
+    "label_at",
     "label_dtype",
     "labels_to_masks",
     "local_contrast",

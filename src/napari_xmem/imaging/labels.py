@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.errors import SeedError
+from napari_xmem.errors import InputError, SeedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_ID",
+    "label_at",
     "label_dtype",
     "labels_to_masks",
     "median_diameter_px",
@@ -106,3 +107,11 @@ def labels_to_masks(labels: NDArray[Any], ids: Sequence[int]) -> NDArray[np.bool
     """Return one mask per id: labels (Y, X) to bool (len(ids), Y, X)."""
     wanted = np.asarray(ids, np.int64).reshape(-1, *(1,) * np.ndim(labels))
     return np.asarray(labels)[None] == wanted
+
+
+def label_at(labels: NDArray[Any], y: float, x: float) -> int:
+    """Return the label of a label image (Y, X) at row `y`, column `x`; `InputError` outside of it."""
+    row, column = round(y), round(x)
+    if not (0 <= row < labels.shape[0] and 0 <= column < labels.shape[1]):
+        raise InputError(f"y {y:g}, x {x:g} lies outside the frame of {labels.shape[0]} x {labels.shape[1]} pixels.")
+    return int(labels[row, column])

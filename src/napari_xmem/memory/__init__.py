@@ -8,6 +8,7 @@ from __future__ import annotations
 from napari_xmem.memory.affinity import read_dense
 from napari_xmem.memory.bank import MemoryBank
 from napari_xmem.memory.eviction import EVICTIONS
+from napari_xmem.memory.index import HeldFrame, MemoryIndex
 from napari_xmem.memory.potentiation import POTENTIATIONS
 from napari_xmem.memory.recall import MemoryVote
 from napari_xmem.memory.selection import SELECTIONS
@@ -27,8 +28,10 @@ __all__ = [
     "EVICTIONS",
     "POTENTIATIONS",
     "SELECTIONS",
+    "HeldFrame",
     "MemoryBank",
     "MemoryEvent",
+    "MemoryIndex",
     "MemorySizes",
     "MemorySnapshot",
     "MemoryTotals",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from napari_xmem.errors import MemoryBankError
 from napari_xmem.memory import edits
+from napari_xmem.memory.index import HeldFrame, MemoryIndex, held_frames
 from napari_xmem.memory.limits import Policies, enforce_limits
 from napari_xmem.memory.portable import load_state, save_state
 from napari_xmem.memory.recall import MemoryVote, explain, give_feedback, recall
@@ -63,6 +65,11 @@ class MemoryBank:
     def sizes(self) -> MemorySizes:
         """Elements per store. In paper mode ``working`` counts the first frame too, as the official code does."""
         return self._state.sizes
+
+    @property
+    def version(self) -> int:
+        """A number that differs after every change of what is held."""
+        return self._state.version
 
     @property
     def n_bytes(self) -> int:
@@ -241,13 +248,27 @@ class MemoryBank:
         """
         if not self._history:
             raise MemoryBankError("There is no change of memory left to undo.")
-        self._state = self._history.pop()
+        self._state = replace(self._history.pop(), config=self._state.config)
         self._state.log("undone", 0, 0, "the last change was taken back")
 
     def _edit(self, change: Callable[[], None]) -> None:
         before = self._state.freeze()
         change()
         self._history = [*self._history, before][-UNDO_STEPS:]
+
+    def reconfigure(self, config: MemoryConfig) -> None:
+        """Go on with other limits and policies, from the next frame on; a wrong policy name raises `ConfigError`."""
+        self._policies = Policies.of(config)
+        self._state.config = config
+        self._state.refresh()
+
+    def held_frames(self) -> tuple[HeldFrame, ...]:
+        """List what each frame of the movie left in each store, by frame."""
+        return held_frames(self._state)
+
+    def index(self) -> MemoryIndex:
+        """Return who would answer which query as memory is now, without the answers; see `MemoryIndex`."""
+        return MemoryIndex(self._state)
 
     def snapshot(self, frame: int) -> MemorySnapshot:
         """Describe memory after a frame; its events are those since the snapshot before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_EVENTS", "BankState", "Group", "check_frame"]
 
+_VERSIONS = itertools.count(1)
 #: Events kept when nobody asks for snapshots.
 MAX_EVENTS = 256
 
@@ -70,6 +72,8 @@ class BankState:
         Memorised frames that working memory holds, oldest first.
     anchored : bool
         The first of them is the first memorised frame of a bank without permanent seeds: it never goes.
+    version : int
+        Differs after every change of the table, across all banks of this process.
     pending : tuple of SparseAffinity
         Who answered the last read, for feedback; empty after any change of the table.
     pending_query : Tensor or None
@@ -88,6 +92,7 @@ class BankState:
     sizes: MemorySizes = field(default_factory=MemorySizes)
     working_blocks: tuple[int, ...] = ()
     anchored: bool = False
+    version: int = 0
     pending: tuple[SparseAffinity, ...] = ()
     pending_query: Tensor | None = None
     _groups: dict[tuple[int, ...], tuple[Group, ...]] = field(default_factory=dict)
@@ -146,6 +151,7 @@ class BankState:
 
     def refresh(self) -> None:
         """Recount after a change of the table."""
+        self.version = next(_VERSIONS)
         self.pending, self.pending_query = (), None
         self._groups, self._objects = {}, None
         self.sizes, self.working_blocks, self.anchored = MemorySizes(), (), False

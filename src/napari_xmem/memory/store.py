@@ -272,3 +272,19 @@ class ElementTable:
         other._values = {object_id: buffer.share() for object_id, buffer in self._values.items()}
         other._valid = {object_id: buffer.clone() for object_id, buffer in self._valid.items()}
         return other
+
+    def freeze_index(self) -> Self:
+        """Return what tells who would answer a query as things are now: no values, no counters.
+
+        Augmented keys, frames and positions are shared with this table until elements are removed.
+        """
+        other = self.freeze()
+        kept: tuple[Column, ...] = ("rows", "frame", "position", "store", "life")
+        other._columns = {name: other._columns[name] for name in kept}
+        other._values = {i: GrowingBuffer((self.value_dim,), self.value_dtype, self.device) for i in self._values}
+        return other
+
+    def buffers(self) -> dict[int, int]:
+        """Return address and bytes of every buffer, to count those that several frozen tables share only once."""
+        held = (*self._columns.values(), *self._values.values(), *self._valid.values())
+        return {buffer._data.data_ptr(): buffer.n_bytes for buffer in held}
