@@ -354,6 +354,8 @@ class TrainingConfig:
         Decay of the weight average that is shipped.
     freeze_norm : bool
         Use the running statistics of batch normalisation instead of the batch's.
+    diameter_spread : float
+        Spread of target diameters around the nominal one (standard deviation of the logarithm).
     others_compete : bool
         Let the true masks of known neighbours compete with the prediction. False: neighbours are only told to the value
         encoder, and the object has to be told from them by itself.
@@ -371,6 +373,7 @@ class TrainingConfig:
     warmup_steps: int = 0
     ema: float = 0.998
     freeze_norm: bool = False
+    diameter_spread: float = 0.22
     others_compete: bool = False
 
     def __post_init__(self) -> None:

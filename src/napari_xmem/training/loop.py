@@ -121,7 +121,9 @@ def _batches(
     seed: int, stage: TrainingConfig, within: int, options: RunOptions
 ) -> Generator[dict[str, Any], None, None]:
     """Yield the batches of a stage from step `within` on: the same ones, however often the run was interrupted."""
-    config = ClipConfig(window_px=stage.window_px, n_frames=stage.clip_frames)
+    config = ClipConfig(
+        window_px=stage.window_px, n_frames=stage.clip_frames, diameter_spread=stage.diameter_spread
+    )
     start = within * stage.batch
     stream = ClipStream(options.data_dir, seed, config, n_workers=options.workers, start=start)
     with closing(stream):

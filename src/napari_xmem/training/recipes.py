@@ -92,9 +92,15 @@ RECIPES: dict[str, Recipe] = {
                 steps=650, batch=8, clip_frames=3, region_px=96, warmup_steps=150, others_compete=True
             ),
             TrainingConfig(steps=376, batch=8, clip_frames=4, region_px=128, others_compete=True),
-            TrainingConfig(steps=1300, batch=8, clip_frames=4, region_px=128),
+            TrainingConfig(steps=900, batch=8, clip_frames=4, region_px=128),
             TrainingConfig(
-                steps=700, batch=6, clip_frames=6, region_px=128, learning_rate_end=2e-5, freeze_norm=True
+                steps=500,
+                batch=6,
+                clip_frames=5,
+                region_px=160,
+                diameter_spread=0.35,
+                learning_rate_end=2e-5,
+                freeze_norm=True,
             ),
         ),
     ),

@@ -89,6 +89,8 @@ class ClipConfig:
         Which generators, how often.
     diameter_px : tuple of 3 float
         Smallest, usual and largest diameter ``sqrt(4 area / pi)`` the target is scaled to in frame 0.
+    diameter_spread : float
+        Standard deviation of the logarithm of the diameter.
     absent : float
         Share of clips in which something makes the target vanish for a time.
     """
@@ -96,7 +98,8 @@ class ClipConfig:
     window_px: int = 160
     n_frames: int = 5
     mixture: Mixture = field(default_factory=Mixture)
-    diameter_px: tuple[float, float, float] = (26.0, 42.0, 60.0)
+    diameter_px: tuple[float, float, float] = (20.0, 42.0, 90.0)
+    diameter_spread: float = 0.22
     absent: float = 0.1
 
     def __post_init__(self) -> None:
@@ -108,4 +111,4 @@ class ClipConfig:
     def draw_diameter(self, rng: np.random.Generator) -> float:
         """Draw a target diameter in pixels: log-normal around the usual one, within the limits."""
         low, usual, high = self.diameter_px
-        return float(np.clip(usual * np.exp(0.22 * rng.standard_normal()), low, high))
+        return float(np.clip(usual * np.exp(self.diameter_spread * rng.standard_normal()), low, high))
