@@ -90,9 +90,10 @@ class TrainingState:
         partial = folder / "state.json.partial"
         partial.write_text(json.dumps(record))
         partial.replace(folder / "state.json")
-        for old in folder.glob("*.safetensors"):
-            if not old.name.endswith(f".{self.step}.safetensors"):
-                old.unlink()
+        for part in _PARTS:
+            for old in folder.glob(f"{part}.*.safetensors"):
+                if old.name != f"{part}.{self.step}.safetensors":
+                    old.unlink()
 
     def restore(self, folder: Path) -> bool:
         """Load the state in `folder`; False where there is none."""
