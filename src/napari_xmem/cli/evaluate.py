@@ -1,4 +1,4 @@
-"""``napari-xmem evaluate``: labels against a true labelling."""
+"""``napari-xmem evaluate``: labels against a true labelling, or a model on the suite of validation movies."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem.cli.messages import say
-from napari_xmem.cli.options import int_list
+from napari_xmem.cli.messages import progress, say
+from napari_xmem.cli.options import add_quiet, int_list
 from napari_xmem.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,11 +23,14 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add the subcommand."""
     parser = subparsers.add_parser(
         "evaluate",
-        help="score labels against true ones",
-        description="Mean Jaccard index (J), share of objects with J > 0.5 (id), swaps and losses per frame.",
+        help="score labels against true ones, or a model on the validation suite",
+        description="Mean Jaccard index (J), share of objects with J > 0.5 (id), swaps and losses per frame. "
+        "With --suite: a model on the fixed movies of the validation suite, with baselines beside it.",
     )
-    parser.add_argument("pred", metavar="PRED", help="labels to score")
-    parser.add_argument("truth", metavar="TRUTH", help="true labels with the same ids, for example movie.npz:labels")
+    parser.add_argument("pred", nargs="?", metavar="PRED", help="labels to score")
+    parser.add_argument(
+        "truth", nargs="?", metavar="TRUTH", help="true labels with the same ids, for example movie.npz:labels"
+    )
     parser.add_argument(
         "--frames", default="1,5,9,10,19", metavar="T,T|all", help="frames to score (default %(default)s)"
     )
@@ -40,7 +43,42 @@ def add_parser(subparsers: Subparsers) -> None:
         "'lineage', a CSV of child,parent or a CTC track table (L B E P)",
     )
     parser.add_argument("--per-object", action="store_true", help="also print each object's mean J")
+    _add_suite(parser)
     parser.set_defaults(run=run)
+
+
+def _add_suite(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("validation suite")
+    group.add_argument("--suite", action="store_true", help="run a model on the suite instead of scoring files")
+    group.add_argument("--model", default="bundled", help="bundled, xmem or a weights file")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    group.add_argument(
+        "--data", type=Path, metavar="DIR", help="image archives and tracked movies; without it simulated kinds only"
+    )
+    group.add_argument("--kinds", nargs="+", default=[], metavar="KIND", help="these kinds of movie only")
+    group.add_argument("--no-baselines", action="store_true", help="leave out copied seeds, flow, flow and watershed")
+    group.add_argument("--markdown", action="store_true", help="print the table for a document")
+    group.add_argument("--json", type=Path, metavar="FILE", help="write all numbers here")
+    add_quiet(group)  # type: ignore[arg-type]
+
+
+def _run_suite(args: argparse.Namespace) -> int:
+    from napari_xmem.training.suite import KINDS, SuiteOptions, count_movies, run_suite
+
+    if args.pred is not None:
+        raise InputError("--suite runs a model on movies of its own; leave out PRED and TRUTH.")
+    if args.json is not None and not args.json.parent.is_dir():
+        raise InputError(f"--json {args.json}: there is no folder {args.json.parent}.")
+    options = SuiteOptions(args.model, args.device, args.data, tuple(args.kinds), not args.no_baselines)
+    with progress(count_movies(options), "suite", args.quiet, unit="movie") as bar:
+        report = run_suite(options, lambda done, total, name: bar.update())
+    say(report.markdown() if args.markdown else str(report))
+    left_out = [kind.name for kind in KINDS if kind.needs] if args.data is None and not args.kinds else []
+    if left_out and not args.quiet:
+        say(f"left out for want of --data: {', '.join(left_out)}")
+    if args.json is not None:
+        report.write(args.json)
+    return 0
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,6 +86,10 @@ def run(args: argparse.Namespace) -> int:
     from napari_xmem.io import open_labels
     from napari_xmem.tracking import evaluate
 
+    if args.suite:
+        return _run_suite(args)
+    if args.pred is None or args.truth is None:
+        raise InputError("evaluate needs PRED and TRUTH, or --suite.")
     pred, truth = open_labels(args.pred).data, open_labels(args.truth).data
     frames = None if args.frames == "all" else _frames(args.frames)
     lineage = read_lineage(args.lineage) if args.lineage else None

@@ -28,11 +28,11 @@ def say_error(text: str, kind: str = "error") -> None:
 
 
 @contextmanager
-def progress(total: int, description: str, quiet: bool) -> Iterator[Any]:
-    """Show a progress bar where stderr is a terminal; its ``update()`` counts one frame."""
+def progress(total: int, description: str, quiet: bool, unit: str = "frame") -> Iterator[Any]:
+    """Show a progress bar where stderr is a terminal; its ``update()`` counts one `unit`."""
     from tqdm import tqdm
 
-    with tqdm(total=total, desc=description, unit="frame", disable=quiet or not sys.stderr.isatty()) as bar:
+    with tqdm(total=total, desc=description, unit=unit, disable=quiet or not sys.stderr.isatty()) as bar:
         yield bar
 
 

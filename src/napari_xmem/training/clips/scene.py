@@ -13,7 +13,7 @@ from napari_xmem.training.clips.ops import Floats, affine, remap, resize
 if TYPE_CHECKING:
     from napari_xmem.training.clips.sprites import Sprite
 
-__all__ = ["Plate", "Rendered", "Scene", "render"]
+__all__ = ["Plate", "Rendered", "Scene", "draw_frame", "render"]
 
 Array = npt.NDArray[np.float64]
 
@@ -82,14 +82,38 @@ def render(scene: Scene, corners: Array, window_px: int) -> Rendered:
     """
     colours, targets, others = [], [], []
     for t, corner in enumerate(corners):
-        colour, labels = _draw_plate(scene.plate, t, corner, window_px)
-        for sprite in scene.sprites:
-            if sprite.opacity[t] > 0.02:
-                _draw(sprite, t, corner, colour, labels)
+        colour, labels = draw_frame(scene, t, corner, window_px)
         colours.append(colour)
         targets.append(labels == 1)
         others.append(labels > 1)
     return Rendered(np.stack(colours), np.stack(targets), np.stack(others), scene.kind, scene.diameter)
+
+
+def draw_frame(scene: Scene, t: int, corner: Array, window_px: int) -> tuple[Floats, npt.NDArray[np.int16]]:
+    """Draw one frame of a scene.
+
+    Parameters
+    ----------
+    scene : Scene
+        What to draw.
+    t : int
+        Frame.
+    corner : ndarray, shape (2,)
+        Top left corner of the window in the scene, pixels.
+    window_px : int
+        Side of the window.
+
+    Returns
+    -------
+    colour : ndarray, shape (H, W, C), float32
+    labels : ndarray, shape (H, W), int16
+        Labels of the sprites; 30 000 on labelled parts of the plate.
+    """
+    colour, labels = _draw_plate(scene.plate, t, corner, window_px)
+    for sprite in scene.sprites:
+        if sprite.opacity[t] > 0.02:
+            _draw(sprite, t, corner, colour, labels)
+    return colour, labels
 
 
 def _draw_plate(plate: Plate, t: int, corner: Array, window_px: int) -> tuple[Floats, npt.NDArray[np.int16]]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_xmem.training.clips.ops import Floats
     from napari_xmem.training.clips.store import Still
 
-__all__ = ["shapes"]
+__all__ = ["developed", "shapes", "things"]
 
 Array = npt.NDArray[np.float64]
 
@@ -38,6 +38,26 @@ def shapes(rng: np.random.Generator, still: Still | None, config: ClipConfig) ->
         Real image for textures.
     config : ClipConfig
         Size of the clip.
+    """
+    size = config.window_px
+    scene, centre = things(rng, still, config)
+    return developed(rng, render(scene, window_path(rng, centre, size), size))
+
+
+def things(rng: np.random.Generator, still: Still | None, config: ClipConfig) -> tuple[Scene, Array]:
+    """Compose the scene of `shapes`.
+
+    Parameters
+    ----------
+    rng, still, config
+        As for `shapes`.
+
+    Returns
+    -------
+    scene : Scene
+        The target has label 1.
+    centre : ndarray, shape (T, 2)
+        Middle of the target, y, x in pixels of the scene; NaN while it is away.
     """
     size, frames = config.window_px, config.n_frames
     diameter = config.draw_diameter(rng)
@@ -62,8 +82,7 @@ def shapes(rng: np.random.Generator, still: Still | None, config: ClipConfig) ->
         sprites += _occluders(rng, still, frames, live, size)
     if rng.random() < config.absent:
         sprites, centre = vanish_together(rng, sprites, centre)
-    colour = render(Scene(plate, tuple(sprites), "shapes", diameter), window_path(rng, centre, size), size)
-    return _developed(rng, colour)
+    return Scene(plate, tuple(sprites), "shapes", diameter), centre
 
 
 def _thing(
@@ -128,7 +147,7 @@ def _occluders(rng: np.random.Generator, still: Still | None, frames: int, live:
     return out
 
 
-def _developed(rng: np.random.Generator, drawn: Rendered) -> Rendered:
+def developed(rng: np.random.Generator, drawn: Rendered) -> Rendered:
     """Stretch every channel as the normalisation of a movie would; sometimes grey."""
     colour = drawn.colour
     if rng.random() < 0.25:
