@@ -107,6 +107,10 @@ class ModelConfig:
         for name in ("image_channels", "stem_width", "key_dim", "value_dim"):
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}, expected at least 1.")
         _require(self.hidden_dim >= 0, f"hidden_dim is {self.hidden_dim}, expected 0 (no sensory memory) or more.")
+        _require(
+            self.value_dim != self.key_channels[2] + self.value_channels,
+            f"value_dim is {self.value_dim}, the coarse channels of both encoders together; choose another.",
+        )
         expected = 3 + (self.contrast_px > 0)
         _require(
             self.intensity == "imagenet" or self.image_channels == expected,

@@ -21,7 +21,7 @@ def tiny_config(**changes: object) -> ModelConfig:
         "value_widths": (8, 8, 8),
         "value_depths": (1, 1, 1),
         "key_dim": 8,
-        "value_dim": 16,
+        "value_dim": 20,
         "hidden_dim": 8,
         "decoder_widths": (8, 8),
         "intensity": "percentile",
