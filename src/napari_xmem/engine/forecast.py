@@ -216,7 +216,7 @@ def _region_pixels(run: Run) -> list[int]:
     follower = run.new_follower()
     if not isinstance(follower, LocalFollower):
         return []
-    geometry, found = run.prepare.geometry, {}
+    geometry, found = run.prepare.geometry, dict[int, int]()
     for labels in run.seeds.values():
         for object_id, (top, left, bottom, right) in object_boxes(labels).items():
             extent = ((bottom - top) * geometry.scale, (right - left) * geometry.scale)
