@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -99,15 +100,18 @@ class TrainingState:
         """Load the state in `folder`; False where there is none."""
         if not (folder / "state.json").is_file():
             return False
-        record = json.loads((folder / "state.json").read_text())
-        step = record["step"]
         try:
+            record = json.loads((folder / "state.json").read_text())
+            step = record["step"]
             weights, average, first, second = (load_file(folder / f"{part}.{step}.safetensors") for part in _PARTS)
             self.network.load_state_dict(weights)
             self.average.load_state_dict(average)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
+            reason = (
+                "weights of other shapes" if isinstance(error, RuntimeError) else f"{type(error).__name__}: {error}"
+            )
             raise CheckpointError(
-                f"{folder} holds no run of this recipe ({error}). Choose another --output."
+                f"{folder} holds no run of this recipe ({reason}). Choose another --output."
             ) from error
         for name, parameter in self.network.named_parameters():
             if name in first:
