@@ -1,0 +1,52 @@
+"""Losses against numbers worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from napari_xmem.training.losses import bootstrapped_cross_entropy, dice_loss, seed_noise
+
+
+def test_cross_entropy_of_all_pixels_is_the_plain_mean():
+    p = torch.tensor([[[0.9, 0.2], [0.5, 0.5]]])
+    target = torch.tensor([[[1.0, 0.0], [1.0, 0.0]]])
+    expected = -(math.log(0.9) + math.log(0.8) + 2 * math.log(0.5)) / 4
+    assert bootstrapped_cross_entropy(p, target, 1.0).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_bootstrapping_keeps_the_hardest_pixels_of_each_frame():
+    p = torch.tensor([[[0.9, 0.2], [0.5, 0.5]], [[0.99, 0.99], [0.99, 0.6]]])
+    target = torch.ones(2, 2, 2)
+    hardest = (-math.log(0.2) - math.log(0.6)) / 2
+    assert bootstrapped_cross_entropy(p, target, 0.25).item() == pytest.approx(hardest, rel=1e-5)
+
+
+def test_certain_and_wrong_stays_finite():
+    loss = bootstrapped_cross_entropy(torch.zeros(1, 4, 4), torch.ones(1, 4, 4), 0.15)
+    assert torch.isfinite(loss)
+
+
+def test_dice_is_zero_for_a_perfect_mask_and_grows_with_paint_on_an_absent_object():
+    target = torch.zeros(1, 16, 16)
+    target[0, 4:12, 4:12] = 1
+    assert dice_loss(target, target).item() == pytest.approx(0.0, abs=1e-6)
+    absent = torch.zeros(1, 16, 16)
+    few, many = torch.zeros(1, 16, 16), torch.ones(1, 16, 16)
+    few[0, :2, :2] = 1
+    assert dice_loss(absent, absent).item() == pytest.approx(0.0, abs=1e-6)
+    assert 0 < dice_loss(few, absent) < dice_loss(many, absent) < 1
+
+
+def test_seed_noise_moves_outlines_by_a_pixel_and_keeps_small_seeds():
+    target = torch.zeros(200, 24, 24)
+    target[:100, 8:16, 8:16] = 1
+    target[100:, 8:12, 8:12] = 1
+    noisy = seed_noise(target, torch.Generator().manual_seed(0))
+    areas = noisy.flatten(1).sum(1)
+    assert set(areas[:100].tolist()) == {36.0, 64.0, 100.0}
+    assert set(areas[100:].tolist()) == {16.0, 36.0}, "a seed that would shrink to nearly nothing is left alone"
+    share = float((areas[:100] != 64).float().mean())
+    assert 0.2 < share < 0.5
