@@ -92,9 +92,9 @@ RECIPES: dict[str, Recipe] = {
                 steps=650, batch=8, clip_frames=3, region_px=96, warmup_steps=150, others_compete=True
             ),
             TrainingConfig(steps=376, batch=8, clip_frames=4, region_px=128, others_compete=True),
-            TrainingConfig(steps=900, batch=8, clip_frames=4, region_px=128),
+            TrainingConfig(steps=2000, batch=8, clip_frames=4, region_px=128),
             TrainingConfig(
-                steps=500,
+                steps=1000,
                 batch=6,
                 clip_frames=5,
                 region_px=160,
