@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, get_args
 
 from napari_xmem.errors import ConfigError
 
@@ -11,6 +11,7 @@ __all__ = [
     "Direction",
     "MemoryConfig",
     "ModelConfig",
+    "Precision",
     "PropagationConfig",
     "Scope",
     "TrainingConfig",
@@ -23,6 +24,7 @@ Direction = Literal["forward", "backward", "both"]
 BlockKind = Literal["bottleneck", "basic"]
 Normalisation = Literal["batch", "group"]
 Intensity = Literal["imagenet", "percentile"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 def _require(condition: bool, message: str) -> None:
@@ -302,6 +304,9 @@ class PropagationConfig:
         How far an object may move between frames, in pixels of the movie; None: chosen from the diameter.
     memory_budget_bytes : int or None
         Memory that tensors may take at a time; None: a share of what the device has free.
+    precision : str
+        Type in which convolutions compute: "float32", "bfloat16", "float16", or "auto": bfloat16 for the local scope
+        where the device is faster in it, else float32. Similarity, aggregation and sensory memory are always float32.
     percentiles : tuple of 2 float
         Intensity percentiles of the movie that become 0 and 1.
     """
@@ -315,6 +320,7 @@ class PropagationConfig:
     diameter_px: float | None = None
     max_displacement_px: float | None = None
     memory_budget_bytes: int | None = None
+    precision: Precision = "auto"
     percentiles: tuple[float, float] = (0.5, 99.8)
 
     def __post_init__(self) -> None:
@@ -324,6 +330,10 @@ class PropagationConfig:
         _require(
             self.direction in ("forward", "backward", "both"),
             f"direction is {self.direction!r}, expected 'forward', 'backward' or 'both'.",
+        )
+        _require(
+            self.precision in get_args(Precision),
+            f"precision is {self.precision!r}, expected one of {', '.join(get_args(Precision))}.",
         )
         for name in ("diameter_px", "max_displacement_px", "memory_budget_bytes"):
             value = getattr(self, name)

@@ -8,7 +8,7 @@ from dataclasses import fields
 from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from napari_xmem.config import MemoryConfig
+from napari_xmem.config import MemoryConfig, Precision
 from napari_xmem.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,6 +47,18 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="PX",
         help="how far an object may move between two frames in pixels; default: from the diameter",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        default="auto",
+        help="type in which convolutions compute; default: bfloat16 in the local scope where it is faster",
+    )
+    parser.add_argument(
+        "--memory-budget",
+        type=float,
+        metavar="GB",
+        help="memory that tensors may take at a time, in GB; default: a share of what is free",
     )
     parser.add_argument(
         "--memory",

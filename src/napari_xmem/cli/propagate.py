@@ -129,8 +129,9 @@ def _propagate(
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the options that `iter_propagate` and `forecast` share."""
-    names = ("device", "scope", "direction", "start", "stop", "diameter_px", "max_displacement_px")
-    return {name: getattr(args, name) for name in names}
+    names = ("device", "scope", "direction", "start", "stop", "diameter_px", "max_displacement_px", "precision")
+    budget = None if args.memory_budget is None else round(args.memory_budget * 1e9)
+    return {**{name: getattr(args, name) for name in names}, "memory_budget_bytes": budget}
 
 
 def _check_outputs(args: argparse.Namespace) -> None:

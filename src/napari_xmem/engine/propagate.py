@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_xmem.config import Direction, MemoryConfig, PropagationConfig, Scope
+from napari_xmem.config import Direction, MemoryConfig, Precision, PropagationConfig, Scope
 from napari_xmem.engine.follow import keep_seeds
 from napari_xmem.engine.provenance import Explainer
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores
@@ -43,6 +43,7 @@ def iter_propagate(
     diameter_px: float | None = None,
     max_displacement_px: float | None = None,
     memory_budget_bytes: int | None = None,
+    precision: Precision = "auto",
     progress: Progress | None = None,
 ) -> Iterator[FrameResult]:
     """Propagate seeds through a movie, one frame at a time.
@@ -75,6 +76,8 @@ def iter_propagate(
         How far an object may move between frames, in pixels of the movie, for ``scope="local"``.
     memory_budget_bytes : int, optional
         Memory that tensors may take at a time.
+    precision : {"auto", "float32", "bfloat16", "float16"}
+        Type in which convolutions compute; "auto": bfloat16 for the local scope where the device is faster in it.
     progress : callable, optional
         Called with frames done and frames in all, after each frame.
 
@@ -100,6 +103,7 @@ def iter_propagate(
         diameter_px=diameter_px,
         max_displacement_px=max_displacement_px,
         memory_budget_bytes=memory_budget_bytes,
+        precision=precision,
     )
     return iter_run(prepare_run(frames, seeds, model, config), progress)
 

@@ -87,13 +87,16 @@ def crop_batch(tensor: Tensor, regions: Sequence[Region], step_px: int) -> Tenso
     Returns
     -------
     Tensor
-        ``(N, C, h / step, w / step)``.
+        ``(N, C, h / step, w / step)``, channels last if `tensor` is.
     """
-    parts = [
-        tensor[0, :, r.y // step_px : (r.y + r.height) // step_px, r.x // step_px : (r.x + r.width) // step_px]
+    spans = [
+        (slice(r.y // step_px, (r.y + r.height) // step_px), slice(r.x // step_px, (r.x + r.width) // step_px))
         for r in regions
     ]
-    return torch.stack(parts)
+    if tensor.is_contiguous(memory_format=torch.channels_last):
+        rows = tensor[0].permute(1, 2, 0)
+        return torch.stack([rows[span] for span in spans]).permute(0, 3, 1, 2)
+    return torch.stack([tensor[0, :, y, x] for y, x in spans])
 
 
 def resize_grid(hidden: Tensor, shape: tuple[int, int]) -> Tensor:

@@ -20,9 +20,10 @@ from napari_xmem.imaging import (
     object_ids,
     scale_factor,
 )
-from napari_xmem.model import XMem, load_model
+from napari_xmem.model import InferenceXMem, XMem, load_model, optimise
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -45,8 +46,8 @@ class Run:
         The movie.
     seeds : dict
         Frame to labels ``(Y, X)`` int64, inside the frame range.
-    network : XMem
-        The network, on its device.
+    network : InferenceXMem
+        The network, on its device, made fast.
     config : PropagationConfig
         The settings.
     passes : list of Pass
@@ -61,11 +62,13 @@ class Run:
         All settings, enough to repeat the run.
     absent : dict
         Seeded frame to objects known to be nowhere on it.
+    begin : callable or None
+        Called with each new follower, to fill its memory.
     """
 
     source: FrameSource
     seeds: dict[int, NDArray[np.int64]]
-    network: XMem
+    network: InferenceXMem
     config: PropagationConfig
     passes: list[Pass]
     scope: str
@@ -74,6 +77,7 @@ class Run:
     dtype: Any
     recipe: dict[str, Any] = field(default_factory=dict)
     absent: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    begin: Callable[[Follower], None] | None = None
 
     @property
     def n_results(self) -> int:
@@ -81,10 +85,15 @@ class Run:
         return sum(len(part.frames) - part.report_from for part in self.passes)
 
     def new_follower(self) -> Follower:
-        """Return a follower with empty memory."""
+        """Return a follower whose memory is empty, or filled by `begin`."""
+        follower: Follower
         if self.scope == "global":
-            return GlobalFollower(self.network, self.config.memory, self.prepare)
-        return LocalFollower(self.network, self.config.memory, self.prepare, self.config.max_displacement_px)
+            follower = GlobalFollower(self.network, self.config.memory, self.prepare)
+        else:
+            follower = LocalFollower(self.network, self.config.memory, self.prepare, self.config.max_displacement_px)
+        if self.begin is not None:
+            self.begin(follower)
+        return follower
 
     def known_by(self, frame: int) -> set[int]:
         """Return the objects seeded on `frame` or before."""
@@ -108,9 +117,10 @@ def prepare_run(frames: Any, seeds: Any, model: str | Path | XMem, config: Propa
     labels = normalise_seeds(seeds, n_frames, source.frame_shape, single)
     passes = plan_passes(labels, low, high, config.direction)
     labels = {frame: image for frame, image in labels.items() if low <= frame < high}
-    network = model if isinstance(model, XMem) else load_model(model, config.device)
+    loaded = model if isinstance(model, XMem) else load_model(model, config.device)
     ids = {i for image in labels.values() for i in object_ids(image)}
-    scope, reason = choose_scope(config.scope, network.config, len(ids), source.frame_shape)
+    scope, reason = choose_scope(config.scope, loaded.config, len(ids), source.frame_shape)
+    network = optimise(loaded, "float32" if (config.precision, scope) == ("auto", "global") else config.precision)
     diameter = config.diameter_px or float(np.median([median_diameter_px(image) for image in labels.values()]))
     geometry = _geometry(network, source.frame_shape, diameter)
     normaliser = IntensityNormaliser.fit(source, config.percentiles)
@@ -120,6 +130,7 @@ def prepare_run(frames: Any, seeds: Any, model: str | Path | XMem, config: Propa
         "model": network.config.name,
         "model_fingerprint": network.fingerprint,
         "device": str(network.device),
+        "precision": network.precision,
         "scope": scope,
         "direction": config.direction,
         "frames": [low, high],

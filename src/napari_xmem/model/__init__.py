@@ -9,15 +9,18 @@ from napari_xmem.model.aggregate import soft_aggregate
 from napari_xmem.model.checkpoint import infer_config, load_model, save_model
 from napari_xmem.model.device import resolve_device
 from napari_xmem.model.features import DecoderContext, ImageFeatures, ValueContext
+from napari_xmem.model.inference import InferenceXMem, optimise
 from napari_xmem.model.xmem import XMem
 
 __all__ = [
     "DecoderContext",
     "ImageFeatures",
+    "InferenceXMem",
     "ValueContext",
     "XMem",
     "infer_config",
     "load_model",
+    "optimise",
     "resolve_device",
     "save_model",
     "soft_aggregate",

@@ -1,0 +1,190 @@
+"""The network as it runs: normalisation folded into convolutions, channels last, mixed precision where it pays."""
+
+from __future__ import annotations
+
+import copy
+from functools import cache
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from napari_xmem.errors import ConfigError
+from napari_xmem.model.features import DecoderContext, ImageFeatures, ValueContext
+from napari_xmem.model.xmem import XMem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_xmem.config import Precision
+
+__all__ = ["PRECISIONS", "InferenceXMem", "choose_precision", "fold_norms", "optimise"]
+
+PRECISIONS: Mapping[str, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+#: bfloat16 must be this many times as fast as float32 to be chosen on a CPU.
+_WORTH_IT = 1.5
+
+
+class InferenceXMem(XMem):
+    """An `XMem` for inference only: the same function, faster.
+
+    Keys, shrinkage and selection are computed and returned in float32 whatever the precision, so that similarities
+    keep theirs; logits and sensory memory are float32 as always.
+
+    Parameters
+    ----------
+    network : XMem
+        In eval mode; its weights are shared where they can be, and never changed.
+    dtype : torch.dtype
+        Type in which convolutions compute.
+    """
+
+    def __init__(self, network: XMem, dtype: torch.dtype = torch.float32) -> None:
+        nn.Module.__init__(self)
+        self.config = network.config
+        self.dtype = dtype
+        self._source_fingerprint = network.fingerprint
+        shared = {id(t): t for t in (*network.parameters(), *network.buffers())}
+        for name in ("key_encoder", "value_encoder", "key_proj", "decoder"):
+            part = copy.deepcopy(getattr(network, name), dict(shared))
+            setattr(self, name, _compute_in(fold_norms(part), torch.float32 if name == "key_proj" else dtype))
+        self.requires_grad_(False)
+        self.train(mode=False)
+
+    @property
+    def precision(self) -> str:
+        """Name of the type in which convolutions compute."""
+        return str(self.dtype).removeprefix("torch.")
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of settings and weights of the network this one was made from."""
+        return self._source_fingerprint
+
+    def encode_key(self, image: Tensor) -> ImageFeatures:
+        """See `XMem.encode_key`."""
+        with self._mixed(image):
+            feat_s16, feat_s8, feat_s4 = self.key_encoder(_channels_last(image))
+        key, shrinkage, selection = self.key_proj(feat_s16.float())
+        return ImageFeatures(key, shrinkage, selection, feat_s16, feat_s8, feat_s4)
+
+    def decoder_context(self, features: ImageFeatures) -> DecoderContext:
+        """See `XMem.decoder_context`."""
+        with self._mixed(features.key):
+            return super().decoder_context(features)
+
+    def value_context(self, features: ImageFeatures) -> ValueContext:
+        """See `XMem.value_context`."""
+        with self._mixed(features.key):
+            return super().value_context(features)
+
+    def encode_value(
+        self, image: Tensor, masks: Tensor, others: Tensor, context: ValueContext, hidden: Tensor | None, *, deep: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """See `XMem.encode_value`; values are float32."""
+        with self._mixed(image):
+            value, hidden = super().encode_value(_channels_last(image), masks, others, context, hidden, deep=deep)
+        return value.float(), hidden
+
+    def decode(
+        self, context: DecoderContext, readout: Tensor, hidden: Tensor | None, *, update_hidden: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """See `XMem.decode`."""
+        with self._mixed(readout):
+            return super().decode(context, readout.to(self.dtype), hidden, update_hidden=update_hidden)
+
+    def _mixed(self, like: Tensor) -> torch.autocast:
+        return torch.autocast(like.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
+
+def optimise(network: XMem, precision: Precision = "auto") -> InferenceXMem:
+    """Return a network that computes the same faster.
+
+    Parameters
+    ----------
+    network : XMem
+        In eval mode.
+    precision : {"auto", "float32", "bfloat16", "float16"}
+        Type in which convolutions compute; see `choose_precision` for "auto".
+
+    Raises
+    ------
+    ConfigError
+        If the precision is unknown.
+    """
+    if isinstance(network, InferenceXMem):
+        return network
+    return InferenceXMem(network, choose_precision(network.device, precision))
+
+
+def choose_precision(device: torch.device, precision: Precision = "auto") -> torch.dtype:
+    """Turn a precision's name into a type.
+
+    "auto" is bfloat16 on CUDA devices that compute in it, and on CPUs where a quick trial shows that it is faster
+    (those with AMX or AVX-512 BF16); else float32.
+    """
+    if precision in PRECISIONS:
+        return PRECISIONS[precision]
+    if precision != "auto":
+        raise ConfigError(f"precision is {precision!r}, expected 'auto' or one of {', '.join(PRECISIONS)}.")
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float32
+    if device.type == "cpu" and _cpu_prefers_bfloat16():
+        return torch.bfloat16
+    return torch.float32
+
+
+@cache
+def _cpu_prefers_bfloat16() -> bool:
+    """Time a convolution in both types (a few milliseconds); only where the CPU has instructions for it."""
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return False
+    seconds = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        image = torch.zeros(4, 64, 32, 32, dtype=dtype).to(memory_format=torch.channels_last)
+        weight = torch.zeros(64, 64, 3, 3, dtype=dtype)
+        times = []
+        for _ in range(4):
+            begun = perf_counter()
+            nn.functional.conv2d(image, weight, padding=1)
+            times.append(perf_counter() - begun)
+        seconds[dtype] = min(times)
+    return seconds[torch.float32] > _WORTH_IT * seconds[torch.bfloat16]
+
+
+def fold_norms(module: nn.Module) -> nn.Module:
+    """Fold every batch normalisation into the convolution before it, in place; equal up to rounding.
+
+    Finds them by XMem's names: ``conv<n>`` with ``bn<n>`` in one module, and the pair in ``downsample``.
+    """
+    for part in list(module.modules()):
+        for name, norm in list(part.named_children()):
+            if not isinstance(norm, nn.BatchNorm2d):
+                continue
+            conv_name = "0" if name == "1" else name.replace("bn", "conv")
+            conv = getattr(part, conv_name)
+            setattr(part, conv_name, fuse_conv_bn_eval(conv, norm))
+            setattr(part, name, nn.Identity())
+    return module
+
+
+def _compute_in(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Give convolutions weights of a type, channels last, as new tensors where they differ."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            weight = part.weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
+            part.weight = nn.Parameter(weight, requires_grad=False)
+            if part.bias is not None:
+                part.bias = nn.Parameter(part.bias.detach().to(dtype), requires_grad=False)
+    return module
+
+
+def _channels_last(image: Tensor) -> Tensor:
+    return image.contiguous(memory_format=torch.channels_last)
