@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +67,7 @@ class SuiteReport:
     fingerprints: dict[str, int]
     about: dict[str, Any]
 
-    @property
+    @cached_property
     def kinds(self) -> tuple[KindScore, ...]:
         """Scores per kind and method, in order of the run."""
         pairs = dict.fromkeys((s.kind, s.method) for s in self.scores)
