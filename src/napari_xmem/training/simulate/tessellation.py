@@ -143,8 +143,8 @@ def _fill(canvas: Canvas, tissue: Tissue, t: int, world: World, warp_y: F32, war
     position = tissue.position[t] - world.stage[t]
     radius = tissue.radius[t]
     margin = 0.2 * world.diameter_px
-    reach = 1.4 * radius * np.exp(tissue.stretch / 2) + margin
-    across = 1.4 * radius * np.exp(-tissue.stretch / 2) + margin
+    reach = 1.55 * radius * np.exp(tissue.stretch / 2) + margin
+    across = 1.55 * radius * np.exp(-tissue.stretch / 2) + margin
     inside = ((position > -reach[:, None]) & (position < np.asarray(world.size_px) + reach[:, None])).all(1)
     for i in np.flatnonzero(inside).tolist():
         patch = canvas.patch(position[i, 0], position[i, 1], tissue.angle[t, i], float(reach[i]), float(across[i]))
