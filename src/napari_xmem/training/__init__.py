@@ -1,0 +1,1 @@
+"""Training: simulated movies, clips, losses, the loop and its recipes."""
