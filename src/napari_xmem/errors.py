@@ -12,6 +12,7 @@ __all__ = [
     "OutputError",
     "PropagationError",
     "SeedError",
+    "SessionError",
     "XMemError",
 ]
 
@@ -57,3 +58,7 @@ class MemoryBankError(XMemError, ValueError):
 
 class PropagationError(XMemError):
     """Propagation failed for a reason that is not the user's input."""
+
+
+class SessionError(XMemError, ValueError):
+    """A session cannot do this now: it is running, a frame is locked, there is nothing to undo."""

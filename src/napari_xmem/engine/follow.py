@@ -56,9 +56,6 @@ class Follower(Protocol):
     def reconfigure(self, memory: MemoryConfig) -> None:
         """Go on with other memory settings from the next frame on."""
 
-    def query(self, frame: NDArray[Any], index: int, y: float, x: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return key and selection ``(Ck, 1)`` with which the place y, x of a frame asks memory."""
-
     def snapshot(self, index: int) -> MemorySnapshot | None:
         """Return the state of memory after frame `index`."""
 
@@ -94,10 +91,6 @@ class GlobalFollower:
         """Go on with other memory settings from the next frame on."""
         _reconfigure(self.scope, self.banks, memory)
 
-    def query(self, frame: NDArray[Any], index: int, y: float, x: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what a place asks memory; see `Follower`."""
-        return _query(self.scope.network, self.prepare, self.prepare(frame, index), y, x)
-
     def advance(
         self,
         frame: NDArray[Any],
@@ -114,7 +107,8 @@ class GlobalFollower:
         if seeds is not None:
             ids = [int(i) for i in np.unique(seeds) if i > 0]
             ids += [i for i in self.object_ids if i in absent and i not in ids]
-            stacked = torch.stack([torch.from_numpy(seeds == i).float() for i in ids])
+        if ids:
+            stacked = torch.stack([torch.from_numpy(np.asarray(seeds == i)).float() for i in ids])
             masks = torch.zeros(len(ids), *geometry.padded_shape)
             height, width = geometry.scaled_shape
             masks[:, :height, :width] = _resize(stacked, geometry.scaled_shape)
@@ -175,10 +169,6 @@ class LocalFollower:
     def reconfigure(self, memory: MemoryConfig) -> None:
         """Go on with other memory settings from the next frame on."""
         _reconfigure(self.scope, self.banks, memory)
-
-    def query(self, frame: NDArray[Any], index: int, y: float, x: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what a place asks memory; see `Follower`."""
-        return _query(self.scope.network, self.prepare, self.prepare(frame, index), y, x)
 
     def advance(
         self,
@@ -249,18 +239,6 @@ def _reconfigure(scope: GlobalScope | LocalScope, banks: tuple[MemoryBank, ...],
     for bank in banks:
         bank.reconfigure(memory)
     scope.memory = scope.schedule.config = memory
-
-
-@torch.inference_mode()
-def _query(
-    network: XMem, prepare: NetworkInput, image: torch.Tensor, y: float, x: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    features = network.encode_key(image.to(network.device, torch.float32)[None])
-    rows, columns = features.key.shape[-2:]
-    step = network.config.stride_px / prepare.geometry.scale
-    row = min(max(int((y + 0.5) / step), 0), rows - 1)
-    column = min(max(int((x + 0.5) / step), 0), columns - 1)
-    return features.key[0, :, row, column, None], features.selection[0, :, row, column, None]
 
 
 def _resize(tensor: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:

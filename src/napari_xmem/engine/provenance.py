@@ -6,9 +6,13 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import torch
+
 from napari_xmem.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from napari_xmem.engine.follow import Follower
     from napari_xmem.engine.run import Run
     from napari_xmem.memory import MemoryIndex, MemoryVote
@@ -128,7 +132,9 @@ class Explainer:
         self.trail = trail or MemoryTrail()
         self._lock = threading.Lock()
 
-    def explain(self, frame: int, y: float, x: float, object_id: int | None, top: int | None = None) -> Explanation:
+    def explain(
+        self, frame: int, y: float, x: float, object_id: int | None = None, top: int | None = None
+    ) -> Explanation:
         """Answer `napari_xmem.engine.PropagationResult.explain`; `object_id` 0 or None: nothing is there."""
         n_frames, shape = len(self.run.source), self.run.source.frame_shape
         if not (0 <= frame < n_frames and -0.5 <= y <= shape[0] - 0.5 and -0.5 <= x <= shape[1] - 0.5):
@@ -146,9 +152,7 @@ class Explainer:
             banks = [index for index in state if object_id in index.object_ids]
             if not banks:
                 raise InputError(f"Memory did not know object {object_id} when frame {frame} was done.")
-            follower = self.run.new_follower()
-            key, selection = follower.query(self.run.source.read(frame), frame, y, x)
-            votes = banks[0].explain(key, selection, object_id, top)
+            votes = banks[0].explain(*_query(self.run, frame, y, x), object_id, top)
         scale = 1 / self.run.prepare.geometry.scale
         placed = tuple(
             replace(v, y=min(v.y * scale, shape[0]) - 0.5, x=min(v.x * scale, shape[1]) - 0.5) for v in votes
@@ -174,3 +178,15 @@ class Explainer:
         for result in iter_run(replace(self.run, passes=[last]), watch=self.trail.record):
             if result.frame == frame:
                 return
+
+
+@torch.inference_mode()
+def _query(run: Run, frame: int, y: float, x: float) -> tuple[Tensor, Tensor]:
+    """Return key and selection ``(Ck, 1)`` with which a place of a frame asks memory."""
+    image = run.prepare(run.source.read(frame), frame)
+    features = run.network.encode_key(image.to(run.network.device, torch.float32)[None])
+    rows, columns = features.key.shape[-2:]
+    step = run.network.config.stride_px / run.prepare.geometry.scale
+    row = min(max(int((y + 0.5) / step), 0), rows - 1)
+    column = min(max(int((x + 0.5) / step), 0), columns - 1)
+    return features.key[0, :, row, column, None], features.selection[0, :, row, column, None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from napari_xmem.imaging import label_at
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.provenance import Explainer, Explanation
+    from napari_xmem.engine.provenance import Explanation
     from napari_xmem.memory import MemorySnapshot
 
 __all__ = ["FrameResult", "PropagationResult", "Scores"]
@@ -92,6 +92,13 @@ class Scores:
         return cls(frames, np.array(ids, np.int64), confidence, area)
 
 
+class Explains(Protocol):
+    """What can say which memory elements voted for a pixel."""
+
+    def explain(self, frame: int, y: float, x: float, object_id: int | None = None) -> Explanation:
+        """Answer `PropagationResult.explain`."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PropagationResult:
     """A whole run.
@@ -108,7 +115,7 @@ class PropagationResult:
         The scope used ("local" or "global") and why.
     recipe : dict
         All settings of the run, enough to repeat it.
-    explainer : Explainer or None
+    explainer : Explains or None
         Answers `explain`; keeps the movie and the network alive.
     """
 
@@ -118,7 +125,7 @@ class PropagationResult:
     scope: str = "global"
     scope_reason: str = ""
     recipe: dict[str, Any] = field(default_factory=dict)
-    explainer: Explainer | None = field(default=None, repr=False)
+    explainer: Explains | None = field(default=None, repr=False)
 
     def explain(self, frame: int, y: float, x: float, object_id: int | None = None) -> Explanation:
         """Say which memory elements voted for the label at a pixel.

@@ -248,7 +248,7 @@ class MemoryBank:
         """
         if not self._history:
             raise MemoryBankError("There is no change of memory left to undo.")
-        self._state = replace(self._history.pop(), config=self._state.config)
+        self._state = replace(self._history.pop().copy(), config=self._state.config)
         self._state.log("undone", 0, 0, "the last change was taken back")
 
     def _edit(self, change: Callable[[], None]) -> None:
@@ -265,6 +265,12 @@ class MemoryBank:
     def held_frames(self) -> tuple[HeldFrame, ...]:
         """List what each frame of the movie left in each store, by frame."""
         return held_frames(self._state)
+
+    def fork(self) -> MemoryBank:
+        """Return an independent bank that holds the same; undo starts anew."""
+        other = MemoryBank(self.config, key_dim=self._state.key_dim, value_dim=self._state.value_dim)
+        other._state = self._state.copy()
+        return other
 
     def index(self) -> MemoryIndex:
         """Return who would answer which query as memory is now, without the answers; see `MemoryIndex`."""

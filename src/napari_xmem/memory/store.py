@@ -273,6 +273,13 @@ class ElementTable:
         other._valid = {object_id: buffer.clone() for object_id, buffer in self._valid.items()}
         return other
 
+    def copy(self) -> Self:
+        """Return an independent copy."""
+        other = self.freeze()
+        other._columns = {name: buffer.clone() for name, buffer in other._columns.items()}
+        other._values = {object_id: buffer.clone() for object_id, buffer in other._values.items()}
+        return other
+
     def freeze_index(self) -> Self:
         """Return what tells who would answer a query as things are now: no values, no counters.
 

@@ -1,0 +1,135 @@
+"""Old against new: whether two results of a frame agree, and what a correction changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_xmem.errors import ConfigError
+from napari_xmem.imaging import object_areas
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+__all__ = ["Agreement", "CorrectionSummary", "SegmentOutcome", "overlap_of_objects"]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """When re-propagation may stop because it no longer changes anything.
+
+    Attributes
+    ----------
+    iou : float
+        Two masks of an object agree if their Jaccard index is above this.
+    outline_share : float
+        They also agree if they differ in fewer pixels than this share of the circumference of a circle of their area,
+        which for small objects is less strict: one pixel of a nucleus of 150 pixels is already 0.7 %.
+    frames : int
+        Every object must agree on this many frames in a row; 0: never stop early.
+    """
+
+    iou: float = 0.995
+    outline_share: float = 0.1
+    frames: int = 3
+
+    def __post_init__(self) -> None:
+        if not 0 < self.iou <= 1 or self.outline_share < 0 or self.frames < 0:
+            raise ConfigError(f"{self} is out of range; expected 0 < iou <= 1, outline_share >= 0, frames >= 0.")
+
+    def holds(self, old: NDArray[Any], new: NDArray[Any]) -> bool:
+        """Tell whether every object of two label images (Y, X) agrees."""
+        if old.shape != new.shape:
+            return False
+        return all(
+            union == both or both / union > self.iou or union - both <= self.outline_share * np.sqrt(4 * np.pi * union)
+            for both, union in overlap_of_objects(old, new).values()
+        )
+
+
+def overlap_of_objects(old: NDArray[Any], new: NDArray[Any]) -> dict[int, tuple[int, int]]:
+    """Return for every object of either label image the pixels of intersection and union."""
+    before = dict(zip(*(v.tolist() for v in object_areas(old)), strict=True))
+    after = dict(zip(*(v.tolist() for v in object_areas(new)), strict=True))
+    same = old == new
+    both = dict(zip(*(v.tolist() for v in object_areas(np.where(same, old, 0))), strict=True))
+    ids = sorted({*before, *after})
+    return {i: (both.get(i, 0), before.get(i, 0) + after.get(i, 0) - both.get(i, 0)) for i in ids}
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentOutcome:
+    """What came of propagating one corrected frame in one direction.
+
+    Attributes
+    ----------
+    frame : int
+        The corrected frame.
+    direction : {"forward", "backward"}
+        Which way.
+    frames_done : tuple of int
+        Frames computed anew, in the order they were done.
+    ended : {"end", "corrected", "locked", "agreed", "stopped"}
+        Why it went no further: end of the movie, next corrected frame, a locked frame, old and new agree, or the user.
+    ended_at : int or None
+        The frame concerned.
+    """
+
+    frame: int
+    direction: str
+    frames_done: tuple[int, ...]
+    ended: str
+    ended_at: int | None = None
+
+    def __str__(self) -> str:
+        reasons = {
+            "end": "to the end" if self.direction == "forward" else "to the beginning",
+            "corrected": f"up to the corrected frame {self.ended_at}",
+            "locked": f"up to the locked frame {self.ended_at}",
+            "agreed": f"until old and new agreed on frame {self.ended_at}",
+            "stopped": "until it was stopped",
+        }
+        return f"{self.direction} from frame {self.frame} {reasons[self.ended]}"
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionSummary:
+    """What a correction changed.
+
+    Attributes
+    ----------
+    corrected : tuple of int
+        Frames the person corrected.
+    segments : tuple of SegmentOutcome
+        Where it was propagated.
+    frames_changed : tuple of int
+        Frames with at least one changed pixel, the corrected ones included.
+    objects_changed : mapping
+        Object id to the frames on which it changed; objects that only lost or won stray pixels count too.
+    pixels_changed : int
+        In all.
+    """
+
+    corrected: tuple[int, ...] = ()
+    segments: tuple[SegmentOutcome, ...] = ()
+    frames_changed: tuple[int, ...] = ()
+    objects_changed: Mapping[int, tuple[int, ...]] | None = None
+    pixels_changed: int = 0
+
+    @property
+    def frames_done(self) -> int:
+        """Frames computed anew."""
+        return sum(len(segment.frames_done) for segment in self.segments)
+
+    def __str__(self) -> str:
+        objects = self.objects_changed or {}
+        worst = sorted(objects, key=lambda i: -len(objects[i]))
+        named = ", ".join(map(str, worst[:5])) + (f" and {len(worst) - 5} more" if len(worst) > 5 else "")
+        frames = f"{len(self.frames_changed)} frame{'s' * (len(self.frames_changed) != 1)}"
+        changed = f"{frames} changed (object{'s' * (len(worst) != 1)} {named})" if worst else "Nothing changed"
+        way = "; ".join(str(segment) for segment in self.segments)
+        return f"{changed}. Propagated {way}." if way else f"{changed}."

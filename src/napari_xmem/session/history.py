@@ -1,0 +1,191 @@
+"""What a person gave, and taking it back: compact differences, undo and redo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from napari_xmem.errors import SessionError
+from napari_xmem.session.book import FrameRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_xmem.engine import FrameResult
+    from napari_xmem.engine.provenance import Explainer
+    from napari_xmem.session.book import PackedLabels, ResultBook
+
+__all__ = ["Change", "FrameChange", "Given", "History"]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a person said about the movie; replaced as a whole, never changed.
+
+    Attributes
+    ----------
+    labels : mapping
+        Frame to labels: seeds and corrections.
+    corrected : frozenset of int
+        Frames among them that are right as a whole: objects that are not painted there are absent.
+    locked : frozenset of int
+        Frames whose result is never overwritten; they count as right too.
+    forgotten : frozenset of int
+        Given frames that memory shall not use.
+    """
+
+    labels: Mapping[int, PackedLabels] = field(default_factory=dict)
+    corrected: frozenset[int] = frozenset()
+    locked: frozenset[int] = frozenset()
+    forgotten: frozenset[int] = frozenset()
+
+    @property
+    def seeded(self) -> tuple[int, ...]:
+        """Frames given before the first run, ascending."""
+        return tuple(sorted(set(self.labels) - self.corrected))
+
+    def with_corrections(self, corrections: Mapping[int, PackedLabels]) -> Given:
+        """Return it with corrected frames added."""
+        frames = frozenset(corrections)
+        return replace(
+            self,
+            labels={**self.labels, **corrections},
+            corrected=self.corrected | frames,
+            forgotten=self.forgotten - frames,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameChange:
+    """How one frame changed.
+
+    Attributes
+    ----------
+    labels : PackedLabels
+        The difference of old and new labels; the new labels where there was no result before.
+    before, after : FrameResult
+        Scores; `before` is None where there was no result.
+    """
+
+    labels: PackedLabels
+    before: FrameResult | None
+    after: FrameResult
+
+    @classmethod
+    def of(cls, before: FrameRecord | None, after: FrameRecord) -> FrameChange:
+        """Compare two records of a frame."""
+        if before is None:
+            return cls(after.packed, None, after.scores)
+        return cls(before.packed.difference(after.packed), before.scores, after.scores)
+
+    def old(self, now: FrameRecord) -> FrameRecord | None:
+        """Return the record before the change, from the one after it; None if there was none."""
+        return None if self.before is None else FrameRecord(now.packed.apply(self.labels), self.before)
+
+    def new(self, now: FrameRecord | None) -> FrameRecord:
+        """Return the record after the change, from the one before it."""
+        return FrameRecord(self.labels if now is None else now.packed.apply(self.labels), self.after)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """One step that can be taken back.
+
+    Attributes
+    ----------
+    title : str
+        In words, for a button: "correction of frame 17".
+    frames : dict
+        Frame to what changed there.
+    before, after : Given
+        What the person had said.
+    explainers_before, explainers_after : mapping
+        Frame to what explains its labels; None: as it was.
+    """
+
+    title: str
+    frames: dict[int, FrameChange]
+    before: Given
+    after: Given
+    explainers_before: Mapping[int, tuple[tuple[frozenset[int] | None, Explainer], ...]] | None = None
+    explainers_after: Mapping[int, tuple[tuple[frozenset[int] | None, Explainer], ...]] | None = None
+
+
+class History:
+    """Steps done and taken back.
+
+    Parameters
+    ----------
+    max_steps, max_bytes : int
+        Beyond these the oldest steps can no longer be taken back.
+    """
+
+    def __init__(self, max_steps: int = 100, max_bytes: int = 512_000_000) -> None:
+        self.max_steps, self.max_bytes = max_steps, max_bytes
+        self._done: list[Change] = []
+        self._undone: list[Change] = []
+
+    @property
+    def undo_title(self) -> str:
+        """What `undo` would take back; empty if nothing."""
+        return self._done[-1].title if self._done else ""
+
+    @property
+    def redo_title(self) -> str:
+        """What `redo` would do again; empty if nothing."""
+        return self._undone[-1].title if self._undone else ""
+
+    @property
+    def latest(self) -> Change | None:
+        """The latest step that is in effect."""
+        return self._done[-1] if self._done else None
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes held."""
+        return sum(f.labels.n_bytes for change in (*self._done, *self._undone) for f in change.frames.values())
+
+    def add(self, change: Change) -> None:
+        """Add a step; what had been taken back can no longer be done again."""
+        self._undone.clear()
+        self._done.append(change)
+        while len(self._done) > 1 and (len(self._done) > self.max_steps or self.n_bytes > self.max_bytes):
+            self._done.pop(0)
+
+    def clear(self) -> None:
+        """Forget all steps."""
+        self._done.clear()
+        self._undone.clear()
+
+    def undo(self, book: ResultBook) -> Change:
+        """Take back the latest step in `book`; returns it.
+
+        Raises
+        ------
+        SessionError
+            If there is nothing to take back.
+        """
+        if not self._done:
+            raise SessionError("There is nothing left to undo.")
+        change = self._done.pop()
+        for frame, part in change.frames.items():
+            now = book.get(frame)
+            book.put(frame, None if now is None else part.old(now))
+        self._undone.append(change)
+        return change
+
+    def redo(self, book: ResultBook) -> Change:
+        """Do again what was taken back last; returns it.
+
+        Raises
+        ------
+        SessionError
+            If nothing was taken back.
+        """
+        if not self._undone:
+            raise SessionError("There is nothing to do again.")
+        change = self._undone.pop()
+        for frame, part in change.frames.items():
+            book.put(frame, part.new(book.get(frame)))
+        self._done.append(change)
+        return change

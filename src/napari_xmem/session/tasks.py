@@ -1,0 +1,207 @@
+"""What a session can be busy with: propagating everything, or propagating a correction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from napari_xmem.engine import FrameResult, iter_run
+from napari_xmem.engine.provenance import Explainer, MemoryTrail
+from napari_xmem.imaging import object_ids
+from napari_xmem.session.book import FrameRecord
+from napari_xmem.session.compare import Agreement, CorrectionSummary, SegmentOutcome, overlap_of_objects
+from napari_xmem.session.corrections import Segment, SegmentRun, plan_segments, segment_run
+from napari_xmem.session.history import Change, FrameChange
+from napari_xmem.session.involved import Involved, changed_objects, neighbours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from napari_xmem.engine import Run
+    from napari_xmem.session.book import PackedLabels
+    from napari_xmem.session.session import TrackingSession
+
+#: Frames of a segment on which neighbours are looked for.
+NEIGHBOUR_SAMPLES = 16
+
+__all__ = ["CorrectionTask", "PropagationTask"]
+
+
+class PropagationTask:
+    """All passes of the session's run.
+
+    Parameters
+    ----------
+    session : TrackingSession
+        Its owner.
+    """
+
+    title = "propagation"
+
+    def __init__(self, session: TrackingSession) -> None:
+        self._session = session
+        self._left: list[int] = []
+        self.run: Run | None = None
+
+    @property
+    def total(self) -> int:
+        """Frames to do."""
+        return 0 if self.run is None else self.run.n_results
+
+    @property
+    def frames_left(self) -> tuple[int, ...]:
+        """Frames not done yet, in order."""
+        return tuple(self._left)
+
+    def frames(self) -> Iterator[FrameResult]:
+        """Do the work."""
+        session = self._session
+        run = self.run = session.next_run()
+        self._left = [t for part in run.passes for t in part.frames[part.report_from :]]
+        session.history.clear()
+        trail = MemoryTrail(session.explain_bytes)
+        explainer = Explainer(run, trail)
+        for result in iter_run(run, watch=session.watcher(trail)):
+            if result.frame in self._left:
+                self._left.remove(result.frame)
+            yield session.keep(result, explainer)
+
+    def finish(self, *, complete: bool) -> None:
+        """Nothing to close."""
+
+
+class CorrectionTask:
+    """Corrected frames, and what they can change.
+
+    Parameters
+    ----------
+    session : TrackingSession
+        Its owner.
+    corrections : mapping
+        Frame to labels that are right as a whole.
+    forward, backward : bool
+        Directions.
+    agreement : Agreement
+        When to stop early.
+    rest : tuple of int
+        Frames that an interrupted propagation has not done; they are done at the end.
+    """
+
+    def __init__(
+        self,
+        session: TrackingSession,
+        corrections: Mapping[int, PackedLabels],
+        *,
+        forward: bool,
+        backward: bool,
+        agreement: Agreement,
+        rest: tuple[int, ...] = (),
+    ) -> None:
+        self._session, self._corrections, self._agreement = session, dict(corrections), agreement
+        self._rest = rest
+        self._before: dict[int, FrameRecord | None] = {}
+        self._given_before = session.given
+        self._explainers_before = dict(session.explainers)
+        self._outcomes: list[SegmentOutcome] = []
+        self._running: SegmentRun | None = None
+        self.summary = CorrectionSummary(tuple(sorted(corrections)))
+        session.set_given(session.given.with_corrections(self._corrections))
+        self.segments = self._plan(forward, backward)
+        frames = ", ".join(map(str, sorted(corrections)))
+        self.title = f"correction of frame{'s' * (len(corrections) > 1)} {frames}"
+
+    def _plan(self, forward: bool, backward: bool) -> tuple[Segment, ...]:
+        given = self._session.given
+        walls = dict.fromkeys(given.corrected, "corrected") | dict.fromkeys(given.locked, "locked")
+        low, high = self._session.frame_range
+        return plan_segments(tuple(self._corrections), walls, low, high, forward=forward, backward=backward)
+
+    @property
+    def total(self) -> int:
+        """Frames at most."""
+        return len(self._corrections) + sum(len(segment.frames) for segment in self.segments)
+
+    def frames(self) -> Iterator[FrameResult]:
+        """Do the work."""
+        session = self._session
+        for frame, packed in sorted(self._corrections.items()):
+            self._before[frame] = session.book.get(frame)
+            yield session.keep(FrameRecord.given(frame, packed.unpack()).result, None)
+        known, whole = session.known_frames()
+        for segment in self.segments:
+            involved = self._involved(segment)
+            if involved.objects == set() or not any(object_ids(labels) for labels in known.values()):
+                continue
+            part = segment_run(session.current_run(), segment, known, whole, involved.followed)
+            yield from self._segment(part, segment, involved)
+
+    def _involved(self, segment: Segment) -> Involved:
+        """Return whose masks a segment may change: all where there is no old result, else what the person changed."""
+        book, old = self._session.book, self._before[segment.frame]
+        if old is None or any(t not in book for t in segment.frames):
+            return Involved()
+        new = self._corrections[segment.frame].unpack()
+        changed = changed_objects(old.packed.unpack(), new)
+        if self._session.current_run().scope == "global":
+            return Involved(changed)
+        step = max(1, len(segment.frames) // NEIGHBOUR_SAMPLES)
+        seen = (book.labels(t) for t in segment.frames[::step])
+        return Involved(changed, frozenset(neighbours((new, old.packed.unpack(), *seen), changed)))
+
+    def _segment(self, run: Run, segment: Segment, involved: Involved) -> Iterator[FrameResult]:
+        session = self._session
+        unfinished = bool(set(self._rest) & set(segment.frames))
+        agreement = replace(self._agreement, frames=0) if unfinished else self._agreement
+        trail = MemoryTrail(session.explain_bytes // 4)
+        explainer = Explainer(run, trail)
+        self._running = SegmentRun(run, segment, session.book, agreement, involved, session.watcher(trail))
+        for result in self._running:
+            self._before.setdefault(result.frame, session.book.get(result.frame))
+            concerned = None if involved.objects is None else frozenset(involved.objects)
+            yield session.keep(result, explainer, concerned)
+        self._outcomes.append(self._running.outcome)
+        self._running = None
+
+    def finish(self, *, complete: bool) -> None:
+        """Sum up what changed, and make it one step that can be taken back."""
+        if self._running is not None:
+            self._outcomes.append(replace(self._running.outcome, ended="stopped", ended_at=None))
+        session = self._session
+        changes: dict[int, FrameChange] = {}
+        objects: dict[int, list[int]] = {}
+        changed, pixels = [], 0
+        for frame, before in sorted(self._before.items()):
+            after = session.book.get(frame)
+            if after is None:
+                continue
+            changes[frame] = FrameChange.of(before, after)
+            overlaps = _overlaps(before, after)
+            different = [i for i, (both, union) in overlaps.items() if both != union]
+            for object_id in different:
+                objects.setdefault(object_id, []).append(frame)
+            if different:
+                changed.append(frame)
+                pixels += sum(overlaps[i][1] - overlaps[i][0] for i in different)
+        self.summary = CorrectionSummary(
+            tuple(sorted(self._corrections)),
+            tuple(self._outcomes),
+            tuple(changed),
+            {i: tuple(frames) for i, frames in sorted(objects.items())},
+            pixels,
+        )
+        session.history.add(
+            Change(
+                self.title,
+                changes,
+                self._given_before,
+                session.given,
+                self._explainers_before,
+                dict(session.explainers),
+            )
+        )
+
+
+def _overlaps(before: FrameRecord | None, after: FrameRecord) -> dict[int, tuple[int, int]]:
+    new = after.packed.unpack()
+    old = new * 0 if before is None else before.packed.unpack()
+    return overlap_of_objects(old, new)
