@@ -54,3 +54,26 @@ def test_constant_frames(value: float) -> None:
 
 def test_tiny_frames() -> None:
     assert estimate_drift(np.ones((4, 4), np.float32), np.zeros((4, 4), np.float32)) == (0.0, 0.0)
+
+
+def test_followed_objects_decide() -> None:
+    """Dirt on the camera stays where it is while the objects jump."""
+    dirt = 0.3 * scene(5)[:200, :240]
+    points = np.zeros((300, 340))
+    points[np.random.default_rng(6).integers(110, 190, 8), np.random.default_rng(7).integers(120, 220, 8)] = 1
+    cells = ndimage.gaussian_filter(points, 4)
+    cells = (0.5 * cells / cells.max()).astype(np.float32)
+    before = dirt + cells[60:260, 60:300]
+    after = dirt + cells[100:300, 20:260]
+    focus = (cells[60:260, 60:300] > 0.1).astype(np.float32)
+    found = estimate_drift(before, after, focus)
+    assert abs(found[0] + 40) <= 2
+    assert abs(found[1] - 40) <= 2
+
+
+def test_objects_that_stay_decide_against_a_moving_background() -> None:
+    still = np.zeros((200, 240), np.float32)
+    still[90:110, 100:130] = 2
+    backdrop = 0.2 * scene(8)
+    found = estimate_drift(still + backdrop[:200, :240], still + backdrop[30:230, 20:260], (still > 0).astype(np.float32))
+    assert found == (0.0, 0.0)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from napari_xmem.engine.aggregation import others_in
 from napari_xmem.engine.drift import estimate_drift
 from napari_xmem.engine.estimate import FrameLabels, RegionMask, compose_labels, expected_jaccard
 from napari_xmem.engine.global_scope import GlobalScope
@@ -155,6 +156,7 @@ class LocalFollower:
         self.scope = LocalScope(network, memory, reach)
         self.prepare = prepare
         self._before: NDArray[np.float32] | None = None
+        self._focus: NDArray[np.float32] | None = None
 
     @property
     def object_ids(self) -> tuple[int, ...]:
@@ -183,12 +185,14 @@ class LocalFollower:
         geometry = self.prepare.geometry
         image = self.prepare(frame, index)
         grey = image[:3].mean(0)[: geometry.scaled_shape[0], : geometry.scaled_shape[1]].numpy()
-        drift = (0.0, 0.0) if self._before is None else estimate_drift(self._before, grey)
+        drift = (0.0, 0.0) if self._before is None else estimate_drift(self._before, grey, self._focus)
         self._before = grey
         patches = [] if seeds is None else self._seed_masks(seeds)
         painted = {patch.object_id for patch in patches}
         patches += [self._blank(i) for i in self.object_ids if i in absent and i not in painted]
         masks = self.scope.advance(image, patches, last=last, frame=index, drift_px=drift)
+        found = others_in(masks, geometry.padded_shape).clamp(0, 1).cpu().numpy()
+        self._focus = found[: grey.shape[0], : grey.shape[1]]
         return compose_labels(masks, geometry.shape, geometry.scale)
 
     def _blank(self, object_id: int) -> RegionMask:
