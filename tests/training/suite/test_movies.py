@@ -9,7 +9,7 @@ import pytest
 
 from napari_xmem.errors import ConfigError, InputError
 from napari_xmem.training.suite import KINDS, suite_movies
-from napari_xmem.training.suite.movie import SuiteMovie, keep_whole, movie_rng, typical_step
+from napari_xmem.training.suite.movie import SuiteMovie, keep_whole, motion_per_frame, movie_rng
 
 QUICK = ("natural", "return", "em-stack", "rods-drift")
 
@@ -75,8 +75,17 @@ def test_stills_move_and_keep_their_objects(data_dir):
     for kind in ("still-fluo", "still-other", "still-phase"):
         for movie in suite_movies(data_dir, [kind]):
             usable(movie)
-            assert 0.01 < typical_step(movie.truth) < 0.3
+            assert 0.01 < motion_per_frame(movie.truth).mean() < 0.3
             assert np.isin(movie.scored, np.unique(movie.truth[-1])).mean() > 0.5
+
+
+def test_motion_is_measured_in_diameters():
+    truth = np.zeros((3, 60, 60), np.uint16)
+    for t, x in enumerate((5, 5, 25)):
+        truth[t, 10:30, x : x + 20] = 1
+    diameter = np.sqrt(4 * 400 / np.pi)
+    assert motion_per_frame(truth) == pytest.approx([0.0, 20 / diameter])
+    assert motion_per_frame(np.zeros((3, 8, 8), np.uint16)).tolist() == [0.0, 0.0]
 
 
 def test_specks_are_not_scored():

@@ -9,7 +9,7 @@ import pytest
 
 from napari_xmem.training.suite.movie import SuiteMovie
 from napari_xmem.training.suite.score import column_frames, interval, score_movie
-from napari_xmem.training.suite.table import SuiteReport
+from napari_xmem.training.suite.table import KindScore, SuiteReport, markdown_table
 
 
 def squares(frames=20, gone=()):
@@ -95,3 +95,4 @@ def test_movies_of_a_kind_weigh_the_same_and_the_report_can_be_read_back(tmp_pat
     read = json.loads((tmp_path / "deep" / "suite.json").read_text())
     assert read["means"]["model"] == [0.5, 0.5]
     assert read["kinds"][0]["ghosts"] is None
+    assert markdown_table([KindScore.from_dict(k) for k in read["kinds"]]) == report.markdown()

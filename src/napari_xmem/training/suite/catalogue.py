@@ -76,16 +76,16 @@ _ORDERS = {
     "nuclei-dense": Order("nuclei", 352, 60, 28.0, (0.02, 0.25)),
     "nuclei-sparse": Order("sparse_nuclei", 256, 9, 28.0, (0.02, 0.35)),
     "phase-crowd": Order("phase_cells", 352, 34, 40.0, (0.02, 0.2)),
-    "yeast": Order("budding_yeast", 256, 28, 32.0, (0.0, 0.15)),
-    "rods": Order("rods_phase", 256, 8, 26.0, (0.02, 0.4), growth=2.5),
-    "rods-drift": Order("rods_phase", 576, 10, 28.0, (0.02, 0.4), growth=1.5),
-    "em-stack": Order("em_stack", 256, 12, 48.0, (0.0, 0.3)),
+    "yeast": Order("budding_yeast", 256, 28, 32.0, (0.0, 0.15), 0.3),
+    "rods": Order("rods_phase", 256, 8, 26.0, (0.02, 0.4), 0.5, growth=2.5),
+    "rods-drift": Order("rods_phase", 576, 10, 28.0, (0.02, 0.4), 0.5, growth=1.5),
+    "em-stack": Order("em_stack", 256, 12, 48.0, (0.02, 0.1), 0.25),
     "membranes": Order("membranes", 256, 22, 44.0, (0.0, 0.2)),
     "dic": Order("dic_cells", 288, 9, 52.0, (0.01, 0.25)),
     "brightfield": Order("brightfield_cells", 256, 9, 40.0, (0.01, 0.25)),
     "amoebae": Order("amoebae", 288, 8, 44.0, (0.02, 0.35)),
     "organoids": Order("organoids", 256, 7, 50.0, (0.0, 0.2)),
-    "rods-fluo": Order("rods_fluorescence", 256, 8, 26.0, (0.02, 0.4), growth=2.0),
+    "rods-fluo": Order("rods_fluorescence", 256, 8, 26.0, (0.02, 0.4), 0.5, growth=2.0),
 }
 
 _STILLS = {

@@ -13,7 +13,7 @@ from napari_xmem.tracking.measures import measure_objects
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["SuiteMovie", "keep_whole", "movie_rng", "typical_step"]
+__all__ = ["SuiteMovie", "keep_whole", "motion_per_frame", "movie_rng"]
 
 #: First word of every seed of the suite: training streams start with 0 to 3, validation clips with 1 000 003.
 _APART = 2_000_003
@@ -77,17 +77,20 @@ def keep_whole(labels: NDArray[np.uint16], share: float = 0.35) -> tuple[int, ..
     return tuple(int(i) for i in found.object_ids[keep])
 
 
-def typical_step(truth: NDArray[np.uint16]) -> float:
-    """Return the median motion of the objects of frame 0 between successive frames, in median diameters."""
+def motion_per_frame(truth: NDArray[np.uint16]) -> NDArray[np.float64]:
+    """Return how far the typical object moves from each frame to the next, (T - 1,), in median diameters of frame 0.
+
+    Objects that came later than frame 0 count too.
+    """
     before = measure_objects(truth[0])
     if not before.object_ids.size:
-        return 0.0
+        return np.zeros(len(truth) - 1)
     diameter = float(np.median(np.sqrt(4 * before.areas_px / np.pi)))
-    steps = []
-    for frame in truth[1:]:
+    steps = np.zeros(len(truth) - 1)
+    for t, frame in enumerate(truth[1:]):
         after = measure_objects(frame)
         _, a, b = np.intersect1d(before.object_ids, after.object_ids, return_indices=True)
         moved = np.linalg.norm(after.centroids_px[b] - before.centroids_px[a], axis=1)
-        steps.append(float(np.median(moved)) if moved.size else 0.0)
+        steps[t] = np.median(moved) / diameter if moved.size else 0.0
         before = after
-    return float(np.mean(steps)) / diameter if steps else 0.0
+    return steps

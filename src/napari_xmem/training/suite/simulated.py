@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.training.suite.movie import SuiteMovie, keep_whole, movie_rng, typical_step
+from napari_xmem.training.suite.movie import SuiteMovie, keep_whole, motion_per_frame, movie_rng
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,9 @@ class Order:
     diameter_px : float
         Mean diameter.
     steps : tuple of 2 float
-        Least and most typical motion per frame in diameters: neither a still picture nor a jumping stage.
+        Least and most motion per frame in diameters, mean over the movie.
+    largest_step : float
+        Most motion from one frame to the next in diameters: no jump of the stage.
     growth : float
         Least number of cells on the last frame for each on the first: colonies must divide.
     frames : int
@@ -46,6 +48,7 @@ class Order:
     n_objects: int
     diameter_px: float
     steps: tuple[float, float] = (0.0, 0.3)
+    largest_step: float = np.inf
     growth: float = 0.0
     frames: int = 20
 
@@ -158,8 +161,9 @@ def _fault(movie: SimulatedMovie, order: Order) -> float:
     """How far a movie is from the order; 0 fits."""
     count = len(keep_whole(movie.labels[0]))
     fault = 0.0 if order.n_objects / 2 <= count <= order.n_objects * 2 else 10.0
-    step = typical_step(movie.labels)
-    fault += max(order.steps[0] - step, 0.0) + max(step - order.steps[1], 0.0)
+    steps = motion_per_frame(movie.labels)
+    mean, largest = float(steps.mean()), float(steps.max())
+    fault += max(order.steps[0] - mean, 0.0) + max(mean - order.steps[1], 0.0) + max(largest - order.largest_step, 0.0)
     if order.growth:
         lineage = movie.lineage_labels if movie.lineage_labels is not None else movie.labels
         cells = [np.unique(lineage[t]).size - 1 for t in (0, -1)]

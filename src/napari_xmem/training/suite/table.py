@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from napari_xmem.training.suite.score import FRAMES, MovieScore, interval
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["KindScore", "SuiteReport"]
+__all__ = ["KindScore", "SuiteReport", "markdown_table"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,24 @@ class KindScore:
     objects: int
     ghosts: float
     seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-able values; NaN becomes None."""
+        return {
+            "kind": self.kind, "method": self.method,
+            "jaccard": {str(c): _plain(v) for c, v in self.jaccard.items()},
+            "identity": {str(c): _plain(v) for c, v in self.identity.items()},
+            "interval": [_plain(v) for v in self.interval],
+            "swaps": self.swaps, "losses": self.losses, "objects": self.objects,
+            "ghosts": _plain(self.ghosts), "seconds": round(self.seconds, 2),
+        }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build from `to_dict` output."""
+        columns = {name: {int(c): _known(v) for c, v in values[name].items()} for name in ("jaccard", "identity")}
+        low, high = (_known(v) for v in values["interval"])
+        return cls(**{**values, **columns, "interval": (low, high), "ghosts": _known(values["ghosts"])})
 
 
 @dataclass(frozen=True)
@@ -127,35 +146,12 @@ class SuiteReport:
         return out
 
     def markdown(self) -> str:
-        """Return the table for a document: a row per kind, J and identity of the model, J of the baselines."""
-        others = [m for m in dict.fromkeys(s.method for s in self.scores) if m != "model"]
-        head = ["kind", "seeds", "J@1", "J@5", "J@10", "J@19 (95 %)", "id@19", "swaps / lost", "ghosts"]
-        head += [f"{name}: J@19 / id@19" for name in others]
-        lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-        table = {(k.kind, k.method): k for k in self.kinds}
-        for kind in dict.fromkeys(k.kind for k in self.kinds):
-            k = table[kind, "model"]
-            last = max(k.jaccard)
-            row = [kind, str(k.objects), *(_number(k.jaccard.get(c)).strip() for c in FRAMES[:3])]
-            row.append(f"{k.jaccard[last]:.2f} ({k.interval[0]:.2f} to {k.interval[1]:.2f})")
-            row += [f"{k.identity[last]:.2f}", f"{k.swaps} / {k.losses}", _number(k.ghosts).strip()]
-            row += [f"{b.jaccard[last]:.2f} / {b.identity[last]:.2f}" for b in (table[kind, m] for m in others)]
-            lines.append("| " + " | ".join(row) + " |")
-        return "\n".join(lines)
+        """Return the table for a document, see `markdown_table`."""
+        return markdown_table(self.kinds)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-able values; NaN becomes None."""
-        kinds = [
-            {
-                "kind": k.kind, "method": k.method,
-                "jaccard": {str(c): _plain(v) for c, v in k.jaccard.items()},
-                "identity": {str(c): _plain(v) for c, v in k.identity.items()},
-                "interval": [_plain(v) for v in k.interval],
-                "swaps": k.swaps, "losses": k.losses, "objects": k.objects,
-                "ghosts": _plain(k.ghosts), "seconds": round(k.seconds, 2),
-            }
-            for k in self.kinds
-        ]  # fmt: skip
+        kinds = [k.to_dict() for k in self.kinds]
         movies = [
             {
                 "movie": s.movie, "method": s.method, "seeds": s.objects,
@@ -173,6 +169,30 @@ class SuiteReport:
         path.write_text(json.dumps(self.to_dict(), indent=1) + "\n")
 
 
+def markdown_table(kinds: Sequence[KindScore]) -> str:
+    """Return a row per kind: J and identity of the model, J and identity of the baselines on the last column.
+
+    Parameters
+    ----------
+    kinds : sequence of KindScore
+        Of `SuiteReport.kinds`.
+    """
+    others = [m for m in dict.fromkeys(k.method for k in kinds) if m != "model"]
+    head = ["kind", "objects", "J@1", "J@5", "J@10", "J@19 (95 %)", "id@19", "swaps / lost", "ghosts"]
+    head += [f"{name}: J@19 / id@19" for name in others]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    table = {(k.kind, k.method): k for k in kinds}
+    for kind in dict.fromkeys(k.kind for k in kinds):
+        k = table[kind, "model"]
+        last = max(k.jaccard)
+        row = [kind, str(k.objects), *(_number(k.jaccard.get(c)).strip() for c in FRAMES[:3])]
+        row.append(f"{k.jaccard[last]:.2f} ({k.interval[0]:.2f} to {k.interval[1]:.2f})")
+        row += [f"{k.identity[last]:.2f}", f"{k.swaps} / {k.losses}", _number(k.ghosts).strip()]
+        row += [f"{b.jaccard[last]:.2f} / {b.identity[last]:.2f}" for b in (table[kind, m] for m in others)]
+        lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines)
+
+
 def _mean(values: list[float]) -> float:
     known = [v for v in values if not np.isnan(v)]
     return float(np.mean(known)) if known else float("nan")
@@ -180,6 +200,10 @@ def _mean(values: list[float]) -> float:
 
 def _plain(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 4)
+
+
+def _known(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 def _number(value: float | None) -> str:
