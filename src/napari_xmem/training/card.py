@@ -49,7 +49,12 @@ DATA_SOURCES: dict[str, dict[str, str]] = {
 
 
 def training_card(
-    recipe: Recipe, data_dir: Path | None, device: str, seconds: float, history: Sequence[Mapping[str, Any]] = ()
+    recipe: Recipe,
+    data_dir: Path | None,
+    device: str,
+    seconds: float,
+    history: Sequence[Mapping[str, Any]] = (),
+    threads: int | None = None,
 ) -> dict[str, Any]:
     """Describe a finished training run.
 
@@ -65,6 +70,8 @@ def training_card(
         Time spent in steps and validations.
     history : sequence of mapping
         Figures of the run; the last validation goes into the card.
+    threads : int, optional
+        Threads torch used; None: those it uses now.
 
     Returns
     -------
@@ -88,7 +95,7 @@ def training_card(
         "data": {name: DATA_SOURCES[name] for name in (*used, "simulated")},
         "compute": {
             "device": device,
-            "threads": torch.get_num_threads(),
+            "threads": threads or torch.get_num_threads(),
             "machine": platform.machine(),
             "hours": round(seconds / 3600, 3),
             "torch": str(torch.__version__),

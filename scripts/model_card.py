@@ -1,0 +1,129 @@
+"""Bring a model's card, docs/model.md and the loss curve up to date from a run and the suite's numbers.
+
+python scripts/model_card.py --run RUN_DIR --data ../shared/data --suite suite.json --ablations ablations.md
+
+RUN_DIR is the --output of `napari-xmem train`; suite.json comes from `napari-xmem evaluate --suite --json suite.json`,
+ablations.md is what scripts/ablations.py prints. Each part may be left out; what is not given stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+from napari_xmem.model import load_model
+from napari_xmem.model.checkpoint import bundled_path, model_card
+from napari_xmem.training.card import rewrite_card, training_card
+from napari_xmem.training.plots import draw_history
+from napari_xmem.training.recipes import get_recipe
+from napari_xmem.training.suite.table import KindScore, markdown_table
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+SUITE_COMMAND = "napari-xmem evaluate --suite --data ../shared/data --json suite.json"
+LIMITS = [
+    "Cells that lie end to end or on top of each other may swap labels; crowded phase contrast is the weakest kind.",
+    "Rods: a daughter may be dropped a few frames after a division.",
+    "A label that lost its object may paint a neighbour; look at the confidence.",
+    "EM stacks: masks may cross faint membranes.",
+    "Not tried on: 3D volumes as a whole, histology in colour, objects under about 6 pixels.",
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=bundled_path())
+    parser.add_argument("--recipe", default="cells-small")
+    parser.add_argument("--run", type=Path)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--device", default="cpu", help="where the run was trained")
+    parser.add_argument("--threads", type=int, help="threads it used")
+    parser.add_argument("--suite", type=Path)
+    parser.add_argument("--ablations", type=Path)
+    args = parser.parse_args()
+    changes: dict = {}
+    if args.run:
+        record = json.loads((args.run / "state.json").read_text())
+        changes |= training_card(
+            get_recipe(args.recipe), args.data, args.device, record["seconds"], record["history"], args.threads
+        )
+        draw_history(record["history"], DOCS / "images" / "loss.png")
+    if args.suite:
+        suite = json.loads(args.suite.read_text())
+        changes["scores"] = scores(suite)
+        changes["limits"] = LIMITS
+        fill("suite", suite_text(suite))
+    if args.ablations:
+        fill("ablations", args.ablations.read_text().strip())
+    if changes:
+        rewrite_card(args.model, changes)
+    fill("facts", facts(args.model))
+
+
+def scores(suite: dict) -> dict:
+    """What goes into the header: last column per kind, and what it was measured with."""
+    kinds = {k["kind"]: k for k in suite["kinds"] if k["method"] == "model"}
+    return {
+        "command": SUITE_COMMAND,
+        "model_fingerprint": suite["about"]["model_fingerprint"],
+        "mean": suite["means"]["model"],
+        "kinds": {
+            name: {"J": k["jaccard"], "identity": k["identity"], "swaps": k["swaps"], "losses": k["losses"]}
+            for name, k in kinds.items()
+        },
+    }
+
+
+def suite_text(suite: dict) -> str:
+    means = "; ".join(f"{method} {j:.3f} / {i:.3f}" for method, (j, i) in suite["means"].items())
+    return (
+        markdown_table([KindScore.from_dict(k) for k in suite["kinds"]])
+        + f"\n\nMean over kinds of J / id on the last frame: {means}.\nOptical flow: {suite['about']['optical_flow']}. "
+        f"Weights `{suite['about']['model_fingerprint']}`, computed on {suite['about']['device']}."
+    )
+
+
+def facts(model: Path) -> str:
+    """Table of facts read from the model's file."""
+    network, card = load_model(model, "cpu"), model_card(model)
+    config, compute, recipe = network.config, card.get("compute", {}), card.get("recipe", {})
+    stages = "; ".join(
+        f"{s['steps']} steps of {s['batch']} clips of {s['clip_frames']} frames in {s['region_px']} px regions"
+        for s in recipe.get("stages", [])
+    )
+    rows = [
+        ("file", f"`{model.name}`, {model.stat().st_size / 1e6:.1f} MB, half precision"),
+        ("weights", f"`{network.fingerprint}`"),
+        ("parameters", f"{sum(p.numel() for p in network.parameters()) / 1e6:.2f} million"),
+        ("features", f"strides {config.strides}, key {config.key_dim}, value {config.value_dim}, "
+                     f"sensory {config.hidden_dim} channels"),
+        ("input", f"3 colours (grey repeated) and local contrast over {config.contrast_px} px; objects brought to "
+                  f"{config.nominal_diameter_px:.0f} px"),
+        ("stages", stages),
+        ("seed", str(recipe.get("seed", ""))),
+        ("compute", f"{compute.get('hours', 0):.2f} h on {compute.get('device', '?')} "
+                    f"({compute.get('threads', '?')} threads, {compute.get('machine', '')}), "
+                    f"torch {compute.get('torch', '?')}"),
+        ("commit", f"`{card.get('commit', '')}`"),
+        ("licence", card.get("licence", "")),
+    ]  # fmt: skip
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    data = "\n".join(
+        f"| {name} | {entry['what']} | {entry['source']} | {entry['licence']} |"
+        for name, entry in card.get("data", {}).items()
+    )
+    return (
+        f"| | |\n| --- | --- |\n{table}\n\n| trained on | what | source | licence |\n| --- | --- | --- | --- |\n{data}"
+    )
+
+
+def fill(name: str, text: str) -> None:
+    """Put `text` between the marks ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` of docs/model.md."""
+    path = DOCS / "model.md"
+    pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
+    path.write_text(pattern.sub(lambda found: f"{found[1]}{text}\n{found[2]}", path.read_text()))
+
+
+if __name__ == "__main__":
+    main()
