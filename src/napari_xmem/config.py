@@ -64,6 +64,9 @@ class ModelConfig:
         How images are normalised before the network sees them (`napari_xmem.imaging`).
     contrast_px : int
         Width in pixels of the local contrast normalisation put beside the image as one more channel; 0 for none.
+    locality_px : float
+        Reach of the prior on distance between a memory element and a query, both relative to the object, in pixels of
+        the scaled frame (local scope); 0 for none. See `napari_xmem.memory.with_place`.
     nominal_diameter_px : float
         Object diameter at which the network works best, in pixels of the scaled frame; 0 if it has none.
     """
@@ -85,6 +88,7 @@ class ModelConfig:
     decoder_widths: tuple[int, int] = (256, 256)
     intensity: Intensity = "imagenet"
     contrast_px: int = 0
+    locality_px: float = 0.0
     nominal_diameter_px: float = 0.0
 
     def __post_init__(self) -> None:
@@ -370,6 +374,8 @@ class TrainingConfig:
         Use the running statistics of batch normalisation instead of the batch's.
     diameter_spread : float
         Spread of target diameters around the nominal one (standard deviation of the logarithm).
+    places : bool
+        Use the model's prior on places (`ModelConfig.locality_px`).
     others_compete : bool
         Let the true masks of known neighbours compete with the prediction. False: neighbours are only told to the value
         encoder, and the object has to be told from them by itself.
@@ -388,6 +394,7 @@ class TrainingConfig:
     ema: float = 0.998
     freeze_norm: bool = False
     diameter_spread: float = 0.22
+    places: bool = True
     others_compete: bool = False
 
     def __post_init__(self) -> None:

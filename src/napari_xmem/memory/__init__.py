@@ -9,6 +9,7 @@ from napari_xmem.memory.affinity import read_dense
 from napari_xmem.memory.bank import MemoryBank
 from napari_xmem.memory.eviction import EVICTIONS
 from napari_xmem.memory.index import HeldFrame, MemoryIndex
+from napari_xmem.memory.place import PLACE_CHANNELS, with_place
 from napari_xmem.memory.potentiation import POTENTIATIONS
 from napari_xmem.memory.recall import MemoryVote
 from napari_xmem.memory.selection import SELECTIONS
@@ -26,6 +27,7 @@ from napari_xmem.memory.store import Store
 
 __all__ = [
     "EVICTIONS",
+    "PLACE_CHANNELS",
     "POTENTIATIONS",
     "SELECTIONS",
     "HeldFrame",
@@ -42,4 +44,5 @@ __all__ = [
     "StoreMemory",
     "merge_snapshots",
     "read_dense",
+    "with_place",
 ]

@@ -122,9 +122,7 @@ def _batches(
     seed: int, stage: TrainingConfig, within: int, options: RunOptions
 ) -> Generator[dict[str, Any], None, None]:
     """Yield the batches of a stage from step `within` on: the same ones, however often the run was interrupted."""
-    config = ClipConfig(
-        window_px=stage.window_px, n_frames=stage.clip_frames, diameter_spread=stage.diameter_spread
-    )
+    config = ClipConfig(window_px=stage.window_px, n_frames=stage.clip_frames, diameter_spread=stage.diameter_spread)
     start = within * stage.batch
     stream = ClipStream(options.data_dir, seed, config, n_workers=options.workers, start=start)
     with closing(stream):
@@ -181,4 +179,6 @@ def _draw_schedule(stage: TrainingConfig, network: XMem, batch: Batch, random: t
     known = torch.rand(count, generator=random) < 0.65
     known = known.to(batch.image.device)
     offset = (corner[0] * stride, corner[1] * stride)
-    return Schedule(offset, stage.region_px, memory, known, others_compete=stage.others_compete)
+    spread = torch.where(torch.rand(count, length, 1, generator=random) < 0.75, 8.0, 24.0)
+    misplaced = (spread * torch.randn(count, length, 2, generator=random)).to(batch.image.device)
+    return Schedule(offset, stage.region_px, memory, known, None, stage.others_compete, misplaced, stage.places)

@@ -61,6 +61,7 @@ _CELLS_SMALL = ModelConfig(
     decoder_widths=(64, 32),
     intensity="percentile",
     contrast_px=21,
+    locality_px=36.0,
     nominal_diameter_px=42.0,
 )
 
@@ -89,12 +90,19 @@ RECIPES: dict[str, Recipe] = {
         _CELLS_SMALL,
         (
             TrainingConfig(
-                steps=650, batch=8, clip_frames=3, region_px=96, warmup_steps=150, others_compete=True
+                steps=650,
+                batch=8,
+                clip_frames=3,
+                region_px=96,
+                warmup_steps=150,
+                others_compete=True,
+                places=False,
             ),
-            TrainingConfig(steps=376, batch=8, clip_frames=4, region_px=128, others_compete=True),
-            TrainingConfig(steps=2000, batch=8, clip_frames=4, region_px=128),
+            TrainingConfig(steps=376, batch=8, clip_frames=4, region_px=128, others_compete=True, places=False),
+            TrainingConfig(steps=1199, batch=8, clip_frames=4, region_px=128, places=False),
+            TrainingConfig(steps=700, batch=8, clip_frames=4, region_px=128),
             TrainingConfig(
-                steps=1000,
+                steps=900,
                 batch=6,
                 clip_frames=5,
                 region_px=160,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from napari_xmem.memory.affinity import read_dense
+from napari_xmem.memory.place import with_place
 from napari_xmem.model.aggregate import odds
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ class Schedule:
         Memory elements that may answer one query.
     others_compete : bool
         Whether the others' true masks compete with the prediction, or are only told to the value encoder.
+    misplaced_px : Tensor or None
+        ``(B, T, 2)`` y, x error of the place where the object is expected; None: it is where it is expected.
+    places : bool
+        Whether the network's prior on places is used.
     """
 
     offset_px: tuple[int, int]
@@ -53,6 +58,8 @@ class Schedule:
     others_known: Tensor
     top_k: int | None = None
     others_compete: bool = False
+    misplaced_px: Tensor | None = None
+    places: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,19 @@ def roll_out(network: XMem, batch: Batch, schedule: Schedule, seeds: Tensor | No
     def at(tensor: Tensor, t: int) -> Tensor:
         return crop(tensor, 1, t).flatten(2)
 
+    reach = network.config.locality_px if schedule.places else 0.0
+    grid = _cell_centres(side, stride, batch.image.device)
+    misplaced = schedule.misplaced_px
+    if misplaced is None:
+        misplaced = batch.image.new_zeros(count, length, 2)
+
+    def placed(t: int, centre: Tensor) -> tuple[Tensor, Tensor]:
+        """Key and selection of frame `t`, with places relative to `centre` if the network uses them."""
+        key, selection = at(features.key, t), at(features.selection, t)
+        if not reach:
+            return key, selection
+        return with_place(key.float(), selection.float(), grid - centre[:, None], reach)
+
     known = schedule.others_known[:, None, None].to(batch.others.dtype)
     hidden: Tensor | None = None
     if network.config.hidden_dim:
@@ -107,12 +127,14 @@ def roll_out(network: XMem, batch: Batch, schedule: Schedule, seeds: Tensor | No
     for t in range(length):
         others = batch.others[:, t][(slice(None), *region)] * known
         memory_frame = schedule.memory_frames[t]
+        target_centre = _centre(batch.target[:, t][(slice(None), *region)])
         if t:
+            key, selection = placed(t, target_centre + misplaced[:, t])
             readout = read_dense(
                 torch.cat(keys, 2),
                 torch.cat(shrinkages, 2),
-                at(features.key, t),
-                at(features.selection, t),
+                key,
+                selection,
                 torch.cat(values, 2),
                 schedule.top_k,
             ).unflatten(2, (side // stride, side // stride))
@@ -127,7 +149,7 @@ def roll_out(network: XMem, batch: Batch, schedule: Schedule, seeds: Tensor | No
             image = batch.image[:, t][(slice(None), slice(None), *region)]
             context = value_context.map(partial(crop, t=t))
             value, hidden = network.encode_value(image, mask, others, context, hidden, deep=True)
-            keys.append(at(features.key, t))
+            keys.append(placed(t, target_centre)[0])
             shrinkages.append(at(features.shrinkage, t))
             values.append(value.flatten(2))
     target = batch.target[(slice(None), slice(1, None), *region)]
@@ -139,3 +161,19 @@ def _aggregate(own: Tensor, others: Tensor) -> Tensor:
     background = (1 - own) * (1 - others)
     own_odds = odds(own)
     return own_odds / (own_odds + odds(others) + odds(background))
+
+
+def _cell_centres(side_px: int, stride_px: int, device: torch.device) -> Tensor:
+    """Centres ``(cells, 2)`` of the key cells of a region as y, x in its pixels."""
+    along = (torch.arange(side_px // stride_px, device=device) + 0.5) * stride_px
+    return torch.stack(torch.meshgrid(along, along, indexing="ij"), -1).flatten(0, 1)
+
+
+def _centre(mask: Tensor) -> Tensor:
+    """Centre ``(B, 2)`` of masks ``(B, R, R)``; the middle of the region for an empty one."""
+    side = mask.shape[-1]
+    along = torch.arange(side, device=mask.device) + 0.5
+    mass = mask.sum((1, 2))
+    y, x = (mask.sum(2) * along).sum(1), (mask.sum(1) * along).sum(1)
+    centre = torch.stack([y, x], 1) / mass.clamp(min=1)[:, None]
+    return torch.where(mass[:, None] > 0, centre, torch.full_like(centre, side / 2))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Validator"]
 
 _WINDOW_PX, _REGION_PX = 160, 128
+_MISPLACED_PX = 10.0
 
 
 class Validator:
@@ -52,7 +53,9 @@ class Validator:
             batch = Batch(*(torch.from_numpy(a).to(self.device) for a in arrays))
             length, spare = batch.image.shape[1], (_WINDOW_PX - _REGION_PX) // 2
             known = torch.ones(len(clips), dtype=torch.bool, device=self.device)
-            schedule = Schedule((spare, spare), _REGION_PX, (True,) * length, known, 30)
+            errors = torch.randn(len(clips), length, 2, generator=torch.Generator().manual_seed(1)) * _MISPLACED_PX
+            misplaced = errors.to(self.device)
+            schedule = Schedule((spare, spare), _REGION_PX, (True,) * length, known, 30, False, misplaced)
             with torch.autocast(self.device.type, torch.bfloat16):
                 out = roll_out(network, batch, schedule)
             figures[f"val/{kind}"] = round(_jaccard(out.aggregated > 0.5, out.target > 0.5), 4)
