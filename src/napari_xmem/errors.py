@@ -14,6 +14,7 @@ __all__ = [
     "SeedError",
     "SessionError",
     "XMemError",
+    "is_out_of_memory",
 ]
 
 
@@ -62,3 +63,11 @@ class PropagationError(XMemError):
 
 class SessionError(XMemError, ValueError):
     """A session cannot do this now: it is running, a frame is locked, there is nothing to undo."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether a device or the host refused memory; torch has an error of its own for that on CUDA only."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)

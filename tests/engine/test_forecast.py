@@ -8,7 +8,7 @@ import torch
 
 import napari_xmem as nx
 from engine.simple_movies import disc_movie, tiny_network
-from napari_xmem.engine.forecast import elements_per_object
+from napari_xmem.engine.budget import elements_per_object
 from napari_xmem.engine.probe import LiveBytes
 from napari_xmem.errors import SeedError
 

@@ -86,7 +86,10 @@ def test_plan_covers_regions_without_overlap_and_skips_empty_parts():
     rng = np.random.default_rng(0)
     shape = (2048, 1536)
     for n in (1, 5, 40):
-        regions = [Region(int(y) * 8, int(x) * 8, 128, 96) for y, x in zip(rng.integers(0, 240, n), rng.integers(0, 180, n), strict=True)]
+        regions = [
+            Region(int(y) * 8, int(x) * 8, 128, 96)
+            for y, x in zip(rng.integers(0, 240, n), rng.integers(0, 180, n), strict=True)
+        ]
         tiles = plan_tiles(regions, shape, 64, 600_000)
         covered = np.zeros(shape, int)
         for tile in tiles:

@@ -18,11 +18,12 @@ from napari_xmem.imaging import object_boxes
 from napari_xmem.memory import MemoryBank, MemorySnapshot, merge_snapshots
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from numpy.typing import NDArray
 
     from napari_xmem.config import MemoryConfig
+    from napari_xmem.engine.budget import Budget
     from napari_xmem.engine.frames import NetworkInput
     from napari_xmem.model import XMem
 
@@ -35,6 +36,10 @@ class Follower(Protocol):
     @property
     def object_ids(self) -> tuple[int, ...]:
         """Known objects, in order of first appearance."""
+
+    @property
+    def expected_px(self) -> dict[int, tuple[float, float]]:
+        """Where each object's centre was last expected, y and x in pixels of the scaled frame."""
 
     @property
     def banks(self) -> tuple[MemoryBank, ...]:
@@ -57,6 +62,9 @@ class Follower(Protocol):
     def reconfigure(self, memory: MemoryConfig) -> None:
         """Go on with other memory settings from the next frame on."""
 
+    def forget(self, object_id: int) -> Callable[[], None]:
+        """Stop following an object and drop its memory; returns what takes that back."""
+
     def snapshot(self, index: int) -> MemorySnapshot | None:
         """Return the state of memory after frame `index`."""
 
@@ -72,10 +80,14 @@ class GlobalFollower:
         The memory manager's settings.
     prepare : NetworkInput
         Turns frames into network input.
+    budget : Budget, optional
+        How much is computed at a time.
     """
 
-    def __init__(self, network: XMem, memory: MemoryConfig, prepare: NetworkInput) -> None:
-        self.scope = GlobalScope(network, memory)
+    def __init__(
+        self, network: XMem, memory: MemoryConfig, prepare: NetworkInput, budget: Budget | None = None
+    ) -> None:
+        self.scope = GlobalScope(network, memory, budget)
         self.prepare = prepare
 
     @property
@@ -84,9 +96,28 @@ class GlobalFollower:
         return self.scope.object_ids
 
     @property
+    def expected_px(self) -> dict[int, tuple[float, float]]:
+        """Nothing: whole frames are matched."""
+        return {}
+
+    @property
     def banks(self) -> tuple[MemoryBank, ...]:
         """The one memory of all objects."""
         return (self.scope.bank,)
+
+    def forget(self, object_id: int) -> Callable[[], None]:
+        """Stop following an object and drop its memory; returns what takes that back."""
+        scope, ids = self.scope, self.scope.object_ids
+        hidden = scope.sensory.get([object_id]) if object_id in scope.sensory.object_ids else None
+        scope.forget(object_id)
+
+        def take_back() -> None:
+            scope.bank.undo()
+            scope.object_ids = ids
+            if hidden is not None:
+                scope.sensory.set([object_id], hidden)
+
+        return take_back
 
     def reconfigure(self, memory: MemoryConfig) -> None:
         """Go on with other memory settings from the next frame on."""
@@ -147,13 +178,20 @@ class LocalFollower:
         Turns frames into network input.
     max_displacement_px : float, optional
         How far an object may move between frames beyond the drift of the whole frame, in pixels of the movie.
+    budget : Budget, optional
+        How much is computed at a time.
     """
 
     def __init__(
-        self, network: XMem, memory: MemoryConfig, prepare: NetworkInput, max_displacement_px: float | None = None
+        self,
+        network: XMem,
+        memory: MemoryConfig,
+        prepare: NetworkInput,
+        max_displacement_px: float | None = None,
+        budget: Budget | None = None,
     ) -> None:
         reach = None if max_displacement_px is None else max_displacement_px * prepare.geometry.scale
-        self.scope = LocalScope(network, memory, reach)
+        self.scope = LocalScope(network, memory, reach, budget)
         self.prepare = prepare
         self._before: NDArray[np.float32] | None = None
         self._focus: NDArray[np.float32] | None = None
@@ -164,9 +202,24 @@ class LocalFollower:
         return self.scope.object_ids
 
     @property
+    def expected_px(self) -> dict[int, tuple[float, float]]:
+        """Where each object's centre was last expected, y and x in pixels of the scaled frame."""
+        return {i: tracked.expected_px for i, tracked in self.scope.objects.items()}
+
+    @property
     def banks(self) -> tuple[MemoryBank, ...]:
         """The memory of each object."""
         return tuple(tracked.bank for tracked in self.scope.objects.values())
+
+    def forget(self, object_id: int) -> Callable[[], None]:
+        """Stop following an object and drop its memory; returns what takes that back."""
+        scope, tracked = self.scope, self.scope.objects[object_id]
+        scope.forget(object_id)
+
+        def take_back() -> None:
+            scope.objects[object_id] = tracked
+
+        return take_back
 
     def reconfigure(self, memory: MemoryConfig) -> None:
         """Go on with other memory settings from the next frame on."""

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.config import MemoryConfig, PropagationConfig
 from napari_xmem.engine.devices import clock, free_bytes
 from napari_xmem.engine.drift import estimate_drift
-from napari_xmem.engine.follow import LocalFollower
-from napari_xmem.engine.probe import NetworkCost, probe_network
+from napari_xmem.engine.probe import NetworkCost, network_bytes, probe_network
 from napari_xmem.engine.run import Run, prepare_run
-from napari_xmem.imaging import object_boxes, object_ids
+from napari_xmem.engine.workload import Workload
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_xmem.model import XMem
 
-__all__ = ["Forecast", "elements_per_object", "forecast", "forecast_run"]
+__all__ = ["Forecast", "forecast", "forecast_run"]
 
 #: Seconds per pixel of a region for taking its mask apart and putting it into the frame's labels.
 _MASK_SECONDS = 6e-8
 #: Seconds per object and frame for everything that does not depend on its size.
-_OBJECT_SECONDS = 8e-4
+_OBJECT_SECONDS = 1e-3
 #: Python, torch and the libraries, before anything is loaded.
 _BASE_BYTES = 350_000_000
-#: float32 beside the values: key, selection, twice the key and one, and a dozen counters.
-_SIDE_COLUMNS = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +44,14 @@ class Forecast:
         What the device has free now.
     scope, reason : str
         "local" or "global", and why.
+    precision : str
+        Type in which convolutions compute.
     n_frames, n_objects : int
         Size of the run.
     device : str
         Where it will run.
+    long_term_max_elements : int
+        Limit of long-term memory, lower than asked for where the budget needs that.
     """
 
     seconds_per_frame: float
@@ -60,9 +60,11 @@ class Forecast:
     free_bytes: int
     scope: str
     reason: str
+    precision: str
     n_frames: int
     n_objects: int
     device: str
+    long_term_max_elements: int
 
     @property
     def seconds(self) -> float:
@@ -110,53 +112,23 @@ def forecast(frames: Any, seeds: Any, *, model: str | Path | XMem = "bundled", *
 
 def forecast_run(run: Run) -> Forecast:
     """Say what a prepared run will cost; see `forecast`."""
-    cost = probe_network(run.network)
-    ids = {i for labels in run.seeds.values() for i in object_ids(labels)}
-    shared = _frame_seconds(run)
-    estimate = _local if run.scope == "local" else _global
-    seconds, activations, banks = estimate(run, cost, len(ids))
-    device = run.network.device
+    work, device = Workload.of(run), run.network.device
+    seconds = _frame_seconds(run) + _object_seconds(run, work, probe_network(run.network))
     base = _BASE_BYTES if device.type == "cpu" else 0
     weights = sum(p.nbytes for p in run.network.parameters())
     return Forecast(
-        seconds_per_frame=shared + seconds,
-        peak_bytes=int(base + weights + activations + banks),
-        memory_bank_bytes=int(banks),
+        seconds_per_frame=seconds,
+        peak_bytes=base + weights + _activation_bytes(run, work) + work.bank_bytes,
+        memory_bank_bytes=work.bank_bytes,
         free_bytes=free_bytes(device),
         scope=run.scope,
         reason=run.scope_reason,
+        precision=run.network.precision,
         n_frames=run.n_results,
-        n_objects=len(ids),
+        n_objects=len(work.region_pixels),
         device=str(device),
+        long_term_max_elements=work.memory.long_term_max_elements,
     )
-
-
-def elements_per_object(memory: MemoryConfig, n_frames: int, cells: int) -> tuple[float, int]:
-    """Return the mean and the largest number of memory elements while `n_frames` are done.
-
-    Parameters
-    ----------
-    memory : MemoryConfig
-        Limits and intervals.
-    n_frames : int
-        Frames of the run.
-    cells : int
-        Elements that one frame leaves.
-    """
-    frames, long_term, total, most = 0, 0, 0, 0
-    for time in range(n_frames):
-        if time % memory.memory_interval_frames == 0:
-            frames += 1
-            most = max(most, frames * cells + long_term)
-            if memory.long_term and frames >= memory.working_max_frames:
-                made = min(memory.num_prototypes, (frames - memory.working_min_frames) * cells)
-                frames = memory.working_min_frames
-                long_term = min(long_term + made, memory.long_term_max_elements)
-            elif memory.permanent_seeds and not memory.long_term:
-                frames = min(frames, memory.working_max_frames)
-        total += frames * cells + long_term
-        most = max(most, frames * cells + long_term)
-    return total / max(1, n_frames), most
 
 
 def _frame_seconds(run: Run) -> float:
@@ -171,59 +143,29 @@ def _frame_seconds(run: Run) -> float:
     return clock(device) - begun
 
 
-def _global(run: Run, cost: NetworkCost, n_objects: int) -> tuple[float, float, float]:
-    """Return seconds per frame, bytes of activations and bytes of the bank."""
-    memory, model = run.config.memory, run.network.config
-    pixels = math.prod(run.prepare.geometry.padded_shape)
-    cells = pixels // model.stride_px**2
-    mean, most = elements_per_object(memory, run.n_results, cells)
-    seconds = pixels * cost.key.seconds + pixels * n_objects * cost.decode.seconds
-    seconds += pixels * n_objects * cost.value.seconds / memory.memory_interval_frames
-    seconds += cells * (mean * cost.match_seconds + n_objects * cost.gather_seconds)
-    chunk = min(n_objects, 8)
-    network_bytes = pixels * (cost.kept_bytes + max(cost.decode.bytes, cost.value.bytes) * chunk)
-    masks = 4 * (4 * n_objects + 8) * (pixels + math.prod(run.source.frame_shape))
-    activations = max(pixels * cost.key.bytes, network_bytes) + masks + 4 * cells * model.value_dim * n_objects
-    row = 4 * (4 * model.key_dim + 1 + _SIDE_COLUMNS) + n_objects * (4 * model.value_dim + 1)
-    return seconds, activations, 1.5 * most * row
+def _object_seconds(run: Run, work: Workload, cost: NetworkCost) -> float:
+    """Return the seconds that network and memory take per frame."""
+    interval, cell = work.memory.memory_interval_frames, run.network.config.stride_px**2
+    objects, pixels = len(work.region_pixels), sum(work.region_pixels)
+    seconds = work.padded_pixels * cost.key + pixels * (cost.decode + cost.value / interval)
+    seconds += pixels * _MASK_SECONDS + objects * _OBJECT_SECONDS + pixels / cell * cost.gather
+    queries = [n // cell for n in work.region_pixels]
+    return seconds + cost.match * sum(q * m for q, m in zip(queries, work.mean_elements, strict=False))
 
 
-def _local(run: Run, cost: NetworkCost, n_objects: int) -> tuple[float, float, float]:
-    """Return seconds per frame, bytes of activations and bytes of all banks."""
-    memory, model = run.config.memory, run.network.config
-    frame_pixels = math.prod(run.prepare.geometry.padded_shape)
-    seconds, banks, largest = frame_pixels * cost.key.seconds, 0.0, 0
-    row = 4 * (4 * model.key_dim + 1 + _SIDE_COLUMNS + model.value_dim) + 1
-    growth: dict[int, tuple[float, int]] = {}
-    for pixels in _region_pixels(run):
-        cells = pixels // model.stride_px**2
-        if cells not in growth:
-            growth[cells] = elements_per_object(memory, run.n_results, cells)
-        mean, most = growth[cells]
-        seconds += pixels * (cost.decode.seconds + cost.value.seconds / memory.memory_interval_frames)
-        seconds += cells * (mean * cost.match_seconds + cost.gather_seconds)
-        seconds += _OBJECT_SECONDS + pixels * _MASK_SECONDS
-        banks += 1.5 * most * row
-        largest = max(largest, pixels)
-    chunk = min(n_objects, 32)
-    network_bytes = frame_pixels * cost.kept_bytes + largest * chunk * max(cost.decode.bytes, cost.value.bytes)
-    masks = 4 * (3 * n_objects * largest + 8 * frame_pixels + 6 * math.prod(run.source.frame_shape))
-    return seconds, max(frame_pixels * cost.key.bytes, network_bytes) + masks, banks
-
-
-def _region_pixels(run: Run) -> list[int]:
-    """Return the pixels of each object's region where it is first seeded."""
-    follower = run.new_follower()
-    if not isinstance(follower, LocalFollower):
-        return []
-    geometry, found = run.prepare.geometry, dict[int, int]()
-    for labels in run.seeds.values():
-        for object_id, (top, left, bottom, right) in object_boxes(labels).items():
-            extent = ((bottom - top) * geometry.scale, (right - left) * geometry.scale)
-            centre = ((top + bottom) / 2 * geometry.scale, (left + right) / 2 * geometry.scale)
-            region = follower.scope.region_for(centre, extent, geometry.padded_shape)
-            found.setdefault(object_id, region.height * region.width)
-    return list(found.values())
+def _activation_bytes(run: Run, work: Workload) -> int:
+    """Return the bytes of everything but weights and banks, at the largest moment of a frame."""
+    need = network_bytes(run.network.config, run.network.dtype)
+    regions = work.region_pixels
+    tile = min(work.padded_pixels, work.budget.tile.pixels) if run.scope == "local" else work.padded_pixels
+    chunk = work.budget.work.size(max(regions)) * max(regions)
+    at_a_time = min(sum(regions), chunk) * max(need.decode, need.value)
+    encoding = need.kept * (work.padded_pixels - tile) + need.key * tile
+    scratch = need.kept * work.padded_pixels + at_a_time
+    masks = 4 * (3 * sum(regions) + 8 * work.padded_pixels + 6 * work.frame_pixels)
+    if run.scope == "global":
+        masks += 4 * len(regions) * (4 * work.frame_pixels + regions[0])
+    return int(max(encoding, scratch)) + masks
 
 
 def _size(n_bytes: int) -> str:

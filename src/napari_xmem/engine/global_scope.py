@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_xmem.engine.budget import Budget
 from napari_xmem.engine.schedule import FramePlan, MemorySchedule
 from napari_xmem.engine.seeding import seed_rows
 from napari_xmem.errors import InputError
@@ -31,18 +32,18 @@ class GlobalScope:
         The network, in eval mode.
     memory : MemoryConfig
         The memory manager's settings.
-    objects_per_chunk : int
-        Objects decoded at a time; bounds activation memory and changes no number.
+    budget : Budget, optional
+        How much is computed at a time; bounds activation memory and changes no number.
 
     References
     ----------
     Cheng & Schwing 2022, XMem (arXiv 2207.07115), figure 2 and section 3.
     """
 
-    def __init__(self, network: XMem, memory: MemoryConfig, objects_per_chunk: int = 8) -> None:
+    def __init__(self, network: XMem, memory: MemoryConfig, budget: Budget | None = None) -> None:
         self.network = network
         self.memory = memory
-        self.objects_per_chunk = objects_per_chunk
+        self.budget = budget or Budget.unplanned(network.device)
         self.reset()
 
     def reset(self) -> None:
@@ -114,16 +115,18 @@ class GlobalScope:
         readout = self.bank.read(key.flatten(1), selection.flatten(1), object_ids=self.object_ids, frame=frame)
         readout = readout.unflatten(2, key.shape[-2:])
         context = self.network.decoder_context(features)
-        logits = []
-        for low in range(0, len(self.object_ids), self.objects_per_chunk):
-            ids = self.object_ids[low : low + self.objects_per_chunk]
-            part = readout[low : low + self.objects_per_chunk]
+
+        def decode(rows: Sequence[int]) -> list[Tensor]:
+            ids = tuple(self.object_ids[row] for row in rows)
+            part = readout[rows[0] : rows[-1] + 1]
             hidden = self._hidden(ids, features)
             decoded, hidden = self.network.decode(context, part, hidden, update_hidden=plan.normal_update)
-            logits.append(decoded)
             if hidden is not None and plan.normal_update:
                 self.sensory.set(ids, hidden)
-        return soft_aggregate(torch.cat(logits).sigmoid())
+            return list(decoded)
+
+        logits = self.budget.work.map(range(len(self.object_ids)), self._pixels(features), decode)
+        return soft_aggregate(torch.stack(logits).sigmoid())
 
     def _merge(self, seeds: dict[int, Tensor], predicted: Tensor | None) -> Tensor:
         """Join seeds with the prediction of objects that were not seeded; new objects come last.
@@ -151,26 +154,32 @@ class GlobalScope:
         """Encode the values of all objects and add them to memory; refresh sensory memory if it is due."""
         context = self.network.value_context(features)
         total = masks.sum(0)
-        values = []
-        for low in range(0, len(self.object_ids), self.objects_per_chunk):
-            ids = self.object_ids[low : low + self.objects_per_chunk]
-            own = masks[low : low + self.objects_per_chunk]
+
+        def encode(rows: Sequence[int]) -> list[Tensor]:
+            ids = tuple(self.object_ids[row] for row in rows)
+            own = masks[rows[0] : rows[-1] + 1]
             value, hidden = self.network.encode_value(
                 image, own, total - own, context, self._hidden(ids, features), deep=plan.deep_update
             )
-            values.append(value.flatten(2))
             if hidden is not None and plan.deep_update:
                 self.sensory.set(ids, hidden)
+            return list(value.flatten(2))
+
+        values = self.budget.work.map(range(len(self.object_ids)), self._pixels(features), encode)
         self.bank.add(
             frame,
             features.key[0].flatten(1),
             features.shrinkage[0].flatten(),
             features.selection[0].flatten(1),
-            torch.cat(values),
+            torch.stack(values),
             self.object_ids,
             permanent=permanent,
             positions=self._positions(features),
         )
+
+    def _pixels(self, features: ImageFeatures) -> int:
+        """Pixels of the padded frame."""
+        return features.key.shape[-2] * features.key.shape[-1] * self.network.config.stride_px**2
 
     def _positions(self, features: ImageFeatures) -> Tensor:
         """Centres of the grid cells ``(h w, 2)`` as y, x in pixels of the padded image."""

@@ -12,20 +12,22 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_xmem.engine.aggregation import aggregate_regions, others_in
+from napari_xmem.engine.budget import Budget
 from napari_xmem.engine.estimate import RegionMask, by_shape, compose_dense
 from napari_xmem.engine.observe import observe_masks
 from napari_xmem.engine.regional import RegionBatch, decode_regions, memorise_regions
 from napari_xmem.engine.regions import Region, bucket_side, place_region
 from napari_xmem.engine.schedule import FramePlan, MemorySchedule
 from napari_xmem.engine.seeding import seed_rows
+from napari_xmem.engine.tiling import EncodedFrame, can_tile, encode_frame, halo_px, plan_tiles
 from napari_xmem.engine.tracked import Observation, TrackedObject
-from napari_xmem.memory import MemoryBank
+from napari_xmem.memory import PLACE_CHANNELS, MemoryBank
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from napari_xmem.config import MemoryConfig
-    from napari_xmem.model import ImageFeatures, XMem
+    from napari_xmem.model import XMem
 
 __all__ = ["LocalScope"]
 
@@ -49,8 +51,8 @@ class LocalScope:
     max_displacement_px : float, optional
         How far an object may move from where it is expected, in pixels of the scaled frame; None: 0.8 of the model's
         nominal diameter, at least 32.
-    objects_per_chunk : int
-        Objects computed at a time; bounds memory and changes no number.
+    budget : Budget, optional
+        How much is computed at a time; bounds memory and changes no number.
     """
 
     def __init__(
@@ -58,13 +60,13 @@ class LocalScope:
         network: XMem,
         memory: MemoryConfig,
         max_displacement_px: float | None = None,
-        objects_per_chunk: int = 32,
+        budget: Budget | None = None,
     ) -> None:
         self.network = network
         self.memory = memory
         nominal = network.config.nominal_diameter_px
         self.max_displacement_px = max_displacement_px or max(32.0, 0.8 * nominal)
-        self.objects_per_chunk = objects_per_chunk
+        self.budget = budget or Budget.unplanned(network.device)
         self.reset()
 
     def reset(self) -> None:
@@ -161,9 +163,10 @@ class LocalScope:
         index = self.schedule.time if frame is None else frame
         image = image.to(self.network.device, torch.float32)[None]
         shape = (image.shape[-2], image.shape[-1])
-        features = self.network.encode_key(image)
         given = {seed.object_id: seed for seed in seeds}
-        found = {m.object_id: m for m in self._predict(features, plan, index, shape, drift_px, skip=set(given))}
+        todo = self._regions_to_search(shape, drift_px, skip=set(given))
+        encoded = self._encode(image, [*(r for _, r in todo), *(s.region for s in seeds)], memorise=plan.memorise)
+        found = {m.object_id: m for m in self._predict(encoded, todo, plan, index)}
         for seed in seeds:
             self._adopt(seed)
         masks = aggregate_regions([given.get(i) or found[i] for i in self.objects], set(given), shape)
@@ -173,7 +176,7 @@ class LocalScope:
                 seen[mask.object_id], drift_px, seeded=mask.object_id in given and seen[mask.object_id].area_px > 0
             )
         if plan.memorise:
-            self._memorise(image, features, masks, seen, set(given), plan, index)
+            self._memorise(image, encoded, masks, seen, set(given), plan, index)
         return masks
 
     def _adopt(self, seed: RegionMask) -> None:
@@ -181,48 +184,62 @@ class LocalScope:
         if seed.object_id in self.objects:
             return
         config = self.network.config
-        bank = MemoryBank(self.memory, key_dim=config.key_dim, value_dim=config.value_dim)
+        key_dim = config.key_dim + (PLACE_CHANNELS if config.locality_px else 0)
+        bank = MemoryBank(self.memory, key_dim=key_dim, value_dim=config.value_dim)
         centre = (seed.region.y + seed.region.height / 2, seed.region.x + seed.region.width / 2)
         self.objects[seed.object_id] = TrackedObject(seed.object_id, bank, centre, (0.0, 0.0), 0.0)
 
-    def _predict(
-        self,
-        features: ImageFeatures,
-        plan: FramePlan,
-        frame: int,
-        shape: tuple[int, int],
-        drift_px: tuple[float, float],
-        skip: set[int],
-    ) -> list[RegionMask]:
-        """Return each object's own probability in its region, not yet aggregated."""
+    def _regions_to_search(
+        self, shape: tuple[int, int], drift_px: tuple[float, float], skip: set[int]
+    ) -> list[tuple[int, Region]]:
+        """Return where each known object is looked for."""
         todo = []
         for tracked in self.objects.values():
             if tracked.object_id not in skip and tracked.bank.object_ids:
                 grow = min(1 + SEARCH_GROWTH * tracked.lost_frames, SEARCH_LIMIT)
-                region = self.region_for(tracked.shifted(drift_px), tracked.extent_px, shape, grow)
-                todo.append(RegionMask(tracked.object_id, region, features.key))
-        if not todo:
-            return []
-        context = self.network.decoder_context(features)
+                tracked.expected_px = tracked.shifted(drift_px)
+                region = self.region_for(tracked.expected_px, tracked.extent_px, shape, grow)
+                todo.append((tracked.object_id, region))
+        return todo
+
+    def _encode(self, image: Tensor, regions: Sequence[Region], *, memorise: bool) -> EncodedFrame:
+        """Encode the parts of the frame that any region touches."""
+        config, shape = self.network.config, (image.shape[-2], image.shape[-1])
+        whole = [Region(0, 0, *shape)]
+        if not can_tile(config):
+            return encode_frame(self.network, image, whole, memorise=memorise)
+        halo = halo_px(config)
+
+        def encode(pixels: int) -> EncodedFrame:
+            tiles = plan_tiles(regions, shape, halo, pixels) or whole
+            return encode_frame(self.network, image, tiles, memorise=memorise)
+
+        return self.budget.tile.call(encode, least_pixels=(3 * halo) ** 2)
+
+    def _predict(
+        self, encoded: EncodedFrame, todo: Sequence[tuple[int, Region]], plan: FramePlan, frame: int
+    ) -> list[RegionMask]:
+        """Return each object's own probability in its region, not yet aggregated."""
+        answers: dict[int, Tensor] = {}
+
+        def decode(chunk: Sequence[RegionMask]) -> list[RegionMask]:
+            probability = decode_regions(self.network, encoded, self._batch(chunk), plan, frame, answers)
+            return [RegionMask(m.object_id, m.region, p) for m, p in zip(chunk, probability, strict=True)]
+
         out = []
-        for chunk, batch in self._batches(todo):
-            probability = decode_regions(self.network, features, context, batch, plan, frame)
-            out += [RegionMask(m.object_id, m.region, p) for m, p in zip(chunk, probability, strict=True)]
+        for group in by_shape(RegionMask(i, region, encoded.key) for i, region in todo):
+            out += self.budget.work.map(group, group[0].region.height * group[0].region.width, decode)
         return out
 
-    def _batches(self, masks: Sequence[RegionMask]) -> Iterator[tuple[list[RegionMask], RegionBatch]]:
-        """Group objects by the size of their regions, a limited number at a time."""
-        stride = self.network.config.stride_px
-        for group in by_shape(masks):
-            for low in range(0, len(group), self.objects_per_chunk):
-                chunk = group[low : low + self.objects_per_chunk]
-                tracked = [self.objects[m.object_id] for m in chunk]
-                yield chunk, RegionBatch(tracked, [m.region for m in chunk], stride)
+    def _batch(self, masks: Sequence[RegionMask]) -> RegionBatch:
+        """Return objects with regions of one size as a batch."""
+        tracked = [self.objects[m.object_id] for m in masks]
+        return RegionBatch(tracked, [m.region for m in masks], self.network.config.stride_px)
 
     def _memorise(
         self,
         image: Tensor,
-        features: ImageFeatures,
+        encoded: EncodedFrame,
         masks: list[RegionMask],
         seen: dict[int, Observation],
         seeded: set[int],
@@ -233,10 +250,14 @@ class LocalScope:
         sure = [m for m in masks if m.object_id in seeded or self._is_sure(m.object_id, seen)]
         if not sure:
             return
-        context = self.network.value_context(features)
         total = others_in(masks, (image.shape[-2], image.shape[-1]))
-        for chunk, batch in self._batches(sure):
-            memorise_regions(self.network, image, features, context, batch, chunk, total, plan, frame, seeded)
+
+        def memorise(chunk: Sequence[RegionMask]) -> Sequence[RegionMask]:
+            memorise_regions(self.network, image, encoded, self._batch(chunk), chunk, total, plan, frame, seeded)
+            return chunk
+
+        for group in by_shape(sure):
+            self.budget.work.map(group, group[0].region.height * group[0].region.width, memorise)
 
     def _is_sure(self, object_id: int, seen: dict[int, Observation]) -> bool:
         return not self.objects[object_id].lost_frames and seen[object_id].confidence >= MEMORISE_CONFIDENCE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,50 +13,60 @@ from torch.utils._pytree import tree_leaves
 
 from napari_xmem.engine.devices import clock
 from napari_xmem.memory.affinity import augment_memory, augment_query, readout, similarity, topk_affinity
+from napari_xmem.model import XMem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_xmem.model import XMem
+    from napari_xmem.config import ModelConfig
 
-__all__ = ["Cost", "LiveBytes", "NetworkCost", "probe_network"]
+__all__ = ["LiveBytes", "NetworkBytes", "NetworkCost", "network_bytes", "probe_network"]
 
 _SAMPLE_CELLS = 12
 _SAMPLE_OBJECTS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """Seconds and bytes of activations of one call, per unit of work."""
-
-    seconds: float
-    bytes: float
-
-
-@dataclass(frozen=True, slots=True)
 class NetworkCost:
-    """Costs of the parts of a network.
+    """Seconds that the parts of a network take.
 
     Attributes
     ----------
-    key : Cost
+    key : float
         Key encoder with the shared halves of decoder and value encoder, per pixel of the (scaled) frame.
-    kept_bytes : float
-        What stays of it until the frame is done, per pixel.
-    decode, value : Cost
+    decode, value : float
         Decoder, value encoder: per pixel and object.
-    match_seconds : float
+    match : float
         Comparing one query with one memory element and choosing the best.
-    gather_seconds : float
+    gather : float
         Averaging the values that answer one query of one object.
     """
 
-    key: Cost
-    kept_bytes: float
-    decode: Cost
-    value: Cost
-    match_seconds: float
-    gather_seconds: float
+    key: float
+    decode: float
+    value: float
+    match: float
+    gather: float
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkBytes:
+    """Bytes that the parts of a network hold at a time, without their input.
+
+    Attributes
+    ----------
+    key : float
+        Key encoder with the shared halves, per pixel of the (scaled) frame.
+    kept : float
+        What stays of it until the frame is done.
+    decode, value : float
+        Decoder, value encoder: per pixel and object.
+    """
+
+    key: float
+    kept: float
+    decode: float
+    value: float
 
 
 class LiveBytes(TorchDispatchMode):
@@ -70,14 +81,17 @@ class LiveBytes(TorchDispatchMode):
         self._known: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        for tensor in tree_leaves((args, kwargs)):
+            if isinstance(tensor, torch.Tensor):
+                self._count(tensor.untyped_storage(), made_inside=False)
         result = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(result):
             if isinstance(tensor, torch.Tensor):
-                self._count(tensor.untyped_storage())
+                self._count(tensor.untyped_storage(), made_inside=True)
         return result
 
-    def _count(self, storage: torch.UntypedStorage) -> None:
-        key, size = storage._cdata, storage.nbytes()
+    def _count(self, storage: torch.UntypedStorage, *, made_inside: bool) -> None:
+        key, size = storage._cdata, storage.nbytes() if made_inside else 0
         if key in self._known:
             return
         self._known.add(key)
@@ -90,50 +104,77 @@ class LiveBytes(TorchDispatchMode):
         self.live -= size
 
 
-def probe_network(network: XMem, cells: int = _SAMPLE_CELLS, objects: int = _SAMPLE_OBJECTS) -> NetworkCost:
-    """Run every part of a network on a small sample and return what it costs.
-
-    Parameters
-    ----------
-    network : XMem
-        On its device.
-    cells : int
-        Side of the sample in cells of the key grid.
-    objects : int
-        Objects in the sample.
-    """
-    config, device = network.config, network.device
-    side = cells * config.stride_px
-    image = torch.zeros(1, config.image_channels, side, side, device=device)
-    grid = (objects, config.value_dim, cells, cells)
-    values = torch.zeros(grid, device=device)
-    hidden = torch.zeros(objects, config.hidden_dim, cells, cells, device=device) if config.hidden_dim else None
-    mask = torch.zeros(objects, side, side, device=device)
-
-    def encode() -> tuple[Any, Any, Any]:
-        features = network.encode_key(image)
-        return features, network.decoder_context(features), network.value_context(features)
-
+def probe_network(network: XMem) -> NetworkCost:
+    """Time every part of a network on a small sample, on the network's device."""
+    sample = _Sample(network)
+    work = sample.pixels * _SAMPLE_OBJECTS
+    device = network.device
     with torch.no_grad():
-        kept, key, (_, decoding, encoding) = _measure(encode, device, side * side)
-        work = side * side * objects
-        _, decode, _ = _measure(lambda: network.decode(decoding, values, hidden, update_hidden=True), device, work)
-        _, value, _ = _measure(
-            lambda: network.encode_value(image, mask, mask, encoding, hidden, deep=True), device, work
+        match, gather = _probe_read(network.config.key_dim, network.config.value_dim, device)
+        return NetworkCost(
+            key=_seconds(sample.encode, device) / sample.pixels,
+            decode=_seconds(sample.decode, device) / work,
+            value=_seconds(sample.value, device) / work,
+            match=match,
+            gather=gather,
         )
-        match, gather = _probe_read(config.key_dim, config.value_dim, device)
-    return NetworkCost(key, kept, decode, value, match, gather)
 
 
-def _measure(call: Callable[[], Any], device: torch.device, work: int) -> tuple[float, Cost, Any]:
-    """Return bytes kept, cost (both per unit of work) and result of a call, done once to warm up and once timed."""
-    with LiveBytes() as counter:
-        result = call()
-        kept, peak = counter.live, counter.peak
+@cache
+def network_bytes(config: ModelConfig, dtype: torch.dtype) -> NetworkBytes:
+    """Count the memory that a network computing in `dtype` needs, without computing anything."""
+    with torch.device("meta"), torch.no_grad():
+        sample = _Sample(XMem(config).eval().to(dtype), dtype)
+        with LiveBytes() as counter:
+            sample.encode()
+            key, kept = counter.peak, counter.live
+        work = sample.pixels * _SAMPLE_OBJECTS
+        with LiveBytes() as counter:
+            sample.decode()
+            decode = counter.peak
+        with LiveBytes() as counter:
+            sample.value()
+            return NetworkBytes(key / sample.pixels, kept / sample.pixels, decode / work, counter.peak / work)
+
+
+class _Sample:
+    """A small image with some objects, and the calls of one frame on it."""
+
+    def __init__(self, network: XMem, dtype: torch.dtype = torch.float32) -> None:
+        config, side = network.config, _SAMPLE_CELLS * network.config.stride_px
+        count, cells, options = _SAMPLE_OBJECTS, _SAMPLE_CELLS, {"device": network.device, "dtype": dtype}
+        self.network, self.pixels = network, side * side
+        self.image = torch.zeros(1, config.image_channels, side, side, **options)  # type: ignore[call-overload]
+        self.values = torch.zeros(count, config.value_dim, cells, cells, **options)  # type: ignore[call-overload]
+        self.mask = torch.zeros(count, side, side, **options)  # type: ignore[call-overload]
+        self.hidden: torch.Tensor | None = None
+        if config.hidden_dim:
+            self.hidden = torch.zeros(count, config.hidden_dim, cells, cells, device=network.device)
+        self.features: Any = None
+        self.decoding: Any = None
+        self.encoding: Any = None
+
+    def encode(self) -> None:
+        """Encode the image; what it gives is kept."""
+        self.features = features = self.network.encode_key(self.image)
+        self.decoding, self.encoding = self.network.decoder_context(features), self.network.value_context(features)
+
+    def decode(self) -> Any:
+        """Decode all objects."""
+        return self.network.decode(self.decoding, self.values, self.hidden, update_hidden=True)
+
+    def value(self) -> Any:
+        """Encode the values of all objects."""
+        image = self.image.expand(_SAMPLE_OBJECTS, -1, -1, -1)
+        return self.network.encode_value(image, self.mask, self.mask, self.encoding, self.hidden, deep=True)
+
+
+def _seconds(call: Callable[[], Any], device: torch.device) -> float:
+    """Time a call, done once before to warm up."""
+    call()
     begun = clock(device)
     call()
-    seconds = clock(device) - begun
-    return kept / work, Cost(seconds / work, peak / work), result
+    return clock(device) - begun
 
 
 def _probe_read(key_dim: int, value_dim: int, device: torch.device) -> tuple[float, float]:

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from napari_xmem.config import Direction, MemoryConfig, Precision, PropagationConfig, Scope
 from napari_xmem.engine.follow import keep_seeds
 from napari_xmem.engine.provenance import Explainer
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores
 from napari_xmem.engine.run import Run, prepare_run
-from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError
+from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError, is_out_of_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -223,10 +222,10 @@ def _guarded(results: Iterator[FrameResult]) -> Iterator[FrameResult]:
         yield from results
     except XMemError:
         raise
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise PropagationError(f"The network failed on a frame: {error}") from error
         raise OutOfMemoryError(
-            f"The device ran out of memory ({error}). Use a smaller memory_budget_bytes, "
-            "fewer objects, or device='cpu'."
+            f"The device ran out of memory, even for one object at a time ({error}). Frames done so far are valid. Use "
+            "device='cpu', a smaller frame, or smaller limits of memory (working_max_frames, long_term_max_elements)."
         ) from error
-    except RuntimeError as error:
-        raise PropagationError(f"The network failed on a frame: {error}") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_xmem.engine.regions import Region, crop_batch, resize_grid
+from napari_xmem.memory import with_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine.estimate import RegionMask
     from napari_xmem.engine.schedule import FramePlan
+    from napari_xmem.engine.tiling import EncodedFrame
     from napari_xmem.engine.tracked import TrackedObject
-    from napari_xmem.model import DecoderContext, ImageFeatures, ValueContext, XMem
+    from napari_xmem.model import XMem
 
 __all__ = ["RegionBatch", "decode_regions", "memorise_regions"]
 
@@ -75,36 +77,51 @@ class RegionBatch:
         x = region.x + (torch.arange(self.cells[1]) + 0.5) * self.stride_px
         return torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).flatten(0, 1)
 
+    def placed(
+        self, row: int, key: Tensor, selection: Tensor, centre_px: tuple[float, float], reach_px: float
+    ) -> tuple[Tensor, Tensor]:
+        """Add to a region's keys and selections ``(Ck, n)`` where their cells lie relative to the object's centre."""
+        if not reach_px:
+            return key, selection
+        centre = torch.tensor(centre_px)
+        return with_place(key.float(), selection.float(), self.cell_centres(row) - centre, reach_px)
+
 
 def decode_regions(
-    network: XMem, features: ImageFeatures, context: DecoderContext, batch: RegionBatch, plan: FramePlan, frame: int
+    network: XMem, encoded: EncodedFrame, batch: RegionBatch, plan: FramePlan, frame: int, answers: dict[int, Tensor]
 ) -> Tensor:
     """Read each object's memory and decode its region; updates sensory memory if the plan says so.
+
+    What memory answered is kept in `answers` until it is decoded: a read counts usage, so it is not done again when
+    the device runs out of memory and the call is repeated with fewer objects. Nothing else changes before the end.
 
     Returns
     -------
     Tensor
         ``(N, h, w)`` float32, each object's probability by itself.
     """
-    keys, selections = batch.crop(features.key).flatten(2), batch.crop(features.selection).flatten(2)
-    reads = [
-        item.bank.read(key, selection, frame=frame)
-        for item, key, selection in zip(batch.tracked, keys, selections, strict=True)
-    ]
-    readout = torch.cat(reads).unflatten(2, batch.cells)
+    keys, selections = batch.crop(encoded.key).flatten(2), batch.crop(encoded.selection).flatten(2)
+    reach = network.config.locality_px
+    for row, item in enumerate(batch.tracked):
+        if item.object_id not in answers:
+            key, selection = batch.placed(row, keys[row], selections[row], item.expected_px, reach)
+            answers[item.object_id] = item.bank.read(key, selection, frame=frame)
+    readout = torch.cat([answers[item.object_id] for item in batch.tracked]).unflatten(2, batch.cells)
     hidden = batch.hidden(network.config.hidden_dim)
     hidden = None if hidden is None else hidden.to(readout.device)
-    logits, hidden = network.decode(context.map(batch.crop), readout, hidden, update_hidden=plan.normal_update)
+    logits, hidden = network.decode(encoded.decoding.map(batch.crop), readout, hidden, update_hidden=plan.normal_update)
+    probability = logits.sigmoid()
     if plan.normal_update:
         batch.keep_hidden(hidden)
-    return logits.sigmoid()
+    for item in batch.tracked:
+        del answers[item.object_id]
+    return probability
 
 
 def memorise_regions(
     network: XMem,
     image: Tensor,
-    features: ImageFeatures,
-    context: ValueContext,
+    encoded: EncodedFrame,
     batch: RegionBatch,
     masks: Sequence[RegionMask],
     total: Tensor,
@@ -112,29 +129,30 @@ def memorise_regions(
     frame: int,
     permanent: set[int],
 ) -> None:
-    """Encode what to remember of each object and add it to its memory.
+    """Encode what to remember of each object and add it to its memory; nothing is stored before all is computed.
 
     `image` is ``(1, C, H, W)``; `masks` are the batch's, in its order; `total` ``(H, W)`` is the sum of all objects'
     probabilities; `permanent` are the objects whose mask was given on this frame.
     """
+    if encoded.encoding is None:
+        raise ValueError("The frame was encoded without the value encoder's share.")
     own = torch.stack([m.probability for m in masks])
     others = (batch.crop_pixels(total[None, None])[:, 0] - own).clamp(min=0)
     hidden = batch.hidden(network.config.hidden_dim)
     hidden = None if hidden is None else hidden.to(image.device)
     value, hidden = network.encode_value(
-        batch.crop_pixels(image), own, others, context.map(batch.crop), hidden, deep=plan.deep_update
+        batch.crop_pixels(image), own, others, encoded.encoding.map(batch.crop), hidden, deep=plan.deep_update
     )
+    key, shrinkage, selection = (batch.crop(t).flatten(2) for t in (encoded.key, encoded.shrinkage, encoded.selection))
     if plan.deep_update:
         batch.keep_hidden(hidden)
-    key, shrinkage, selection = (
-        batch.crop(t).flatten(2) for t in (features.key, features.shrinkage, features.selection)
-    )
     for row, item in enumerate(batch.tracked):
+        placed = batch.placed(row, key[row], selection[row], item.centre_px, network.config.locality_px)
         item.bank.add(
             frame,
-            key[row],
+            placed[0],
             shrinkage[row, 0],
-            selection[row],
+            placed[1],
             value[row : row + 1].flatten(2),
             (item.object_id,),
             permanent=item.object_id in permanent,

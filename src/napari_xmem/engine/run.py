@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from napari_xmem.engine.follow import Follower, GlobalFollower, LocalFollower
 from napari_xmem.engine.frames import FrameGeometry, NetworkInput
 from napari_xmem.engine.passes import Pass, frame_range, plan_passes
 from napari_xmem.engine.scope_choice import choose_scope
+from napari_xmem.engine.workload import Workload
 from napari_xmem.imaging import (
     FrameSource,
     IntensityNormaliser,
@@ -87,10 +88,12 @@ class Run:
     def new_follower(self) -> Follower:
         """Return a follower whose memory is empty, or filled by `begin`."""
         follower: Follower
+        budget = Workload.of(self).budget
         if self.scope == "global":
-            follower = GlobalFollower(self.network, self.config.memory, self.prepare)
+            follower = GlobalFollower(self.network, self.config.memory, self.prepare, budget)
         else:
-            follower = LocalFollower(self.network, self.config.memory, self.prepare, self.config.max_displacement_px)
+            reach = self.config.max_displacement_px
+            follower = LocalFollower(self.network, self.config.memory, self.prepare, reach, budget)
         if self.begin is not None:
             self.begin(follower)
         return follower
@@ -142,7 +145,17 @@ def prepare_run(frames: Any, seeds: Any, model: str | Path | XMem, config: Propa
         "max_displacement_px": config.max_displacement_px,
         "memory": config.memory.to_dict(),
     }
-    return Run(source, labels, network, config, passes, scope, reason, prepare, dtype, recipe)
+    return _within_budget(Run(source, labels, network, config, passes, scope, reason, prepare, dtype, recipe))
+
+
+def _within_budget(run: Run) -> Run:
+    """Lower the limit of long-term memory where all banks together would outgrow the budget."""
+    memory = Workload.of(run).memory
+    if memory is run.config.memory:
+        return run
+    run.recipe["memory"] = memory.to_dict()
+    run.recipe["long_term_limited_from"] = run.config.memory.long_term_max_elements
+    return replace(run, config=replace(run.config, memory=memory))
 
 
 def _range_around_seed(seeds: Any, config: PropagationConfig, n_frames: int) -> tuple[int, int]:

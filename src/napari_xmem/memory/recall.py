@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from napari_xmem.errors import MemoryBankError
+from napari_xmem.errors import MemoryBankError, is_out_of_memory
 from napari_xmem.memory import usage
 from napari_xmem.memory.affinity import (
     SparseAffinity,
@@ -54,16 +54,36 @@ class MemoryVote:
 def attend(
     table: ElementTable, query: Tensor, groups: Sequence[Group], top_k: int | None
 ) -> Iterator[tuple[int, int, SparseAffinity]]:
-    """Yield (first query, number of the group, affinity) chunk by chunk; ``query`` (q, 2 C + 1) augmented."""
-    step = chunk_size(len(table))
-    for low in range(0, query.shape[0], step):
-        scores = similarity(table["rows"], query[low : low + step])
-        for place, group in enumerate(groups):
-            if group.subset is None:
-                yield low, place, topk_affinity(scores, top_k)
-            else:
-                part = topk_affinity(scores.index_select(1, group.subset), top_k)
-                yield low, place, SparseAffinity(group.subset[part.index], part.weight)
+    """Yield (first query, number of the group, affinity) chunk by chunk; ``query`` (q, 2 C + 1) augmented.
+
+    When the device has no room for a chunk, it goes on with chunks of half as many queries.
+    """
+    low, step = 0, chunk_size(len(table))
+    while low < query.shape[0]:
+        try:
+            found = _attend_chunk(table, query[low : low + step], groups, top_k)
+        except (RuntimeError, MemoryError) as error:
+            if step == 1 or not is_out_of_memory(error):
+                raise
+            step = min(step, query.shape[0]) // 2 or 1
+            continue
+        for place, affinity in enumerate(found):
+            yield low, place, affinity
+        low += step
+
+
+def _attend_chunk(
+    table: ElementTable, query: Tensor, groups: Sequence[Group], top_k: int | None
+) -> list[SparseAffinity]:
+    scores = similarity(table["rows"], query)
+    found = []
+    for group in groups:
+        if group.subset is None:
+            found.append(topk_affinity(scores, top_k))
+        else:
+            part = topk_affinity(scores.index_select(1, group.subset), top_k)
+            found.append(SparseAffinity(group.subset[part.index], part.weight))
+    return found
 
 
 def recall(state: BankState, key: Tensor, selection: Tensor | None, object_ids: Sequence[int]) -> Tensor:

@@ -81,14 +81,19 @@ class GrowingBuffer:
         """Bytes allocated."""
         return int(self._data.nbytes)
 
-    def append(self, rows: Tensor) -> None:
-        """Add rows (n, ...) at the end."""
-        needed = self.size + rows.shape[0]
+    def reserve(self, n: int) -> None:
+        """Make room for ``n`` more rows."""
+        needed = self.size + n
         if needed > self._data.shape[0]:
             with torch.inference_mode(False):
                 grown = self._data.new_empty((max(needed, 2 * self._data.shape[0]), *self._data.shape[1:]))
             grown[: self.size] = self.rows
             self._data = grown
+
+    def append(self, rows: Tensor) -> None:
+        """Add rows (n, ...) at the end."""
+        needed = self.size + rows.shape[0]
+        self.reserve(rows.shape[0])
         self._data[self.size : needed] = rows
         self.size = needed
 
@@ -218,6 +223,8 @@ class ElementTable:
         Objects of the table that ``values`` lacks are not valid there; ``valid`` {id: (n,) bool} narrows it further.
         """
         n = key.shape[0]
+        for buffer in (*self._columns.values(), *self._values.values(), *self._valid.values()):
+            buffer.reserve(n)  # all before any is written: where there is no room, nothing has changed
 
         def full(value: float) -> Tensor:
             return torch.full((n,), value, device=self.device)

@@ -1,0 +1,216 @@
+"""A budget in bytes, and what happens when the device refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import napari_xmem as nx
+from engine.simple_movies import disc_movie, tiny_network
+from napari_xmem.config import PropagationConfig
+from napari_xmem.engine import iter_run, prepare_run
+from napari_xmem.engine.budget import Budget, WorkLimit, bank_row_bytes, elements_per_object, fit_long_term
+from napari_xmem.engine.probe import LiveBytes, network_bytes
+from napari_xmem.engine.workload import Workload
+from napari_xmem.errors import OutOfMemoryError, is_out_of_memory
+from napari_xmem.memory import MemoryBank
+from napari_xmem.model import InferenceXMem
+
+MEMORY = nx.MemoryConfig(memory_interval_frames=1, working_min_frames=2, working_max_frames=4, num_prototypes=8)
+
+
+class LittleRoom(InferenceXMem):
+    """A network on a device that refuses more than some objects, or some pixels of the frame, at a time."""
+
+    def __init__(self, network, objects=10**9, pixels=10**9):
+        super().__init__(network)
+        self.objects, self.pixels, self.refused = objects, pixels, 0
+
+    def _allocate(self, n, room):
+        if n > room:
+            self.refused += 1
+            raise torch.OutOfMemoryError(f"no room for {n}")
+
+    def encode_key(self, image):
+        self._allocate(image.shape[-1] * image.shape[-2], self.pixels)
+        return super().encode_key(image)
+
+    def decode(self, context, readout, hidden, *, update_hidden):
+        self._allocate(len(readout), self.objects)
+        return super().decode(context, readout, hidden, update_hidden=update_hidden)
+
+    def encode_value(self, image, masks, others, context, hidden, *, deep):
+        self._allocate(len(masks), self.objects)
+        return super().encode_value(image, masks, others, context, hidden, deep=deep)
+
+
+@torch.inference_mode()
+def test_chunks_of_objects_change_no_probability():
+    from napari_xmem.engine.global_scope import GlobalScope
+
+    network = tiny_network()
+    image, masks = torch.rand(4, 64, 96), (torch.rand(5, 64, 96) > 0.8).float()
+    outputs = []
+    for room in (5, 2):
+        scope = GlobalScope(LittleRoom(network, objects=room), MEMORY)
+        scope.step(image, masks)
+        outputs.append(torch.stack([scope.step(image.roll(t, 2)) for t in (1, 2, 3)]))
+    torch.testing.assert_close(*outputs, rtol=1e-4, atol=1e-5)
+
+
+def run_all(network, scope, n_objects=7, **options):
+    frames, labels = disc_movie(n_objects, 7, (160, 192))
+    return nx.propagate(frames, {0: labels[0]}, model=network, scope=scope, memory=MEMORY, **options)
+
+
+def same_up_to_rounding(found, expected):
+    """Convolutions round by batch size; to an untrained network objects are nearly equal, and labels may swap."""
+    np.testing.assert_allclose(found.scores.confidence[:2], expected.scores.confidence[:2], atol=2e-2)
+    assert (found.labels == expected.labels).mean() > 0.98
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+@pytest.mark.parametrize("room", [1, 3])
+def test_out_of_memory_halves_the_chunk_and_changes_nothing(scope, room):
+    network = tiny_network()
+    expected = run_all(InferenceXMem(network), scope)
+    little = LittleRoom(network, objects=room)
+    found = run_all(little, scope)
+    assert 0 < little.refused <= 8  # it learns: not on every frame again
+    same_up_to_rounding(found, expected)
+    for a, b in zip(found.memory, expected.memory, strict=True):
+        assert a.stores == b.stores and a.totals == b.totals
+
+
+def test_reads_are_counted_once_when_a_chunk_is_done_again():
+    network = tiny_network()
+    usage = []
+    for model in (InferenceXMem(network), LittleRoom(network, objects=2)):
+        frames, labels = disc_movie(6, 3, (96, 128))
+        config = PropagationConfig(memory=MEMORY, scope="local")
+        run = prepare_run(frames, {0: labels[0]}, model, config)
+        follower = run.new_follower()
+        for t in range(3):
+            follower.advance(frames[t], t, labels[0] if t == 0 else None)
+        usage.append([bank._state.table["life"].clone() for bank in follower.banks])
+    for a, b in zip(*usage, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_out_of_memory_on_a_frame_encodes_smaller_tiles():
+    network = tiny_network()
+    frames, labels = disc_movie(6, 3, (320, 384), diameter=16)
+    options = {"scope": "local", "memory": MEMORY, "diameter_px": 16}
+    expected = nx.propagate(frames, {0: labels[0]}, model=InferenceXMem(network), **options)
+    little = LittleRoom(network, pixels=240 * 240)
+    found = nx.propagate(frames, {0: labels[0]}, model=little, **options)
+    assert little.refused
+    assert (found.labels == expected.labels).mean() > 0.9999
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_nothing_left_to_halve_is_an_error_and_results_so_far_are_kept(scope):
+    network = LittleRoom(tiny_network())
+    frames, labels = disc_movie(3, 6)
+    results = nx.iter_propagate(frames, {0: labels[0]}, model=network, scope=scope, memory=MEMORY)
+    done = [next(results) for _ in range(3)]
+    network.objects = 0
+    with pytest.raises(OutOfMemoryError, match="one object at a time"):
+        next(results)
+    assert [r.frame for r in done] == [0, 1, 2] and all(r.labels.any() for r in done[:1])
+
+
+def test_a_read_out_of_memory_halves_its_queries(monkeypatch):
+    from napari_xmem.memory import recall as module
+
+    torch.manual_seed(0)
+    bank, other = (MemoryBank(MEMORY, key_dim=8, value_dim=8) for _ in range(2))
+    key, value = torch.randn(8, 50), torch.randn(2, 8, 50)
+    for b in (bank, other):
+        b.add(0, key, torch.ones(50), torch.rand(8, 50, generator=torch.Generator().manual_seed(1)), value, (1, 2))
+    query = torch.randn(8, 40)
+    expected = bank.read(query, torch.ones(8, 40))
+    similarity, asked = module.similarity, []
+
+    def little_room(rows, queries):
+        asked.append(len(queries))
+        if len(queries) > 7:
+            raise torch.OutOfMemoryError("no room")
+        return similarity(rows, queries)
+
+    monkeypatch.setattr(module, "similarity", little_room)
+    torch.testing.assert_close(other.read(query, torch.ones(8, 40)), expected)
+    assert asked[:4] == [40, 20, 10, 5] and sum(asked[3:]) == 40
+    torch.testing.assert_close(other._state.table["use"], bank._state.table["use"])
+
+
+def test_small_budget_gives_the_same_labels_with_less_memory():
+    network = InferenceXMem(tiny_network())
+    peaks, results = [], []
+    for budget in (10**9, 2_000_000):
+        frames, labels = disc_movie(16, 3, (192, 256))
+        config = PropagationConfig(memory=MEMORY, scope="local", memory_budget_bytes=budget)
+        run = prepare_run(frames, {0: labels[0]}, network, config)
+        with LiveBytes() as counter:
+            results.append(np.array([r.labels for r in iter_run(run)]))
+        peaks.append(counter.peak)
+    assert (results[0] == results[1]).mean() > 0.98
+    assert peaks[1] < 0.8 * peaks[0]
+
+
+def test_budget_is_shared_out():
+    network = InferenceXMem(tiny_network())
+    need = network_bytes(network.config, network.dtype)
+    rich = Budget.plan(network, 10**6, 10**6, memory_budget_bytes=10**12)
+    poor = Budget.plan(network, 10**5, 10**9, memory_budget_bytes=10**7)
+    assert rich.banks == 10**6 and rich.work.pixels > poor.work.pixels and rich.tile.pixels > poor.tile.pixels
+    assert poor.banks == 5 * 10**6
+    assert poor.work.pixels * max(need.decode, need.value) <= 10**7
+    assert poor.tile.pixels * need.key <= 10**7
+
+
+def test_long_term_memory_is_limited_where_banks_would_outgrow_the_budget():
+    frames, labels = disc_movie(5, 400, (64, 96))
+    memory = nx.MemoryConfig(memory_interval_frames=1, working_min_frames=2, working_max_frames=4, num_prototypes=32)
+    options = {"scope": "local", "memory": memory}
+    free = prepare_run(frames, {0: labels[0]}, tiny_network(), PropagationConfig(**options))
+    assert free.config.memory == memory and "long_term_limited_from" not in free.recipe
+    small = PropagationConfig(**options, memory_budget_bytes=8_000_000)
+    run = prepare_run(frames, {0: labels[0]}, tiny_network(), small)
+    assert run.recipe["long_term_limited_from"] == 10_000
+    assert 32 <= run.config.memory.long_term_max_elements < 10_000
+    assert run.recipe["memory"]["long_term_max_elements"] == run.config.memory.long_term_max_elements
+    assert Workload.of(run).bank_bytes <= 1.2 * 4_000_000
+
+
+def test_fit_long_term_keeps_room_for_one_consolidation():
+    memory = nx.MemoryConfig()
+    assert fit_long_term(memory, 256, 1000, 1e9) is memory
+    assert fit_long_term(memory, 256, 1000, 1e6).long_term_max_elements == 128
+    assert fit_long_term(memory, 256, 1000, 5e6).long_term_max_elements == 5000 - 10 * 256
+    assert elements_per_object(memory, 1, 100) == (100, 100)
+    assert bank_row_bytes(tiny_network().config, 2) > bank_row_bytes(tiny_network().config, 1)
+
+
+def test_work_limit_repeats_only_what_failed():
+    limit, calls = WorkLimit(8 * 100), []
+
+    def compute(chunk):
+        calls.append(list(chunk))
+        if len(chunk) > 3:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return [2 * i for i in chunk]
+
+    assert limit.map(range(9), 100, compute) == [2 * i for i in range(9)]
+    assert calls == [list(range(8)), list(range(4)), [0, 1], [2, 3], [4, 5], [6, 7], [8]]
+    with pytest.raises(ValueError):
+        limit.map([1], 100, lambda chunk: int("x"))
+    with pytest.raises(RuntimeError, match="other"):
+        limit.map([1, 2], 100, lambda chunk: (_ for _ in ()).throw(RuntimeError("other")))
+
+
+def test_what_counts_as_out_of_memory():
+    assert is_out_of_memory(torch.OutOfMemoryError("x")) and is_out_of_memory(MemoryError())
+    assert is_out_of_memory(RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"))
+    assert not is_out_of_memory(RuntimeError("shape mismatch")) and not is_out_of_memory(ValueError("out of memory"))
