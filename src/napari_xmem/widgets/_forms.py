@@ -1,0 +1,216 @@
+"""Short aligned forms: headings, rows, folding sections. Every row has a tooltip."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Choice", "Section", "button", "frame_box", "row_of", "small_button"]
+
+NAME_WIDTH_PX = 66
+
+
+class Section(QWidget):
+    """A heading with rows of names and widgets under it.
+
+    Parameters
+    ----------
+    title : str
+        The heading.
+    folded : bool, optional
+        True or False: the section can be folded and begins so; None: it is always open.
+    tooltip : str
+        Shown over the heading.
+    """
+
+    def __init__(self, title: str, *, folded: bool | None = None, tooltip: str = "") -> None:
+        super().__init__()
+        self._rows: dict[QWidget, QLabel] = {}
+        self._body = QWidget()
+        self._grid = QGridLayout(self._body)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(6)
+        self._grid.setVerticalSpacing(4)
+        self._grid.setColumnMinimumWidth(0, NAME_WIDTH_PX)
+        self._grid.setColumnStretch(1, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 2, 0, 2)
+        layout.setSpacing(4)
+        layout.addWidget(_rule())
+        self.header = self._fold_header(title, folded) if folded is not None else _role(QLabel(title), "heading")
+        self.header.setToolTip(tooltip)
+        layout.addWidget(self.header)
+        layout.addWidget(self._body)
+        self._body.setVisible(not folded)
+
+    def _fold_header(self, title: str, folded: bool) -> QToolButton:
+        header = _role(QToolButton(), "fold")
+        header.setText(title)
+        header.setCheckable(True)
+        header.setChecked(not folded)
+        header.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        header.setArrowType(Qt.ArrowType.RightArrow if folded else Qt.ArrowType.DownArrow)
+        header.toggled.connect(self._fold)
+        return header
+
+    def _fold(self, is_open: bool) -> None:
+        self.header.setArrowType(Qt.ArrowType.DownArrow if is_open else Qt.ArrowType.RightArrow)
+        self._body.setVisible(is_open)
+
+    def add(self, name: str, widget: QWidget, tooltip: str) -> QWidget:
+        """Add a row; an empty name lets the widget take the whole width."""
+        row = self._grid.rowCount()
+        widget.setToolTip(tooltip)
+        for child in widget.findChildren(QWidget):
+            if not child.toolTip():
+                child.setToolTip(tooltip)
+        label = _role(QLabel(name), "name")
+        label.setToolTip(tooltip)
+        label.setBuddy(widget)
+        if name:
+            self._grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+            self._grid.addWidget(widget, row, 1)
+            widget.setAccessibleName(name)
+        else:
+            label.setParent(self._body)
+            label.hide()
+            self._grid.addWidget(widget, row, 0, 1, 2)
+        self._rows[widget] = label
+        return widget
+
+    def show_row(self, widget: QWidget, visible: bool) -> None:
+        """Show or hide a row with its name."""
+        widget.setVisible(visible)
+        label = self._rows[widget]
+        label.setVisible(visible and bool(label.text()))
+
+    def rename_row(self, widget: QWidget, name: str) -> None:
+        """Change the name of a row."""
+        self._rows[widget].setText(name)
+
+    @property
+    def is_open(self) -> bool:
+        """False while folded."""
+        return not self._body.isHidden()
+
+    @is_open.setter
+    def is_open(self, value: bool) -> None:
+        if isinstance(self.header, QToolButton):
+            self.header.setChecked(value)
+
+
+class Choice(QComboBox):
+    """A combo box of (text, value, tooltip) that never gets wider than its column.
+
+    Parameters
+    ----------
+    items : sequence of (str, Any, str)
+        Text, value and tooltip of each item.
+    """
+
+    def __init__(self, items: Any = ()) -> None:
+        super().__init__()
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(6)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        for text, value, tooltip in items:
+            self.add_choice(text, value, tooltip)
+
+    def add_choice(self, text: str, value: Any, tooltip: str = "") -> None:
+        """Append an item."""
+        self.addItem(text, value)
+        self.setItemData(self.count() - 1, tooltip or text, Qt.ItemDataRole.ToolTipRole)
+
+    def index_of(self, value: Any) -> int:
+        """Return the position of a value, -1 if it is not there."""
+        for index in range(self.count()):
+            if self.itemData(index) is value or self.itemData(index) == value:
+                return index
+        return -1
+
+    @property
+    def value(self) -> Any:
+        """Value of the chosen item, None if there is none."""
+        return self.currentData() if self.currentIndex() >= 0 else None
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self.setCurrentIndex(self.index_of(value))
+
+    def wheelEvent(self, event: Any) -> None:
+        """Leave the wheel to the scroll area, so that scrolling never changes a setting."""
+        event.ignore()
+
+
+class _NoWheelSpinBox(QSpinBox):
+    def wheelEvent(self, event: Any) -> None:
+        """Leave the wheel to the scroll area."""
+        event.ignore()
+
+
+def frame_box(tooltip: str) -> QSpinBox:
+    """Return a box for a frame number, 0 based as on napari's slider."""
+    box = _NoWheelSpinBox()
+    box.setRange(0, 0)
+    box.setKeyboardTracking(False)
+    box.setAlignment(Qt.AlignmentFlag.AlignLeft)
+    box.setMinimumWidth(72)
+    box.setToolTip(tooltip)
+    return box
+
+
+def button(text: str, tooltip: str, clicked: Callable[[], Any], *, role: str = "plain") -> QPushButton:
+    """Return a push button; role "primary" for the one that starts things."""
+    made = _role(QPushButton(text), role)
+    made.setToolTip(tooltip)
+    made.clicked.connect(lambda _checked=False: clicked())
+    return made
+
+
+def small_button(text: str, tooltip: str, clicked: Callable[[], Any], *, role: str = "small") -> QToolButton:
+    """Return a small button for the end of a row; role "link" looks like a link."""
+    made = _role(QToolButton(), role)
+    made.setText(text)
+    made.setToolTip(tooltip)
+    made.clicked.connect(lambda _checked=False: clicked())
+    return made
+
+
+def row_of(*widgets: QWidget | str, stretch: int | None = 0) -> QWidget:
+    """Put widgets (or words) side by side; the one at position `stretch` takes the room that is left."""
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(6)
+    for position, item in enumerate(widgets):
+        widget = _role(QLabel(item), "muted") if isinstance(item, str) else item
+        layout.addWidget(widget, 1 if position == stretch else 0)
+    if stretch is None:
+        layout.addStretch(1)
+    return row
+
+
+def _rule() -> QFrame:
+    return _role(QFrame(), "rule")
+
+
+def _role(widget: Any, role: str) -> Any:
+    widget.setProperty("role", role)
+    return widget

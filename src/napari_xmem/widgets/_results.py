@@ -1,0 +1,136 @@
+"""The result layer: an array that fits the image, its place in the world, and the recipe of the run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from napari_xmem.errors import OutputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_xmem.session import TrackingSession
+    from napari_xmem.widgets._movie import MovieView
+
+__all__ = [
+    "METADATA_KEY",
+    "SCORES_KEY",
+    "ResultTarget",
+    "is_result",
+    "keep_session",
+    "place_like",
+    "result_name",
+    "session_of",
+]
+
+METADATA_KEY = "napari_xmem"
+SCORES_KEY = "napari_xmem_scores"
+
+_SESSIONS: WeakKeyDictionary[Any, TrackingSession] = WeakKeyDictionary()
+
+
+def keep_session(layer: Any, session: TrackingSession) -> None:
+    """Remember which session made a result layer, as long as the layer lives."""
+    _SESSIONS[layer] = session
+
+
+def session_of(layer: Any) -> TrackingSession | None:
+    """Return the session that made a result layer in this viewer; None if it was opened from a file."""
+    return _SESSIONS.get(layer)
+
+
+def result_name(image_name: str) -> str:
+    """Return the name of the result of an image."""
+    return f"{image_name} tracked"
+
+
+def is_result(layer: Any) -> bool:
+    """Tell whether a layer was made by "Propagate labels"."""
+    return METADATA_KEY in layer.metadata
+
+
+def place_like(image: Any) -> dict[str, Any]:
+    """Return the arguments that put a Labels layer where an image layer is."""
+    return {
+        "scale": image.scale,
+        "translate": image.translate,
+        "rotate": image.rotate,
+        "shear": image.shear,
+        "affine": image.affine,
+        "units": image.units,
+        "axis_labels": image.axis_labels,
+    }
+
+
+class ResultTarget:
+    """Where labels are written, frame by frame, from the thread of a run.
+
+    Parameters
+    ----------
+    movie : MovieView
+        The movie.
+    existing : array-like, optional
+        Labels of an earlier result to be written into.
+    """
+
+    def __init__(self, movie: MovieView, existing: Any = None) -> None:
+        self._movie = movie
+        self._array: Any = None
+        self.data: Any = None
+        if existing is not None:
+            self._adopt(existing)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the labels: the image's, without colours."""
+        return (*self._movie.leading, *self._movie.frame_shape)
+
+    def _adopt(self, existing: Any) -> None:
+        if tuple(existing.shape) != self.shape:
+            raise OutputError(f"the layer to write to has shape {tuple(existing.shape)}, expected {self.shape}.")
+        self._array = self.data = existing
+
+    def allocate(self, dtype: Any) -> None:
+        """Make room for labels of `dtype`; room on frames not written yet costs nothing.
+
+        Raises
+        ------
+        OutputError
+            If an earlier result cannot hold these ids.
+        """
+        if self.data is not None:
+            if np.iinfo(self.data.dtype).max < np.iinfo(dtype).max:
+                raise OutputError(
+                    f"the layer to write to holds {self.data.dtype} labels, too small for these ids; "
+                    "choose Result: new layer."
+                )
+            return
+        self.data = self._array = self._zeros(dtype)
+
+    def _zeros(self, dtype: Any) -> NDArray[Any]:
+        axis = self._movie.channel_axis
+        if axis is None:
+            return np.zeros(self.shape, dtype)
+        # One copy of the labels, seen on every channel.
+        shape = list(self.shape)
+        shape[axis] = 1
+        base = np.zeros(shape, dtype)
+        strides = [0 if a == axis else s for a, s in enumerate(base.strides)]
+        return np.lib.stride_tricks.as_strided(base, self.shape, strides, writeable=True)
+
+    def write(self, t: int, labels: NDArray[Any]) -> None:
+        """Write frame `t` (Y, X).
+
+        Raises
+        ------
+        OutputError
+            If an earlier result cannot be written to.
+        """
+        index = tuple(0 if isinstance(i, slice) else i for i in self._movie.index(t))
+        try:
+            self._array[index] = labels
+        except (TypeError, ValueError, OSError, NotImplementedError) as error:
+            raise OutputError(f"the layer cannot be written to ({error}); choose Result: new layer.") from error

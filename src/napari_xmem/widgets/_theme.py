@@ -1,0 +1,91 @@
+"""Colours of napari's theme for the few things its own style sheet does not know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from napari.utils.theme import get_theme
+
+__all__ = ["Colours", "style_sheet", "theme_colours"]
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """Hex colours of a theme."""
+
+    background: str
+    foreground: str
+    primary: str
+    secondary: str
+    highlight: str
+    text: str
+    current: str
+    warning: str
+    error: str
+    dark: bool
+
+    @property
+    def accent(self) -> str:
+        """Colour of the one button that starts things; white text is readable on it."""
+        return "#2f6fb5" if self.dark else "#2464a8"
+
+    @property
+    def muted(self) -> str:
+        """Colour of explanations."""
+        return "#a8adb8" if self.dark else "#5c5f66"
+
+    @property
+    def panel(self) -> str:
+        """Ground of boxes with a hint."""
+        return "#2c3a4b" if self.dark else "#dfe9f4"
+
+    @property
+    def bad(self) -> str:
+        """Colour of errors in text."""
+        return "#ff8b8b" if self.dark else "#a8131d"
+
+    @property
+    def good(self) -> str:
+        """Colour of success in text."""
+        return "#7fd39a" if self.dark else "#1b6e3a"
+
+
+def theme_colours(name: str) -> Colours:
+    """Return the colours of the theme `name` ("dark", "light", or a user's own)."""
+    theme: Any = get_theme(name)
+    hexes = {
+        key: getattr(theme, key).as_hex()
+        for key in ("background", "foreground", "primary", "secondary", "highlight", "text", "current")
+    }
+    red, green, blue = theme.background.as_rgb_tuple()[:3]
+    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 128
+    return Colours(**hexes, warning=theme.warning.as_hex(), error=theme.error.as_hex(), dark=dark)
+
+
+def style_sheet(colours: Colours) -> str:
+    """Return style rules for the object names and properties that our forms use."""
+    c = colours
+    return f"""
+    QLabel[role="heading"] {{ font-weight: 600; color: {c.text}; }}
+    QLabel[role="muted"] {{ color: {c.muted}; }}
+    QLabel[role="bad"] {{ color: {c.bad}; }}
+    QLabel[role="good"] {{ color: {c.good}; }}
+    QLabel[role="name"] {{ color: {c.text}; }}
+    QFrame[role="rule"] {{ background-color: {c.foreground}; border: none; max-height: 1px; min-height: 1px; }}
+    QFrame[role="hint"] {{ background-color: {c.panel}; border-radius: 4px; }}
+    QFrame[role="hint"] QLabel {{ background-color: transparent; color: {c.text}; }}
+    QToolButton[role="fold"] {{ border: none; background: transparent; color: {c.text}; font-weight: 600;
+        padding: 2px 0px; text-align: left; }}
+    QToolButton[role="link"] {{ border: none; background: transparent; color: {c.muted};
+        text-decoration: underline; padding: 0px; }}
+    QToolButton[role="small"] {{ background-color: {c.foreground}; color: {c.text}; border-radius: 2px;
+        padding: 2px 6px; min-height: 18px; }}
+    QToolButton[role="small"]:hover {{ background-color: {c.primary}; }}
+    QToolButton[role="small"]:checked {{ background-color: {c.accent}; color: white; }}
+    QToolButton[role="small"]:disabled {{ color: {c.secondary}; }}
+    QPushButton[role="primary"] {{ background-color: {c.accent}; color: white; font-weight: 600; padding: 5px 10px; }}
+    QPushButton[role="primary"]:hover {{ background-color: {c.current}; }}
+    QPushButton[role="primary"]:disabled {{ background-color: {c.foreground}; color: {c.muted}; }}
+    QPushButton[role="plain"] {{ padding: 5px 10px; }}
+    """

@@ -1,0 +1,175 @@
+"""What the form makes of layers, and what it says when something is missing."""
+
+from __future__ import annotations
+
+import dask.array as da
+import numpy as np
+import pytest
+import zarr
+
+from napari_xmem.config import MemoryConfig
+from napari_xmem.errors import ConfigError
+from widget_scenes import drifting_discs, seeds_on
+
+pytestmark = pytest.mark.gui
+
+
+def test_empty_viewer(widget):
+    assert widget.problem == "Open a movie and add a Labels layer with at least one painted object."
+    assert widget.form.hint.text == widget.problem
+    assert not widget.form.run.isEnabled()
+    assert widget.form.run.toolTip() == widget.problem
+    with pytest.raises(ConfigError, match="Open a movie"):
+        widget.run()
+
+
+def test_from_nothing_to_ready_by_hand(qtbot, viewer, widget):
+    movie, _ = drifting_discs()
+    viewer.add_image(movie, name="movie")
+    assert "press + beside Seeds" in widget.form.hint.text
+    viewer.dims.set_point(0, 2)
+    widget.form.new_seeds.click()
+    layer = viewer.layers["movie seeds"]
+    assert widget.seeds is layer and layer.mode == "paint" and viewer.layers.selection.active is layer
+    qtbot.waitUntil(lambda: "Paint at least one object in 'movie seeds'" in widget.form.hint.text)
+    layer.paint((2, 20, 20), 5)
+    qtbot.waitUntil(lambda: widget.form.run.isEnabled())
+    assert widget.form.hint.text == ""
+    assert widget.form.painted.text() == "1 object on frame 2"
+    assert widget.form.status.text == "Ready to follow 1 object on frames 2 to 5."
+    layer.undo()
+    qtbot.waitUntil(lambda: not widget.form.run.isEnabled())
+
+
+def test_single_images_are_explained(viewer, widget):
+    viewer.add_image(np.zeros((40, 50)), name="photo")
+    assert "'photo' is a single image of 40 x 50 pixels" in widget.problem
+
+
+def test_labels_of_another_size_are_explained(viewer, widget):
+    viewer.add_image(drifting_discs()[0], name="movie")
+    other = viewer.add_labels(np.ones((6, 40, 40), int), name="other")
+    assert widget.seeds is None, "labels that don't fit are not chosen by themselves"
+    widget.seeds = other
+    assert "'other' has shape (6, 40, 40); 'movie' has 6 frames of 48 x 64 pixels" in widget.problem
+
+
+def test_seeds_outside_the_range(qtbot, loaded):
+    qtbot.waitUntil(lambda: not loaded.problem)
+    loaded.first_frame = 2
+    assert "None of the painted frames lies within frames 2 to 5" in loaded.problem
+
+
+def test_missing_model_file(qtbot, loaded, tmp_path):
+    qtbot.waitUntil(lambda: not loaded.problem)
+    loaded.model = tmp_path / "gone.pth"
+    assert "There is no file" in loaded.problem and not loaded.form.run.isEnabled()
+
+
+def test_wrong_values_are_named(loaded):
+    with pytest.raises(ConfigError, match="'forward', 'backward', 'both'"):
+        loaded.direction = "sideways"
+    with pytest.raises(ConfigError, match="layers on offer: 'movie'"):
+        loaded.image = "film"
+    with pytest.raises(ConfigError, match="expected 0 to 5"):
+        loaded.last_frame = 6
+
+
+def test_renaming_a_layer_renames_the_choice(viewer, loaded):
+    viewer.layers["movie"].name = "film"
+    assert loaded.form.image.currentText() == "film" and loaded.image.name == "film"
+
+
+def test_a_single_frame_of_seeds_belongs_to_the_frame_shown(viewer, widget):
+    movie, truth = drifting_discs()
+    viewer.add_image(movie, name="movie")
+    viewer.add_labels(truth[4], name="seeds")
+    viewer.dims.set_point(0, 4)
+    layer = widget.run(wait=True)
+    assert layer.metadata["napari_xmem"]["seeded_frames"] == [4]
+    assert np.array_equal(layer.data[4], truth[4]) and not layer.data[:4].any()
+
+
+def test_only_the_frame_shown(qtbot, viewer, widget):
+    movie, truth = drifting_discs()
+    viewer.add_image(movie, name="movie")
+    viewer.add_labels(truth, name="all frames")
+    viewer.dims.set_point(0, 3)
+    widget.seed_frames = "current"
+    qtbot.waitUntil(lambda: widget.form.painted.text() == "2 objects on frame 3")
+    layer = widget.run(wait=True)
+    assert layer.metadata["napari_xmem"]["seeded_frames"] == [3]
+
+
+@pytest.mark.parametrize("kind", ["dask", "zarr", "memmap", "rgb", "singleton", "bool"])
+def test_kinds_of_movies(viewer, widget, tmp_path, kind):
+    movie, truth = drifting_discs()
+    data = {
+        "dask": lambda: da.from_array(movie, chunks=(1, -1, -1)),
+        "zarr": lambda: zarr.array(movie, chunks=(1, *movie.shape[1:])),
+        "memmap": lambda: _memmap(tmp_path / "movie.raw", movie),
+        "rgb": lambda: np.stack([(movie // 4).astype(np.uint8)] * 3, -1),
+        "singleton": lambda: movie[:, None],
+        "bool": lambda: movie > 400,
+    }[kind]()
+    image = viewer.add_image(
+        data, name="movie", rgb=kind == "rgb", contrast_limits=(0, 255) if kind == "rgb" else (0, 900)
+    )
+    assert image.rgb == (kind == "rgb")
+    viewer.add_labels(seeds_on(truth, 1), name="seeds")
+    layer = widget.run(wait=True)
+    assert layer.data.shape == (data.shape[:-1] if kind == "rgb" else data.shape)
+    assert np.array_equal(layer.data.reshape(truth.shape)[1], truth[1])
+
+
+def _memmap(path, array):
+    file = np.memmap(path, array.dtype, "w+", shape=array.shape)
+    file[:] = array
+    return file
+
+
+def test_channels_along_an_axis(viewer, widget):
+    movie, truth = drifting_discs()
+    data = np.stack([movie, movie[:, ::-1], movie, movie], 1)
+    viewer.add_image(data, name="movie", axis_labels=("t", "c", "y", "x"), contrast_limits=(0, 900))
+    viewer.add_labels(seeds_on(truth, 0), name="seeds")
+    assert widget.form.channel_axis.value == 1
+    widget.channels = (0, 3)
+    layer = widget.run(wait=True)
+    assert layer.data.shape == data.shape
+    assert all(np.array_equal(layer.data[0, c], truth[0]) for c in range(4)), "labels show on every channel"
+    layer.data[0, 2, 0, 0] = 5
+    assert layer.data[0, 1, 0, 0] == 5, "and are the same everywhere"
+
+
+def test_a_plane_of_a_movie_of_stacks(viewer, widget):
+    movie, truth = drifting_discs()
+    data = np.stack([movie] * 5, 1)
+    viewer.add_image(data, name="movie", axis_labels=("t", "z", "y", "x"), contrast_limits=(0, 900))
+    seeds = np.zeros(data.shape, np.uint16)
+    seeds[0, 3] = truth[0]
+    viewer.add_labels(seeds, name="seeds")
+    viewer.dims.set_point((0, 1), (0, 3))
+    layer = widget.run(wait=True)
+    assert np.array_equal(layer.data[0, 3], truth[0])
+    assert not layer.data[:, [0, 1, 2, 4]].any()
+
+
+def test_presets_set_memory_and_scope(widget):
+    widget.preset = "paper"
+    assert widget.memory == MemoryConfig.paper() and widget.scope == "global"
+    widget.scope = "local"
+    assert widget.preset == "custom"
+    widget.memory = MemoryConfig()
+    widget.scope = "auto"
+    assert widget.preset == "standard"
+
+
+def test_fits_a_narrow_dock_and_explains_every_control(widget):
+    from qtpy.QtWidgets import QAbstractButton, QComboBox, QSpinBox
+
+    assert widget.minimumSizeHint().width() <= 360
+    assert widget.form.minimumSizeHint().width() <= 360
+    for kind in (QAbstractButton, QComboBox, QSpinBox):
+        for control in widget.form.findChildren(kind):
+            assert control.toolTip(), control.objectName() or control

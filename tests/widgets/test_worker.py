@@ -1,0 +1,116 @@
+"""Threads: every exception comes out, stopping and pausing work, nothing piles up."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+
+from napari_xmem.errors import InputError, OutOfMemoryError, PropagationError, XMemError
+from napari_xmem.widgets._worker import JobControl, TimeLeft, short_time, start_job
+
+pytestmark = pytest.mark.gui
+WAIT = 10_000
+
+
+class Record:
+    """Callbacks that remember."""
+
+    def __init__(self):
+        self.messages, self.error, self.value, self.closed = [], None, None, False
+
+    def start(self, job, *args, control=None):
+        self.control = control or JobControl()
+        return start_job(
+            job,
+            *args,
+            control=self.control,
+            message=self.messages.append,
+            failed=lambda error: setattr(self, "error", error),
+            ended=lambda value: setattr(self, "value", value),
+            closed=lambda: setattr(self, "closed", True),
+        )
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "words"),
+    [
+        (RuntimeError("shapes differ"), PropagationError, "RuntimeError: shapes differ"),
+        (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemoryError, "CUDA out of memory"),
+        (MemoryError(), OutOfMemoryError, "not enough memory"),
+        (ZeroDivisionError("division by zero"), PropagationError, "ZeroDivisionError"),
+        (StopIteration(), PropagationError, "went wrong"),
+        (InputError("no frames"), InputError, "no frames"),
+    ],
+)
+def test_every_exception_comes_out(qtbot, raised, kind, words):
+    def job(control):
+        yield "first"
+        raise raised
+
+    record = Record()
+    record.start(job)
+    qtbot.waitUntil(lambda: record.closed, timeout=WAIT)
+    assert record.messages == ["first"]
+    assert type(record.error) is kind and isinstance(record.error, XMemError)
+    assert words in str(record.error)
+
+
+def test_the_backlog_is_bounded(qtbot):
+    made, full = [], threading.Event()
+
+    def job(control):
+        for k in range(50):
+            if len(made) == 4:
+                full.set()
+            if not control.wait_for_room():
+                return "stopped"
+            made.append(k)
+            yield k
+        return "done"
+
+    record = Record()
+    record.start(job)
+    qtbot.waitUntil(full.is_set, timeout=WAIT)
+    qtbot.waitUntil(lambda: len(record.messages) == 4, timeout=WAIT)
+    assert len(made) == 4
+    record.control.message_handled()
+    qtbot.waitUntil(lambda: len(made) == 5, timeout=WAIT)
+    record.control.stop()
+    qtbot.waitUntil(lambda: record.closed, timeout=WAIT)
+    assert record.value == "stopped"
+
+
+def test_pause_and_resume(qtbot):
+    def job(control):
+        for k in range(3):
+            yield k
+            if not control.wait_while_paused():
+                return False
+        return True
+
+    record = Record()
+    control = JobControl()
+    control.pause()
+    record.start(job, control=control)
+    qtbot.waitUntil(lambda: record.messages == [0], timeout=WAIT)
+    assert control.paused and not record.closed
+    control.resume()
+    qtbot.waitUntil(lambda: record.closed, timeout=WAIT)
+    assert record.messages == [0, 1, 2] and record.value is True
+
+
+def test_time_left():
+    left = TimeLeft(10)
+    assert left.seconds is None and str(left) == ""
+    left.step()
+    assert left.seconds == pytest.approx(9 * left.seconds_per_frame)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "less than 1 s"), (5, "5 s"), (60, "1 min"), (130, "2 min 10 s"), (1234, "20 min"), (3900, "1 h 05 min")],
+)
+def test_short_time(seconds, text):
+    assert short_time(seconds) == text
