@@ -3,6 +3,7 @@
 A job is a generator function ``job(control, ...)`` that yields messages. It runs in the pool of threads of napari, so
 closing the viewer waits for it. Two traps of that machinery are handled here: a ``RuntimeError`` in a generator would
 vanish without a signal, and messages would pile up without limit when the viewer is slower than the job.
+"""
 
 from __future__ import annotations
 
