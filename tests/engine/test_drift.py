@@ -75,5 +75,7 @@ def test_objects_that_stay_decide_against_a_moving_background() -> None:
     still = np.zeros((200, 240), np.float32)
     still[90:110, 100:130] = 2
     backdrop = 0.2 * scene(8)
-    found = estimate_drift(still + backdrop[:200, :240], still + backdrop[30:230, 20:260], (still > 0).astype(np.float32))
+    found = estimate_drift(
+        still + backdrop[:200, :240], still + backdrop[30:230, 20:260], (still > 0).astype(np.float32)
+    )
     assert found == (0.0, 0.0)

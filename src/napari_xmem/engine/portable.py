@@ -107,7 +107,7 @@ class StoredMemory:
                 sensory = None if found is None else found.to(device)
                 known = {name: _tupled(place[name]) for name in _PLACE}
                 follower.scope.objects[place["object_id"]] = TrackedObject(
-                    place["object_id"], bank, **known, hidden=state
+                    place["object_id"], bank, **known, hidden=sensory
                 )
             follower._before = tensors["before"].numpy() if "before" in tensors else None
         schedule = follower.scope.schedule  # type: ignore[attr-defined]

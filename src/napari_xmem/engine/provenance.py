@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_xmem.errors import InputError
+from napari_xmem.memory import with_place
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,6 +72,7 @@ class MemoryTrail:
         self._marks: tuple[int, ...] = ()
         self._done: dict[int, int] = {}  # frame to how many states there had been before it
         self._states: dict[int, tuple[MemoryIndex, ...]] = {}  # number of the state to what is kept of it
+        self._expected: dict[int, dict[int, tuple[float, float]]] = {}
         self._count = 0
 
     def __len__(self) -> int:
@@ -90,6 +92,7 @@ class MemoryTrail:
         marks = tuple(bank.version for bank in follower.banks)
         with self._lock:
             self._done[frame] = self._count
+            self._expected[frame] = follower.expected_px
             if marks == self._marks:
                 return
             self._marks = marks
@@ -103,6 +106,11 @@ class MemoryTrail:
         numbers = list(self._states)
         for number in numbers[1 : max(2, len(numbers) * 3 // 4) : 2]:
             del self._states[number]
+
+    def expected_px(self, frame: int, object_id: int) -> tuple[float, float]:
+        """Return where an object's centre was expected on a frame, y and x in pixels of the scaled frame."""
+        with self._lock:
+            return self._expected.get(frame, {}).get(object_id, (0.0, 0.0))
 
     def before(self, frame: int) -> tuple[tuple[MemoryIndex, ...], bool] | None:
         """Return the state with which `frame` was done and whether it is exactly that; None if there is none."""
@@ -152,7 +160,8 @@ class Explainer:
             banks = [index for index in state if object_id in index.object_ids]
             if not banks:
                 raise InputError(f"Memory did not know object {object_id} when frame {frame} was done.")
-            votes = banks[0].explain(*_query(self.run, frame, y, x), object_id, top)
+            expected = self.trail.expected_px(frame, object_id)
+            votes = banks[0].explain(*_query(self.run, frame, y, x, expected), object_id, top)
         scale = 1 / self.run.prepare.geometry.scale
         placed = tuple(
             replace(v, y=min(v.y * scale, shape[0]) - 0.5, x=min(v.x * scale, shape[1]) - 0.5) for v in votes
@@ -181,12 +190,17 @@ class Explainer:
 
 
 @torch.inference_mode()
-def _query(run: Run, frame: int, y: float, x: float) -> tuple[Tensor, Tensor]:
-    """Return key and selection ``(Ck, 1)`` with which a place of a frame asks memory."""
+def _query(run: Run, frame: int, y: float, x: float, expected_px: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    """Return key and selection ``(Ck, 1)`` with which a place of a frame asks an object's memory."""
     image = run.prepare(run.source.read(frame), frame)
     features = run.network.encode_key(image.to(run.network.device, torch.float32)[None])
     rows, columns = features.key.shape[-2:]
     step = run.network.config.stride_px / run.prepare.geometry.scale
     row = min(max(int((y + 0.5) / step), 0), rows - 1)
     column = min(max(int((x + 0.5) / step), 0), columns - 1)
-    return features.key[0, :, row, column, None], features.selection[0, :, row, column, None]
+    key, selection = features.key[0, :, row, column, None], features.selection[0, :, row, column, None]
+    model = run.network.config
+    if run.scope == "global" or not model.locality_px:
+        return key, selection
+    centre = torch.tensor([[row + 0.5, column + 0.5]]) * model.stride_px
+    return with_place(key, selection, centre - torch.tensor(expected_px), model.locality_px)

@@ -62,6 +62,8 @@ class TrackedObject:
         Frames since it was last seen; 0 while it is followed.
     hidden : Tensor or None
         Sensory memory ``(Ch, h, w)``.
+    expected_px : tuple of 2 float
+        Where its centre was last expected: the centre of its region but for the frame's border.
     """
 
     object_id: int
@@ -72,6 +74,7 @@ class TrackedObject:
     velocity_px: tuple[float, float] = (0.0, 0.0)
     lost_frames: int = 0
     hidden: Tensor | None = None
+    expected_px: tuple[float, float] = (0.0, 0.0)
 
     def shifted(self, drift_px: tuple[float, float]) -> tuple[float, float]:
         """Return where its centre should be after the frame has drifted by `drift_px` (y, x)."""
