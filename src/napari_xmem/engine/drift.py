@@ -14,8 +14,9 @@ __all__ = ["estimate_drift"]
 
 _LONGEST_PX = 320
 _LEAST_OVERLAP = 0.25
-_MARGIN = 0.1
-_LEAST_FOCUS = 0.4
+_MARGIN = 0.15
+_LEAST_MATCH = 0.3
+_LEAST_FOCUS = 0.3
 
 Frame: TypeAlias = "NDArray[np.float32]"
 
@@ -51,7 +52,7 @@ def estimate_drift(before: Frame, after: Frame, focus: Frame | None = None) -> t
     window = (np.hanning(a.shape[0])[:, None] * np.hanning(a.shape[1])[None]).astype(np.float32)
     candidates = {*_peaks(a * window, b * window), *_peaks(a, b), *_peaks(a * weight, b)}
     stay = _match(a, b, weight, (0, 0))
-    best, shift = stay + _MARGIN * (1 - max(stay, 0.0)), (0, 0)
+    best, shift = max(_LEAST_MATCH, stay + _MARGIN * (1 - max(stay, 0.0))), (0, 0)
     for candidate in sorted(candidates):
         score = _match(a, b, weight, candidate)
         if score > best:
@@ -91,7 +92,7 @@ def _peaks(a: Frame, b: Frame, count: int = 3) -> list[tuple[int, int]]:
 
 
 def _match(a: Frame, b: Frame, weight: Frame, shift: tuple[int, int]) -> float:
-    """Return the weighted correlation of the overlapping parts, -1 where too little overlaps."""
+    """Return the weighted correlation of the overlapping parts times the root of their share, -1 for too little."""
     slices_a, slices_b = [], []
     for step, size in zip(shift, a.shape, strict=True):
         if size - abs(step) < _LEAST_OVERLAP * size:
@@ -106,4 +107,5 @@ def _match(a: Frame, b: Frame, weight: Frame, shift: tuple[int, int]) -> float:
     x = x - (w * x).sum() / total
     y = y - (w * y).sum() / total
     norm = float(np.sqrt((w * x * x).sum() * (w * y * y).sum()))
-    return float((w * x * y).sum() / norm) if norm > 0 else -1.0
+    share = float(np.sqrt(total / weight.sum()))  # a match of few remaining pixels says little
+    return share * float((w * x * y).sum() / norm) if norm > 0 else -1.0

@@ -15,6 +15,7 @@ from napari_xmem.engine.aggregation import aggregate_regions, others_in
 from napari_xmem.engine.budget import Budget
 from napari_xmem.engine.estimate import RegionMask, by_shape, compose_dense
 from napari_xmem.engine.observe import observe_masks
+from napari_xmem.engine.ownership import Ownership
 from napari_xmem.engine.regional import RegionBatch, decode_regions, memorise_regions
 from napari_xmem.engine.regions import Region, bucket_side, place_region
 from napari_xmem.engine.schedule import FramePlan, MemorySchedule
@@ -73,6 +74,7 @@ class LocalScope:
         """Forget everything: objects, memory, time."""
         self.objects: dict[int, TrackedObject] = {}
         self.schedule = MemorySchedule(self.memory)
+        self.ownership = Ownership()
 
     @property
     def object_ids(self) -> tuple[int, ...]:
@@ -169,15 +171,22 @@ class LocalScope:
         found = {m.object_id: m for m in self._predict(encoded, todo, plan, index)}
         for seed in seeds:
             self._adopt(seed)
-        masks = aggregate_regions([given.get(i) or found[i] for i in self.objects], set(given), shape)
-        masks, seen = observe_masks(masks)
-        for mask in masks:
-            self.objects[mask.object_id].observe(
-                seen[mask.object_id], drift_px, seeded=mask.object_id in given and seen[mask.object_id].area_px > 0
-            )
+        self.ownership.move(drift_px, shape)
+        own = self.ownership.defend([given.get(i) or found[i] for i in self.objects], set(given))
+        masks, seen = observe_masks(aggregate_regions(own, set(given), shape))
+        masks = [self._settle(mask, seen[mask.object_id], mask.object_id in given, drift_px) for mask in masks]
+        self.ownership.update(masks, shape)
         if plan.memorise:
             self._memorise(image, encoded, masks, seen, set(given), plan, index)
         return masks
+
+    def _settle(self, mask: RegionMask, seen: Observation, given: bool, drift_px: tuple[float, float]) -> RegionMask:
+        """Take in what was seen of an object; what is too little to be it is taken off the frame again."""
+        tracked = self.objects[mask.object_id]
+        tracked.observe(seen, drift_px, seeded=given and seen.area_px > 0)
+        if given or not tracked.lost_frames:
+            return mask
+        return RegionMask(mask.object_id, mask.region, torch.zeros_like(mask.probability))
 
     def _adopt(self, seed: RegionMask) -> None:
         """Start following an object that is seeded for the first time."""

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["Observation", "TrackedObject"]
 
 #: Share of its usual area below which an object counts as not found.
-LOST_AREA_SHARE = 0.08
+LOST_AREA_SHARE = 0.25
+#: An object that was lost is found again only with this share of its area and this confidence.
+FOUND_AREA_SHARE, FOUND_CONFIDENCE = 0.4, 0.6
 _AREA_RATE = 0.2
 _VELOCITY_RATE = 0.5
 
@@ -84,9 +86,14 @@ class TrackedObject:
             self.centre_px[1] + drift_px[1] + pull * self.velocity_px[1],
         )
 
+    def _is_there(self, seen: Observation) -> bool:
+        if not self.lost_frames:
+            return seen.area_px >= LOST_AREA_SHARE * self.area_px
+        return seen.area_px >= FOUND_AREA_SHARE * self.area_px and seen.confidence >= FOUND_CONFIDENCE
+
     def observe(self, seen: Observation, drift_px: tuple[float, float], *, seeded: bool) -> None:
         """Take in where the object was found on this frame, or that it was not."""
-        if not seeded and seen.area_px < LOST_AREA_SHARE * self.area_px:
+        if not seeded and not self._is_there(seen):
             self.lost_frames += 1
             self.centre_px = (self.centre_px[0] + drift_px[0], self.centre_px[1] + drift_px[1])
             return
