@@ -137,7 +137,7 @@ class Explainer:
 
     def __init__(self, run: Run, trail: MemoryTrail | None = None) -> None:
         self.run = run
-        self.trail = trail or MemoryTrail()
+        self.trail = MemoryTrail() if trail is None else trail
         self._lock = threading.Lock()
 
     def explain(
