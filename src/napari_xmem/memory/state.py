@@ -217,7 +217,7 @@ class BankState:
         return replace(self, table=table, pending=(), pending_query=None, _groups={}, _objects=None)
 
     def copy(self) -> Self:
-        """Return an independent copy, so that what is added to one never shows in what shares buffers with the other."""
+        """Return an independent copy: what is added to one never shows in what shares buffers with the other."""
         state = self.freeze()
         state.table = None if self.table is None else self.table.copy()
         state.version = next(_VERSIONS)

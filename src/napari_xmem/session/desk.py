@@ -57,7 +57,7 @@ class MemoryDesk:
 
     def __init__(self, session: TrackingSession) -> None:
         self._session = session
-        self._steps: list[tuple[str, tuple[MemoryBank, ...], frozenset[int]]] = []
+        self._steps: list[tuple[str, tuple[Callable[[], None], ...], frozenset[int]]] = []
 
     @property
     def is_open(self) -> bool:
@@ -111,13 +111,11 @@ class MemoryDesk:
             As for `protect`; or if memory does not know the object.
         """
         with self._session.turn:
-            holders = [bank for bank in self._follower().banks if object_id in bank.object_ids]
-            if not holders:
-                known = sorted(i for bank in self._follower().banks for i in bank.object_ids)
+            follower = self._follower()
+            if object_id not in follower.object_ids:
+                known = sorted(follower.object_ids)
                 raise MemoryBankError(f"Memory does not know object {object_id}; it knows {_listed(known)}.")
-            for bank in holders:
-                bank.forget(object_id)
-            self._steps.append((f"forget object {object_id}", tuple(holders), frozenset()))
+            self._steps.append((f"forget object {object_id}", (follower.forget(object_id),), frozenset()))
 
     def undo(self) -> str:
         """Take back the latest change; returns what it was.
@@ -131,9 +129,9 @@ class MemoryDesk:
             self._follower()
             if not self._steps:
                 raise SessionError("There is no change of memory left to undo.")
-            title, banks, given = self._steps.pop()
-            for bank in banks:
-                bank.undo()
+            title, undone, given = self._steps.pop()
+            for take_back in undone:
+                take_back()
             self._session.set_given(replace(self._session.given, forgotten=self._session.given.forgotten - given))
             return title
 
@@ -177,12 +175,13 @@ class MemoryDesk:
         given: frozenset[int] = frozenset(),
     ) -> None:
         with self._session.turn:
-            changed, found = [], set()
+            changed: list[Callable[[], None]] = []
+            found: set[int] = set()
             for bank in self._follower().banks:
                 held = sorted({row.frame for row in bank.held_frames()} & set(frames))
                 if held:
                     change(bank, held)
-                    changed.append(bank)
+                    changed.append(bank.undo)
                     found |= set(held)
             if not found and not given:
                 raise MemoryBankError(f"Memory holds nothing of frame {_listed(frames)}.")

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_xmem.errors import SeedError, SessionError
+from napari_xmem.session import Agreement, SessionState, TrackingSession
+from napari_xmem.session.corrections import plan_segments
+
+
+def test_segments_end_at_corrected_and_locked_frames():
+    segments = plan_segments((5, 8), {2: "corrected", 12: "locked"}, 0, 20, forward=True, backward=True)
+    assert [(s.frame, s.direction, s.frames, s.ended, s.ended_at) for s in segments] == [
+        (5, "forward", (6, 7), "corrected", 8),
+        (8, "forward", (9, 10, 11), "locked", 12),
+        (5, "backward", (4, 3), "corrected", 2),
+        (8, "backward", (7, 6), "corrected", 5),
+    ]
+
+
+def test_segments_end_at_the_range():
+    (only,) = plan_segments((3,), {}, 2, 6)
+    assert (only.frames, only.ended, only.ended_at) == ((4, 5), "end", None)
+    assert plan_segments((5,), {}, 2, 6) == ()
+    assert plan_segments((4,), {5: "locked"}, 0, 9) == ()
+
+
+@pytest.fixture
+def done(make_session):
+    session = make_session()
+    session.run()
+    return session
+
+
+def changed_frames(old, new):
+    return [t for t in range(len(old)) if (old[t] != new[t]).any()]
+
+
+def without(session, frame, object_id):
+    labels = session.labels(frame).astype(np.int32)
+    labels[labels == object_id] = 0
+    return labels
+
+
+def test_correcting_nothing_changes_nothing(done):
+    before = done.result().labels
+    summary = done.correct({4: done.labels(4)}, backward=True)
+    assert summary.frames_changed == ()
+    assert summary.frames_done == 0
+    np.testing.assert_array_equal(done.result().labels, before)
+    assert done.snapshot().corrected == (4,)
+
+
+def test_correction_goes_forward_only_unless_asked(done, movie):
+    before = done.result().labels
+    summary = done.correct({4: movie[1][4]}, agreement=Agreement(frames=0))
+    assert min(changed_frames(before, done.result().labels)) == 4
+    assert summary.segments[0].frames_done == (5, 6, 7, 8, 9)
+    assert str(summary.segments[0]) == "forward from frame 4 to the end"
+    both = done.correct({7: movie[1][7]}, forward=False, backward=True, agreement=Agreement(frames=0))
+    assert both.segments[0].frames_done == (6, 5)
+    assert (both.segments[0].ended, both.segments[0].ended_at) == ("corrected", 4)
+
+
+def test_corrected_frame_is_exactly_as_painted_and_vouched_for(done, movie):
+    done.correct({4: movie[1][4]})
+    np.testing.assert_array_equal(done.labels(4), movie[1][4])
+    record = done.book.get(4).scores
+    assert record.seeded
+    assert (record.confidence == 1).all()
+
+
+def test_stops_where_old_and_new_agree(make_session, monkeypatch):
+    session = make_session()
+    session.run()
+    monkeypatch.setattr("napari_xmem.session.compare.Agreement.holds", lambda self, old, new: True)
+    summary = session.correct({2: without(session, 2, 1)})
+    assert summary.segments[0].frames_done == (3, 4, 5)
+    assert (summary.segments[0].ended, summary.segments[0].ended_at) == ("agreed", 5)
+
+
+def test_summary_names_frames_and_objects(done):
+    before = done.result().labels
+    summary = done.correct({5: without(done, 5, 2)}, agreement=Agreement(frames=0))
+    after = done.result().labels
+    assert list(summary.frames_changed) == changed_frames(before, after)
+    for object_id in (1, 2, 3):
+        frames = tuple(t for t in range(10) if ((before[t] == object_id) != (after[t] == object_id)).any())
+        assert summary.objects_changed.get(object_id, ()) == frames
+    assert 5 in summary.objects_changed[2]
+    assert "object" in str(summary)
+
+
+def test_locked_frames_are_never_overwritten(done, movie):
+    before = done.result().labels
+    done.lock([6, 7])
+    summary = done.correct({4: movie[1][4]}, agreement=Agreement(frames=0))
+    assert summary.segments[0].frames_done == (5,)
+    assert (summary.segments[0].ended, summary.segments[0].ended_at) == ("locked", 6)
+    np.testing.assert_array_equal(done.result().labels[6:], before[6:])
+    with pytest.raises(SessionError, match="locked"):
+        done.correct({6: movie[1][6]})
+    again = done.run()
+    np.testing.assert_array_equal(again.labels[6:8], before[6:8])
+    done.unlock([6, 7])
+    done.correct({6: movie[1][6]})
+    np.testing.assert_array_equal(done.labels(6), movie[1][6])
+
+
+def test_lock_needs_a_result(make_session):
+    with pytest.raises(SessionError, match=r"Frames \[3\]"):
+        make_session().lock([3])
+
+
+def test_everything_can_be_undone_and_redone(done, movie):
+    states = [(done.result().labels, done.given)]
+    done.correct({4: movie[1][4]}, backward=True)
+    states.append((done.result().labels, done.given))
+    done.lock([4, 5])
+    states.append((done.result().labels, done.given))
+    done.correct({8: without(done, 8, 1)}, backward=True)
+    states.append((done.result().labels, done.given))
+    assert done.snapshot().undo == "correction of frame 8"
+    for labels, given in reversed(states[:-1]):
+        done.undo()
+        np.testing.assert_array_equal(done.result().labels, labels)
+        assert done.given == given
+    with pytest.raises(SessionError, match="nothing left to undo"):
+        done.undo()
+    for labels, given in states[1:]:
+        done.redo()
+        np.testing.assert_array_equal(done.result().labels, labels)
+        assert done.given == given
+    with pytest.raises(SessionError, match="nothing to do again"):
+        done.redo()
+
+
+def test_undo_restores_scores_and_tells_the_writer(make_session, movie):
+    written = {}
+    session = make_session(write=lambda t, labels: written.update({t: labels.copy()}))
+    before = session.run()
+    session.correct({4: movie[1][4]})
+    session.undo()
+    np.testing.assert_array_equal(session.result().scores.confidence, before.scores.confidence)
+    np.testing.assert_array_equal(np.stack([written[t] for t in range(10)]), before.labels)
+
+
+def test_cancelled_correction_is_one_undoable_step(done, movie):
+    before = done.result().labels
+    task = done.begin_correction({3: movie[1][3]}, agreement=Agreement(frames=0))
+    for result in done.frames():
+        if result.frame == 5:
+            done.cancel()
+    assert done.state is SessionState.FINISHED
+    assert task.summary.segments[0].frames_done == (4, 5)
+    assert task.summary.segments[0].ended == "stopped"
+    np.testing.assert_array_equal(done.result().labels[6:], before[6:])
+    done.undo()
+    np.testing.assert_array_equal(done.result().labels, before)
+
+
+def test_correction_of_a_paused_run_also_does_the_rest(make_session, movie):
+    session = make_session()
+    for result in session.frames(wait=False):
+        if result.frame == 5:
+            session.pause()
+    summary = session.correct({3: movie[1][3]})
+    assert summary.segments[0].frames_done == (4, 5, 6, 7, 8, 9)
+    assert session.snapshot().with_result == tuple(range(10))
+
+
+def test_new_objects_and_large_labels(make_session, movie):
+    session = make_session()
+    session.run()
+    labels = movie[1][5].astype(np.int64)
+    labels[50:60, 50:60] = 70_000
+    session.correct({5: labels})
+    assert session.labels(5).max() == 70_000
+    assert 70_000 in session.result().scores.object_ids
+    assert session.result().labels.dtype == np.int32
+
+
+def test_erased_object_is_absent_and_can_be_the_only_one(make_session, movie):
+    truth = (movie[1] == 1).astype(np.uint16)
+    for scope in ("local", "global"):
+        session = make_session(seeds={0: truth[0]}, settings={"scope": scope})
+        session.run()
+        session.correct({4: np.zeros_like(truth[4])})
+        assert not session.labels(4).any()
+        assert session.state is SessionState.FINISHED
+
+
+def test_wrong_corrections_are_refused(done, movie):
+    with pytest.raises(SessionError, match="frames 0 to 9"):
+        done.correct({10: movie[1][0]})
+    with pytest.raises(SeedError, match="shape"):
+        done.correct({3: movie[1][3, :5]})
+    with pytest.raises(SessionError, match="No frame"):
+        done.correct({})
+    assert done.state is SessionState.FINISHED
+
+
+def test_labels_of_another_program_can_be_corrected(movie, tiny):
+    frames, truth = movie
+    session = TrackingSession.of_labels(frames, truth, model=tiny)
+    assert np.isnan(session.result().scores.confidence).all()
+    with pytest.raises(SessionError, match="no seeds"):
+        session.run()
+    session = TrackingSession.of_labels(frames, truth, model=tiny)
+    labels = truth[5].copy()
+    labels[labels == 2] = 0
+    summary = session.correct({5: labels})
+    assert set(summary.objects_changed) >= {2}
+    assert summary.frames_changed[0] == 5
+    np.testing.assert_array_equal(session.labels(4), truth[4])
+    session.undo()
+    np.testing.assert_array_equal(session.result().labels, truth)
+
+
+def test_untouched_objects_keep_their_masks(bundled):
+    """With a network that works: one corrected nucleus changes, others only where it touches them."""
+    from napari_xmem.sample_data import simulated_nuclei
+
+    movie, truth = simulated_nuclei(frames=8, size_px=(128, 128), n_objects=6)
+    session = TrackingSession(movie, {0: truth[0]}, model=bundled)
+    before = session.run().labels
+    labels = session.labels(3).astype(np.int32)
+    rows = np.nonzero(labels == 1)[0]
+    labels[(labels == 1) & (np.arange(128)[:, None] > np.median(rows))] = 0
+    summary = session.correct({3: labels})
+    after = session.result().labels
+    assert 1 in summary.objects_changed
+    for other in set(np.unique(before)) - {0, 1}:
+        old, new = before == other, after == other
+        assert (old & new).sum() / (old | new).sum() > 0.85, f"object {other}"
+
+
+def test_correction_helps_the_frames_after_it(bundled):
+    from napari_xmem.sample_data import simulated_nuclei
+
+    movie, truth = simulated_nuclei(frames=12, size_px=(128, 128), n_objects=6, seed=7)
+    wrong = truth[0].copy()
+    wrong[truth[0] == 1], wrong[truth[0] == 2] = 2, 1  # identities swapped by a slip of the hand
+    session = TrackingSession(movie, {0: wrong}, model=bundled)
+    session.run()
+
+    def quality(t):
+        labels = session.labels(t)
+        return np.mean(
+            [((labels == i) & (truth[t] == i)).sum() / ((labels == i) | (truth[t] == i)).sum() for i in (1, 2)]
+        )
+
+    assert quality(8) < 0.3
+    session.correct({4: truth[4]})
+    assert quality(8) > 0.7

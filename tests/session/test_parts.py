@@ -1,0 +1,132 @@
+"""Compressed labels, differences, agreement and merging, on images that can be checked by eye."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from napari_xmem.engine import FrameResult
+from napari_xmem.errors import ConfigError
+from napari_xmem.session import Agreement
+from napari_xmem.session.book import FrameRecord, PackedLabels, ResultBook
+from napari_xmem.session.compare import overlap_of_objects
+from napari_xmem.session.history import FrameChange
+from napari_xmem.session.involved import Involved, changed_objects, neighbours
+
+images = arrays(np.int32, (5, 7), elements=st.one_of(st.integers(0, 4), st.integers(0, 2**31 - 1)))
+
+
+@settings(max_examples=30, deadline=None)
+@given(images, images)
+def test_packing_and_differences_are_exact(a, b):
+    first, second = PackedLabels.pack(a), PackedLabels.pack(b)
+    np.testing.assert_array_equal(first.unpack(), a)
+    difference = first.difference(second)
+    np.testing.assert_array_equal(first.apply(difference).unpack(), b)
+    np.testing.assert_array_equal(second.apply(difference).unpack(), a)
+
+
+def test_difference_of_large_images_is_small():
+    rng = np.random.default_rng(0)
+    a = np.kron(rng.integers(0, 500, (64, 64)), np.ones((16, 16), int))
+    b = a.copy()
+    b[100:120, 100:120] = 7
+    assert PackedLabels.pack(a).difference(PackedLabels.pack(b)).n_bytes < 12_000  # zlib's floor is 1 in 1000
+
+
+def record(frame, labels):
+    return FrameRecord.given(frame, np.array(labels))
+
+
+def test_change_of_a_frame_that_had_no_result():
+    book, new = ResultBook(), record(3, [[0, 2]])
+    change = FrameChange.of(None, new)
+    assert change.old(new) is None
+    np.testing.assert_array_equal(change.new(book.get(3)).packed.unpack(), [[0, 2]])
+
+
+def test_overlap():
+    old, new = np.array([[1, 1, 2, 0]]), np.array([[1, 2, 2, 3]])
+    assert overlap_of_objects(old, new) == {1: (1, 2), 2: (1, 2), 3: (0, 1)}
+
+
+def disc(radius, grow=0):
+    y, x = np.mgrid[-60:60, -60:60]
+    labels = (y**2 + x**2 <= radius**2).astype(int)
+    spots = np.argwhere(labels)[:grow]
+    labels[tuple(spots.T)] = 0
+    return labels
+
+
+def test_agreement_of_large_and_small_objects():
+    agreement = Agreement()
+    assert agreement.holds(disc(50), disc(50, grow=30))  # 30 of 7854 pixels: IoU 0.996
+    assert not agreement.holds(disc(50), disc(50, grow=60))
+    assert agreement.holds(disc(8), disc(8, grow=3))  # 3 pixels of 201, of an outline of 50
+    assert not agreement.holds(disc(8), disc(8, grow=8))
+    assert not agreement.holds(disc(8), 2 * disc(8))
+    assert not agreement.holds(np.zeros((2, 2), int), np.zeros((2, 3), int))
+
+
+@pytest.mark.parametrize("wrong", [{"iou": 0}, {"iou": 1.5}, {"frames": -1}, {"outline_share": -0.1}])
+def test_agreement_is_checked(wrong):
+    with pytest.raises(ConfigError):
+        Agreement(**wrong)
+
+
+def test_changed_objects_are_those_with_other_pixels():
+    old, new = np.array([[1, 1, 2, 3, 0]]), np.array([[1, 1, 0, 3, 4]])
+    assert changed_objects(old, new) == {2, 4}
+
+
+def test_neighbours_come_within_two_diameters():
+    labels = np.zeros((20, 100), int)
+    for i, x in enumerate((5, 20, 60), start=1):
+        labels[5:15, x : x + 10] = i
+    assert neighbours([labels], {1}) == {1, 2}
+    assert neighbours([labels, np.roll(labels, 30, 1) * (labels == 0)], {9}) == {9}
+
+
+def result(labels, **sure):
+    labels = np.array(labels, np.uint16)
+    ids = [int(i) for i in np.unique(labels) if i]
+    confidence = np.array([sure.get(f"c{i}", 0.5) for i in ids], np.float32)
+    return FrameResult(0, labels, tuple(ids), np.array([(labels == i).sum() for i in ids]), confidence)
+
+
+def test_merge_takes_new_masks_of_changed_objects_only():
+    involved = Involved({1})
+    old = result([[1, 1, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]], c1=0.1, c2=0.9)
+    new = result([[0, 1, 1, 1, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2]], c1=0.8, c2=0.2)
+    merged = involved.merge(old, new)
+    np.testing.assert_array_equal(merged.labels, [[0, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]])
+    assert dict(zip(merged.object_ids, merged.confidence.round(2).tolist(), strict=True)) == pytest.approx(
+        {2: 0.9, 1: 0.8}
+    )
+    assert dict(zip(merged.object_ids, merged.area_px.tolist(), strict=True)) == {1: 3, 2: 10}
+    assert involved.objects == {1}
+
+
+def test_merge_draws_in_who_loses_much():
+    involved = Involved({1})
+    old = result([[1, 1, 2, 2, 2, 0, 3]])
+    new = result([[0, 1, 1, 1, 2, 2, 0]])
+    merged = involved.merge(old, new)
+    np.testing.assert_array_equal(merged.labels, [[0, 1, 1, 1, 2, 2, 3]])
+    assert involved.objects == {1, 2}
+
+
+def test_objects_that_are_not_followed_are_never_given_up():
+    involved = Involved({1}, frozenset({1, 2}))
+    merged = involved.merge(result([[1, 3, 3, 0]]), result([[1, 1, 1, 1]]))
+    np.testing.assert_array_equal(merged.labels, [[1, 3, 3, 1]])
+    assert involved.objects == {1}
+
+
+def test_all_are_involved_where_there_was_no_result():
+    new = result([[1, 2]])
+    assert Involved().merge(result([[2, 2]]), new) is new
+    assert Involved({1}).merge(None, new) is new
