@@ -161,7 +161,8 @@ class ModelConfig:
 class MemoryConfig:
     """What to remember, how to strengthen it, what to forget.
 
-    ``MemoryConfig.paper()`` is the memory of the XMem paper. Symbols of the paper stand in brackets.
+    The defaults suit the bundled model, which follows each object in its own region with a memory of its own
+    (docs/memory.md). ``MemoryConfig.paper()`` is the memory of the XMem paper. Symbols of the paper stand in brackets.
 
     Attributes
     ----------
@@ -191,6 +192,9 @@ class MemoryConfig:
         For ``usage+novelty``: 0 is usage alone, 1 novelty alone.
     importance_strength, consistency_strength : float
         Strength of importance re-weighting and of temporal consistency in potentiation; 0 switches off exactly.
+    reading_importance_strength : float
+        Strength of importance re-weighting whenever memory is read: elements that took part in confident predictions
+        count more; 0 switches off exactly.
     half_life_frames : float
         Half-life of an element for eviction by age, and of the running averages of relevance and contribution.
     mix_usage, mix_age, mix_relevance, mix_contribution : float
@@ -199,14 +203,14 @@ class MemoryConfig:
         A corrected frame replaces what memory held of the corrected objects this many frames before and after it.
     """
 
-    memory_interval_frames: int = 5
+    memory_interval_frames: int = 1
     deep_update_interval_frames: int | None = None
     top_k: int | None = 30
     long_term: bool = True
-    working_min_frames: int = 5
-    working_max_frames: int = 10
-    num_prototypes: int = 128
-    long_term_max_elements: int = 10_000
+    working_min_frames: int = 3
+    working_max_frames: int = 6
+    num_prototypes: int = 64
+    long_term_max_elements: int = 1024
     count_long_term_usage: bool = True
     prototype_selection: str = "usage"
     potentiation: str = "affinity"
@@ -215,6 +219,7 @@ class MemoryConfig:
     novelty_weight: float = 0.5
     importance_strength: float = 0.0
     consistency_strength: float = 0.0
+    reading_importance_strength: float = 0.0
     half_life_frames: float = 100.0
     mix_usage: float = 1.0
     mix_age: float = 0.5
@@ -233,6 +238,7 @@ class MemoryConfig:
             "correction_radius_frames",
             "importance_strength",
             "consistency_strength",
+            "reading_importance_strength",
             "mix_usage",
             "mix_age",
             "mix_relevance",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,6 +9,8 @@ import torch
 from napari_xmem.engine.estimate import RegionMask
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence, Set
+
     from torch import Tensor
 
 __all__ = ["Ownership"]
@@ -21,8 +22,8 @@ _LEFT_TO_OTHERS = 0.02
 class Ownership:
     """The label image of the last frame, moved along with the drift of the whole frame.
 
-    Objects are decoded independently of each other. Where two of them claim a pixel, the sharper claim would win, so that
-    an object that has left, or one half of a division, gnaws at its neighbours and in the end swaps places with them.
+    Objects are decoded independently of each other. Where two of them claim a pixel, the sharper claim would win, so
+    that an object that has left, or one half of a division, gnaws at its neighbours and in the end swaps places with them.
     Objects move by less than their size from frame to frame: a pixel that was an object's own, and that this object
     still claims, stays its own.
     """

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "prepare_run"]
 
+#: Up to this many objects are shrunk only to this multiple of the nominal diameter.
+FEW_OBJECTS, FEW_OBJECTS_ZOOM = 4, 2.0
 #: A scaled frame never gets larger than this, however small the objects.
 LARGEST_SCALED_PX = 64_000_000
 
@@ -125,7 +127,7 @@ def prepare_run(frames: Any, seeds: Any, model: str | Path | XMem, config: Propa
     scope, reason = choose_scope(config.scope, loaded.config, len(ids), source.frame_shape)
     network = optimise(loaded, "float32" if (config.precision, scope) == ("auto", "global") else config.precision)
     diameter = config.diameter_px or float(np.median([median_diameter_px(image) for image in labels.values()]))
-    geometry = _geometry(network, source.frame_shape, diameter)
+    geometry = _geometry(network, source.frame_shape, diameter, len(ids))
     normaliser = IntensityNormaliser.fit(source, config.percentiles)
     prepare = NetworkInput(network.config, normaliser, geometry)
     dtype = label_dtype(max(ids))
@@ -167,7 +169,11 @@ def _range_around_seed(seeds: Any, config: PropagationConfig, n_frames: int) -> 
     return frame_range(n_frames, config.start, config.stop)
 
 
-def _geometry(network: XMem, shape: tuple[int, int], diameter_px: float) -> FrameGeometry:
-    scale = scale_factor(diameter_px, network.config.nominal_diameter_px)
+def _geometry(network: XMem, shape: tuple[int, int], diameter_px: float, n_objects: int) -> FrameGeometry:
+    """Scale objects to the model's nominal diameter; one or few large ones are shrunk less, to keep their limbs."""
+    nominal = network.config.nominal_diameter_px
+    scale = scale_factor(diameter_px, nominal)
+    if n_objects <= FEW_OBJECTS and scale < 1:
+        scale = min(1.0, FEW_OBJECTS_ZOOM * scale)
     scale = min(scale, max(1.0, (LARGEST_SCALED_PX / (shape[0] * shape[1])) ** 0.5))
     return FrameGeometry.fit(shape, scale, network.config.stride_px)
