@@ -39,6 +39,8 @@ class Explanation:
         True if memory is as it was when the frame was asked for; False if a somewhat earlier state stood in.
     painted : bool
         The frame was seeded or corrected: its label was given, and memory was not asked.
+    cell_px : float
+        Side of the square of the movie that one element stands for.
     """
 
     frame: int
@@ -48,6 +50,7 @@ class Explanation:
     votes: tuple[MemoryVote, ...]
     exact: bool = True
     painted: bool = False
+    cell_px: float = 1.0
 
     def share_of(self, store: str) -> float:
         """Return the weight that came from one store: working, long_term or permanent."""
@@ -166,7 +169,8 @@ class Explainer:
         placed = tuple(
             replace(v, y=min(v.y * scale, shape[0]) - 0.5, x=min(v.x * scale, shape[1]) - 0.5) for v in votes
         )
-        return Explanation(frame, y, x, object_id, placed, exact)
+        cell = self.run.network.config.stride_px * scale
+        return Explanation(frame, y, x, object_id, placed, exact, cell_px=cell)
 
     def _state(self, frame: int) -> tuple[tuple[MemoryIndex, ...], bool]:
         found = self.trail.before(frame)

@@ -21,6 +21,7 @@ __all__ = [
     "ResultTarget",
     "is_result",
     "keep_session",
+    "movie_of",
     "place_like",
     "result_name",
     "session_of",
@@ -30,16 +31,23 @@ METADATA_KEY = "napari_xmem"
 SCORES_KEY = "napari_xmem_scores"
 
 _SESSIONS: WeakKeyDictionary[Any, TrackingSession] = WeakKeyDictionary()
+_MOVIES: WeakKeyDictionary[Any, MovieView] = WeakKeyDictionary()
 
 
-def keep_session(layer: Any, session: TrackingSession) -> None:
-    """Remember which session made a result layer, as long as the layer lives."""
+def keep_session(layer: Any, session: TrackingSession, movie: MovieView) -> None:
+    """Remember which session made a result layer of which movie, as long as the layer lives."""
     _SESSIONS[layer] = session
+    _MOVIES[layer] = movie
 
 
 def session_of(layer: Any) -> TrackingSession | None:
     """Return the session that made a result layer in this viewer; None if it was opened from a file."""
     return _SESSIONS.get(layer)
+
+
+def movie_of(layer: Any) -> MovieView | None:
+    """Return the movie that a result layer was made of; None if it was opened from a file."""
+    return _MOVIES.get(layer)
 
 
 def result_name(image_name: str) -> str:

@@ -195,7 +195,7 @@ class PropagationRunner(QObject):
             self._add_layer(self._job.target.data, recipe)
         else:
             self.layer.metadata[METADATA_KEY] = recipe
-        keep_session(self.layer, plan.session)
+        keep_session(self.layer, plan.session, self._job.movie)
         self._bar = progress(total=plan.n_results, desc="XMem")
         self._set_state(RunState.RUNNING)
         self.planned.emit(plan)
