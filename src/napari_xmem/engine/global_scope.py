@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_xmem.engine.budget import Budget
+from napari_xmem.engine.feedback import frame_confidence
 from napari_xmem.engine.schedule import FramePlan, MemorySchedule
 from napari_xmem.engine.seeding import seed_rows
 from napari_xmem.errors import InputError
@@ -79,6 +80,8 @@ class GlobalScope:
         predicted: Tensor | None = None
         if self.object_ids and not set(self.object_ids) <= set(seeds):
             predicted = self._predict(features, plan, index)
+            if self.bank.wants_feedback:
+                self.bank.feedback(frame_confidence(predicted, self.network.config.stride_px))
         if seeds:
             rows = {i: F.pad(mask.to(image), padding) for i, mask in seeds.items()}
             probability = soft_aggregate(self._merge(rows, predicted))

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from napari_xmem.engine.aggregation import aggregate_regions, others_in
 from napari_xmem.engine.budget import Budget
 from napari_xmem.engine.estimate import RegionMask, by_shape, compose_dense
+from napari_xmem.engine.feedback import region_confidence
 from napari_xmem.engine.observe import observe_masks
 from napari_xmem.engine.ownership import Ownership
 from napari_xmem.engine.regional import RegionBatch, decode_regions, memorise_regions
@@ -176,6 +177,7 @@ class LocalScope:
         masks, seen = observe_masks(aggregate_regions(own, set(given), shape))
         masks = [self._settle(mask, seen[mask.object_id], mask.object_id in given, drift_px) for mask in masks]
         self.ownership.update(masks, shape)
+        self._credit(found, masks)
         if plan.memorise:
             self._memorise(image, encoded, masks, seen, set(given), plan, index)
         return masks
@@ -187,6 +189,16 @@ class LocalScope:
         if given or not tracked.lost_frames:
             return mask
         return RegionMask(mask.object_id, mask.region, torch.zeros_like(mask.probability))
+
+    def _credit(self, found: dict[int, RegionMask], masks: Sequence[RegionMask]) -> None:
+        """Tell memory how its answers turned out: of a lost object nothing was right."""
+        for mask in masks:
+            tracked = self.objects[mask.object_id]
+            if mask.object_id not in found or not tracked.bank.wants_feedback:
+                continue
+            own = found[mask.object_id].probability
+            confidence = region_confidence(own, mask.probability, self.network.config.stride_px)
+            tracked.bank.feedback(confidence * (not tracked.lost_frames))
 
     def _adopt(self, seed: RegionMask) -> None:
         """Start following an object that is seeded for the first time."""

@@ -182,6 +182,11 @@ class MemoryBank:
             state.frame = frame
         return recall(state, key, selection, ids)
 
+    @property
+    def wants_feedback(self) -> bool:
+        """Whether `feedback` makes a difference with these settings; if not it need not be called."""
+        return self._policies.use_feedback(self.config)
+
     @torch.no_grad()
     def feedback(self, confidence: Tensor) -> None:
         """Say how confident and correct the predictions for the queries of the last read were.

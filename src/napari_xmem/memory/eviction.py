@@ -7,7 +7,7 @@ Source of ``usage``: XMem (Cheng & Schwing, ECCV 2022), section 3.3. A policy on
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -30,7 +30,11 @@ _TINY = 1e-12
 
 
 class Eviction(Protocol):
-    """Says what elements are worth."""
+    """Says what elements are worth.
+
+    A policy that does not look at ``contribution`` may say so with an attribute ``uses_feedback`` False; the engine
+    then saves the work of measuring confidence.
+    """
 
     def worth(self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor) -> Tensor:
         """Rate elements.
@@ -58,6 +62,8 @@ class Eviction(Protocol):
 class UsageEviction:
     """The paper: least use / life goes first."""
 
+    uses_feedback: ClassVar[bool] = False
+
     def worth(self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor) -> Tensor:
         """Rate elements, see `Eviction.worth`."""
         return usage
@@ -74,6 +80,7 @@ class AgeEviction:
     """
 
     half_life_frames: float = 100.0
+    uses_feedback: ClassVar[bool] = False
 
     def worth(self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor) -> Tensor:
         """Rate elements, see `Eviction.worth`."""
@@ -84,6 +91,8 @@ class AgeEviction:
 @dataclass(frozen=True, slots=True)
 class RelevanceEviction:
     """What the present scene asks for least goes first: running mean of the affinity mass received."""
+
+    uses_feedback: ClassVar[bool] = False
 
     def worth(self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor) -> Tensor:
         """Rate elements, see `Eviction.worth`."""
@@ -118,6 +127,11 @@ class MixEviction:
     relevance: float = 1.0
     contribution: float = 1.0
     half_life_frames: float = 100.0
+
+    @property
+    def uses_feedback(self) -> bool:
+        """Whether `MemoryBank.feedback` changes anything."""
+        return self.contribution > 0
 
     def __post_init__(self) -> None:
         if self.usage + self.age + self.relevance + self.contribution <= 0:

@@ -36,6 +36,13 @@ class Policies:
         """Build the policies that ``config`` names; `ConfigError` lists the right names for a wrong one."""
         return cls(SELECTIONS.build(config), POTENTIATIONS.build(config), EVICTIONS.build(config))
 
+    def use_feedback(self, config: MemoryConfig) -> bool:
+        """Return whether anything depends on `MemoryBank.feedback`; a policy that does not say counts as using it."""
+        if config.reading_importance_strength:
+            return True
+        policies = (self.potentiation, self.eviction)
+        return config.long_term and any(getattr(policy, "uses_feedback", True) for policy in policies)
+
 
 def enforce_limits(state: BankState, policies: Policies) -> None:
     """Bring memory back within its limits after a frame was added.

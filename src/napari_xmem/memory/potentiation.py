@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from napari_xmem.memory.affinity import similarity
 from napari_xmem.memory.registry import Registry
+from napari_xmem.memory.usage import importance_prior
 
 __all__ = [
     "POTENTIATIONS",
@@ -31,7 +32,11 @@ _TINY = 1e-6
 
 
 class Potentiation(Protocol):
-    """Weighs candidates."""
+    """Weighs candidates.
+
+    A policy that does not look at ``trust`` may say so with an attribute ``uses_feedback`` False; the engine then saves
+    the work of measuring confidence.
+    """
 
     def log_prior(
         self, *, rows: Tensor, queries: Tensor, block: Tensor, values: Tensor, valid: Tensor, trust: Tensor
@@ -63,6 +68,8 @@ class Potentiation(Protocol):
 class AffinityPotentiation:
     """The paper: affinity to the prototype alone."""
 
+    uses_feedback: ClassVar[bool] = False
+
     def log_prior(
         self, *, rows: Tensor, queries: Tensor, block: Tensor, values: Tensor, valid: Tensor, trust: Tensor
     ) -> Tensor | None:
@@ -82,13 +89,16 @@ class ImportancePotentiation:
 
     strength: float = 1.0
 
+    @property
+    def uses_feedback(self) -> bool:
+        """Whether `MemoryBank.feedback` changes anything."""
+        return self.strength > 0
+
     def log_prior(
         self, *, rows: Tensor, queries: Tensor, block: Tensor, values: Tensor, valid: Tensor, trust: Tensor
     ) -> Tensor | None:
         """Return the log-prior, see `Potentiation.log_prior`."""
-        if self.strength == 0:
-            return None
-        return self.strength * torch.log(trust.float().clamp_min(_TINY))
+        return importance_prior(trust, self.strength)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +118,7 @@ class ConsistencyPotentiation:
     """
 
     strength: float = 1.0
+    uses_feedback: ClassVar[bool] = False
 
     def log_prior(
         self, *, rows: Tensor, queries: Tensor, block: Tensor, values: Tensor, valid: Tensor, trust: Tensor
@@ -137,6 +148,11 @@ class CombinedPotentiation:
 
     importance: float = 1.0
     consistency: float = 1.0
+
+    @property
+    def uses_feedback(self) -> bool:
+        """Whether `MemoryBank.feedback` changes anything."""
+        return self.importance > 0
 
     def log_prior(
         self, *, rows: Tensor, queries: Tensor, block: Tensor, values: Tensor, valid: Tensor, trust: Tensor

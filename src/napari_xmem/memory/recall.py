@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.memory.state import BankState, Group
 
-__all__ = ["MemoryVote", "attend", "explain", "give_feedback", "recall"]
+__all__ = ["MemoryVote", "attend", "explain", "give_feedback", "reading_prior", "recall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +52,18 @@ class MemoryVote:
 
 
 def attend(
-    table: ElementTable, query: Tensor, groups: Sequence[Group], top_k: int | None
+    table: ElementTable, query: Tensor, groups: Sequence[Group], top_k: int | None, prior: Tensor | None = None
 ) -> Iterator[tuple[int, int, SparseAffinity]]:
     """Yield (first query, number of the group, affinity) chunk by chunk; ``query`` (q, 2 C + 1) augmented.
+
+    ``prior`` (m,) is added to the similarities of the elements before the best ``top_k`` are chosen.
 
     When the device has no room for a chunk, it goes on with chunks of half as many queries.
     """
     low, step = 0, chunk_size(len(table))
     while low < query.shape[0]:
         try:
-            found = _attend_chunk(table, query[low : low + step], groups, top_k)
+            found = _attend_chunk(table, query[low : low + step], groups, top_k, prior)
         except (RuntimeError, MemoryError) as error:
             if step == 1 or not is_out_of_memory(error):
                 raise
@@ -73,9 +75,11 @@ def attend(
 
 
 def _attend_chunk(
-    table: ElementTable, query: Tensor, groups: Sequence[Group], top_k: int | None
+    table: ElementTable, query: Tensor, groups: Sequence[Group], top_k: int | None, prior: Tensor | None
 ) -> list[SparseAffinity]:
     scores = similarity(table["rows"], query)
+    if prior is not None:
+        scores += prior
     found = []
     for group in groups:
         if group.subset is None:
@@ -84,6 +88,19 @@ def _attend_chunk(
             part = topk_affinity(scores.index_select(1, group.subset), top_k)
             found.append(SparseAffinity(group.subset[part.index], part.weight))
     return found
+
+
+def reading_prior(state: BankState) -> Tensor | None:
+    """Return what importance re-weighting adds to every similarity (m,); None where it is switched off.
+
+    ``b_j = reading_importance_strength * log(t_j)`` with `napari_xmem.memory.usage.trust` ``t_j``: without any feedback
+    all elements are trusted alike and the answers are those of the paper.
+    """
+    strength = state.config.reading_importance_strength
+    if strength == 0:
+        return None
+    table = state.filled()
+    return usage.importance_prior(usage.trust(table["support"], table["support_mass"]), strength)
 
 
 def recall(state: BankState, key: Tensor, selection: Tensor | None, object_ids: Sequence[int]) -> Tensor:
@@ -95,7 +112,7 @@ def recall(state: BankState, key: Tensor, selection: Tensor | None, object_ids: 
     answers: dict[int, list[Tensor]] = {object_id: [] for object_id in object_ids}
     masses = [torch.zeros(len(table), device=table.device) for _ in groups]
     pending = []
-    for _, place, affinity in attend(table, query, groups, top_k):
+    for _, place, affinity in attend(table, query, groups, top_k, reading_prior(state)):
         for object_id in groups[place].object_ids:
             answers[object_id].append(readout(affinity, table.values(object_id)).T)
         masses[place] += affinity.mass(len(table))
@@ -135,11 +152,13 @@ def give_feedback(state: BankState, confidence: Tensor) -> None:
         raise MemoryBankError(f"confidence has shape {tuple(confidence.shape)}, expected ({query.shape[0]},).")
     table, pending = state.filled(), list(state.pending)
     if not pending:  # a full softmax is too big to keep
-        groups = state.groups_of(state.object_ids)[:1]
-        pending = [affinity for _, _, affinity in attend(table, query, groups, state.config.top_k)]
+        groups, prior = state.groups_of(state.object_ids)[:1], reading_prior(state)
+        pending = [affinity for _, _, affinity in attend(table, query, groups, state.config.top_k, prior)]
     if pending:
         whole = SparseAffinity(torch.cat([a.index for a in pending]), torch.cat([a.weight for a in pending]))
         usage.record_feedback(table, whole, confidence, state.decay)
+        if state.config.reading_importance_strength:
+            state.mark_changed()  # the next read of the same elements may answer otherwise
     state.pending, state.pending_query = (), None
 
 
@@ -153,7 +172,8 @@ def explain(
     table = state.filled()
     groups = state.groups_of((object_id,))
     votes: list[MemoryVote] = []
-    for _, _, affinity in attend(table, augment_query(key, selection), groups, state.config.top_k):
+    query = augment_query(key, selection)
+    for _, _, affinity in attend(table, query, groups, state.config.top_k, reading_prior(state)):
         weight, order = torch.sort(affinity.weight[0], descending=True, stable=True)
         rows = affinity.index[0][order]
         columns = (table["frame"][rows], table["position"][rows], table["store"][rows], weight)

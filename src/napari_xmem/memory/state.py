@@ -149,9 +149,13 @@ class BankState:
         elif kind in ("dropped", "corrected", "forgotten"):
             self.totals = replace(totals, forgotten=totals.forgotten + removed)
 
+    def mark_changed(self) -> None:
+        """Take a new `version`."""
+        self.version = next(_VERSIONS)
+
     def refresh(self) -> None:
         """Recount after a change of the table."""
-        self.version = next(_VERSIONS)
+        self.mark_changed()
         self.pending, self.pending_query = (), None
         self._groups, self._objects = {}, None
         self.sizes, self.working_blocks, self.anchored = MemorySizes(), (), False

@@ -288,12 +288,12 @@ class ElementTable:
         return other
 
     def freeze_index(self) -> Self:
-        """Return what tells who would answer a query as things are now: no values, no counters.
+        """Return what tells who would answer a query as things are now: no values, only the counters of trust.
 
         Augmented keys, frames and positions are shared with this table until elements are removed.
         """
         other = self.freeze()
-        kept: tuple[Column, ...] = ("rows", "frame", "position", "store", "life")
+        kept: tuple[Column, ...] = ("rows", "frame", "position", "store", "life", "support", "support_mass")
         other._columns = {name: other._columns[name] for name in kept}
         other._values = {i: GrowingBuffer((self.value_dim,), self.value_dtype, self.device) for i in self._values}
         return other

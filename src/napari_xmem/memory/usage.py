@@ -21,9 +21,19 @@ from napari_xmem.memory.store import ElementTable, Store
 if TYPE_CHECKING:
     from napari_xmem.memory.affinity import SparseAffinity
 
-__all__ = ["contribution", "normalised_usage", "record_feedback", "record_read", "relevance", "trust"]
+__all__ = [
+    "contribution",
+    "importance_prior",
+    "normalised_usage",
+    "record_feedback",
+    "record_read",
+    "relevance",
+    "trust",
+]
 
 _TINY = 1e-12
+#: Trust never counts as less than this, so that its logarithm stays finite.
+_LEAST_TRUST = 1e-6
 
 
 def record_read(table: ElementTable, mass: Tensor, decay: float, *, count_long_term: bool) -> None:
@@ -95,3 +105,25 @@ def trust(support: Tensor, support_mass: Tensor) -> Tensor:
         return torch.ones_like(support)
     pseudo = total / support_mass.numel()
     return (support + pseudo * support.sum() / total) / (support_mass + pseudo)
+
+
+def importance_prior(trust: Tensor, strength: float) -> Tensor | None:
+    """Return the log-prior ``b_j = strength * log(trust_j)`` of importance re-weighting.
+
+    Added to similarities before a softmax it multiplies an element's weight by ``trust_j ** strength``.
+
+    Parameters
+    ----------
+    trust : Tensor
+        (m,) in 0..1, see `trust`.
+    strength : float
+        At least 0.
+
+    Returns
+    -------
+    Tensor or None
+        (m,) float32, at most 0; None for strength 0.
+    """
+    if strength == 0:
+        return None
+    return strength * torch.log(trust.float().clamp_min(_LEAST_TRUST))

@@ -1,0 +1,57 @@
+"""How confident and correct predictions were, per cell of the key grid: what memory elements are credited with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["frame_confidence", "region_confidence"]
+
+
+def region_confidence(own: Tensor, final: Tensor, stride_px: int) -> Tensor:
+    """Rate what memory said of one object in its region.
+
+    A pixel counts ``|2 p - 1|`` with the final probability ``p``, and 0 where the object's own prediction was
+    overruled: by a neighbour, or because it was a stray speck.
+
+    Parameters
+    ----------
+    own, final : Tensor
+        ``(h, w)`` float in 0..1, sides multiples of `stride_px`: what was decoded from memory, and what became of it.
+    stride_px : int
+        Key stride.
+
+    Returns
+    -------
+    Tensor
+        ``(h w / stride^2,)`` float32 in 0..1, the mean over each key cell.
+    """
+    agreed = (own > 0.5) == (final > 0.5)
+    decided = (2 * final.float() - 1).abs() * agreed
+    return F.avg_pool2d(decided[None], stride_px).flatten()
+
+
+def frame_confidence(probability: Tensor, stride_px: int) -> Tensor:
+    """Rate what memory said of a whole frame.
+
+    A pixel counts the lead of the most probable object (or the background) over the second; with one object that is
+    ``|2 p - 1|``.
+
+    Parameters
+    ----------
+    probability : Tensor
+        ``(objects + 1, H, W)`` float in 0..1, background first, aggregated; sides multiples of `stride_px`.
+    stride_px : int
+        Key stride.
+
+    Returns
+    -------
+    Tensor
+        ``(H W / stride^2,)`` float32 in 0..1, the mean over each key cell.
+    """
+    first, second = probability.float().topk(2, dim=0).values
+    return F.avg_pool2d((first - second)[None], stride_px).flatten()
