@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from widget_scenes import drifting_discs, seeds_on
@@ -19,6 +21,16 @@ def tiny_model(tmp_path_factory):
 
     torch.manual_seed(0)
     return str(save_model(XMem(get_recipe("tiny").model), tmp_path_factory.mktemp("model") / "tiny.safetensors"))
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch):
+    """Settings that live as long as the test, with the forecast off; the user's own are left alone."""
+    from napari_xmem.widgets import _settings
+
+    store = SimpleNamespace(**{**_settings.DEFAULTS, "forecast": False})
+    monkeypatch.setattr(_settings, "open_store", lambda: store)
+    return store
 
 
 @pytest.fixture

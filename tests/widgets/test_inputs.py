@@ -173,3 +173,18 @@ def test_fits_a_narrow_dock_and_explains_every_control(widget):
     for kind in (QAbstractButton, QComboBox, QSpinBox):
         for control in widget.form.findChildren(kind):
             assert control.toolTip(), control.objectName() or control
+
+
+def test_labels_too_large_for_memory_lie_on_disk():
+    from napari_xmem.widgets._results import zeros
+
+    small, large = zeros((2, 3, 4), np.uint16), zeros((2, 300, 400), np.uint16, limit_bytes=1000)
+    assert type(small) is np.ndarray and isinstance(large, np.memmap)
+    large[1, 2, 3] = 7
+    assert large.sum() == 7
+
+
+def test_sizes_are_passed_on(loaded):
+    loaded.diameter_px, loaded.max_displacement_px = 20, None
+    config = loaded.make_job().config
+    assert config.diameter_px == 20 and config.max_displacement_px is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFrame,
@@ -22,9 +22,9 @@ from qtpy.QtWidgets import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Choice", "Section", "button", "frame_box", "row_of", "small_button"]
+__all__ = ["Choice", "Section", "button", "frame_box", "number_box", "row_of", "small_button"]
 
-NAME_WIDTH_PX = 66
+NAME_WIDTH_PX = 64
 
 
 class Section(QWidget):
@@ -125,6 +125,8 @@ class Choice(QComboBox):
         Text, value and tooltip of each item.
     """
 
+    about_to_show = Signal()
+
     def __init__(self, items: Any = ()) -> None:
         super().__init__()
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -158,6 +160,11 @@ class Choice(QComboBox):
         """Leave the wheel to the scroll area, so that scrolling never changes a setting."""
         event.ignore()
 
+    def showPopup(self) -> None:
+        """Show the list, after telling whoever fills it late."""
+        self.about_to_show.emit()
+        super().showPopup()
+
 
 class _NoWheelSpinBox(QSpinBox):
     def wheelEvent(self, event: Any) -> None:
@@ -171,7 +178,19 @@ def frame_box(tooltip: str) -> QSpinBox:
     box.setRange(0, 0)
     box.setKeyboardTracking(False)
     box.setAlignment(Qt.AlignmentFlag.AlignLeft)
-    box.setMinimumWidth(72)
+    box.setMinimumWidth(70)
+    box.setToolTip(tooltip)
+    return box
+
+
+def number_box(tooltip: str, unit: str, automatic: str = "automatic", high: int = 100_000) -> QSpinBox:
+    """Return a box for a whole number from 1 on; at 0 it says `automatic`."""
+    box = _NoWheelSpinBox()
+    box.setRange(0, high)
+    box.setSpecialValueText(automatic)
+    box.setSuffix(f" {unit}")
+    box.setKeyboardTracking(False)
+    box.setAlignment(Qt.AlignmentFlag.AlignLeft)
     box.setToolTip(tooltip)
     return box
 

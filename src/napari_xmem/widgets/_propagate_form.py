@@ -8,7 +8,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
-from napari_xmem.widgets._forms import Choice, Section, button, frame_box, row_of, small_button
+from napari_xmem.widgets._forms import Choice, Section, button, frame_box, number_box, row_of, small_button
 from napari_xmem.widgets._layers import LayerChoice
 from napari_xmem.widgets._models import MODEL_CHOICES
 from napari_xmem.widgets._presets import PRESETS
@@ -184,8 +184,20 @@ class PropagateForm(QWidget):
         section.add("Device", self.device, "What computes")
         self.scope = Choice(SCOPES)
         section.add("Search", self.scope, "Where each object is searched on the next frame")
+        self.diameter = number_box("", "px")
+        section.add(
+            "Object size", self.diameter, "Typical diameter of an object, in pixels. Automatic: measured on the seeds."
+        )
+        self.step = number_box("", "px")
+        section.add(
+            "Largest step",
+            self.step,
+            "How far an object may move from one frame to the next, in pixels. Automatic: from its size.",
+        )
         self.target = Choice([("New layer", NEW_LAYER, "Every run makes a layer of its own")])
         section.add("Result", self.target, "Where the labels go; writing into an earlier result keeps its other frames")
+        self.forecast = QCheckBox("Forecast time and memory")
+        section.add("", self.forecast, "Before Run, load the model and time it for about a second")
         return section
 
     def _run_part(self, actions: Any) -> QWidget:

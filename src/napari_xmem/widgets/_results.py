@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import tempfile
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import psutil
 
 from napari_xmem.errors import OutputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from napari_xmem.session import TrackingSession
@@ -73,6 +78,33 @@ def place_like(image: Any) -> dict[str, Any]:
     }
 
 
+def zeros(shape: Sequence[int], dtype: Any, limit_bytes: int | None = None) -> NDArray[Any]:
+    """Return zeros, on disk (a temporary file that vanishes with the array) if they are too large for memory.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Shape.
+    dtype : dtype
+        Type.
+    limit_bytes : int, optional
+        Largest array in memory; None: half of what is free.
+
+    Raises
+    ------
+    OutputError
+        If the disk has no room either.
+    """
+    limit = psutil.virtual_memory().available // 2 if limit_bytes is None else limit_bytes
+    if math.prod(shape) * np.dtype(dtype).itemsize <= limit:
+        return np.zeros(shape, dtype)
+    try:
+        with tempfile.TemporaryFile(prefix="napari-xmem-") as file:
+            return np.memmap(file, dtype, "w+", shape=tuple(shape))
+    except OSError as error:
+        raise OutputError(f"there is no room for the labels, neither in memory nor on the disk ({error}).") from error
+
+
 class ResultTarget:
     """Where labels are written, frame by frame, from the thread of a run.
 
@@ -120,12 +152,12 @@ class ResultTarget:
 
     def _zeros(self, dtype: Any) -> NDArray[Any]:
         axis = self._movie.channel_axis
-        if axis is None:
-            return np.zeros(self.shape, dtype)
-        # One copy of the labels, seen on every channel.
         shape = list(self.shape)
+        if axis is None:
+            return zeros(shape, dtype)
+        # One copy of the labels, seen on every channel.
         shape[axis] = 1
-        base = np.zeros(shape, dtype)
+        base = zeros(shape, dtype)
         strides = [0 if a == axis else s for a, s in enumerate(base.strides)]
         return np.lib.stride_tricks.as_strided(base, self.shape, strides, writeable=True)
 

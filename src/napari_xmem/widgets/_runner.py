@@ -1,79 +1,63 @@
-"""One propagation in the viewer: its thread, its result layer, its state. Knows no form."""
+"""The one run of a viewer: its thread, its result layer, its state. Knows no form; docks share it."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
 
 from napari.layers import Labels
 from napari.utils import progress
 from qtpy.QtCore import QEventLoop, QObject, Signal
 
-from napari_xmem.widgets._job import FrameDone, Planned, PropagationJob, Stage, propagation_job, without_labels
-from napari_xmem.widgets._layers import Connections
-from napari_xmem.widgets._movie import shown_index
-from napari_xmem.widgets._results import METADATA_KEY, SCORES_KEY, keep_session, place_like, result_name
+from napari_xmem.errors import ConfigError, SessionError
+from napari_xmem.widgets._job import (
+    CorrectionJob,
+    FrameDone,
+    Planned,
+    PropagationJob,
+    Refused,
+    Stage,
+    correction_job,
+    propagation_job,
+    without_labels,
+)
+from napari_xmem.widgets._layers import Connections, plain_viewer
+from napari_xmem.widgets._movie import MovieView, shown_index
+from napari_xmem.widgets._outcome import RunOutcome, RunState
+from napari_xmem.widgets._results import (
+    METADATA_KEY,
+    SCORES_KEY,
+    keep_session,
+    movie_of,
+    place_like,
+    result_name,
+    session_of,
+)
 from napari_xmem.widgets._worker import JobControl, TimeLeft, start_job
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
     from napari_xmem.engine import FrameResult
     from napari_xmem.errors import XMemError
     from napari_xmem.session import TrackingSession
+    from napari_xmem.session.tasks import CorrectionTask
 
-__all__ = ["PropagationRunner", "RunOutcome", "RunState"]
+__all__ = ["PropagationRunner", "RunOutcome", "RunState", "runner_of"]
 
 REFRESH_3D_S = 0.5
 
 
-class RunState(Enum):
-    """What a run is doing."""
-
-    IDLE = "idle"
-    PREPARING = "preparing"
-    RUNNING = "running"
-    PAUSED = "paused"
-    STOPPING = "stopping"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RunOutcome:
-    """How a run ended.
-
-    Attributes
-    ----------
-    status : {"finished", "stopped", "failed"}
-        How.
-    layer : Labels or None
-        The result; None if there was no frame.
-    n_frames : int
-        Frames written.
-    seconds : float
-        Time from Run to the end.
-    reason : str
-        Why it stopped, or the error's message.
-    error : XMemError or None
-        The error of a failed run.
-    """
-
-    status: str
-    layer: Any
-    n_frames: int
-    seconds: float
-    reason: str = ""
-    error: XMemError | None = None
-
-
 class PropagationRunner(QObject):
-    """Runs one propagation at a time and keeps the result layer up to date.
+    """Runs one propagation or correction at a time and keeps the result layer up to date.
 
     Parameters
     ----------
     viewer : napari Viewer
-        Where the result goes.
-    parent : QObject
-        Its owner.
+        Where the result goes; not kept alive.
     """
 
     state_changed = Signal(object)
@@ -83,8 +67,8 @@ class PropagationRunner(QObject):
     ended = Signal(object)
     warned = Signal(str)
 
-    def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
         self.state = RunState.IDLE
         self.follow = False
         self.layer: Any = None
@@ -92,19 +76,30 @@ class PropagationRunner(QObject):
         self.history: list[FrameResult] = []
         self.time_left = TimeLeft(0)
         self.outcome: RunOutcome | None = None
-        self._viewer = viewer
+        self._viewer_ref = ref(viewer)
         self._image: Any = None
-        self._job: PropagationJob | None = None
+        self._movie: MovieView | None = None
+        self._target: Any = None
+        self._facts: dict[str, Any] = {}
+        self._task: CorrectionTask | None = None
         self._control: JobControl | None = None
         self._events = Connections()
         self._bar: Any = None
         self._reason = ""
+        self._failure: XMemError | None = None
+        self._complete = False
         self._begun = self._refreshed = 0.0
+
+    @property
+    def _viewer(self) -> Any:
+        return self._viewer_ref()
 
     @property
     def is_running(self) -> bool:
         """True from Run to the end, also while paused."""
         return self.state is not RunState.IDLE
+
+    # ---- what is asked of it
 
     def start(self, job: PropagationJob, image: Any, layer: Any = None, facts: dict[str, Any] | None = None) -> None:
         """Begin a run.
@@ -119,20 +114,48 @@ class PropagationRunner(QObject):
             An earlier result that `job.target` writes into.
         facts : dict, optional
             Put beside the recipe in the result's metadata.
+
+        Raises
+        ------
+        ConfigError
+            If something runs.
         """
-        self._job, self._image, self.layer, self._facts = job, image, layer, facts or {}
-        self.history, self._reason, self.outcome, self.session = [], "", None, None
-        self._begun = time.monotonic()
-        self._control = JobControl()
-        self._events.connect(self._viewer.layers.events.removed, self._on_removed)
-        self._set_state(RunState.PREPARING)
-        self._failure: XMemError | None = None
-        self._complete = False
-        start_job(
-            propagation_job, job, control=self._control, owner=self,
-            message=self._on_message, failed=self._on_failed, ended=self._on_ended, warned=self._on_warned,
-            closed=self._on_closed,
-        )  # fmt: skip
+        self._require_rest()
+        self._movie, self._target, self._facts = job.movie, job.target, facts or {}
+        self._begin(propagation_job, job, image, layer)
+
+    def correct(
+        self, layer: Any, corrections: Mapping[int, NDArray[Any]], *, forward: bool = True, backward: bool = False
+    ) -> None:
+        """Propagate corrected frames of a result, also while it is being made.
+
+        Parameters
+        ----------
+        layer : Labels layer
+            A result with a session, see `session_of`.
+        corrections : mapping
+            Frame to labels (Y, X) that are right as a whole.
+        forward, backward : bool
+            Directions.
+
+        Raises
+        ------
+        SessionError
+            If the layer has no session.
+        ConfigError
+            If another layer's run is going on.
+        """
+        session, movie = session_of(layer), movie_of(layer)
+        if session is None or movie is None:
+            raise SessionError(f"'{layer.name}' was not made by Propagate labels in this viewer; run it first.")
+        job = CorrectionJob(session, dict(corrections), forward, backward, self._take_task)
+        if self.is_running and self.session is session and self._control is not None:
+            self._control.ask(job.begin)
+            self._set_state(RunState.RUNNING)
+            return
+        self._require_rest()
+        self._movie = movie
+        self._begin(correction_job, job, None, layer)
 
     def stop(self, reason: str = "") -> None:
         """End after the frame at hand; what is done stays."""
@@ -162,88 +185,109 @@ class PropagationRunner(QObject):
             loop.exec_() if hasattr(loop, "exec_") else loop.exec()
         return self.outcome
 
-    def abandon(self) -> None:
-        """Stop without waiting and let go of the viewer: its window closes."""
-        if self._control is not None:
-            self._control.stop()
-        self._events.release()
+    # ---- the run
+
+    def _require_rest(self) -> None:
+        if self.is_running:
+            raise ConfigError("A run is going on; stop it or wait for its end.")
+
+    def _begin(self, job: Any, what: Any, image: Any, layer: Any) -> None:
+        self._image, self.layer = image, layer
+        self.history, self._reason, self.outcome, self.session = [], "", None, None
+        self._failure, self._complete, self._task = None, False, None
+        self._begun = time.monotonic()
+        self._control = JobControl()
+        self._events.connect(self._viewer.layers.events.removed, self._on_removed)
+        self._set_state(RunState.PREPARING)
+        start_job(
+            job, what, control=self._control, owner=self,
+            message=self._on_message, failed=self._on_failed, ended=self._on_ended, warned=self._on_warned,
+            closed=self._on_closed,
+        )  # fmt: skip
 
     def _set_state(self, state: RunState) -> None:
         if state is not self.state:
             self.state = state
             self.state_changed.emit(state)
 
+    def _take_task(self, task: CorrectionTask) -> None:
+        self._task = task
+
     def _on_message(self, message: Any) -> None:
         if isinstance(message, Stage):
             self.stage.emit(message.text)
         elif isinstance(message, Planned):
             self._on_planned(message)
+        elif isinstance(message, Refused):
+            self.warned.emit(str(message.error))
         elif isinstance(message, FrameDone):
             try:
-                self._on_frame(message.result)
+                self._on_frame(message)
             finally:
                 if self._control is not None:
                     self._control.message_handled()
 
     def _on_planned(self, plan: Planned) -> None:
-        if self._job is None or self.state is RunState.STOPPING:
+        if self.state is RunState.STOPPING or self._viewer is None:
             return
         self.time_left = TimeLeft(plan.n_results)
         self.session = plan.session
-        recipe = {**self._facts, **plan.recipe, "scope_reason": plan.scope_reason, "status": "running"}
-        if self.layer is None:
-            self._add_layer(self._job.target.data, recipe)
-        else:
-            self.layer.metadata[METADATA_KEY] = recipe
-        keep_session(self.layer, plan.session, self._job.movie)
-        self._bar = progress(total=plan.n_results, desc="XMem")
+        if plan.recipe and self._movie is not None:
+            self._show_layer({**self._facts, **plan.recipe, "status": "running"})
+            keep_session(self.layer, plan.session, self._movie)
         self._set_state(RunState.RUNNING)
         self.planned.emit(plan)
+        self._bar = progress(total=plan.n_results, desc="XMem")
 
-    def _add_layer(self, data: Any, recipe: dict[str, Any]) -> None:
-        selected = set(self._viewer.layers.selection)
-        active = self._viewer.layers.selection.active
-        layer = Labels(
-            data, name=result_name(self._image.name), metadata={METADATA_KEY: recipe}, **place_like(self._image)
-        )
-        self.layer = layer
-        self._viewer.add_layer(layer)
+    def _show_layer(self, recipe: dict[str, Any]) -> None:
+        if self.layer is not None:
+            self.layer.metadata[METADATA_KEY] = recipe
+            return
+        layers = self._viewer.layers
+        selected, active = set(layers.selection), layers.selection.active
+        name = result_name(self._image.name)
+        self.layer = Labels(self._target.data, name=name, metadata={METADATA_KEY: recipe}, **place_like(self._image))
+        self._viewer.add_layer(self.layer)
         # The user may be painting: leave the chosen layer chosen.
-        self._viewer.layers.selection = selected & set(self._viewer.layers)
-        self._viewer.layers.selection.active = active
+        layers.selection = selected & set(layers)
+        layers.selection.active = active
 
-    def _on_frame(self, result: FrameResult) -> None:
-        self.history.append(without_labels(result))
-        self.time_left.step()
+    def _on_frame(self, message: FrameDone) -> None:
+        self.history.append(without_labels(message.result))
+        self.time_left.step(message.done, message.total)
+        self._show(message.result.frame)
+        self.frame_done.emit(message.result)
         if self._bar is not None:
+            self._bar.total = max(message.total, 1)
             self._bar.update(1)
-        self._show(result.frame)
-        self.frame_done.emit(result)
 
     def _show(self, frame: int) -> None:
         """Redraw if the frame is on display; move the slider only if the user asked to follow."""
-        if self._job is None or self.layer is None or self.layer not in self._viewer.layers:
+        viewer = self._viewer
+        if viewer is None or self._movie is None or self.layer is None or self.layer not in viewer.layers:
             return
-        axis = self._job.movie.time_axis
-        shown = shown_index(self.layer, self._viewer.dims.point)
-        if self._viewer.dims.ndisplay == 3:
+        axis = self._movie.time_axis
+        shown = shown_index(self.layer, viewer.dims.point)
+        if viewer.dims.ndisplay == 3:
             if time.monotonic() - self._refreshed < REFRESH_3D_S:
                 return
         elif self.follow and shown[axis] != frame:
             position = list(shown)
             position[axis] = frame
-            offset = self._viewer.dims.ndim - self.layer.ndim
-            self._viewer.dims.set_point(axis + offset, self.layer.data_to_world(position)[axis])
+            viewer.dims.set_point(axis + viewer.dims.ndim - self.layer.ndim, self.layer.data_to_world(position)[axis])
             return
         elif shown[axis] != frame:
             return
         self._refreshed = time.monotonic()
         self.layer.refresh(extent=False)
 
+    # ---- the end
+
     def _on_removed(self, event: Any = None) -> None:
-        if self.layer is not None and self.layer not in self._viewer.layers:
+        layers = self._viewer.layers
+        if self.layer is not None and self.layer not in layers:
             self.stop("the result layer was removed")
-        elif self._image is not None and self._image not in self._viewer.layers:
+        elif self._image is not None and self._image not in layers:
             self.stop("the movie was removed")
 
     def _on_warned(self, warning: Any) -> None:
@@ -263,25 +307,37 @@ class PropagationRunner(QObject):
             self._bar = None
         self.outcome = self._make_outcome()
         self._finish_layer(self.outcome)
-        self._job = self._image = self._control = None
+        self._image = self._target = self._control = None
         self._set_state(RunState.IDLE)
         self.ended.emit(self.outcome)
 
     def _make_outcome(self) -> RunOutcome:
-        n_frames, seconds = len(self.history), time.monotonic() - self._begun
-        layer = self.layer if self.layer is not None and self.layer in self._viewer.layers else None
+        n_frames, seconds = len({result.frame for result in self.history}), time.monotonic() - self._begun
+        there = self._viewer is not None and self.layer is not None and self.layer in self._viewer.layers
+        layer = self.layer if there else None
+        summary = None if self._task is None else self._task.summary
         if self._failure is not None:
-            return RunOutcome("failed", layer, n_frames, seconds, str(self._failure), self._failure)
+            return RunOutcome("failed", layer, n_frames, seconds, str(self._failure), self._failure, summary)
         status = "finished" if self._complete else "stopped"
-        return RunOutcome(status, layer, n_frames, seconds, self._reason)
+        return RunOutcome(status, layer, n_frames, seconds, self._reason, None, summary)
 
     def _finish_layer(self, outcome: RunOutcome) -> None:
-        if outcome.layer is None or not self.history:
+        if outcome.layer is None or self.session is None or not self.history:
             return
-        from napari_xmem.engine import Scores
-
-        recipe = outcome.layer.metadata[METADATA_KEY]
+        recipe = outcome.layer.metadata.setdefault(METADATA_KEY, {})
         recipe["status"] = outcome.status
-        recipe["frames_done"] = sorted(result.frame for result in self.history)
-        outcome.layer.metadata[SCORES_KEY] = Scores.collect(self.history)
+        recipe["frames_done"] = list(self.session.book.frames)
+        recipe["corrected_frames"] = sorted(self.session.given.corrected)
+        outcome.layer.metadata[SCORES_KEY] = self.session.book.scores()
         outcome.layer.refresh(extent=False)
+
+
+_RUNNERS: WeakKeyDictionary[Any, PropagationRunner] = WeakKeyDictionary()
+
+
+def runner_of(viewer: Any) -> PropagationRunner:
+    """Return the runner of a viewer, the same for all its docks."""
+    viewer = plain_viewer(viewer)
+    if viewer not in _RUNNERS:
+        _RUNNERS[viewer] = PropagationRunner(viewer)
+    return _RUNNERS[viewer]

@@ -9,7 +9,7 @@ from napari_xmem.errors import ConfigError
 from napari_xmem.widgets._layers import plain_viewer
 from napari_xmem.widgets._presets import PRESETS, preset_of
 from napari_xmem.widgets._propagate_form import CUSTOM, NEW_LAYER
-from napari_xmem.widgets._results import is_result
+from napari_xmem.widgets._results import ResultTarget, is_result
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QSpinBox
@@ -127,6 +127,24 @@ class ScriptedControls:
         _choose(self.form.scope, scope, "scope")
 
     @property
+    def diameter_px(self) -> int | None:
+        """Typical diameter of an object in pixels; None: measured on the seeds."""
+        return int(self.form.diameter.value()) or None
+
+    @diameter_px.setter
+    def diameter_px(self, value: int | None) -> None:
+        self.form.diameter.setValue(value or 0)
+
+    @property
+    def max_displacement_px(self) -> int | None:
+        """How far an object may move between frames, in pixels; None: from its size."""
+        return int(self.form.step.value()) or None
+
+    @max_displacement_px.setter
+    def max_displacement_px(self, value: int | None) -> None:
+        self.form.step.setValue(value or 0)
+
+    @property
     def memory(self) -> MemoryConfig:
         """The memory manager's settings."""
         return self._memory
@@ -167,6 +185,15 @@ class ScriptedControls:
         self.form.follow.setChecked(value)
 
     @property
+    def forecast(self) -> bool:
+        """Say before Run what it will cost."""
+        return bool(self.form.forecast.isChecked())
+
+    @forecast.setter
+    def forecast(self, value: bool) -> None:
+        self.form.forecast.setChecked(value)
+
+    @property
     def state(self) -> RunState:
         """What the run is doing."""
         return self.runner.state
@@ -175,6 +202,11 @@ class ScriptedControls:
     def result(self) -> Any:
         """The result layer of the latest run; None if it has none."""
         return self.runner.layer
+
+    @property
+    def session(self) -> Any:
+        """The `TrackingSession` of the latest run, for corrections, locks and memory; None if there is none."""
+        return self.runner.session
 
     @property
     def problem(self) -> str:
@@ -188,13 +220,21 @@ class ScriptedControls:
         form.target.blockSignals(True)
         while form.target.count() > 1:
             form.target.removeItem(1)
-        shape = None if image is None else tuple(image.data.shape[:-1] if image.rgb else image.data.shape)
+        shape = None if image is None or self.inputs.movie is None else ResultTarget(self.inputs.movie).shape
         for layer in form.seeds.layers:
             if is_result(layer) and tuple(layer.data.shape) == shape:
                 form.target.add_choice(f"Into '{layer.name}'", layer, "Keeps the frames outside this run")
         position = next((i for i in range(form.target.count()) if form.target.itemData(i) is chosen), 0)
         form.target.setCurrentIndex(position)
         form.target.blockSignals(False)
+
+    def _offer_devices(self) -> None:
+        """List the devices of this machine; needs torch, so only when somebody looks."""
+        from napari_xmem.model.device import available_devices
+
+        for name in available_devices():
+            if self.form.device.index_of(name) < 0:
+                self.form.device.add_choice(f"GPU ({name})", name, "Much faster than the CPU.")
 
     def _on_preset(self, *_: Any) -> None:
         found = next((p for p in PRESETS if p.key == self.form.preset.value), None)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine import FrameResult
 
-__all__ = ["count", "lost_objects", "outcome_text", "plan_text", "running_text", "some"]
+__all__ = ["count", "forecast_text", "lost_objects", "outcome_text", "plan_text", "running_text", "some"]
 
 
 def count(number: int, noun: str) -> str:
@@ -61,7 +61,20 @@ def outcome_text(outcome: Any, history: Sequence[FrameResult]) -> tuple[str, str
         reason = f": {outcome.reason}" if outcome.reason else ""
         kept = f" {frames} are done and stay." if outcome.n_frames and outcome.layer is not None else ""
         return f"Stopped{reason}.{kept}", "muted"
+    if outcome.summary is not None:
+        return f"{outcome.summary}", "good"
     lost = lost_objects(history)
     tail = f" Not found to the end: {count(len(lost), 'object')} ({some(lost)})." if lost else ""
     where = f" in '{outcome.layer.name}'" if outcome.layer is not None else ""
     return f"Done: {frames}{where}, {short_time(outcome.seconds)}.{tail}", "good"
+
+
+def forecast_text(forecast: Any) -> str:
+    """Say what a run will cost."""
+    pace = forecast.seconds_per_frame
+    each = f"{pace:.1f} s" if pace >= 0.1 else f"{1000 * pace:.0f} ms"
+    need = f"{forecast.peak_bytes / 1e9:.1f} GB of memory"
+    text = f"About {each} per frame on {forecast.device.upper()}, {short_time(forecast.seconds)} in all, {need}."
+    if not forecast.fits:
+        text += f" Only {forecast.free_bytes / 1e9:.1f} GB are free: choose the preset Little memory."
+    return text

@@ -41,6 +41,7 @@ class JobControl:
         self._go = threading.Event()
         self._go.set()
         self._room = threading.Semaphore(backlog)
+        self._requests: deque[Callable[[], None]] = deque()
         self.worker: GeneratorWorker | None = None
 
     @property
@@ -66,6 +67,20 @@ class JobControl:
         """Let a paused job go on."""
         self._go.set()
 
+    def ask(self, request: Callable[[], None]) -> None:
+        """Have the job call `request` in its thread, between two frames; a paused job goes on for it."""
+        self._requests.append(request)
+        self._go.set()
+
+    @property
+    def has_request(self) -> bool:
+        """True while a request waits."""
+        return bool(self._requests)
+
+    def take_request(self) -> Callable[[], None] | None:
+        """Return the oldest request, None if there is none."""
+        return self._requests.popleft() if self._requests else None
+
     def message_handled(self) -> None:
         """Say that the viewer is done with a message of the job."""
         self._room.release()
@@ -77,10 +92,11 @@ class JobControl:
                 return True
         return False
 
-    def wait_while_paused(self) -> bool:
-        """Wait, in the job's thread, while paused; returns False if the job should end."""
+    def wait_while_paused(self, until: Callable[[], bool] | None = None) -> bool:
+        """Wait, in the job's thread, while paused or until `until()`; returns False if the job should end."""
         while not self.stopped and not self._go.wait(timeout=0.05):
-            pass
+            if until is not None and until():
+                break
         return not self.stopped
 
 
@@ -225,12 +241,13 @@ class TimeLeft:
         self._spans: deque[float] = deque(maxlen=window)
         self._last = time.monotonic()
 
-    def step(self) -> None:
-        """Count one frame."""
+    def step(self, done: int | None = None, total: int | None = None) -> None:
+        """Count one frame; `done` and `total` replace the counts where they are known better."""
         now = time.monotonic()
         self._spans.append(now - self._last)
         self._last = now
-        self.done += 1
+        self.done = self.done + 1 if done is None else done
+        self.total = self.total if total is None else total
 
     def restart_clock(self) -> None:
         """Forget the time since the last frame, after a pause."""
@@ -244,7 +261,7 @@ class TimeLeft:
     @property
     def seconds(self) -> float | None:
         """Time left in seconds; None before there is a pace."""
-        return (self.total - self.done) * self.seconds_per_frame if self._spans else None
+        return max(self.total - self.done, 0) * self.seconds_per_frame if self._spans else None
 
     def __str__(self) -> str:
         return "" if self.seconds is None else f"{short_time(self.seconds)} left"

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from napari.layers import Labels
-from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtWidgets import QDockWidget, QScrollArea, QVBoxLayout, QWidget
 
 from napari_xmem.config import MemoryConfig, PropagationConfig
 from napari_xmem.errors import ConfigError, XMemError
+from napari_xmem.widgets import _settings
+from napari_xmem.widgets._dock_actions import DockActions
+from napari_xmem.widgets._forecast import ForecastLine
 from napari_xmem.widgets._inputs import PropagateInputs
 from napari_xmem.widgets._job import PropagationJob
+from napari_xmem.widgets._keys import KeyBindings
 from napari_xmem.widgets._layers import Connections, plain_viewer
-from napari_xmem.widgets._propagate_form import FILE, PropagateForm
-from napari_xmem.widgets._results import ResultTarget, place_like
-from napari_xmem.widgets._runner import PropagationRunner, RunOutcome, RunState
-from napari_xmem.widgets._scripting import ScriptedControls
-from napari_xmem.widgets._status import error_details
+from napari_xmem.widgets._propagate_form import CUSTOM, FILE, PropagateForm
+from napari_xmem.widgets._results import ResultTarget
+from napari_xmem.widgets._run_view import RunView
+from napari_xmem.widgets._runner import runner_of
 from napari_xmem.widgets._theme import style_sheet, theme_colours
-from napari_xmem.widgets._words import outcome_text, running_text
 
-__all__ = ["PropagateWidget"]
+if TYPE_CHECKING:
+    from napari_xmem.widgets._outcome import RunOutcome
+
+__all__ = ["KEYS", "PropagateWidget"]
+
+#: Follow the selected label too, follow it no more, run or pause.
+KEYS = ("Shift-T", "Shift-D", "Shift-R")
 
 
-class PropagateWidget(ScriptedControls, QWidget):
+class PropagateWidget(DockActions, QWidget):
     """Propagate labels through time; every control is also a property.
 
     Parameters
@@ -36,10 +41,10 @@ class PropagateWidget(ScriptedControls, QWidget):
 
     Examples
     --------
-    >>> dock, widget = viewer.window.add_plugin_dock_widget("napari-xmem", "Propagate labels")
-    >>> widget.image, widget.seeds = viewer.layers["movie"], viewer.layers["seeds"]
-    >>> widget.direction = "both"
-    >>> tracked = widget.run(wait=True)
+    >>> dock, widget = viewer.window.add_plugin_dock_widget("napari-xmem", "Propagate labels")  # doctest: +SKIP
+    >>> widget.image, widget.seeds = viewer.layers["movie"], viewer.layers["seeds"]  # doctest: +SKIP
+    >>> widget.direction = "both"  # doctest: +SKIP
+    >>> tracked = widget.run(wait=True)  # doctest: +SKIP
     """
 
     run_started = Signal()
@@ -48,16 +53,18 @@ class PropagateWidget(ScriptedControls, QWidget):
     state_changed = Signal(object)
 
     def __init__(self, napari_viewer: Any) -> None:
-        self._docked = self._quiet = False
+        self._docked = False
         super().__init__()
         self.viewer = plain_viewer(napari_viewer)
         self._events = Connections()
         self._memory = MemoryConfig()
-        self._seen_plan = ""
+        self._ran_with: Any = None
         self._last_model = "bundled"
         self.form = PropagateForm(self.viewer, self)
-        self.runner = PropagationRunner(self.viewer, self)
+        self.runner = runner_of(self.viewer)
         self.inputs = PropagateInputs(self.viewer, self.form, self)
+        self.view = RunView(self.form, self.runner, self)
+        self.forecasts = ForecastLine(self.make_job, self)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -67,30 +74,38 @@ class PropagateWidget(ScriptedControls, QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(area)
         self.setMinimumWidth(350)
+        self._recall()
         self._connect()
         self._on_theme()
         self._on_layers()
 
     def _connect(self) -> None:
-        layers = self.viewer.layers.events
+        layers, form = self.viewer.layers.events, self.form
         for event in (layers.inserted, layers.removed, layers.reordered, layers.renamed):
             self._events.connect(event, self._on_layers)
         self._events.connect(self.viewer.dims.events.current_step, self.inputs.on_step)
         self._events.connect(self.viewer.events.theme, self._on_theme)
         self.inputs.changed.connect(self._show_readiness)
-        self.form.model.activated.connect(self._on_model)
-        self.form.preset.activated.connect(self._on_preset)
-        self.form.scope.currentIndexChanged.connect(self._show_preset)
-        self.form.follow.toggled.connect(self._on_follow)
-        runner = self.runner
-        runner.state_changed.connect(self._on_state)
-        runner.stage.connect(lambda text: self.form.status.show_text(f"{text} ..."))
-        runner.planned.connect(lambda plan: self.form.progress.show_step(0, plan.n_results))
-        runner.frame_done.connect(self._on_frame)
-        runner.ended.connect(self._on_ended)
-        runner.warned.connect(show_warning)
-        release = [self._events.release, runner.abandon]
+        self.forecasts.changed.connect(self._show_readiness)
+        form.model.activated.connect(self._on_model)
+        form.preset.activated.connect(self._on_preset)
+        form.scope.currentIndexChanged.connect(self._show_preset)
+        form.device.about_to_show.connect(self._offer_devices)
+        form.follow.toggled.connect(self._on_follow)
+        form.forecast.toggled.connect(self._show_readiness)
+        for choice in (form.device, form.scope, form.preset):
+            choice.currentIndexChanged.connect(self._show_readiness)
+        for box in (form.diameter, form.step):
+            box.valueChanged.connect(self._show_readiness)
+        self.runner.frame_done.connect(self.frame_done)
+        self.runner.state_changed.connect(self.state_changed)
+        self.runner.ended.connect(self._on_ended)
+        acts = (self.add_selected_label, self.stop_tracking_selected_label, self.run_or_pause)
+        self.keys = KeyBindings(self.viewer, dict(zip(KEYS, acts, strict=True)))
+        release = (self._events.release, self.keys.release, self.inputs.release)
         self.destroyed.connect(lambda *_: [undo() for undo in release])
+
+    # ---- what can be done
 
     def run(self, wait: bool = False) -> Any:
         """Start a run.
@@ -118,81 +133,24 @@ class PropagateWidget(ScriptedControls, QWidget):
         self.inputs.scan.finish()
         if self.problem:
             raise ConfigError(self.problem)
-        self._quiet = wait
-        self._start()
-        if not wait:
-            return None
+        self._start(quiet=wait)
+        return self.wait() if wait else None
+
+    def wait(self) -> Any:
+        """Come back when the run has ended; returns the result layer, raises the `XMemError` of a failed run."""
         outcome = self.runner.wait()
         if outcome is not None and outcome.error is not None:
             raise outcome.error
-        return outcome.layer if outcome is not None else None
-
-    def stop(self) -> None:
-        """End after the frame at hand; frames that are done stay."""
-        self.runner.stop()
-
-    def pause(self) -> None:
-        """Wait after the frame at hand."""
-        self.runner.pause()
-
-    def resume(self) -> None:
-        """Go on after a pause."""
-        self.runner.resume()
-
-    def new_seeds(self) -> Any:
-        """Add a Labels layer that fits the movie, with the brush ready; returns it."""
-        movie = self.inputs.movie
-        if movie is None:
-            raise ConfigError(self.problem)
-        target = ResultTarget(movie)
-        target.allocate(np.uint16)
-        layer = Labels(target.data, name=f"{self.image.name} seeds", **place_like(self.image))
-        self.viewer.add_layer(layer)
-        self.seeds = layer
-        self.viewer.layers.selection.active = layer
-        layer.selected_label = 1
-        layer.mode = "paint"
-        return layer
-
-    def open_sample(self) -> None:
-        """Open the simulated nuclei with their seeds, and show the painted frame."""
-        self.viewer.open_sample("napari-xmem", "simulated_nuclei")
-        self.inputs.show_frame(0)
-
-    def show_painted(self) -> None:
-        """Show the next painted frame."""
-        frames, now = self.inputs.scan.frames, self.inputs.current_frame
-        if frames:
-            self.inputs.show_frame(next((t for t in frames if t > now), frames[0]))
-
-    # ---- buttons
+        return None if outcome is None else outcome.layer
 
     def run_clicked(self) -> None:
         """Start, with problems shown instead of raised."""
         if not self.runner.is_running and not self.problem:
-            self._quiet = False
-            self._start()
-
-    def pause_clicked(self) -> None:
-        """Pause or go on."""
-        self.resume() if self.state is RunState.PAUSED else self.pause()
-
-    def whole_movie(self) -> None:
-        """Set the frame range to the whole movie."""
-        self.first_frame = self.last_frame = None
+            self._start(quiet=False)
 
     def channels_changed(self) -> None:
         """Take over the choice of channels."""
         self._show_readiness()
-
-    def _on_model(self, *_: Any) -> None:
-        if self.form.model.value == FILE:
-            path = self.form.ask_for_file()
-            self.model = path or self._last_model
-        self._last_model = self.model
-
-    def _on_follow(self, value: bool) -> None:
-        self.runner.follow = value
 
     # ---- the run
 
@@ -207,54 +165,55 @@ class PropagateWidget(ScriptedControls, QWidget):
             start=None if whole else self.first_frame,
             stop=None if whole else self.last_frame + 1,
             device=self.device,
+            diameter_px=self.diameter_px,
+            max_displacement_px=self.max_displacement_px,
         )
         target = ResultTarget(movie, None if self.target is None else self.target.data)
         return PropagationJob(movie, self.channels or None, self.inputs.view_seeds(), self.model, config, target)
 
-    def _start(self) -> None:
+    def _start(self, quiet: bool) -> None:
+        self.view.quiet = quiet
+        self.forecasts.cancel()
         try:
             job = self.make_job()
         except XMemError as error:
-            self._show_error(error, str(error))
+            self.view.show_failure(error, str(error))
             return
-        facts = {"image": self.image.name, "seeds": self.seeds.name}
-        self._seen_plan = self.inputs.plan
-        self.form.progress.wait()
-        self.runner.start(job, self.image, self.target, facts)
+        self._ran_with = self._what_counts()
+        self._keep()
+        self.runner.start(job, self.image, self.target, {"image": self.image.name, "seeds": self.seeds.name})
         self.run_started.emit()
 
-    def _on_frame(self, result: Any) -> None:
-        left = self.runner.time_left
-        self.form.progress.show_step(left.done, left.total, str(left))
-        self.form.status.show_text(running_text(result, self.image.name if self.image is not None else ""))
-        self.frame_done.emit(result)
-
-    def _on_state(self, state: RunState) -> None:
-        if state is RunState.PAUSED:
-            self.form.status.show_text("Paused. Press Resume to go on, or Stop to keep what is done.")
-        elif state is RunState.STOPPING:
-            self.form.status.show_text("Stopping after the frame at hand ...")
-        self._show_buttons()
-        self.state_changed.emit(state)
-
     def _on_ended(self, outcome: RunOutcome) -> None:
-        text, role = outcome_text(outcome, self.runner.history)
-        if outcome.status == "failed" or not outcome.n_frames:
-            self.form.progress.reset_text()
-        else:
-            self.form.progress.show_step(outcome.n_frames, max(self.runner.time_left.total, 1))
-        if outcome.error is not None:
-            self._show_error(outcome.error, text)
-        else:
-            self.form.status.show_text(text, role)
         self._offer_targets()
-        self._show_buttons()
         self.run_ended.emit(outcome)
 
-    def _show_error(self, error: XMemError, text: str) -> None:
-        self.form.status.show_text(text, "bad", error_details(error))
-        if not self._quiet:
-            show_error(text)
+    def _on_model(self, *_: Any) -> None:
+        if self.form.model.value == FILE:
+            self.model = self.form.ask_for_file() or self._last_model
+        self._last_model = self.model
+
+    def _on_follow(self, value: bool) -> None:
+        self.runner.follow = value
+
+    # ---- what is remembered
+
+    def _recall(self) -> None:
+        store = _settings.open_store()
+        for name, value in _settings.remembered(store).items():
+            try:
+                setattr(self, name, value)
+            except ConfigError:
+                continue  # a choice that no longer exists
+        self._last_model = self.model
+        self.runner.follow = self.follow
+
+    def _keep(self) -> None:
+        store = _settings.open_store()
+        for name in _settings.REMEMBERED:
+            value = getattr(self, name)
+            if value != CUSTOM:
+                _settings.remember(store, name, value)
 
     # ---- looks
 
@@ -265,39 +224,42 @@ class PropagateWidget(ScriptedControls, QWidget):
     def _on_theme(self, event: Any = None) -> None:
         self.setStyleSheet(style_sheet(theme_colours(self.viewer.theme)))
 
-    def _show_readiness(self) -> None:
-        problem = self.problem
-        self.form.hint.show_text(problem, with_button=self.image is None)
-        self.form.painted.setText(self.inputs.painted_text)
-        self.form.show_painted.setEnabled(bool(self.inputs.scan.frames))
-        self._show_buttons()
-        if self.runner.is_running:
-            return
-        plan = "" if problem else self.inputs.plan
-        if plan != self._seen_plan:
-            self._seen_plan = plan
-            self.form.status.show_text(plan)
-            self.form.progress.reset_text()
+    def _show_readiness(self, *_: Any) -> None:
+        form, inputs = self.form, self.inputs
+        problem = self.view.problem = self.problem
+        form.hint.show_text(problem, with_button=self.image is None)
+        form.painted.setText(inputs.painted_text)
+        form.show_painted.setEnabled(bool(inputs.scan.frames))
+        form.new_seeds.setEnabled(inputs.movie is not None)
+        self.view.show_buttons()
+        if self.runner.is_running or self._what_counts() == self._ran_with:
+            return  # the status line speaks of the run
+        self._ran_with = None
+        if problem or not self.forecast:
+            self.forecasts.cancel()
+        elif inputs.scan.complete:
+            self.forecasts.ask(self._what_counts())
+        text = "" if problem else f"{inputs.plan} {self.forecasts.text}".strip()
+        if text != form.status.text:
+            form.status.show_text(text, "muted" if self.forecasts.fits else "bad")
+            form.progress.reset_text()
+            form.progress.hide()
 
-    def _show_buttons(self) -> None:
-        form, state = self.form, self.state
-        idle = state is RunState.IDLE
-        problem = self.problem
-        form.run.setEnabled(idle and not problem)
-        form.run.setToolTip(problem if idle and problem else "Follow the seeds through the movie")
-        form.pause.setEnabled(state in (RunState.RUNNING, RunState.PAUSED))
-        form.pause.setText("Resume" if state is RunState.PAUSED else "Pause")
-        form.stop.setEnabled(not idle and state is not RunState.STOPPING)
-        form.new_seeds.setEnabled(self.inputs.movie is not None)
-        form.progress.setVisible(not idle or form.progress.format() != "")
-        for section in (form.input, form.range, form.method, form.more):
-            section.setEnabled(idle)
+    def _what_counts(self) -> tuple[Any, ...]:
+        """Return everything that a run depends on."""
+        scan = self.inputs.scan
+        return (
+            *(self.image, self.seeds, scan.frames, scan.object_ids, self.channels, self.seed_frames),
+            *(self.direction, self.first_frame, self.last_frame, self.model, self.device, self.scope, self.memory),
+            *(self.diameter_px, self.max_displacement_px),
+        )
 
     def event(self, event: Any) -> bool:
-        """Stop the run and let go of the viewer when the dock is closed."""
+        """Stop the run when the dock is closed."""
         if event.type() == QEvent.Type.ParentChange:
             docked = isinstance(self.parent(), QDockWidget)
             if self._docked and self.parent() is None:
+                self.forecasts.cancel()
                 self.runner.stop("the panel was closed")
             self._docked = docked
         return bool(super().event(event))
