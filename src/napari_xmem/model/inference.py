@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from functools import cache
-from time import perf_counter
+from time import thread_time
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_xmem.errors import ConfigError
+from napari_xmem.model.blocks import FeatureFusion, FusionContext
 from napari_xmem.model.features import DecoderContext, ImageFeatures, ValueContext
+from napari_xmem.model.winograd import use_winograd, winograd_pays
 from napari_xmem.model.xmem import XMem
 
 if TYPE_CHECKING:
@@ -53,8 +55,10 @@ class InferenceXMem(XMem):
         self._source_fingerprint = network.fingerprint
         shared = {id(t): t for t in (*network.parameters(), *network.buffers())}
         for name in ("key_encoder", "value_encoder", "key_proj", "decoder"):
-            part = copy.deepcopy(getattr(network, name), dict(shared))
-            setattr(self, name, _compute_in(fold_norms(part), torch.float32 if name == "key_proj" else dtype))
+            part = split_fusions(fold_norms(copy.deepcopy(getattr(network, name), dict(shared))))
+            setattr(self, name, _compute_in(part, torch.float32 if name == "key_proj" else dtype))
+        if dtype == torch.float32 and network.device.type == "cpu" and winograd_pays():
+            use_winograd(self)
         self.requires_grad_(False)
         self.train(mode=False)
 
@@ -152,9 +156,9 @@ def _cpu_prefers_bfloat16() -> bool:
         weight = torch.zeros(64, 64, 3, 3, dtype=dtype)
         times = []
         for _ in range(4):
-            begun = perf_counter()
+            begun = thread_time()
             nn.functional.conv2d(image, weight, padding=1)
-            times.append(perf_counter() - begun)
+            times.append(thread_time() - begun)
         seconds[dtype] = min(times)
     return seconds[torch.float32] > _WORTH_IT * seconds[torch.bfloat16]
 
@@ -173,6 +177,57 @@ def fold_norms(module: nn.Module) -> nn.Module:
             setattr(part, conv_name, fuse_conv_bn_eval(conv, norm))
             setattr(part, name, nn.Identity())
     return module
+
+
+class SplitFusion(nn.Module):
+    """`FeatureFusion` with the two halves of its first convolutions as convolutions of their own.
+
+    Parameters
+    ----------
+    fuser : FeatureFusion
+        The original.
+    """
+
+    def __init__(self, fuser: FeatureFusion) -> None:
+        super().__init__()
+        shortcut = fuser.block1.downsample
+        if shortcut is None:
+            raise ValueError("A fusion block needs a shortcut convolution.")
+        split = fuser.image_channels
+        self.image_conv, self.object_conv = _split(fuser.block1.conv1, split)
+        self.image_shortcut, self.object_shortcut = _split(shortcut, split)
+        self.conv2, self.attention, self.block2 = fuser.block1.conv2, fuser.attention, fuser.block2
+
+    def image_half(self, x: Tensor) -> FusionContext:
+        """See `FeatureFusion.image_half`."""
+        return FusionContext(self.image_conv(nn.functional.relu(x)), self.image_shortcut(x))
+
+    def forward(self, g: Tensor, image: FusionContext) -> Tensor:
+        """See `FeatureFusion.forward`."""
+        inner = nn.functional.relu(self.object_conv(nn.functional.relu(g)) + image.conv)
+        g = self.conv2(inner) + self.object_shortcut(g) + image.shortcut
+        fused: Tensor = self.block2(g + self.attention(g))
+        return fused
+
+
+def split_fusions(module: nn.Module) -> nn.Module:
+    """Split the fusion blocks in a module, in place."""
+    for part in list(module.modules()):
+        for name, child in list(part.named_children()):
+            if isinstance(child, FeatureFusion):
+                setattr(part, name, SplitFusion(child))
+    return module
+
+
+def _split(conv: nn.Conv2d, channels: int) -> tuple[nn.Conv2d, nn.Conv2d]:
+    """Split a 3x3 convolution after some input channels; the first part keeps the bias."""
+    parts = []
+    for weight, bias in ((conv.weight[:, :channels], conv.bias), (conv.weight[:, channels:], None)):
+        with torch.device("meta"):
+            part = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1, bias=bias is not None)
+        part.weight, part.bias = nn.Parameter(weight.detach(), requires_grad=False), bias
+        parts.append(part)
+    return parts[0], parts[1]
 
 
 def _compute_in(module: nn.Module, dtype: torch.dtype) -> nn.Module:
