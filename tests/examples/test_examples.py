@@ -55,11 +55,11 @@ def test_batch_folder(execute, tmp_path):
     folder = tmp_path / "movies"
     folder.mkdir()
     for name in ("a", "b"):
-        tifffile.imwrite(folder / f"{name}.tif", movie, metadata={"axes": "TYX"})
+        tifffile.imwrite(folder / f"{name}.tif", movie, photometric="minisblack", metadata={"axes": "TYX"})
         seeds = np.zeros_like(truth)
         seeds[0] = truth[0]
-        tifffile.imwrite(folder / f"{name}_seeds.tif", seeds, metadata={"axes": "TYX"})
-    tifffile.imwrite(folder / "c.tif", movie, metadata={"axes": "TYX"})
+        tifffile.imwrite(folder / f"{name}_seeds.tif", seeds, photometric="minisblack", metadata={"axes": "TYX"})
+    tifffile.imwrite(folder / "c.tif", movie, photometric="minisblack", metadata={"axes": "TYX"})
     out = tmp_path / "out"
     printed = execute("batch_folder.py", folder, "--out", out)
     assert {path.name for path in out.iterdir()} == {"a_labels.tif", "b_labels.tif"}

@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
-from napari.layers import Labels
 from napari.utils import progress
 from qtpy.QtCore import QEventLoop, QObject, Signal
 
@@ -23,18 +22,12 @@ from napari_xmem.widgets._job import (
     without_labels,
 )
 from napari_xmem.widgets._layers import Connections, plain_viewer
-from napari_xmem.widgets._movie import MovieView, shown_index
 from napari_xmem.widgets._outcome import RunOutcome, RunState
-from napari_xmem.widgets._results import (
-    METADATA_KEY,
-    SCORES_KEY,
-    keep_session,
-    movie_of,
-    place_like,
-    result_name,
-    session_of,
-)
-from napari_xmem.widgets._worker import JobControl, TimeLeft, start_job
+from napari_xmem.widgets._result_view import add_result_layer, show_frame_done
+from napari_xmem.widgets._results import METADATA_KEY, SCORES_KEY, keep_session, movie_of, session_of
+from napari_xmem.widgets._time_left import TimeLeft
+from napari_xmem.widgets._words import some
+from napari_xmem.widgets._worker import JobControl, start_job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,10 +38,9 @@ if TYPE_CHECKING:
     from napari_xmem.errors import XMemError
     from napari_xmem.session import TrackingSession
     from napari_xmem.session.tasks import CorrectionTask
+    from napari_xmem.widgets._movie import MovieView
 
 __all__ = ["PropagationRunner", "RunOutcome", "RunState", "runner_of"]
-
-REFRESH_3D_S = 0.5
 
 
 class PropagationRunner(QObject):
@@ -88,7 +80,8 @@ class PropagationRunner(QObject):
         self._reason = ""
         self._failure: XMemError | None = None
         self._complete = False
-        self._begun = self._refreshed = 0.0
+        self._begun = 0.0
+        self._bad_frames: dict[int | None, int] = {}
 
     @property
     def _viewer(self) -> Any:
@@ -195,6 +188,7 @@ class PropagationRunner(QObject):
         self._image, self.layer = image, layer
         self.history, self._reason, self.outcome, self.session = [], "", None, None
         self._failure, self._complete, self._task = None, False, None
+        self._bad_frames = {}
         self._begun = time.monotonic()
         self._control = JobControl()
         self._events.connect(self._viewer.layers.events.removed, self._on_removed)
@@ -233,53 +227,24 @@ class PropagationRunner(QObject):
         self.time_left = TimeLeft(plan.n_results)
         self.session = plan.session
         if plan.recipe and self._movie is not None:
-            self._show_layer({**self._facts, **plan.recipe, "status": "running"})
+            recipe = {**self._facts, **plan.recipe, "status": "running"}
+            if self.layer is None:
+                self.layer = add_result_layer(self._viewer, self._image, self._target, recipe)
+            self.layer.metadata[METADATA_KEY] = recipe
             keep_session(self.layer, plan.session, self._movie)
         self._set_state(RunState.RUNNING)
         self.planned.emit(plan)
         self._bar = progress(total=plan.n_results, desc="XMem")
 
-    def _show_layer(self, recipe: dict[str, Any]) -> None:
-        if self.layer is not None:
-            self.layer.metadata[METADATA_KEY] = recipe
-            return
-        layers = self._viewer.layers
-        selected, active = set(layers.selection), layers.selection.active
-        name = result_name(self._image.name)
-        self.layer = Labels(self._target.data, name=name, metadata={METADATA_KEY: recipe}, **place_like(self._image))
-        self._viewer.add_layer(self.layer)
-        # The user may be painting: leave the chosen layer chosen.
-        layers.selection = selected & set(layers)
-        layers.selection.active = active
-
     def _on_frame(self, message: FrameDone) -> None:
         self.history.append(without_labels(message.result))
         self.time_left.step(message.done, message.total)
-        self._show(message.result.frame)
+        if self._movie is not None:
+            show_frame_done(self._viewer, self.layer, self._movie, message.result.frame, self.follow)
         self.frame_done.emit(message.result)
         if self._bar is not None:
             self._bar.total = max(message.total, 1)
             self._bar.update(1)
-
-    def _show(self, frame: int) -> None:
-        """Redraw if the frame is on display; move the slider only if the user asked to follow."""
-        viewer = self._viewer
-        if viewer is None or self._movie is None or self.layer is None or self.layer not in viewer.layers:
-            return
-        axis = self._movie.time_axis
-        shown = shown_index(self.layer, viewer.dims.point)
-        if viewer.dims.ndisplay == 3:
-            if time.monotonic() - self._refreshed < REFRESH_3D_S:
-                return
-        elif self.follow and shown[axis] != frame:
-            position = list(shown)
-            position[axis] = frame
-            viewer.dims.set_point(axis + viewer.dims.ndim - self.layer.ndim, self.layer.data_to_world(position)[axis])
-            return
-        elif shown[axis] != frame:
-            return
-        self._refreshed = time.monotonic()
-        self.layer.refresh(extent=False)
 
     # ---- the end
 
@@ -292,7 +257,7 @@ class PropagationRunner(QObject):
 
     def _on_warned(self, warning: Any) -> None:
         if type(warning[0]).__name__ == "NonFinitePixelsWarning":
-            self.warned.emit(str(warning[0]))
+            self._bad_frames[warning[0].frame] = warning[0].count
 
     def _on_failed(self, error: XMemError) -> None:
         self._failure = error
@@ -305,6 +270,9 @@ class PropagationRunner(QObject):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+        if self._bad_frames:
+            frames = some(sorted(t for t in self._bad_frames if t is not None)) or "?"
+            self.warned.emit(f"NaN or infinite pixels were taken as dark background on frames {frames}.")
         self.outcome = self._make_outcome()
         self._finish_layer(self.outcome)
         self._image = self._target = self._control = None
