@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from napari_xmem.config import Direction, MemoryConfig, Precision, PropagationConfig, Scope
 from napari_xmem.engine.follow import keep_seeds
 from napari_xmem.engine.provenance import Explainer
+from napari_xmem.engine.reader import ReadAhead
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores
 from napari_xmem.engine.run import Run, prepare_run
 from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError, is_out_of_memory
@@ -130,7 +132,7 @@ def propagate(frames: Any, seeds: Any, **options: Any) -> PropagationResult:
     results = []
     for result in iter_run(run, progress):
         labels[result.frame] = result.labels
-        results.append(result)
+        results.append(replace(result, labels=labels[result.frame]))  # held once
     memory = tuple(r.memory for r in results if r.memory is not None)
     scores = Scores.collect(results)
     return PropagationResult(labels, scores, memory, run.scope, run.scope_reason, run.recipe, Explainer(run))
@@ -188,32 +190,33 @@ class _Held:
 
 def _iter_pass(run: Run, part: Pass, held: _Held, watch: Watch | None) -> Iterator[FrameResult]:
     follower = run.new_follower()
-    for position, frame in enumerate(part.frames):
+    with ReadAhead(run.source, part.frames) as reader:
         begun = time.perf_counter()
-        seeds = run.seeds.get(frame)
-        last = position == len(part.frames) - 1
-        absent = run.absent.get(frame, ())
-        found = follower.advance(run.source.read(frame), frame, seeds, last=last, absent=absent)
-        ids = follower.object_ids
-        if seeds is not None:
-            found = keep_seeds(found, ids, seeds, absent)
-        if watch:
-            watch(follower, frame)
-        if frame in part.held:
-            held.put(frame, found, ids, run.known_by(frame))
-        if position < part.report_from:
-            continue
-        result = FrameResult(
-            frame,
-            found.labels.astype(run.dtype),
-            ids,
-            found.area_px,
-            found.confidence,
-            seeds is not None,
-            follower.snapshot(frame),
-            time.perf_counter() - begun,
-        )
-        yield held.merge(result, run.dtype)
+        for position, (frame, pixels) in enumerate(reader):
+            seeds = run.seeds.get(frame)
+            last = position == len(part.frames) - 1
+            absent = run.absent.get(frame, ())
+            found = follower.advance(pixels, frame, seeds, last=last, absent=absent)
+            ids = follower.object_ids
+            if seeds is not None:
+                found = keep_seeds(found, ids, seeds, absent)
+            if watch:
+                watch(follower, frame)
+            if frame in part.held:
+                held.put(frame, found, ids, run.known_by(frame))
+            if position >= part.report_from:
+                result = FrameResult(
+                    frame,
+                    found.labels.astype(run.dtype),
+                    ids,
+                    found.area_px,
+                    found.confidence,
+                    seeds is not None,
+                    follower.snapshot(frame),
+                    time.perf_counter() - begun,
+                )
+                yield held.merge(result, run.dtype)
+            begun = time.perf_counter()
 
 
 def _guarded(results: Iterator[FrameResult]) -> Iterator[FrameResult]:
