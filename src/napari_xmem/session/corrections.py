@@ -154,6 +154,8 @@ def _primers(segment: Segment, known: Mapping[int, object]) -> tuple[list[int], 
 class SegmentRun:
     """Propagates one segment, frame by frame, and notices when nothing changes any more.
 
+    `outcome` says how far it came, `first` what the corrected frame itself gave.
+
     Parameters
     ----------
     run : Run
@@ -182,12 +184,14 @@ class SegmentRun:
         self.run, self.segment, self.book, self.agreement, self.watch = run, segment, book, agreement, watch
         self.involved = involved
         self.outcome = SegmentOutcome(segment.frame, segment.direction, (), "stopped")
+        self.first: FrameResult | None = None
 
     def __iter__(self) -> Iterator[FrameResult]:
         """Yield the results of the segment's frames, without the corrected frame."""
         segment, done, agreed = self.segment, [], 0
         for result in iter_run(self.run, watch=self.watch):
             if result.frame == segment.frame:
+                self.first = result
                 continue
             done.append(result.frame)
             record = self.book.get(result.frame)

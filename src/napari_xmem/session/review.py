@@ -106,13 +106,16 @@ class Review:
         )
 
     def confidence_band(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Return lowest, 10th percentile and median confidence (F,) of each frame's objects; NaN if unknown."""
-        sure = self.scores.confidence
+        """Return lowest, 10th percentile and median confidence (F,) of each frame's objects; NaN if unknown.
+
+        An object that stays lost counts less and less, as for `doubt`.
+        """
+        unknown = np.isnan(self.scores.confidence)
         low, tenth, median = (np.full(len(self.frames), np.nan, np.float32) for _ in range(3))
-        for row in range(len(self.frames)):
-            known = sure[row][~np.isnan(sure[row])]
-            if len(known):
-                low[row], tenth[row], median[row] = known.min(), np.quantile(known, 0.1), np.median(known)
+        known = ~unknown.all(1)
+        if known.any():
+            sure = np.where(unknown, np.nan, self._sure)[known]
+            low[known], tenth[known], median[known] = (_nan_quantile(sure, share) for share in (0, 0.1, 0.5))
         return low, tenth, median
 
     def doubt(self) -> NDArray[np.float32]:
@@ -173,6 +176,17 @@ class Review:
                 f"area {'grew' if area[row] > area[row - 1] else 'shrank'} from {area[row - 1]} to {area[row]} pixels"
             )
         return f"confidence {sure:.2f}"
+
+
+def _nan_quantile(values: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """Return a quantile of every row that ignores NaN; `numpy.nanquantile` is a hundred times slower."""
+    ordered = np.sort(values, 1)  # NaN last
+    place = share * ((~np.isnan(values)).sum(1) - 1)
+    rows, low = np.arange(len(values)), np.floor(place).astype(int)
+    high = np.minimum(low + 1, np.ceil(place).astype(int))
+    weight = place - low
+    mixed: NDArray[np.float32] = ordered[rows, low] * (1 - weight) + ordered[rows, high] * weight
+    return mixed
 
 
 def _filled(scores: Scores) -> NDArray[np.float32]:

@@ -156,11 +156,19 @@ class CorrectionTask:
         explainer = Explainer(run, trail)
         self._running = SegmentRun(run, segment, session.book, agreement, involved, session.watcher(trail))
         for result in self._running:
+            self._note_memory(self._running.first)
             self._before.setdefault(result.frame, session.book.get(result.frame))
             concerned = None if involved.objects is None else frozenset(involved.objects)
             yield session.keep(result, explainer, concerned)
         self._outcomes.append(self._running.outcome)
         self._running = None
+
+    def _note_memory(self, first: FrameResult | None) -> None:
+        """Keep the state of memory after the corrected frame with its result."""
+        record = None if first is None else self._session.book.get(first.frame)
+        if first is not None and record is not None and record.scores.memory is None:
+            scores = replace(record.scores, memory=first.memory)
+            self._session.book.put(first.frame, FrameRecord(record.packed, scores))
 
     def finish(self, *, complete: bool) -> None:
         """Sum up what changed, and make it one step that can be taken back."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-__all__ = ["FIELDS", "GROUPS", "MemoryField", "policy_choices"]
+from napari_xmem.config import MemoryConfig
+
+__all__ = ["FIELDS", "GROUPS", "MemoryField", "memory_fields", "policy_choices"]
 
 WHEN, MUCH, WHAT, WEIGHTS = "What enters memory", "How much is kept", "What is kept and forgotten", "Weights"
 GROUPS = (WHEN, MUCH, WHAT, WEIGHTS)
@@ -126,6 +128,11 @@ FIELDS = (
         "0 switches it off exactly. Larger: errors fade quicker, quick changes too.", "", 0, 100, 0.1,
     ),
     MemoryField(
+        "reading_importance_strength", "Trust in reading", WHAT,
+        "How much elements that supported sure predictions count more each time memory is read.",
+        "0 switches it off exactly. Larger: trusts what worked, adapts less to what is new.", "", 0, 100, 0.1,
+    ),
+    MemoryField(
         "eviction", "Forget by", WHAT, "Which elements go when long-term memory is full.",
         "Usage forgets what is asked for least; age what is old; a mix weighs all.", "least frequently used",
         policy="eviction",
@@ -157,9 +164,18 @@ FIELDS = (
 )  # fmt: skip
 
 
+def memory_fields() -> tuple[MemoryField, ...]:
+    """Return all settings; one that nobody described yet is shown under its own name."""
+    known = {field.name for field in FIELDS}
+    rest = [field.name for field in fields(MemoryConfig) if field.name not in known]
+    return (
+        *FIELDS,
+        *(MemoryField(name, name.replace("_", " "), WEIGHTS, f"{name}.", "See the manual.") for name in rest),
+    )
+
+
 def policy_choices(registry: str) -> tuple[tuple[str, Any, str], ...]:
     """Return text, name and tooltip of every policy of a registry: selection, potentiation or eviction."""
-    from napari_xmem.config import MemoryConfig
     from napari_xmem.memory import EVICTIONS, POTENTIATIONS, SELECTIONS
 
     found: Any = {"selection": SELECTIONS, "potentiation": POTENTIATIONS, "eviction": EVICTIONS}[registry]

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLabel, QSpinBox, QVBoxLay
 from napari_xmem.config import MemoryConfig
 from napari_xmem.errors import ConfigError
 from napari_xmem.widgets._forms import Choice, Section, row_of, small_button
-from napari_xmem.widgets._memory_fields import FIELDS, GROUPS, MemoryField, policy_choices
+from napari_xmem.widgets._memory_fields import FIELDS, GROUPS, MemoryField, memory_fields, policy_choices
 
 __all__ = ["MemoryForm"]
 
@@ -123,7 +123,7 @@ class MemoryForm(QWidget):
         layout.addWidget(self.problem)
         for group in GROUPS:
             section = Section(group, folded=group != GROUPS[0])
-            for field in FIELDS:
+            for field in memory_fields():
                 if field.group == group:
                     section.add(field.label, self._make(field), field.tooltip)
             layout.addWidget(section)

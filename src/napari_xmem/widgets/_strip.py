@@ -72,9 +72,14 @@ class ConfidenceStrip(Chart):
         for frame, row in self._rows.items():
             low, x = self._low[row], self.x_of(frame)
             unknown = np.isnan(low)
-            top = area.top() if unknown else area.bottom() - float(low) * area.height()
-            bar = QRectF(QPointF(x - half, top), QPointF(x + half + 0.5, area.bottom()))
-            painter.fillRect(bar, QColor(colours.secondary if unknown else self._colour(float(low), colours)))
+            colour = QColor(colours.secondary if unknown else self._colour(float(low), colours))
+            left, right, bottom = x - half, x + half + 0.5, area.bottom()
+            if not unknown:
+                painter.fillRect(
+                    QRectF(QPointF(left, bottom - float(low) * area.height()), QPointF(right, bottom)), colour
+                )
+            colour.setAlpha(90)
+            painter.fillRect(QRectF(QPointF(left, area.top()), QPointF(right, bottom)), colour)
         for t in self.locked:
             x = self.x_of(t)
             painter.fillRect(QRectF(QPointF(x - half, area.bottom() - 5), QPointF(x + half + 0.5, area.bottom())),

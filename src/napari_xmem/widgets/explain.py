@@ -276,7 +276,7 @@ class ExplainWidget(Dock):
         self.table.show()
         dark = self.take_theme().dark
         parts = [
-            f"<span style='color:{store_colour(name, dark)}'>&#9632;</span>&nbsp;{text} {told.share_of(name):.0%}"
+            f"<span style='color:{store_colour(name, dark)}'>&#9632;</span>&nbsp;{text}&nbsp;{told.share_of(name):.0%}"
             for name, text in STORE_NAMES.items()
             if told.share_of(name) >= 0.005
         ]
@@ -287,7 +287,7 @@ class ExplainWidget(Dock):
         sums: dict[tuple[int, str], list[float]] = {}
         for vote in told.votes:
             sums.setdefault((vote.frame, vote.store), []).append(vote.weight)
-        order = sorted(sums.items(), key=lambda item: -sum(item[1]))
+        order = sorted((item for item in sums.items() if sum(item[1]) >= 0.0005), key=lambda item: -sum(item[1]))
         _fill_table(self.table, [(str(f), STORE_NAMES[s], f"{sum(w):.1%}", str(len(w))) for (f, s), w in order])
 
 

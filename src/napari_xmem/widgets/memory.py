@@ -25,7 +25,7 @@ from napari_xmem.widgets._status import Hint, StatusLine, error_details
 from napari_xmem.widgets._words import some
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari_xmem.config import MemoryConfig
     from napari_xmem.session import SessionSnapshot, TrackingSession
@@ -94,7 +94,7 @@ class MemoryWidget(Dock):
         self._on_layers()
 
     def _arrange(self) -> None:
-        form = QWidget()
+        self.form = form = QWidget()
         layout = QVBoxLayout(form)
         layout.setContentsMargins(9, 6, 9, 9)
         layout.setSpacing(6)
@@ -334,7 +334,7 @@ class MemoryWidget(Dock):
         self.load_button.setEnabled(at_rest)
 
 
-def _fill_table(table: Any, rows: list[tuple[str, ...]]) -> None:
+def _fill_table(table: Any, rows: Sequence[tuple[str, ...]]) -> None:
     table.blockSignals(True)
     table.setRowCount(len(rows))
     for r, texts in enumerate(rows):

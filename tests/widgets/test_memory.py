@@ -1,0 +1,240 @@
+"""The Memory dock: settings, the live chart, surgery, files."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from napari_xmem.config import MemoryConfig
+from napari_xmem.memory import MemoryEvent, MemorySnapshot, MemoryTotals, StoreMemory
+from napari_xmem.widgets._chart import store_colour
+from napari_xmem.widgets._memory_chart import MemoryChart, event_lines
+from napari_xmem.widgets._memory_fields import FIELDS, policy_choices
+from napari_xmem.widgets._results import session_of
+from napari_xmem.widgets._theme import theme_colours
+from review_scenes import add_result
+
+pytestmark = pytest.mark.gui
+
+WAIT_MS = 120_000
+
+
+@pytest.fixture
+def memory(viewer):
+    _, made = viewer.window.add_plugin_dock_widget("napari-xmem", "Memory")
+    return made
+
+
+@pytest.fixture(scope="session")
+def network(tiny_model):
+    from napari_xmem.model import load_model
+
+    return load_model(tiny_model, "cpu")
+
+
+@pytest.fixture
+def scene(viewer, network, memory):
+    layer, session, _ = add_result(viewer, network)
+    memory.watch.look()
+    return memory, layer, session
+
+
+def test_every_setting_has_a_control_that_explains_itself(memory):
+    assert [field.name for field in FIELDS] != []
+    assert {field.name for field in FIELDS} == {field.name for field in fields(MemoryConfig)}
+    for field in FIELDS:
+        tip = memory.settings.controls[field.name].toolTip()
+        assert field.does in tip
+        assert field.trade in tip
+        assert field.symbol in tip
+        assert field.name in tip
+    symbols = {field.name: field.symbol for field in FIELDS}
+    assert symbols["memory_interval_frames"] == "r"
+    assert symbols["working_max_frames"] == "T_max"
+    assert symbols["long_term_max_elements"] == "LT_max"
+
+
+@pytest.mark.parametrize("kind", ["selection", "potentiation", "eviction"])
+def test_policies_on_offer_are_the_registered_ones(kind):
+    assert "usage" in [name for _, name, _ in policy_choices(kind)] or kind == "potentiation"
+    assert all(len(tip) > 10 for _, _, tip in policy_choices(kind))
+
+
+def test_settings_reach_the_next_run_and_come_back(memory, widget):
+    box = memory.settings.controls["memory_interval_frames"]
+    box.setValue(3)
+    assert memory.config == MemoryConfig(memory_interval_frames=3)
+    assert widget.memory.memory_interval_frames == 3
+    assert "for the next run" in memory.status.text
+    memory.settings.paper.click()
+    assert widget.memory == MemoryConfig.paper()
+    assert widget.memory.permanent_seeds is False
+    assert memory.settings.controls["permanent_seeds"].isChecked() is False
+    memory.settings.defaults.click()
+    assert widget.memory == MemoryConfig()
+
+
+def test_values_are_checked_while_typed(memory, widget):
+    good = memory.config
+    memory.settings.controls["working_max_frames"].setValue(good.working_min_frames)
+    assert memory.config == good
+    assert widget.memory == good
+    assert memory.settings.problem.isVisibleTo(memory.settings)
+    assert "'Working, at most' is" in memory.settings.problem.text()
+    memory.settings.controls["working_min_frames"].setValue(good.working_min_frames - 1)
+    assert not memory.settings.problem.isVisibleTo(memory.settings)
+    assert memory.config.working_max_frames == good.working_min_frames
+
+
+def test_none_has_a_word(memory):
+    box = memory.settings.controls["top_k"]
+    box.setValue(box.minimum())
+    assert memory.config.top_k is None
+    assert box.text() == "all"
+    memory.config = MemoryConfig(top_k=7, deep_update_interval_frames=4)
+    assert box.value() == 7
+    assert memory.settings.controls["deep_update_interval_frames"].value() == 4
+    memory.config = MemoryConfig(deep_update_interval_frames=None)
+    assert memory.config.deep_update_interval_frames is None
+
+
+def snapshot(frame, working, long_term=0, permanent=5, events=()):
+    numbers = {"working": working, "long_term": long_term, "permanent": permanent}
+    stores = tuple(StoreMemory(name, n, 100 * n) for name, n in numbers.items())
+    return MemorySnapshot(frame, stores, (), tuple(events), MemoryTotals(), ())
+
+
+def test_chart_draws_stores_and_events(qtbot):
+    chart = MemoryChart()
+    qtbot.addWidget(chart)
+    chart.set_colours(theme_colours("dark"))
+    chart.resize(300, 130)
+    empty = pixels(chart)
+    events = [MemoryEvent(2, "consolidated", 8, 3, "10 frames"), MemoryEvent(2, "evicted", 2, 0, "usage")]
+    chart.set_snapshots([snapshot(0, 0), snapshot(1, 10), snapshot(2, 2, 3, events=events)], 4)
+    assert chart.top_value() == "15"
+    drawn = pixels(chart)
+    assert (drawn != empty).any()
+    for store in ("permanent", "long_term", "working"):
+        code = store_colour(store, dark=True)
+        wanted = [int(code[i : i + 2], 16) for i in (1, 3, 5)]
+        assert (np.abs(drawn.astype(int) - wanted).max(-1) < 10).sum() > 50, store
+    assert chart.tip(1).splitlines() == [
+        "Frame 1",
+        "permanent: 5 elements",
+        "long-term: 0 elements",
+        "working: 10 elements",
+    ]
+    assert "consolidated: 8 became 3 (10 frames)" in chart.tip(2)
+    assert "evicted: 2 elements (usage)" in chart.tip(2)
+    assert chart.tip(3) == "Frame 3: not done"
+    chart.show_bytes(True)
+    assert chart.top_value() == "1.5kB"
+
+
+def pixels(widget):
+    image = widget.grab().toImage().convertToFormat(widget.grab().toImage().Format.Format_RGB888)
+    rows = np.frombuffer(image.constBits().asstring(image.sizeInBytes()), np.uint8)
+    return rows.reshape(image.height(), image.bytesPerLine())[:, : 3 * image.width()].reshape(image.height(), -1, 3)
+
+
+def test_events_of_many_objects_are_summed_up():
+    events = [MemoryEvent(1, "consolidated", 4, 2, "full")] * 3 + [
+        MemoryEvent(1, "evicted", 1, 0, f"r{i}") for i in range(9)
+    ]
+    lines = event_lines(snapshot(1, 1, events=events))
+    assert lines[0] == "consolidated: 12 became 6 (full)"
+    assert lines[-1] == "and 6 more"
+
+
+def rows_of(table):
+    return [[table.item(r, c).text() for c in range(table.columnCount())] for r in range(table.rowCount())]
+
+
+def test_surgery_by_buttons(scene):
+    memory, _, _session = scene
+    assert [row[:2] for row in rows_of(memory.contents)] == [
+        ["0", "permanent"], ["2", "working"], ["4", "working"], ["6", "working"],
+    ]  # fmt: skip
+    memory.contents.selectRow(1)
+    memory.protect.click()
+    assert ["2", "permanent"] in [row[:2] for row in rows_of(memory.contents)]
+    memory.contents.selectRow(2)
+    memory.forget.click()
+    assert "4" not in [row[0] for row in rows_of(memory.contents)]
+    assert "forgotten" in memory.status.text
+    memory.all_stores.click()
+    assert {row[1] for row in rows_of(memory.contents)} == {"permanent"}
+    memory.all_stores.click()
+    memory.undo_button.click()
+    memory.undo_button.click()
+    assert ["2", "working"] in [row[:2] for row in rows_of(memory.contents)]
+    assert not memory.undo_button.isEnabled()
+
+
+def test_objects(scene):
+    memory, _, _session = scene
+    assert [row[0] for row in rows_of(memory.objects)] == ["3", "9"]
+    memory.objects.selectRow(1)
+    memory.forget_object_button.click()
+    assert [row[0] for row in rows_of(memory.objects)] == ["3"]
+    memory.undo_button.click()
+    assert [row[0] for row in rows_of(memory.objects)] == ["3", "9"]
+
+
+def test_going_to_frames(scene, viewer):
+    memory, _layer, _ = scene
+    memory.contents.cellDoubleClicked.emit(2, 0)
+    assert viewer.dims.current_step[0] == 4
+    memory.chart.frame_clicked.emit(6)
+    assert viewer.dims.current_step[0] == 6
+    assert memory.chart.current_frame == 6
+
+
+def test_saving_and_loading(scene, tmp_path):
+    memory, _, session = scene
+    memory.save(tmp_path / "a.xmem")
+    assert "saved in a.xmem" in memory.status.text
+    memory.load(tmp_path / "a.xmem")
+    assert session.start_memory is not None
+    (tmp_path / "b.xmem").write_text("no")
+    memory.load(tmp_path / "b.xmem")
+    assert "cannot be read" in memory.status.text
+
+
+def test_live_while_running_and_changed_while_paused(viewer, memory, loaded, qtbot):
+    """The dock follows a run of Propagate labels; settings changed while paused count when it goes on."""
+    loaded.scope = "global"
+    memory.config = MemoryConfig(memory_interval_frames=1, working_min_frames=1, working_max_frames=20)
+    with qtbot.waitSignal(loaded.frame_done, timeout=WAIT_MS, check_params_cb=lambda r: r.frame == 1):
+        loaded.run()
+    loaded.pause()
+    session = session_of(loaded.result)
+    qtbot.waitUntil(lambda: session.state.value == "paused", timeout=WAIT_MS)
+    memory.watch.look()
+    assert memory.result.layer is loaded.result
+    assert memory.chart.has_data
+    held = {row[0] for row in rows_of(memory.contents)}
+    assert "0" in held
+    memory.settings.controls["memory_interval_frames"].setValue(50)
+    assert "when this run goes on" in memory.status.text
+    with qtbot.waitSignal(loaded.run_ended, timeout=WAIT_MS):
+        loaded.resume()
+    memory.watch.look()
+    assert {row[0] for row in rows_of(memory.contents)} == held
+
+
+def test_empty_state(memory):
+    assert memory.hint.text.startswith("No run to look into yet")
+    assert not memory.save_button.isEnabled()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_fits_a_narrow_dock(scene, viewer, theme):
+    viewer.theme = theme
+    memory = scene[0]
+    for section in (memory.surgery, memory.per_object, memory.manager):
+        section.is_open = True
+    assert memory.form.minimumSizeHint().width() <= 340

@@ -1,0 +1,272 @@
+"""Review and correct, as a person would: look, paint, press, compare, take back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPoint, Qt
+
+from napari_xmem.errors import SessionError
+from napari_xmem.widgets._results import METADATA_KEY, SCORES_KEY, session_of
+from review_scenes import add_result
+from widget_scenes import drifting_discs
+
+pytestmark = pytest.mark.gui
+
+WAIT_MS = 120_000
+
+
+@pytest.fixture(scope="session")
+def network(tiny_model):
+    from napari_xmem.model import load_model
+
+    return load_model(tiny_model, "cpu")
+
+
+@pytest.fixture
+def review(viewer):
+    _, made = viewer.window.add_plugin_dock_widget("napari-xmem", "Review and correct")
+    return made
+
+
+@pytest.fixture
+def scene(viewer, network, review):
+    layer, session, truth = add_result(viewer, network)
+    review.watch.look()
+    return review, layer, session, truth
+
+
+def click(widget, x=None, y=None):
+    from qtpy.QtTest import QTest
+
+    place = QPoint(int(x if x is not None else widget.width() / 2), int(y if y is not None else widget.height() / 2))
+    QTest.mouseClick(widget, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
+
+
+def press(qtbot, review, button, signal="busy_changed"):
+    """Press a button and wait for the end of the work."""
+    with qtbot.waitSignal(getattr(review, signal), timeout=WAIT_MS, check_params_cb=lambda busy: not busy):
+        button.click()
+
+
+def paint_disc(layer, frame, label, centre=(10, 50), size=6):
+    layer.mode = "paint"
+    layer.brush_size = size
+    layer.selected_label = label
+    layer.paint((frame, *centre), label)
+
+
+def test_empty_state_says_what_to_do(review):
+    assert review.form.hint.text.startswith("Nothing to review yet: propagate labels first")
+    assert not review.form.correct.isEnabled()
+    assert not review.form.next_frame.isEnabled()
+
+
+def test_the_result_is_found_and_the_strip_leads_to_frames(scene, viewer, qtbot):
+    review, layer, session, _ = scene
+    assert review.result is layer
+    assert review.form.hint.text == ""
+    strip = review.form.strip
+    assert strip.has_data
+    strip.resize(320, 110)
+    for frame in (5, 0, 7):
+        click(strip, strip.x_of(frame))
+        assert review.frame == frame
+        assert viewer.dims.current_step[0] == frame
+    assert "Frame 5" in strip.tip(5)
+    worst = session.review().worst_objects(5)[0]
+    assert f"object {worst.object_id}" in strip.tip(5)
+    assert "painted" in strip.tip(0)
+    click(strip, 2)
+    assert review.frame == 7
+
+
+def test_next_frame_to_check_goes_there_and_names_objects(scene, viewer):
+    review, _, session, _ = scene
+    review.form.next_frame.click()
+    best = session.review().frames_to_check(1)[0]
+    assert review.frame == best.frame == review.form.strip.proposed
+    assert review.form.worst.item(0, 0).text() == str(best.objects[0].object_id)
+    review._on_worst(0)
+    assert viewer.layers.selection.active is review.result
+    assert review.result.selected_label == best.objects[0].object_id
+
+
+def test_paint_correct_compare_and_take_back(scene, viewer, qtbot):
+    review, layer, session, _ = scene
+    review.show_frame(3)
+    old = layer.data.copy()
+    paint_disc(layer, 3, 5)
+    qtbot.waitUntil(lambda: review.edited_frames == (3,), timeout=5000)
+    assert "You painted on frame 3" in review.form.edited.text()
+    painted = layer.data[3].copy()
+    with qtbot.waitSignal(review.corrected, timeout=WAIT_MS) as caught:
+        review.form.correct.click()
+        assert not review.form.correct.isEnabled()
+    summary = caught.args[0]
+    assert summary.corrected == (3,)
+    assert 5 in summary.objects_changed
+    np.testing.assert_array_equal(layer.data[3], painted)
+    np.testing.assert_array_equal(layer.data[:3], old[:3])
+    np.testing.assert_array_equal(layer.data, session.result().labels)
+    assert str(summary) == review.form.status.text
+    assert review.edited_frames == ()
+    assert layer.metadata[METADATA_KEY]["corrected_frames"] == [3]
+    assert layer.metadata[SCORES_KEY].confidence.shape[0] == 8
+    new = layer.data.copy()
+    press(qtbot, review, review.form.old)
+    assert review.form.old.isChecked()
+    np.testing.assert_array_equal(layer.data, old)
+    press(qtbot, review, review.form.old)
+    assert not review.form.old.isChecked()
+    np.testing.assert_array_equal(layer.data, new)
+    press(qtbot, review, review.form.undo)
+    np.testing.assert_array_equal(layer.data, old)
+    assert not review.form.undo.isEnabled()
+    press(qtbot, review, review.form.redo)
+    np.testing.assert_array_equal(layer.data, new)
+
+
+def test_edits_undone_with_the_brush_or_discarded_are_no_edits(scene, qtbot):
+    review, layer, session, _ = scene
+    review.show_frame(2)
+    paint_disc(layer, 2, 5)
+    qtbot.waitUntil(lambda: review.edited_frames == (2,), timeout=5000)
+    layer.undo()
+    qtbot.waitUntil(lambda: review.edited_frames == (), timeout=5000)
+    paint_disc(layer, 2, 5)
+    qtbot.waitUntil(lambda: review.edited_frames == (2,), timeout=5000)
+    review.form.revert.click()
+    assert review.edited_frames == ()
+    np.testing.assert_array_equal(layer.data[2], session.labels(2))
+
+
+def test_several_painted_frames_are_one_correction(scene, qtbot):
+    review, layer, session, _ = scene
+    for frame in (2, 5):
+        review.show_frame(frame)
+        paint_disc(layer, frame, 5)
+        qtbot.waitUntil(lambda f=frame: f in review.edited_frames, timeout=5000)
+    assert review.form.correct.text() == "Use as correction (2 frames)"
+    summary = review.use_as_correction(wait=True)
+    assert summary.corrected == (2, 5)
+    review.backward = True
+    assert session.snapshot().undo == "correction of frames 2, 5"
+
+
+def test_locked_frames_stay(scene, viewer, qtbot):
+    review, layer, session, truth = scene
+    old = layer.data.copy()
+    review.show_frame(5)
+    review.form.lock.click()
+    assert session.given.locked == {5}
+    assert "frame 5" in review.form.locked.text()
+    layer.data[3] = truth[3]
+    review.show_frame(3)
+    summary = review.use_as_correction([3], wait=True)
+    assert summary.segments[0].ended_at == 5
+    np.testing.assert_array_equal(layer.data[5:], old[5:])
+    review.form.unlock.click()
+    assert session.given.locked == frozenset()
+    review.form.lock_before.click()
+    assert session.given.locked == {0, 1, 2, 3}
+
+
+def test_a_refused_correction_is_told_and_the_dock_stays_usable(scene, viewer, qtbot):
+    review, layer, session, truth = scene
+    session.lock([4])
+    layer.data[4] = truth[4]
+    with pytest.raises(SessionError, match="locked"):
+        review.use_as_correction([4], wait=True)
+    assert "locked" in review.form.status.text
+    assert not review.is_busy
+    session.unlock([4])
+    assert review.use_as_correction([4], wait=True).corrected == (4,)
+
+
+def test_any_error_of_the_thread_ends_in_a_message(scene, monkeypatch):
+    review, _, session, _ = scene
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("CUDA error: something")
+
+    monkeypatch.setattr(session, "begin_correction", fail)
+    with pytest.raises(Exception, match="CUDA error"):
+        review.use_as_correction([3], wait=True)
+    assert "CUDA error" in review.form.status.text
+    assert not review.is_busy
+    monkeypatch.undo()
+    review.use_as_correction([3], wait=True)
+
+
+def test_stop_keeps_what_is_done(scene, qtbot):
+    review, layer, session, truth = scene
+    layer.data[1] = truth[1]
+    with qtbot.waitSignal(review.busy_changed, timeout=WAIT_MS, check_params_cb=lambda busy: not busy):
+        review.use_as_correction([1])
+        assert review.form.stop.isVisibleTo(review.form)
+        review.form.stop.click()
+    assert session.state.value == "finished"
+    np.testing.assert_array_equal(layer.data, session.result().labels)
+    review.undo(wait=True)
+
+
+def test_labels_of_another_program_can_be_adopted(viewer, review, tiny_model, qtbot):
+    movie, truth = drifting_discs()
+    viewer.add_image(movie, name="movie")
+    layer = viewer.add_labels(truth.copy(), name="from elsewhere")
+    review.result = layer
+    assert review.form.adopt.isVisibleTo(review.form)
+    assert "was not made in this session" in review.form.hint.text
+    review.model = tiny_model
+    with qtbot.waitSignal(review.adopted, timeout=WAIT_MS):
+        review.form.adopt.click()
+    qtbot.waitUntil(lambda: not review.is_busy, timeout=WAIT_MS)
+    session = session_of(layer)
+    np.testing.assert_array_equal(session.result().labels, truth)
+    layer.data[2][truth[2] == 3] = 0
+    summary = review.use_as_correction([2], wait=True)
+    assert 3 in summary.objects_changed
+    review.undo(wait=True)
+    np.testing.assert_array_equal(layer.data, truth)
+
+
+def test_removing_the_layer_or_closing_during_a_correction(scene, viewer, qtbot):
+    review, layer, session, truth = scene
+    layer.data[1] = truth[1]
+    with qtbot.waitSignal(review.busy_changed, timeout=WAIT_MS, check_params_cb=lambda busy: not busy):
+        review.use_as_correction([1])
+        viewer.layers.remove(layer)
+    assert review.result is None
+    assert review.form.hint.text.startswith("Nothing to review")
+    assert session.wait(10)
+
+
+def test_closing_the_dock_during_a_correction(scene, viewer, qtbot):
+    review, layer, session, truth = scene
+    layer.data[1] = truth[1]
+    review.use_as_correction([1])
+    viewer.window.remove_dock_widget(review)
+    review.deleteLater()
+    qtbot.waitUntil(lambda: session.state.value == "finished", timeout=WAIT_MS)
+    viewer.dims.set_point(0, 2)
+
+
+def test_corrections_wait_for_a_run(viewer, review, network, qtbot):
+    _layer, session, _ = add_result(viewer, network)
+    running = session.frames()
+    next(running)
+    review.watch.look()
+    assert not review.form.correct.isEnabled()
+    assert "A run is going on" in review.form.edited.text()
+    running.close()
+    review.watch.look()
+    assert review.form.correct.isEnabled()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_fits_a_narrow_dock(scene, viewer, theme):
+    viewer.theme = theme
+    review = scene[0]
+    review.form.locks.is_open = True
+    assert review.form.minimumSizeHint().width() <= 340
