@@ -195,6 +195,9 @@ class MemoryConfig:
     reading_importance_strength : float
         Strength of importance re-weighting whenever memory is read: elements that took part in confident predictions
         count more; 0 switches off exactly.
+    permanent_log_prior : float
+        Added to the similarity of permanent elements whenever memory is read: what was painted counts ``exp`` of this
+        times as much as what was predicted; 0 switches off exactly.
     half_life_frames : float
         Half-life of an element for eviction by age, and of the running averages of relevance and contribution.
     mix_usage, mix_age, mix_relevance, mix_contribution : float
@@ -220,6 +223,7 @@ class MemoryConfig:
     importance_strength: float = 0.0
     consistency_strength: float = 0.0
     reading_importance_strength: float = 0.0
+    permanent_log_prior: float = 1.0
     half_life_frames: float = 100.0
     mix_usage: float = 1.0
     mix_age: float = 0.5
@@ -239,6 +243,7 @@ class MemoryConfig:
             "importance_strength",
             "consistency_strength",
             "reading_importance_strength",
+            "permanent_log_prior",
             "mix_usage",
             "mix_age",
             "mix_relevance",
@@ -274,6 +279,7 @@ class MemoryConfig:
             "potentiation": "affinity",
             "eviction": "usage",
             "permanent_seeds": False,
+            "permanent_log_prior": 0.0,
         }
         return cls(**{**values, **changes})
 

@@ -18,10 +18,14 @@ AddFrame = Callable[..., None]
 
 @pytest.fixture
 def make_bank() -> MakeBank:
-    """Bank with keys and values of one channel, so that S = -s (k - q)^2 and answers can be worked out on paper."""
+    """Bank with keys and values of one channel, so that S = -s (k - q)^2 and answers can be worked out on paper.
+
+    Permanent elements get no prior unless `permanent_log_prior` is among the changes.
+    """
 
     def make(config: MemoryConfig | None = None, key_dim: int = 1, value_dim: int = 1, **changes: Any) -> MemoryBank:
-        return MemoryBank((config or MemoryConfig()).replace(**changes), key_dim=key_dim, value_dim=value_dim)
+        plain = {"permanent_log_prior": 0.0, **changes}
+        return MemoryBank((config or MemoryConfig()).replace(**plain), key_dim=key_dim, value_dim=value_dim)
 
     return make
 

@@ -91,16 +91,23 @@ def _attend_chunk(
 
 
 def reading_prior(state: BankState) -> Tensor | None:
-    """Return what importance re-weighting adds to every similarity (m,); None where it is switched off.
+    """Return what is added to the similarity of every element (m,) when memory is read; None for nothing.
 
-    ``b_j = reading_importance_strength * log(t_j)`` with `napari_xmem.memory.usage.trust` ``t_j``: without any feedback
-    all elements are trusted alike and the answers are those of the paper.
+    Importance re-weighting adds ``b_j = reading_importance_strength * log(t_j)`` with
+    `napari_xmem.memory.usage.trust` ``t_j``: without any feedback all elements are trusted alike. Permanent elements
+    gain ``permanent_log_prior``: what was painted is more certain than what was predicted. With both at 0 the answers
+    are those of the paper.
     """
-    strength = state.config.reading_importance_strength
-    if strength == 0:
-        return None
-    table = state.filled()
-    return usage.importance_prior(usage.trust(table["support"], table["support_mass"]), strength)
+    config = state.config
+    prior: Tensor | None = None
+    if config.reading_importance_strength:
+        table = state.filled()
+        trust = usage.trust(table["support"], table["support_mass"])
+        prior = usage.importance_prior(trust, config.reading_importance_strength)
+    if config.permanent_log_prior:
+        permanent = (state.filled()["store"] == int(Store.PERMANENT)).float() * config.permanent_log_prior
+        prior = permanent if prior is None else prior + permanent
+    return prior
 
 
 def recall(state: BankState, key: Tensor, selection: Tensor | None, object_ids: Sequence[int]) -> Tensor:

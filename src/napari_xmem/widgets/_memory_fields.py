@@ -133,6 +133,11 @@ FIELDS = (
         "0 switches it off exactly. Larger: trusts what worked, adapts less to what is new.", "", 0, 100, 0.1,
     ),
     MemoryField(
+        "permanent_log_prior", "Trust in seeds", WHAT,
+        "How much what you painted counts more than what was predicted, each time memory is read (a logarithm).",
+        "0 switches it off exactly. Larger: outlines stay true to the seeds, changes are followed less.", "", 0, 10, 0.5,
+    ),
+    MemoryField(
         "eviction", "Forget by", WHAT, "Which elements go when long-term memory is full.",
         "Usage forgets what is asked for least; age what is old; a mix weighs all.", "least frequently used",
         policy="eviction",
