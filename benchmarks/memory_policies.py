@@ -1,8 +1,8 @@
 """How much each policy of the memory manager is worth, on long simulated movies.
 
 Appends one line per run to a JSON Lines file and skips what is there already, so that it can be stopped and run in
-pieces: ``python benchmarks/memory_policies.py --out runs.jsonl --jobs 2``. ``memory_report.py`` makes of it the tables
-and plots of docs/memory.md.
+pieces: ``python benchmarks/memory_policies.py --jobs 2``. ``memory_report.py`` makes of it the tables and plots of
+docs/memory.md.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     "selection usage+novelty": {"prototype_selection": "usage+novelty"},
     "eviction mix": {"eviction": "mix"},
     "reading importance": {"reading_importance_strength": 1.0},
+    "seeds count e times": {"permanent_log_prior": 1.0},
     "eviction contribution": {"eviction": "contribution"},
     "eviction age": {"eviction": "age"},
     "selection uniform": {"prototype_selection": "uniform"},
@@ -57,7 +58,7 @@ class Movie:
 
     scenario: str
     seed: int
-    frames: int = 150
+    frames: int = 120
 
     @property
     def name(self) -> str:
@@ -65,7 +66,7 @@ class Movie:
         return f"{self.scenario}-{self.seed}"
 
     def make(self) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-        """Return movie and truth (T, 128, 128) uint16."""
+        """Return movie and truth (T, 96, 96) uint16."""
         from napari_xmem.training.simulate.long import long_nuclei
 
         rng = np.random.default_rng(1000 + self.seed)
@@ -73,8 +74,8 @@ class Movie:
             rng,
             frames=self.frames,
             scenario=self.scenario,  # type: ignore[arg-type]
-            size_px=(128, 128),
-            n_objects=5,
+            size_px=(96, 96),
+            n_objects=3,
             diameter_px=36.0,
         )
         return made.image, made.labels
@@ -92,12 +93,12 @@ class Setting:
 
 MOVIES = (
     Movie("drift", 1),
-    Movie("return", 1, 200),
+    Movie("return", 1, 180),
     Movie("crowd", 1),
     Movie("bleach", 1),
     Movie("focus", 1),
     Movie("drift", 2),
-    Movie("return", 2, 200),
+    Movie("return", 2, 180),
     Movie("crowd", 2),
 )
 
@@ -202,7 +203,7 @@ def _results(tasks: list[tuple[Movie, Setting]], model: str, jobs: int) -> Itera
 def main() -> None:
     """Do the runs that are missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("memory_policies.jsonl"))
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".jsonl"))
     parser.add_argument("--model", default="bundled")
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2))
     parser.add_argument("--movies", nargs="+", help=f"of {', '.join(m.name for m in MOVIES)}")

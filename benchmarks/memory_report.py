@@ -1,6 +1,7 @@
 """Tables and plots of docs/memory.md from what memory_policies.py measured.
 
-``python benchmarks/memory_report.py runs.jsonl --images docs/images`` prints the tables as Markdown.
+``python benchmarks/memory_report.py benchmarks/memory_policies.jsonl --images docs/images --page docs/memory.md``
+prints the tables as Markdown, draws the plots, and puts the tables between the marks of the page.
 """
 
 from __future__ import annotations
@@ -22,19 +23,24 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 RESAMPLES = 10_000
+MARKS = ("<!-- measured -->", "<!-- /measured -->")
 CONTROLS = ("first frame only", "last frame only", "first + last frame", "no long-term memory", "unlimited memory")
 Runs = dict[tuple[str, str], dict[str, dict[str, Any]]]
 
 
 def read_runs(path: Path, fingerprint: str | None = None) -> Runs:
-    """Return {(group, setting): {movie: run}} of one model: that of the last run, or `fingerprint`."""
+    """Return {(group, setting): {movie: run}} of one model: that of the last run, or `fingerprint`.
+
+    Settings that were not tried on all movies are left out, so that all means are over the same movies.
+    """
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     wanted = fingerprint or rows[-1]["fingerprint"]
     runs: Runs = {}
     for row in rows:
         if row["fingerprint"] == wanted:
             runs.setdefault((row["group"], row["setting"]), {})[row["movie"]] = row
-    return runs
+    n_movies = max(map(len, runs.values()))
+    return {key: found for key, found in runs.items() if len(found) == n_movies}
 
 
 def jaccard(run: dict[str, Any]) -> float:
@@ -198,24 +204,51 @@ def plot_policies(runs: Runs, path: Path) -> None:
     plt.close(figure)
 
 
+def _against(runs: Runs, key: tuple[str, str]) -> str:
+    parts = []
+    for name, measure in (("Jaccard", jaccard), ("last quarter", late_jaccard), ("identity", identity)):
+        mean, low, high = interval(differences(runs[key], runs["paper", "base"], measure))
+        parts.append(f"{name} {mean:+.3f} ({low:+.3f} to {high:+.3f})")
+    return ", ".join(parts)
+
+
+def _put(page: Path, text: str) -> None:
+    """Replace what stands between the marks of the page."""
+    before, found, rest = page.read_text().partition(MARKS[0])
+    _, closed, after = rest.partition(MARKS[1])
+    if not (found and closed):
+        raise SystemExit(f"{page} lacks the marks {MARKS[0]} and {MARKS[1]}.")
+    page.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}")
+
+
 def main() -> None:
     """Print the tables, write the plots."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path)
     parser.add_argument("--images", type=Path)
+    parser.add_argument("--page", type=Path, help="Markdown page with the marks")
     parser.add_argument("--fingerprint", help="which model; default: that of the last run")
     args = parser.parse_args()
     runs = read_runs(args.runs, args.fingerprint)
+    if not runs:
+        raise SystemExit(f"{args.runs} holds no run of that model.")
     keys = [("paper", "base"), ("quarter", "base"), ("default", "default"), *(("control", name) for name in CONTROLS)]
-    print("\n\n".join([levels_table(runs, keys), scenarios_table(runs, keys)]))
-    for group in ("quarter", "paper"):
-        if sum(other == group for other, _ in runs) > 1:
-            print(f"\n{group}\n\n{policies_table(runs, group)}")
+    text = "\n\n".join([levels_table(runs, keys), scenarios_table(runs, keys)])
+    for group, title in (("quarter", "a quarter of its size"), ("paper", "paper-like size")):
+        if (group, "base") in runs and sum(other == group for other, _ in runs) > 1:
+            text += f"\n\nChange against the paper's policies, {title} (bold: the interval excludes 0):\n\n"
+            text += policies_table(runs, group)
+    if ("quarter", "base") in runs and ("paper", "base") in runs:
+        text += "\n\nA quarter minus paper-like, paired by movie: " + _against(runs, ("quarter", "base")) + "."
+    print(text)
+    if args.page:
+        _put(args.page, text)
     if args.images:
         args.images.mkdir(parents=True, exist_ok=True)
         plot_size(runs, args.images / "memory_size.png")
         plot_time(runs, keys[:2] + keys[3:], args.images / "memory_time.png")
-        plot_policies(runs, args.images / "memory_policies.png")
+        if any(name not in ("base", "default") for group, name in runs if group != "control"):
+            plot_policies(runs, args.images / "memory_policies.png")
 
 
 if __name__ == "__main__":
