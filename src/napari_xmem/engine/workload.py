@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Workload"]
 
-#: Buffers of memory banks double when they are full: on average they are this much larger than what they hold.
-BANK_SLACK = 1.5
+#: Buffers of memory banks grow in steps: they are up to this much larger than what they hold.
+BANK_SLACK = 1.25
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -47,7 +48,7 @@ class Store(IntEnum):
 
 
 class GrowingBuffer:
-    """Rows in one contiguous tensor whose capacity doubles when it is full.
+    """Rows in one contiguous tensor whose capacity grows by at least a quarter when it is full.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ class GrowingBuffer:
     @property
     def row_bytes(self) -> int:
         """Bytes of one row."""
-        return int(self._data[:0].new_empty((1, *self._data.shape[1:])).nbytes)
+        return self._data.element_size() * math.prod(self._data.shape[1:])
 
     @property
     def n_bytes(self) -> int:
@@ -86,7 +87,7 @@ class GrowingBuffer:
         needed = self.size + n
         if needed > self._data.shape[0]:
             with torch.inference_mode(False):
-                grown = self._data.new_empty((max(needed, 2 * self._data.shape[0]), *self._data.shape[1:]))
+                grown = self._data.new_empty((max(needed, self._data.shape[0] * 5 // 4), *self._data.shape[1:]))
             grown[: self.size] = self.rows
             self._data = grown
 

@@ -1,0 +1,236 @@
+"""What each suite measures."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+import torch
+
+from napari_xmem.benchmark.dense_reference import DenseReference, dense_affinity
+from napari_xmem.benchmark.measure import Clock, interleave
+from napari_xmem.benchmark.scenes import disc_movie, fill_with_copies, random_memory
+from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig
+from napari_xmem.engine import iter_propagate, prepare_run
+from napari_xmem.engine.budget import bank_row_bytes, fit_long_term
+from napari_xmem.engine.global_scope import GlobalScope
+from napari_xmem.engine.workload import BANK_SLACK
+from napari_xmem.memory import MemoryBank
+from napari_xmem.model import InferenceXMem, XMem, load_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_xmem.benchmark.measure import Case
+
+__all__ = ["SUITES"]
+
+#: Nothing is consolidated or dropped: memory stays as it was filled.
+_KEEP_ALL = MemoryConfig(memory_interval_frames=5, long_term=False, working_max_frames=10**6)
+_FULL_WORKING_FRAMES, _FULL_LONG_TERM = 10, 10_000
+
+
+def _network(seed: int = 0) -> XMem:
+    """Return the official architecture with random weights that give masks between 0 and 1."""
+    torch.manual_seed(seed)
+    network = XMem(ModelConfig()).eval().requires_grad_(False)
+    network.decoder.pred.weight.mul_(10)
+    return network
+
+
+def _grid(case: Case, stride: int = 16) -> tuple[int, int]:
+    return -(-case.height // stride), -(-case.width // stride)
+
+
+def read(case: Case) -> dict[str, Any]:
+    """Read memory for one frame: the bank, and similarity, top 30 and readout as dense matrices."""
+    config, rows_columns = ModelConfig(), _grid(case)
+    queries = math.prod(rows_columns)
+    elements = queries * (_FULL_WORKING_FRAMES if case.memory == "full" else 1)
+    elements += _FULL_LONG_TERM if case.memory == "full" else 0
+    key, shrinkage, selection, values = random_memory(config.key_dim, config.value_dim, elements, case.objects)
+    query, _, wanted, _ = random_memory(config.key_dim, 1, queries, 1, seed=1)
+    bank = MemoryBank(_KEEP_ALL, key_dim=config.key_dim, value_dim=config.value_dim)
+    bank.add(0, key, shrinkage, selection, values, tuple(range(1, case.objects + 1)))
+
+    def dense() -> torch.Tensor:
+        affinity = dense_affinity(key, shrinkage, query, wanted)
+        return values.flatten(0, 1) @ affinity
+
+    def ours() -> torch.Tensor:
+        return bank.read(query, wanted)
+
+    clock = Clock(torch.device("cpu"))
+    calls = {name: call for name, call in (("ours", ours), ("dense", dense)) if case.only in ("", name)}
+    interleave(clock, calls, case.repeats)
+    figures: dict[str, Any] = {"seconds": clock.best(), "elements": elements, "queries": queries}
+    if not case.only:
+        figures["largest_difference"] = float((ours().flatten(0, 1) - dense()).abs().max())
+    return figures
+
+
+def global_scope(case: Case) -> dict[str, Any]:
+    """One frame over the whole image, plain and memorised: the engine, and the plain dense formulation."""
+    network = _network()
+    config, (rows, columns) = network.config, _grid(case)
+    height, width = rows * 16, columns * 16
+    generator = torch.Generator().manual_seed(2)
+    image = torch.randn(3, height, width, generator=generator)
+    masks = torch.zeros(case.objects, height, width)
+    for i in range(case.objects):
+        masks[i, :, i * width // case.objects : (i + 1) * width // case.objects] = 1
+    fast = InferenceXMem(network)
+    ours = GlobalScope(fast, _KEEP_ALL)
+    ours.step(image, masks)
+    dense = DenseReference(network, case.objects)
+    table = ours.bank._state.filled()
+    values = torch.stack([table.values(i).T for i in ours.object_ids])
+    dense.remember(table["key"].T, table["shrinkage"], values)
+    dense.hidden = ours.sensory.get(ours.object_ids)
+    if case.memory == "full":
+        elements = rows * columns * (_FULL_WORKING_FRAMES - 1) + _FULL_LONG_TERM
+        key, shrinkage, selection, values = random_memory(config.key_dim, config.value_dim, elements, case.objects)
+        ours.bank.add(0, key, shrinkage, selection, values, ours.object_ids)
+        dense.remember(key, shrinkage, values)
+    return _compare_steps(case, ours, dense, image)
+
+
+def _compare_steps(case: Case, ours: GlobalScope, dense: DenseReference, image: torch.Tensor) -> dict[str, Any]:
+    """Time plain frames first, then one memorised frame of each."""
+    clock, differences = Clock(torch.device("cpu")), []
+    frames = [image + 0.05 * torch.randn_like(image) for _ in range(case.repeats + 2)]
+    for number, frame in enumerate(frames):
+        memorise = number == len(frames) - 1
+        name = "memorised" if memorise else "plain"
+        found = {}
+        if case.only in ("", "ours"):
+            ours.schedule._last_memory = ours.schedule.time - (4 if memorise else 0)  # every fifth frame memorises
+            found["ours"] = clock.time(f"ours_{name}", lambda frame=frame: ours.step(frame))
+        if case.only in ("", "dense"):
+            step = lambda frame=frame, memorise=memorise: dense.step(frame, memorise=memorise)  # noqa: E731
+            found["dense"] = clock.time(f"dense_{name}", step)
+        if len(found) == 2:
+            differences.append((found["ours"] - found["dense"]).abs())
+    seconds = clock.best()
+    for side in ("ours", "dense"):
+        if f"{side}_plain" in seconds:
+            seconds[side] = (4 * seconds[f"{side}_plain"] + seconds[f"{side}_memorised"]) / 5
+    figures: dict[str, Any] = {"seconds": seconds, "elements": ours.bank.sizes.total}
+    if differences:
+        # where two elements are equally similar to a query, rounding decides which one is the thirtieth
+        figures["largest_difference"] = max(float(d.max()) for d in differences)
+        figures["share_over_1e-4"] = max(float((d > 1e-4).float().mean()) for d in differences)
+    return figures
+
+
+def local_scope(case: Case) -> dict[str, Any]:
+    """Frames of a movie of discs in the local scope with the bundled model, plain and memorised."""
+    network = load_model("bundled", case.device)
+    nominal = network.config.nominal_diameter_px
+    frames, labels = disc_movie((case.height, case.width), case.objects, 5 + 2 * case.repeats, 0.8 * nominal)
+    memory = _KEEP_ALL.replace(memory_interval_frames=5)
+    config = PropagationConfig(
+        memory=memory, scope="local", device=case.device, diameter_px=nominal, precision=case.precision,  # type: ignore[arg-type]
+        memory_budget_bytes=case.budget_bytes,
+    )  # fmt: skip
+    run = prepare_run(frames, {0: labels}, network, config)
+    follower: Any = run.new_follower()
+    follower.advance(frames[0], 0, run.seeds[0])
+    elements = 0
+    if case.memory == "full":
+        elements = _fill_local(follower, case)
+    clock = Clock(network.device)
+    for t in range(1, len(frames)):
+        name = "memorised" if (follower.scope.schedule.time + 1) % 5 == 0 else "plain"
+        found = clock.time(name, lambda t=t: follower.advance(frames[t], t))
+    seconds = clock.best()
+    seconds["ours"] = (4 * seconds["plain"] + seconds["memorised"]) / 5
+    banks = [tracked.bank for tracked in follower.scope.objects.values()]
+    pixels = [o.extent_px for o in follower.scope.objects.values()]
+    return {
+        "seconds": seconds,
+        "elements": elements or max(bank.sizes.total for bank in banks),
+        "bank_bytes": sum(bank.n_bytes for bank in banks),
+        "precision": run.network.precision,
+        "found": int((found.area_px > 0).sum()),
+        "mean_extent_px": float(np.mean(pixels)),
+    }
+
+
+def _fill_local(follower: Any, case: Case) -> int:
+    """Fill every object's bank to what a long movie leaves it within the budget."""
+    scope = follower.scope
+    objects = list(scope.objects.values())
+    model = scope.network.config
+    cells = max(bank.sizes.total for bank in (tracked.bank for tracked in objects))
+    room = scope.budget.total / 2 / BANK_SLACK / len(objects)
+    limited = fit_long_term(MemoryConfig(), cells, bank_row_bytes(model), room)
+    elements = limited.working_max_frames * cells + limited.long_term_max_elements
+    for tracked in objects:
+        fill_with_copies(tracked.bank, elements)
+    return elements
+
+
+def cutie(case: Case) -> dict[str, Any]:
+    """One frame of Cutie-small with random weights and one memorised frame; needs the extra "benchmark"."""
+    from napari_xmem.benchmark.cutie import new_core
+
+    core = new_core(case.device)
+    image = torch.rand(3, case.height, case.width, device=case.device)
+    labels = torch.zeros(case.height, case.width, dtype=torch.int64, device=case.device)
+    for i in range(case.objects):
+        labels[:, i * case.width // case.objects : (i + 1) * case.width // case.objects] = i + 1
+    clock = Clock(torch.device(case.device))
+    with torch.inference_mode():
+        core.step(image, labels, objects=list(range(1, case.objects + 1)))
+        core.step(image)
+        for number in range(4 + 5 * max(1, case.repeats // 3)):
+            name = "memorised" if number % 5 == 3 else "plain"
+            clock.time(name, lambda: core.step(image + 0.01 * torch.randn_like(image)))
+    seconds = clock.best()
+    seconds["cutie"] = (4 * seconds["plain"] + seconds["memorised"]) / 5
+    return {"seconds": seconds}
+
+
+def long_movie(case: Case) -> dict[str, Any]:
+    """Follow objects through a long movie of small frames: seconds and resident memory."""
+    base, labels = disc_movie((case.height, case.width), case.objects, 16, 20.0)
+
+    class Endless:
+        """Frames made when they are read."""
+
+        shape, dtype, ndim = (case.frames, case.height, case.width), np.dtype(np.float32), 3
+
+        def __getitem__(self, index: Any) -> Any:
+            t, *rest = index if isinstance(index, tuple) else (index,)
+            turn = t % 30
+            return base[turn if turn < 16 else 30 - turn][tuple(rest)]
+
+    process, step = psutil.Process(), max(1, case.frames // 10)
+    seconds, resident, clock = [], [], time.process_time()
+    network = load_model("bundled", case.device)
+    for number, _ in enumerate(iter_propagate(Endless(), {0: labels}, model=network, scope="local")):
+        if number % step == step - 1:
+            now = time.process_time()
+            seconds.append((now - clock) / step)
+            resident.append(process.memory_info().rss)
+            clock = now
+    return {
+        "seconds": {"ours": seconds[-1]},
+        "seconds_by_tenth": seconds,
+        "resident_by_tenth": resident,
+        "time_last_over_second": seconds[-1] / seconds[1],
+        "resident_last_over_second": resident[-1] / resident[1],
+    }
+
+
+SUITES: dict[str, Callable[[Case], dict[str, Any]]] = {
+    "read": read,
+    "global": global_scope,
+    "local": local_scope,
+    "cutie": cutie,
+    "long": long_movie,
+}
