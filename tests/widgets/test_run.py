@@ -33,6 +33,7 @@ def test_a_click_on_run_labels_every_frame(qtbot, viewer, loaded):
     scores = layer.metadata["napari_xmem_scores"]
     assert scores.confidence.shape == (6, 2)
     assert loaded.form.status.text.startswith("Done: 6 frames")
+    assert "the layer 'movie tracked'" in loaded.form.status.text
 
 
 def test_frames_appear_one_by_one_and_the_slider_stays(qtbot, viewer, loaded):

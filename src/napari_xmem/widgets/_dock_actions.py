@@ -57,6 +57,10 @@ class DockActions(ScriptedControls):
         self.viewer.open_sample("napari-xmem", "simulated_nuclei")
         self.inputs.show_frame(0)
 
+    def open_review(self) -> None:
+        """Open the dock "Review and correct"."""
+        self.viewer.window.add_plugin_dock_widget("napari-xmem", "Review and correct")
+
     def show_painted(self) -> None:
         """Show the next painted frame."""
         frames, now = self.inputs.scan.frames, self.inputs.current_frame

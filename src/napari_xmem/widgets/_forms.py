@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Choice", "Section", "button", "frame_box", "number_box", "row_of", "small_button"]
 
-NAME_WIDTH_PX = 64
+NAME_WIDTH_PX = 68
 
 
 class Section(QWidget):
@@ -178,7 +178,7 @@ def frame_box(tooltip: str) -> QSpinBox:
     box.setRange(0, 0)
     box.setKeyboardTracking(False)
     box.setAlignment(Qt.AlignmentFlag.AlignLeft)
-    box.setMinimumWidth(70)
+    box.setFixedWidth(76)
     box.setToolTip(tooltip)
     return box
 
@@ -227,7 +227,9 @@ def row_of(*widgets: QWidget | str, stretch: int | None = 0) -> QWidget:
 
 
 def _rule() -> QFrame:
-    return _role(QFrame(), "rule")
+    rule = _role(QFrame(), "rule")
+    rule.setFixedHeight(1)
+    return rule
 
 
 def _role(widget: Any, role: str) -> Any:

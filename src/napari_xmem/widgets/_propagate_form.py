@@ -102,7 +102,7 @@ class PropagateForm(QWidget):
     def __init__(self, viewer: Any, actions: Any) -> None:
         super().__init__()
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 8, 10, 8)
+        layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(4)
         self.hint = Hint(
             "Open a sample movie", "Opens a small simulated movie with seeds, to try things out", actions.open_sample
@@ -153,7 +153,7 @@ class PropagateForm(QWidget):
         return section
 
     def _range_section(self, actions: Any) -> Section:
-        section = self.range = Section("Where to")
+        section = self.range = Section("Which frames")
         self.direction = Choice(DIRECTIONS)
         section.add("Direction", self.direction, "Time direction from the painted frames")
         self.first = frame_box("First frame to label, counted from 0 as on the slider")

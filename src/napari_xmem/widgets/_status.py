@@ -22,7 +22,7 @@ def _text_label() -> QLabel:
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.MinimumExpanding)
-    label.setMinimumWidth(10)
+    label.setMinimumWidth(200)  # its least height is that of its text at this width
     return label
 
 
@@ -94,8 +94,11 @@ class StatusLine(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addWidget(self.label)
+        self._next = small_button("", "", self._go_on, role="link")
+        self._next_action: Callable[[], Any] | None = None
         foot = QHBoxLayout()
         foot.addWidget(self._copy)
+        foot.addWidget(self._next)
         foot.addStretch(1)
         layout.addLayout(foot)
         self.show_text("")
@@ -116,6 +119,18 @@ class StatusLine(QWidget):
                 style.polish(self.label)
         self._details = details
         self._copy.setVisible(bool(details))
+        self._next.hide()
+
+    def offer(self, text: str, tooltip: str, action: Callable[[], Any]) -> None:
+        """Offer a next step under the text that is shown."""
+        self._next_action = action
+        self._next.setText(text)
+        self._next.setToolTip(tooltip)
+        self._next.show()
+
+    def _go_on(self) -> None:
+        if self._next_action is not None:
+            self._next_action()
 
     def _copy_details(self) -> None:
         clipboard = QGuiApplication.clipboard()

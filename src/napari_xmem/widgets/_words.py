@@ -65,8 +65,8 @@ def outcome_text(outcome: Any, history: Sequence[FrameResult]) -> tuple[str, str
         return f"{outcome.summary}", "good"
     lost = lost_objects(history)
     tail = f" Not found to the end: {count(len(lost), 'object')} ({some(lost)})." if lost else ""
-    where = f" in '{outcome.layer.name}'" if outcome.layer is not None else ""
-    return f"Done: {frames}{where}, {short_time(outcome.seconds)}.{tail}", "good"
+    where = f" Result: the layer '{outcome.layer.name}'." if outcome.layer is not None else ""
+    return f"Done: {frames} in {short_time(outcome.seconds)}.{where}{tail}", "good"
 
 
 def forecast_text(forecast: Any) -> str:

@@ -186,6 +186,9 @@ class PropagateWidget(DockActions, QWidget):
 
     def _on_ended(self, outcome: RunOutcome) -> None:
         self._offer_targets()
+        if outcome.layer is not None and outcome.n_frames:
+            tip = "Opens the panel that leads to doubtful frames and propagates your corrections"
+            self.form.status.offer("Review and correct", tip, self.open_review)
         self.run_ended.emit(outcome)
 
     def _on_model(self, *_: Any) -> None:
