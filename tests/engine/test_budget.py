@@ -172,7 +172,13 @@ def test_budget_is_shared_out():
 
 def test_long_term_memory_is_limited_where_banks_would_outgrow_the_budget():
     frames, labels = disc_movie(5, 400, (64, 96))
-    memory = nx.MemoryConfig(memory_interval_frames=1, working_min_frames=2, working_max_frames=4, num_prototypes=32)
+    memory = nx.MemoryConfig(
+        memory_interval_frames=1,
+        working_min_frames=2,
+        working_max_frames=4,
+        num_prototypes=32,
+        long_term_max_elements=10_000,
+    )
     options = {"scope": "local", "memory": memory}
     free = prepare_run(frames, {0: labels[0]}, tiny_network(), PropagationConfig(**options))
     assert free.config.memory == memory and "long_term_limited_from" not in free.recipe
@@ -185,7 +191,7 @@ def test_long_term_memory_is_limited_where_banks_would_outgrow_the_budget():
 
 
 def test_fit_long_term_keeps_room_for_one_consolidation():
-    memory = nx.MemoryConfig()
+    memory = nx.MemoryConfig.paper()
     assert fit_long_term(memory, 256, 1000, 1e9) is memory
     assert fit_long_term(memory, 256, 1000, 1e6).long_term_max_elements == 128
     assert fit_long_term(memory, 256, 1000, 5e6).long_term_max_elements == 5000 - 10 * 256

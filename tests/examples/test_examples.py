@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_xmem.memory import EVICTIONS, POTENTIATIONS, SELECTIONS
+
 SMALL = ["--frames", "6", "--size", "96"]
 
 
@@ -29,6 +31,8 @@ def execute(repository, monkeypatch, model, capsys):
     """Run an example as from the command line; returns what it printed."""
 
     def run(name, *arguments):
+        for registry in (SELECTIONS, POTENTIATIONS, EVICTIONS):  # an example's policies end with it
+            monkeypatch.setattr(registry, "_builders", dict(registry._builders))
         monkeypatch.setattr(sys, "argv", [name, "--model", model, *map(str, arguments)])
         runpy.run_path(str(repository / "examples" / name), run_name="__main__")
         return capsys.readouterr().out

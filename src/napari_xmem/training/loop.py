@@ -80,7 +80,6 @@ def train(recipe: Recipe, options: RunOptions, report: Report | None = None, ini
     Path or None
         The finished model's file; None where the time limit came first.
     """
-    torch.set_flush_denormal(True)  # affinities underflow; denormal numbers made a step twice as slow
     state = TrainingState.fresh(recipe, options.device, init)
     state.restore(options.output)
     validator = Validator(options.data_dir, options.device) if options.validate_every else None
@@ -88,6 +87,7 @@ def train(recipe: Recipe, options: RunOptions, report: Report | None = None, ini
     spent = state.seconds
     stage_index = -1
     batches: Generator[dict[str, Any], None, None] | None = None
+    torch.set_flush_denormal(True)  # affinities underflow; denormal numbers made a step twice as slow
     try:
         while state.step < recipe.steps:
             index, stage, within = recipe.stage_at(state.step)
@@ -111,6 +111,7 @@ def train(recipe: Recipe, options: RunOptions, report: Report | None = None, ini
             if late:
                 break
     finally:
+        torch.set_flush_denormal(False)  # as it is by default: this thread goes on to other work
         if batches is not None:
             batches.close()
     if state.step < recipe.steps:
