@@ -252,7 +252,8 @@ class MemoryConfig:
             at_least(name, 0)
         _require(
             self.working_max_frames > self.working_min_frames,
-            f"working_max_frames is {self.working_max_frames}, expected more than working_min_frames ({self.working_min_frames}).",
+            f"working_max_frames is {self.working_max_frames}, expected more than working_min_frames "
+            f"({self.working_min_frames}).",
         )
         _require(self.top_k is None or self.top_k >= 1, f"top_k is {self.top_k}, expected at least 1, or None for all.")
         _require(

@@ -23,9 +23,9 @@ class Ownership:
     """The label image of the last frame, moved along with the drift of the whole frame.
 
     Objects are decoded independently of each other. Where two of them claim a pixel, the sharper claim would win, so
-    that an object that has left, or one half of a division, gnaws at its neighbours and in the end swaps places with them.
-    Objects move by less than their size from frame to frame: a pixel that was an object's own, and that this object
-    still claims, stays its own.
+    that an object that has left, or one half of a division, gnaws at its neighbours and in the end swaps places with
+    them. Objects move by less than their size from frame to frame: a pixel that was an object's own, and that this
+    object still claims, stays its own.
     """
 
     def __init__(self) -> None:

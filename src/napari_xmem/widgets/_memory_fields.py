@@ -135,7 +135,8 @@ FIELDS = (
     MemoryField(
         "permanent_log_prior", "Trust in seeds", WHAT,
         "How much what you painted counts more than what was predicted, each time memory is read (a logarithm).",
-        "0 switches it off exactly. Larger: outlines stay true to the seeds, changes are followed less.", "", 0, 10, 0.5,
+        "0 switches it off exactly. Larger: outlines stay true to the seeds, changes are followed less.",
+        "", 0, 10, 0.5,
     ),
     MemoryField(
         "eviction", "Forget by", WHAT, "Which elements go when long-term memory is full.",
