@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_xmem.memory.store import Store
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.memory import MemoryBank
 
-__all__ = ["disc_movie", "fill_with_copies", "random_memory"]
+__all__ = ["disc_movie", "fill_long_term", "random_memory"]
 
 
 def disc_movie(
@@ -75,16 +77,23 @@ def random_memory(
     return key, shrinkage, selection, 0.1 * torch.randn(n_objects, value_dim, elements, generator=generator)
 
 
-def fill_with_copies(bank: MemoryBank, elements: int) -> None:
-    """Fill a bank of one or more objects up to `elements` with noisy copies of what it holds.
-
-    The bank's configuration must let that many elements stand (long_term=False, a large working_max_frames).
-    """
-    missing = elements - bank.sizes.total
+def fill_long_term(bank: MemoryBank, elements: int) -> None:
+    """Fill a bank's long-term memory up to `elements` with noisy copies of what it holds."""
+    missing = elements - bank.sizes.long_term
     if missing <= 0:
         return
-    table = bank._state.filled()
+    state = bank._state
+    table = state.filled()
     rows = torch.randint(len(table), (missing,), generator=torch.Generator().manual_seed(0))
-    key = table["key"][rows].T + 0.05 * torch.randn(table["key"].shape[1], missing)
-    values = torch.stack([table.values(i)[rows].T for i in bank.object_ids])
-    bank.add(0, key, table["shrinkage"][rows], table["selection"][rows].T, values, bank.object_ids)
+    key = table["key"][rows]
+    table.append(
+        key=key + 0.05 * torch.randn_like(key),
+        shrinkage=table["shrinkage"][rows],
+        selection=table["selection"][rows],
+        frame=table["frame"][rows],
+        block=table["block"][rows],
+        position=table["position"][rows],
+        store=Store.LONG_TERM,
+        values={i: table.values(i)[rows] for i in bank.object_ids},
+    )
+    state.refresh()

@@ -12,12 +12,10 @@ import torch
 
 from napari_xmem.benchmark.dense_reference import DenseReference, dense_affinity
 from napari_xmem.benchmark.measure import Clock, interleave
-from napari_xmem.benchmark.scenes import disc_movie, fill_with_copies, random_memory
+from napari_xmem.benchmark.scenes import disc_movie, fill_long_term, random_memory
 from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig
 from napari_xmem.engine import iter_propagate, prepare_run
-from napari_xmem.engine.budget import bank_row_bytes, fit_long_term
 from napari_xmem.engine.global_scope import GlobalScope
-from napari_xmem.engine.workload import BANK_SLACK
 from napari_xmem.memory import MemoryBank
 from napari_xmem.model import InferenceXMem, XMem, load_model
 
@@ -127,51 +125,45 @@ def _compare_steps(case: Case, ours: GlobalScope, dense: DenseReference, image: 
 
 
 def local_scope(case: Case) -> dict[str, Any]:
-    """Frames of a movie of discs in the local scope with the bundled model, plain and memorised."""
+    """Frames of a movie of discs in the local scope, with the bundled model and the default settings."""
     network = load_model("bundled", case.device)
-    nominal = network.config.nominal_diameter_px
-    frames, labels = disc_movie((case.height, case.width), case.objects, 5 + 2 * case.repeats, 0.8 * nominal)
-    memory = _KEEP_ALL.replace(memory_interval_frames=5)
+    nominal, memory = network.config.nominal_diameter_px, MemoryConfig()
+    # frames from one consolidation to the next, and so many that working memory is full
+    cycle = (memory.working_max_frames - memory.working_min_frames) * memory.memory_interval_frames
+    warm_up = 1 if case.memory == "empty" else 1 + memory.working_max_frames * memory.memory_interval_frames
+    n_frames = warm_up + (2 if case.memory == "empty" else cycle * max(1, case.repeats - 1))
+    frames, labels = disc_movie((case.height, case.width), case.objects, n_frames, 0.8 * nominal)
     config = PropagationConfig(
         memory=memory, scope="local", device=case.device, diameter_px=nominal, precision=case.precision,  # type: ignore[arg-type]
         memory_budget_bytes=case.budget_bytes,
     )  # fmt: skip
     run = prepare_run(frames, {0: labels}, network, config)
     follower: Any = run.new_follower()
-    follower.advance(frames[0], 0, run.seeds[0])
-    elements = 0
-    if case.memory == "full":
-        elements = _fill_local(follower, case)
     clock = Clock(network.device)
-    for t in range(1, len(frames)):
-        name = "memorised" if (follower.scope.schedule.time + 1) % 5 == 0 else "plain"
-        found = clock.time(name, lambda t=t: follower.advance(frames[t], t))
-    seconds = clock.best()
-    seconds["ours"] = (4 * seconds["plain"] + seconds["memorised"]) / 5
-    banks = [tracked.bank for tracked in follower.scope.objects.values()]
-    pixels = [o.extent_px for o in follower.scope.objects.values()]
+    for t in range(n_frames):
+        if t == warm_up and case.memory == "full":
+            for bank in follower.banks:
+                fill_long_term(bank, run.config.memory.long_term_max_elements)
+        name = "warm_up" if t < warm_up else "frames"
+        seeds = run.seeds[0] if t == 0 else None
+        found = clock.time(name, lambda t=t, seeds=seeds: _follow(follower, frames[t], t, seeds))
+    times = clock.seconds["frames"]
+    step = 1 if case.memory == "empty" else cycle
+    means = [float(np.mean(times[low : low + step])) for low in range(0, len(times), step)]
     return {
-        "seconds": seconds,
-        "elements": elements or max(bank.sizes.total for bank in banks),
-        "bank_bytes": sum(bank.n_bytes for bank in banks),
+        "seconds": {"ours": min(means), "quickest": min(times), "slowest": max(times)},
+        "elements": max(bank.sizes.total for bank in follower.banks),
+        "bank_bytes": sum(bank.n_bytes for bank in follower.banks),
         "precision": run.network.precision,
         "found": int((found.area_px > 0).sum()),
-        "mean_extent_px": float(np.mean(pixels)),
     }
 
 
-def _fill_local(follower: Any, case: Case) -> int:
-    """Fill every object's bank to what a long movie leaves it within the budget."""
-    scope = follower.scope
-    objects = list(scope.objects.values())
-    model = scope.network.config
-    cells = max(bank.sizes.total for bank in (tracked.bank for tracked in objects))
-    room = scope.budget.total / 2 / BANK_SLACK / len(objects)
-    limited = fit_long_term(MemoryConfig(), cells, bank_row_bytes(model), room)
-    elements = limited.working_max_frames * cells + limited.long_term_max_elements
-    for tracked in objects:
-        fill_with_copies(tracked.bank, elements)
-    return elements
+def _follow(follower: Any, frame: Any, index: int, seeds: Any) -> Any:
+    """Do all that a run does on a frame."""
+    found = follower.advance(frame, index, seeds)
+    follower.snapshot(index)
+    return found
 
 
 def cutie(case: Case) -> dict[str, Any]:
