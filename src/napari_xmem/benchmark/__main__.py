@@ -12,6 +12,6 @@ from napari_xmem.benchmark.measure import Case, run_here
 if __name__ == "__main__":
     if len(sys.argv) == 3 and sys.argv[1] == "--case":
         warnings.simplefilter("ignore")
-        print(json.dumps(run_here(Case(**json.loads(sys.argv[2])))))
+        sys.stdout.write(json.dumps(run_here(Case(**json.loads(sys.argv[2])))) + "\n")
     else:
         sys.exit(main(sys.argv[1:]))

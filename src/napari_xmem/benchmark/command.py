@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         save_results(folder / "results.json", rows, describe_machine(args.threads, args.device))
     tables = format_tables(rows)
     (folder / "tables.md").write_text(tables, encoding="utf-8")
-    print(tables)
+    sys.stdout.write(tables + "\n")
     for path in save_plots(folder, rows):
         _say(args, f"wrote {path}")
     return 0
@@ -108,4 +108,5 @@ def _alone(case: Case, timeout_s: float) -> dict[str, int]:
 
 def _say(args: argparse.Namespace, text: str) -> None:
     if not args.quiet:
-        print(text, file=sys.stderr, flush=True)
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()

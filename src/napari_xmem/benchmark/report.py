@@ -120,7 +120,18 @@ def _against_cutie(row: Row, rows: Sequence[Row]) -> list[str] | None:
 
 
 def _compared(title: str, rows: Sequence[Row]) -> str:
-    head = ["frame", "objects", "elements", "dense s", "ours s", "ratio", "largest difference", "dense GB", "ours GB"]
+    head = [
+        "frame",
+        "objects",
+        "elements",
+        "dense s",
+        "ours s",
+        "ratio",
+        "largest difference",
+        "pixels > 1e-4",
+        "dense GB",
+        "ours GB",
+    ]
     body = []
     for row in rows:
         seconds = row.seconds
@@ -129,6 +140,7 @@ def _compared(title: str, rows: Sequence[Row]) -> str:
             body.append(
                 [row.size, str(row.case.objects), str(row.figures["elements"]), _s(seconds["dense"]),
                  _s(seconds["ours"]), f"{seconds['dense'] / seconds['ours']:.2f}", difference,
+                 f"{row.figures.get('share_over_1e-4', 0):.1e}",
                  _gb(row.peaks.get("dense")), _gb(row.peaks.get("ours"))]
             )  # fmt: skip
     return f"### {title}\n" + _table(head, body)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SUITES"]
 
-#: Nothing is consolidated or dropped: memory stays as it was filled.
-_KEEP_ALL = MemoryConfig(memory_interval_frames=5, long_term=False, working_max_frames=10**6)
+#: The paper's memory in which nothing is consolidated or dropped.
+_KEEP_ALL = MemoryConfig.paper(long_term=False)
 _FULL_WORKING_FRAMES, _FULL_LONG_TERM = 10, 10_000
 
 
