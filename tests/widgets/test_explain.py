@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from napari.layers import Points
+from napari.utils._proxies import ReadOnlyWrapper
 from napari.utils.events import Event
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 
@@ -45,7 +46,7 @@ def mouse(viewer, kind, position, pos):
         "mouse_press": mouse_press_callbacks,
         "mouse_move": mouse_move_callbacks,
         "mouse_release": mouse_release_callbacks,
-    }[kind](viewer, event)
+    }[kind](viewer, ReadOnlyWrapper(event, exceptions=("handled",)))  # as the canvas does
 
 
 def click_at(viewer, layer, frame, y, x, drag=0):

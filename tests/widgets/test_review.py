@@ -270,3 +270,24 @@ def test_fits_a_narrow_dock(scene, viewer, theme):
     review = scene[0]
     review.form.locks.is_open = True
     assert review.form.minimumSizeHint().width() <= 340
+
+
+def test_correcting_a_paused_run(viewer, review, loaded, qtbot):
+    """Pause in "Propagate labels", correct here: the rest is done with the correction."""
+    loaded.scope = "global"
+    with qtbot.waitSignal(loaded.frame_done, timeout=WAIT_MS, check_params_cb=lambda r: r.frame == 2):
+        loaded.run()
+    loaded.pause()
+    layer = loaded.result
+    session = session_of(layer)
+    qtbot.waitUntil(lambda: session.state.value == "paused", timeout=WAIT_MS)
+    review.watch.look()
+    assert review.result is layer
+    _, truth = drifting_discs()
+    layer.data[1] = truth[1]
+    review.use_as_correction([1], wait=True)
+    np.testing.assert_array_equal(layer.data[1], truth[1])
+    assert session.snapshot().with_result == tuple(range(6))
+    qtbot.waitUntil(lambda: loaded.state.value == "idle", timeout=WAIT_MS)
+    assert session.snapshot().task == "correction of frame 1"
+    assert session.snapshot().corrected == (1,)
