@@ -109,7 +109,7 @@ class LocalScope:
         rows = seed_rows(masks, object_ids, self.object_ids, (height, width))
         seeds = [self.seed_from_mask(i, F.pad(mask, padding), shape) for i, mask in rows.items()]
         found = self.advance(F.pad(image, padding), seeds, last=last, frame=frame)
-        return compose_dense(found, shape)[:, :height, :width]
+        return compose_dense(found, shape)[:, :height, :width].to(self.network.device)
 
     def seed_from_mask(self, object_id: int, mask: Tensor, frame_shape: tuple[int, int]) -> RegionMask:
         """Cut the region out of a mask ``(H, W)`` of the scaled frame."""
@@ -119,7 +119,7 @@ class LocalScope:
         top, left = filled.amin(0).tolist()
         bottom, right = (filled.amax(0) + 1).tolist()
         region = self.region_for(((top + bottom) / 2, (left + right) / 2), (bottom - top, right - left), frame_shape)
-        return RegionMask(object_id, region, mask[region.slices].float())
+        return RegionMask(object_id, region, mask[region.slices].float().cpu())
 
     def region_for(
         self,
@@ -240,11 +240,14 @@ class LocalScope:
     def _predict(
         self, encoded: EncodedFrame, todo: Sequence[tuple[int, Region]], plan: FramePlan, frame: int
     ) -> list[RegionMask]:
-        """Return each object's own probability in its region, not yet aggregated."""
+        """Return each object's own probability in its region, not yet aggregated, in host memory.
+
+        Masks are small and handled one by one: a copy per chunk is cheaper than many small calls on the device.
+        """
         answers: dict[int, Tensor] = {}
 
         def decode(chunk: Sequence[RegionMask]) -> list[RegionMask]:
-            probability = decode_regions(self.network, encoded, self._batch(chunk), plan, frame, answers)
+            probability = decode_regions(self.network, encoded, self._batch(chunk), plan, frame, answers).cpu()
             return [RegionMask(m.object_id, m.region, p) for m, p in zip(chunk, probability, strict=True)]
 
         out = []

@@ -136,8 +136,8 @@ def memorise_regions(
     """
     if encoded.encoding is None:
         raise ValueError("The frame was encoded without the value encoder's share.")
-    own = torch.stack([m.probability for m in masks])
-    others = (batch.crop_pixels(total[None, None])[:, 0] - own).clamp(min=0)
+    own = torch.stack([m.probability for m in masks]).to(image.device)
+    others = (batch.crop_pixels(total[None, None])[:, 0].to(image.device) - own).clamp(min=0)
     hidden = batch.hidden(network.config.hidden_dim)
     hidden = None if hidden is None else hidden.to(image.device)
     value, hidden = network.encode_value(
