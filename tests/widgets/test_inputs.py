@@ -155,6 +155,22 @@ def test_a_plane_of_a_movie_of_stacks(viewer, widget):
     assert not layer.data[:, [0, 1, 2, 4]].any()
 
 
+def test_all_planes_of_a_movie_of_stacks(viewer, widget):
+    movie, truth = drifting_discs()
+    data = np.stack([movie] * 4, 1)
+    viewer.add_image(data, name="movie", axis_labels=("t", "z", "y", "x"), contrast_limits=(0, 900))
+    seeds = np.zeros(data.shape, np.uint16)
+    seeds[0, 1] = truth[0]
+    seeds[0, 2][truth[0] == 9] = 9
+    viewer.add_labels(seeds, name="seeds")
+    assert "Paint at least one object" in widget.problem or "Looking" in widget.problem, "plane 0 is on display"
+    widget.planes = "all"
+    layer = widget.run(wait=True)
+    assert np.array_equal(layer.data[0], seeds[0])
+    assert layer.data[5, 1].any() and layer.data[5, 2].any() and not layer.data[:, [0, 3]].any()
+    assert widget.runner.time_left.total == 12 and widget.runner.time_left.done == 12
+
+
 def test_presets_set_memory_and_scope(widget):
     widget.preset = "paper"
     assert widget.memory == MemoryConfig.paper() and widget.scope == "global"

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from qtpy.QtCore import QTimer
+
 from widget_scenes import drifting_discs, seeds_on
 
 pytestmark = pytest.mark.gui

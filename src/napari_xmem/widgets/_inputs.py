@@ -45,13 +45,15 @@ class PropagateInputs(QObject):
         self._seed_events = Connections()
         self._seed_view: SeedView | None = None
         self._seed_problem = NO_SEEDS
+        self._frame_drawn = -1
         self.scan = SeedScan(self)
         self.scan.changed.connect(self.changed)
         self.source = MovieInputs(viewer, form, self)
         self.source.changed.connect(self.look_at_seeds)
         form.image.layer_changed.connect(self._on_image)
         form.seeds.layer_changed.connect(self._on_seeds)
-        form.seed_frames.currentIndexChanged.connect(self.look_at_seeds)
+        for choice in (form.seed_frames, form.planes):
+            choice.currentIndexChanged.connect(self.look_at_seeds)
         for box in (form.first, form.last):
             box.valueChanged.connect(self.changed)
         for choice in (form.direction, form.model):
@@ -145,7 +147,8 @@ class PropagateInputs(QObject):
                 self._seed_problem = ""
             except XMemError as error:
                 self._seed_problem = str(error)
-        self.scan.start(self._seed_view, self.current_frame)
+        self._frame_drawn = self.current_frame
+        self.scan.start(self._seed_view, self._frame_drawn)
         has_time = self._seed_view is None or len(self._seed_view.frames) > 1 or form.seed_frames.value == "current"
         form.input.show_row(form.seed_frames, has_time and layer is not None)
 
@@ -154,7 +157,17 @@ class PropagateInputs(QObject):
         if self._form.seeds.layer is None or self.movie is None:
             raise ConfigError(NO_SEEDS)
         only_current = self._form.seed_frames.value == "current"
-        return SeedView.of_layer(self._form.seeds.layer, self.view_movie(), self.current_frame, only_current)
+        return SeedView.of_layer(
+            self._form.seeds.layer, self.view_movie(), self.current_frame, only_current, self.source.all_planes
+        )
+
+    def view_planes(self) -> tuple[tuple[MovieView, SeedView], ...]:
+        """Return movie and seeds of every plane; empty if only one plane is followed."""
+        if not self.source.all_planes:
+            return ()
+        layer, only_current = self._form.seeds.layer, self._form.seed_frames.value == "current"
+        views = self.view_movie().in_planes()
+        return tuple((view, SeedView.of_layer(layer, view, self.current_frame, only_current)) for view in views)
 
     def on_step(self, event: Any = None) -> None:
         """Let seeds that belong to the frame or plane on display move along with the slider."""
@@ -171,8 +184,12 @@ class PropagateInputs(QObject):
             return
         if kind == "data":
             self.look_at_seeds()
-        elif kind != "set_data" or isinstance(layer.data, np.ndarray):
-            self.scan.look_again([self.current_frame])
+            return
+        now = self.current_frame
+        moved, self._frame_drawn = now != self._frame_drawn, now
+        if kind == "set_data" and (moved or not isinstance(layer.data, np.ndarray)):
+            return  # drawn because the slider moved
+        self.scan.look_again([now])
 
     # ---- readiness
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.errors import SeedError, XMemError
+from napari_xmem.widgets._messages import FrameDone, Planned, Refused, Stage
 from napari_xmem.widgets._models import NETWORKS
 
 if TYPE_CHECKING:
@@ -39,59 +40,21 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """The job says what it is doing before the first frame."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Planned:
-    """Everything is checked and prepared; frames follow.
-
-    Attributes
-    ----------
-    n_results : int
-        Frames that will be given out; for a correction at most.
-    session : TrackingSession
-        What does the work; corrections and questions go to it.
-    recipe : dict
-        Settings of the run; empty for a correction.
-    """
-
-    n_results: int
-    session: TrackingSession
-    recipe: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FrameDone:
-    """A frame is written into the result.
-
-    Attributes
-    ----------
-    result : FrameResult
-        Labels and scores of the frame.
-    done, total : int
-        Frames done and frames in all, as far as is known.
-    """
-
-    result: FrameResult
-    done: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Refused:
-    """Something that was asked for during a run cannot be done; the run goes on."""
-
-    error: XMemError
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class PropagationJob:
-    """Everything a run needs, taken from the layers when Run was pressed."""
+    """Everything a run needs, taken from the layers when Run was pressed.
+
+    Attributes
+    ----------
+    movie, seeds, target
+        Where frames and seeds come from, and where labels go.
+    channels : tuple of int or None
+        Channels the model looks at.
+    model, config
+        The network and all settings.
+    planes : tuple of (MovieView, SeedView)
+        The planes of a movie of stacks, each followed by itself; empty for one plane.
+    """
 
     movie: MovieView
     channels: tuple[int, ...] | None
@@ -99,6 +62,7 @@ class PropagationJob:
     model: str
     config: PropagationConfig
     target: ResultTarget
+    planes: tuple[tuple[MovieView, SeedView], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,6 +132,8 @@ def propagation_job(control: JobControl, job: PropagationJob) -> Generator[Any, 
     XMemError
         If something given cannot be used, or a frame fails.
     """
+    if job.planes:
+        return (yield from _plane_by_plane(control, job))
     session = yield from prepare_session(control, job)
     if session is None:
         return False
@@ -175,6 +141,32 @@ def propagation_job(control: JobControl, job: PropagationJob) -> Generator[Any, 
     job.target.allocate(run.dtype)
     yield Planned(run.n_results, session, {**run.recipe, "scope_reason": run.scope_reason})
     return (yield from session_frames(control, session))
+
+
+def _plane_by_plane(control: JobControl, job: PropagationJob) -> Generator[Any, None, bool]:
+    """Propagate in every painted plane, one after the other."""
+    yield Stage("Looking for painted planes")
+    painted = [(movie, seeds) for movie, seeds in job.planes if any(True for _ in seeds.painted())]
+    if not painted:
+        raise SeedError(f"'{job.seeds.name}' holds no painted object; paint at least one object on one frame.")
+    done = total = 0
+    for movie, seeds in painted:
+        part = replace(job, movie=movie, seeds=seeds, target=job.target.in_plane(movie), planes=())
+        session = yield from prepare_session(control, part)
+        if session is None:
+            return False
+        run = session.current_run()
+        if not total:
+            job.target.allocate(run.dtype)
+            total = run.n_results * len(painted)
+            yield Planned(total, session, {**run.recipe, "scope_reason": run.scope_reason}, whole=False)
+        session.write = job.target.in_plane(movie).write
+        for message in session_frames(control, session):
+            yield replace(message, done=done + message.done, total=total) if isinstance(message, FrameDone) else message
+        if control.stopped:
+            return False
+        done += run.n_results
+    return True
 
 
 def correction_job(control: JobControl, job: CorrectionJob) -> Generator[Any, None, bool]:

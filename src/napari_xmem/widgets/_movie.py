@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,6 +125,11 @@ class MovieView:
         """Leading axes longer than one that are neither time nor channels: one plane of them is followed."""
         taken = (self.time_axis, self.channel_axis)
         return tuple(a for a, size in enumerate(self.leading) if size > 1 and a not in taken)
+
+    def in_planes(self) -> tuple[MovieView, ...]:
+        """Return one view per plane along the axes that are neither time nor channels."""
+        ranges = [range(size) if a in self.plane_axes else (0,) for a, size in enumerate(self.leading)]
+        return tuple(replace(self, plane=plane) for plane in itertools.product(*ranges))
 
     def index(self, t: int) -> tuple[int | slice, ...]:
         """Return the index of frame `t` on the leading axes: all channels, the chosen plane."""

@@ -72,6 +72,7 @@ class MovieInputs(QObject):
         n_channels = 1 if self.movie is None else self.movie.n_channels
         form.channels.set_count(n_channels)
         form.input.show_row(form.channels, n_channels > 1)
+        form.input.show_row(form.planes, self.movie is not None and bool(self.movie.plane_axes))
         if self.movie is not None and (before is None or before.n_frames != self.movie.n_frames):
             self._reset_range(self.movie.n_frames)
         self.changed.emit()
@@ -101,11 +102,16 @@ class MovieInputs(QObject):
     @property
     def plane_text(self) -> str:
         """Which plane is followed; empty for a movie without further axes."""
-        if self.movie is None or not self.movie.plane_axes:
+        if self.movie is None or not self.movie.plane_axes or self.all_planes:
             return ""
         layer = self._form.image.layer
         names = (f"{axis_name(layer, axis)} {self.movie.plane[axis]}" for axis in self.movie.plane_axes)
         return f"Only the plane on display ({', '.join(names)}) is followed."
+
+    @property
+    def all_planes(self) -> bool:
+        """True if every plane is to be followed."""
+        return self.movie is not None and bool(self.movie.plane_axes) and self._form.planes.value == "all"
 
     @property
     def current_frame(self) -> int:

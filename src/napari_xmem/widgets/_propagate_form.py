@@ -40,6 +40,10 @@ SEED_FRAMES = (
         "Take the objects of the frame on display; other frames of the layer are ignored.",
     ),
 )
+PLANES = (
+    ("The one on display", "shown", "Follow in the plane that the viewer shows when Run is pressed."),
+    ("All, each by itself", "all", "Follow in every painted plane, one after the other, by the same numbers."),
+)
 DEVICES = (
     ("Automatic", "auto", "The fastest there is."),
     ("CPU", "cpu", "Slower than a GPU, works everywhere."),
@@ -132,6 +136,8 @@ class PropagateForm(QWidget):
             self.channel_axis,
             "The axis that holds channels; along any other axis the plane on display is used",
         )
+        self.planes = Choice(PLANES)
+        section.add("Planes", self.planes, "Objects are followed in a plane; those of other planes are not looked at")
         self.channels = ChannelPicker(actions.channels_changed)
         section.add("Channels", self.channels, "Channels the model looks at, up to three")
         self.seeds = LayerChoice(viewer, lambda item: isinstance(item, Labels), "no labels yet")

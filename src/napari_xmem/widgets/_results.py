@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import tempfile
 from typing import TYPE_CHECKING, Any
@@ -160,6 +161,12 @@ class ResultTarget:
         base = zeros(shape, dtype)
         strides = [0 if a == axis else s for a, s in enumerate(base.strides)]
         return np.lib.stride_tricks.as_strided(base, self.shape, strides, writeable=True)
+
+    def in_plane(self, movie: MovieView) -> ResultTarget:
+        """Return a target that writes the plane of `movie` into the same array."""
+        other = copy.copy(self)
+        other._movie = movie
+        return other
 
     def write(self, t: int, labels: NDArray[Any]) -> None:
         """Write frame `t` (Y, X).

@@ -231,7 +231,8 @@ class PropagationRunner(QObject):
             if self.layer is None:
                 self.layer = add_result_layer(self._viewer, self._image, self._target, recipe)
             self.layer.metadata[METADATA_KEY] = recipe
-            keep_session(self.layer, plan.session, self._movie)
+            if plan.whole:
+                keep_session(self.layer, plan.session, self._movie)
         self._set_state(RunState.RUNNING)
         self.planned.emit(plan)
         self._bar = progress(total=plan.n_results, desc="XMem")
@@ -294,9 +295,12 @@ class PropagationRunner(QObject):
             return
         recipe = outcome.layer.metadata.setdefault(METADATA_KEY, {})
         recipe["status"] = outcome.status
-        recipe["frames_done"] = list(self.session.book.frames)
-        recipe["corrected_frames"] = sorted(self.session.given.corrected)
-        outcome.layer.metadata[SCORES_KEY] = self.session.book.scores()
+        if session_of(outcome.layer) is self.session:
+            recipe["frames_done"] = list(self.session.book.frames)
+            recipe["corrected_frames"] = sorted(self.session.given.corrected)
+            outcome.layer.metadata[SCORES_KEY] = self.session.book.scores()
+        else:
+            recipe["frames_done"] = sorted({result.frame for result in self.history})
         outcome.layer.refresh(extent=False)
 
 

@@ -68,6 +68,15 @@ class ScriptedControls:
         self.form.channels.channels = tuple(channels)
 
     @property
+    def planes(self) -> str:
+        """Planes of a movie of stacks: "shown" (the one on display) or "all" (each by itself)."""
+        return str(self.form.planes.value)
+
+    @planes.setter
+    def planes(self, value: str) -> None:
+        _choose(self.form.planes, value, "planes")
+
+    @property
     def direction(self) -> Direction:
         """Time direction from the seeds: "forward", "backward" or "both"."""
         return cast("Direction", self.form.direction.value)

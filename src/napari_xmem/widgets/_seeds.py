@@ -43,7 +43,9 @@ class SeedView:
     read: Callable[[int], NDArray[Any]]
 
     @classmethod
-    def of_layer(cls, layer: Any, movie: MovieView, current: int, only_current: bool = False) -> SeedView:
+    def of_layer(
+        cls, layer: Any, movie: MovieView, current: int, only_current: bool = False, all_planes: bool = False
+    ) -> SeedView:
         """Look at a Labels layer.
 
         Parameters
@@ -56,6 +58,8 @@ class SeedView:
             The frame the viewer shows.
         only_current : bool
             Use the labels of frame `current` only.
+        all_planes : bool
+            Read all planes of a frame at once, to see what is painted.
 
         Raises
         ------
@@ -67,9 +71,11 @@ class SeedView:
         leading = shape[:-2]
         if shape[-2:] != movie.frame_shape:
             raise SeedError(_misfit(layer.name, shape, movie))
+        if all_planes and leading != movie.leading:
+            raise SeedError(f"'{layer.name}' has no planes; to follow in all planes use labels shaped like the movie.")
         if all(size == 1 for size in leading):
             return cls(layer.name, (current,), lambda t: np.asarray(data[(0,) * len(leading)]))
-        index = _indexer(leading, movie)
+        index = _planes_indexer(movie) if all_planes else _indexer(leading, movie)
         if index is None:
             raise SeedError(_misfit(layer.name, shape, movie))
         frames = (current,) if only_current else range(movie.n_frames)
@@ -93,6 +99,17 @@ def _indexer(leading: tuple[int, ...], movie: MovieView) -> Callable[[int], Any]
         # Labels have no channels: those of the first channel count.
         return lambda t: tuple(0 if isinstance(i, slice) else i for i in movie.index(t))
     return None
+
+
+def _planes_indexer(movie: MovieView) -> Callable[[int], Any]:
+    def index(t: int) -> Any:
+        parts = movie.index(t)
+        return tuple(
+            slice(None) if axis in movie.plane_axes else 0 if isinstance(part, slice) else part
+            for axis, part in enumerate(parts)
+        )
+
+    return index
 
 
 def _misfit(name: str, shape: tuple[int, ...], movie: MovieView) -> str:

@@ -169,7 +169,8 @@ class PropagateWidget(DockActions, QWidget):
             max_displacement_px=self.max_displacement_px,
         )
         target = ResultTarget(movie, None if self.target is None else self.target.data)
-        return PropagationJob(movie, self.channels or None, self.inputs.view_seeds(), self.model, config, target)
+        seeds, planes = self.inputs.view_seeds(), self.inputs.view_planes()
+        return PropagationJob(movie, self.channels or None, seeds, self.model, config, target, planes)
 
     def _start(self, quiet: bool) -> None:
         self.view.quiet = quiet
@@ -254,7 +255,7 @@ class PropagateWidget(DockActions, QWidget):
         return (
             *(self.image, self.seeds, scan.frames, scan.object_ids, self.channels, self.seed_frames),
             *(self.direction, self.first_frame, self.last_frame, self.model, self.device, self.scope, self.memory),
-            *(self.diameter_px, self.max_displacement_px),
+            *(self.diameter_px, self.max_displacement_px, self.planes),
         )
 
     def event(self, event: Any) -> bool:
