@@ -178,7 +178,7 @@ def frame_box(tooltip: str) -> QSpinBox:
     box.setRange(0, 0)
     box.setKeyboardTracking(False)
     box.setAlignment(Qt.AlignmentFlag.AlignLeft)
-    box.setFixedWidth(76)
+    box.setStyleSheet("QSpinBox { min-width: 52px; max-width: 76px; }")  # napari's own says 90
     box.setToolTip(tooltip)
     return box
 
