@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         forecast,
         iter_propagate,
         propagate,
+        propagate_volumes,
     )
     from napari_xmem.io import LabelWriter, open_labels, open_movie
     from napari_xmem.model import load_model
@@ -45,6 +46,7 @@ __all__ = [
     "open_labels",
     "open_movie",
     "propagate",
+    "propagate_volumes",
 ]
 
 try:
@@ -59,6 +61,7 @@ _ROOM_OF = {
     "forecast": "napari_xmem.engine",
     "iter_propagate": "napari_xmem.engine",
     "propagate": "napari_xmem.engine",
+    "propagate_volumes": "napari_xmem.engine",
     "load_model": "napari_xmem.model",
     "LabelWriter": "napari_xmem.io",
     "open_labels": "napari_xmem.io",

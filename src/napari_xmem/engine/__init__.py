@@ -10,6 +10,7 @@ from napari_xmem.engine.propagate import iter_propagate, iter_run, propagate
 from napari_xmem.engine.propagator import Propagator
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores
 from napari_xmem.engine.run import Run, prepare_run
+from napari_xmem.engine.volumes import VolumeResult, follow_through_z, iter_volumes, propagate_volumes
 
 __all__ = [
     "Forecast",
@@ -18,10 +19,14 @@ __all__ = [
     "Propagator",
     "Run",
     "Scores",
+    "VolumeResult",
+    "follow_through_z",
     "forecast",
     "forecast_run",
     "iter_propagate",
     "iter_run",
+    "iter_volumes",
     "prepare_run",
     "propagate",
+    "propagate_volumes",
 ]
