@@ -55,7 +55,7 @@ class Section(QWidget):
         layout.setSpacing(4)
         layout.addWidget(_rule())
         self.header = self._fold_header(title, folded) if folded is not None else _role(QLabel(title), "heading")
-        self.header.setToolTip(tooltip)
+        self.header.setToolTip(tooltip or f"Settings: {title}")
         layout.addWidget(self.header)
         layout.addWidget(self._body)
         self._body.setVisible(not folded)
