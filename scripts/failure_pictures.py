@@ -1,4 +1,4 @@
-"""Draw docs/images/failures/*.png: where the model fails on the suite, worst objects first.
+"""Draw docs/images/failures/*.jpg: where the model fails on the suite, worst objects first.
 
 python scripts/failure_pictures.py --data ../shared/data [--model FILE] [--kinds KIND ...] [--output DIR]
 
@@ -9,6 +9,7 @@ them the frames as they are. Objects whose Jaccard index is below 0.5 on the las
 from __future__ import annotations
 
 import argparse
+import colorsys
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from PIL import Image, ImageDraw, ImageFont
 from napari_xmem.tracking import evaluate
 from napari_xmem.training.suite import SuiteOptions, run_suite
 
-KINDS = ("return", "rods", "rods-drift", "em-stack", "phase-crowd", "still-phase", "natural")
+KINDS = ("rods", "rods-drift", "em-stack", "yeast", "still-fluo", "still-phase", "natural", "c2c12")
+NEED_DATA = ("still-fluo", "still-phase", "c2c12")
 
 
 def main() -> None:
@@ -28,7 +30,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("docs/images/failures"))
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
-    kinds = tuple(args.kinds or (k for k in KINDS if args.data or not k.startswith("still")))
+    kinds = tuple(args.kinds or (k for k in KINDS if args.data or k not in NEED_DATA))
     worst: dict[str, tuple[float, np.ndarray]] = {}
 
     def keep(movie, method, labels):
@@ -38,8 +40,8 @@ def main() -> None:
 
     run_suite(SuiteOptions(args.model, "cpu", args.data, kinds, baselines=False), keep=keep)
     for kind, (jaccard, image) in worst.items():
-        path = args.output / f"{kind}.png"
-        Image.fromarray(image).quantize(128).save(path, optimize=True)
+        path = args.output / f"{kind}.jpg"
+        Image.fromarray(image).save(path, quality=78, optimize=True)
         print(f"{path}: J {jaccard:.2f} on the last frame, {path.stat().st_size // 1024} KiB")
 
 
@@ -49,7 +51,7 @@ def picture(movie, labels, width=300):
         i for row in evaluate(labels, movie.truth, [last], object_ids=movie.scored).rows
         for i, j in zip(row.object_ids, row.jaccard, strict=True) if j < 0.5
     }  # fmt: skip
-    colours = np.random.default_rng(3).integers(60, 255, (int(max(labels.max(), movie.truth.max())) + 1, 3))
+    colours = palette(int(max(labels.max(), movie.truth.max())) + 1)
     tiles = []
     for t in sorted({0, min(5, last), min(10, last), last}):
         grey = shown(movie.frames, t)
@@ -65,6 +67,12 @@ def picture(movie, labels, width=300):
         ImageDraw.Draw(image).text((6, 4), text, fill=(255, 255, 0), font=ImageFont.load_default(size=15))
         tiles.append(np.asarray(image))
     return np.concatenate(tiles, 1)
+
+
+def palette(count):
+    """Saturated colours whose neighbours in number are far apart in hue."""
+    hues = (np.arange(count) * 0.618034) % 1
+    return np.array([[255 * c for c in colorsys.hsv_to_rgb(h, 0.9, 1.0)] for h in hues])
 
 
 def shown(frames, t):
