@@ -392,6 +392,13 @@ class TrainingConfig:
     others_compete : bool
         Let the true masks of known neighbours compete with the prediction. False: neighbours are only told to the value
         encoder, and the object has to be told from them by itself.
+    seed_noise : float
+        Share of seeds that are grown or shrunk by a pixel while the target stays: hands are not exact.
+    annotator_bias : float
+        Share of clips in which seed and targets alike are grown or shrunk by the same one to three pixels: where the
+        annotator draws a border is for the seed to say.
+    mixture : str
+        Which clips are drawn how often: a name in `napari_xmem.training.clips.MIXTURES`.
     """
 
     steps: int = 10_000
@@ -409,8 +416,13 @@ class TrainingConfig:
     diameter_spread: float = 0.22
     places: bool = True
     others_compete: bool = False
+    seed_noise: float = 0.34
+    annotator_bias: float = 0.0
+    mixture: str = "broad"
 
     def __post_init__(self) -> None:
+        for name in ("seed_noise", "annotator_bias"):
+            _require(0 <= getattr(self, name) <= 1, f"{name} is {getattr(self, name)}, expected 0 to 1.")
         for name in ("steps", "batch", "region_px", "learning_rate"):
             _require(getattr(self, name) > 0, f"{name} is {getattr(self, name)}, expected more than 0.")
         _require(self.clip_frames >= 2, f"clip_frames is {self.clip_frames}, expected at least 2.")

@@ -13,8 +13,9 @@ import torch
 
 from napari_xmem.errors import PropagationError
 from napari_xmem.model import XMem, save_model
-from napari_xmem.training.clips import ClipConfig, ClipStream
-from napari_xmem.training.losses import bootstrapped_cross_entropy, dice_loss, seed_noise
+from napari_xmem.training.annotators import annotator_bias, seed_noise
+from napari_xmem.training.clips import MIXTURES, ClipConfig, ClipStream
+from napari_xmem.training.losses import bootstrapped_cross_entropy, dice_loss
 from napari_xmem.training.rollout import Batch, Schedule, roll_out
 from napari_xmem.training.state import TrainingState
 from napari_xmem.training.validate import Validator
@@ -123,7 +124,12 @@ def _batches(
     seed: int, stage: TrainingConfig, within: int, options: RunOptions
 ) -> Generator[dict[str, Any], None, None]:
     """Yield the batches of a stage from step `within` on: the same ones, however often the run was interrupted."""
-    config = ClipConfig(window_px=stage.window_px, n_frames=stage.clip_frames, diameter_spread=stage.diameter_spread)
+    config = ClipConfig(
+        window_px=stage.window_px,
+        n_frames=stage.clip_frames,
+        diameter_spread=stage.diameter_spread,
+        mixture=MIXTURES[stage.mixture],
+    )
     start = within * stage.batch
     stream = ClipStream(options.data_dir, seed, config, n_workers=options.workers, start=start)
     with closing(stream):
@@ -137,17 +143,19 @@ def _step(
     """One optimiser step; everything random is drawn from the step's own generator."""
     network, device = state.network, state.network.device
     random = torch.Generator().manual_seed(seed * 1_000_003 + state.step)
-    batch = Batch(
-        *(torch.from_numpy(np.ascontiguousarray(arrays[k])).to(device) for k in ("image", "target", "others"))
+    image, target, others = (
+        torch.from_numpy(np.ascontiguousarray(arrays[k])).to(device) for k in ("image", "target", "others")
     )
+    if stage.annotator_bias:
+        target, others = annotator_bias(target, others, random, stage.annotator_bias)
+    batch = Batch(image, target, others)
     network.train(not stage.freeze_norm)
     rate = _learning_rate(stage, within)
     for group in state.optimiser.param_groups:
         group["lr"] = rate
     with torch.autocast(device.type, torch.bfloat16):
-        out = roll_out(
-            network, batch, _draw_schedule(stage, network, batch, random), seed_noise(batch.target[:, 0], random)
-        )
+        schedule = _draw_schedule(stage, network, batch, random)
+        out = roll_out(network, batch, schedule, seed_noise(batch.target[:, 0], random, stage.seed_noise))
     aggregated, target = out.aggregated.flatten(0, 1), out.target.flatten(0, 1)
     share = 1.0 - 0.8 * min(1.0, state.step / 1500)
     cross_entropy = bootstrapped_cross_entropy(aggregated, target, share)

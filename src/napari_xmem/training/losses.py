@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-__all__ = ["bootstrapped_cross_entropy", "dice_loss", "seed_noise"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["bootstrapped_cross_entropy", "dice_loss"]
 
 _EPS = 1e-6
 
@@ -40,13 +42,3 @@ def dice_loss(probability: Tensor, target: Tensor, smooth_px: float = 20.0) -> T
     p, t = probability.float().flatten(1), target.flatten(1)
     overlap = 2 * (p * t).sum(1) + smooth_px
     return (1 - overlap / (p.sum(1) + t.sum(1) + smooth_px)).mean()
-
-
-def seed_noise(target: Tensor, generator: torch.Generator) -> Tensor:
-    """Shrink or grow a third of the seeds ``(B, H, W)`` by a pixel or two, as hands do."""
-    pick = torch.rand(target.shape[0], generator=generator)
-    grown = torch.nn.functional.max_pool2d(target[:, None], 3, stride=1, padding=1)[:, 0]
-    shrunk = -torch.nn.functional.max_pool2d(-target[:, None], 3, stride=1, padding=1)[:, 0]
-    shrunk = torch.where(shrunk.flatten(1).sum(1)[:, None, None] > 20, shrunk, target)
-    pick = pick.to(target.device)[:, None, None]
-    return torch.where(pick < 0.17, grown, torch.where(pick < 0.34, shrunk, target))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_xmem.training.clips.clip import Clip, ClipConfig, Mixture
+from napari_xmem.training.clips.clip import MIXTURES, Clip, ClipConfig, Mixture
 from napari_xmem.training.clips.stream import ClipStream
 
-__all__ = ["Clip", "ClipConfig", "ClipStream", "Mixture"]
+__all__ = ["MIXTURES", "Clip", "ClipConfig", "ClipStream", "Mixture"]

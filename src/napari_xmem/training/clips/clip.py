@@ -12,7 +12,7 @@ from napari_xmem.errors import ConfigError
 if TYPE_CHECKING:
     from napari_xmem.training.clips.ops import Floats
 
-__all__ = ["Clip", "ClipConfig", "Mixture"]
+__all__ = ["MIXTURES", "Clip", "ClipConfig", "Mixture"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,36 @@ class Mixture:
             value = getattr(self, item.name)
             if item.name != "kinds" and not value >= 0:
                 raise ConfigError(f"Weight {item.name} of the mixture is {value}, expected 0 or more.")
+
+
+MIXTURES: dict[str, Mixture] = {
+    "broad": Mixture(),
+    "movies": Mixture(
+        warp=0.10,
+        stills=0.20,
+        crowd=0.18,
+        shapes=0.16,
+        simulated=0.36,
+        fluo=0.45,
+        other=0.15,
+        phase=0.40,
+        kinds=(
+            ("nuclei", 1.0),
+            ("sparse_nuclei", 1.0),
+            ("phase_cells", 1.5),
+            ("rods_phase", 2.5),
+            ("budding_yeast", 2.5),
+            ("em_stack", 2.5),
+            ("membranes", 0.7),
+            ("dic_cells", 1.0),
+            ("brightfield_cells", 1.0),
+            ("amoebae", 0.7),
+            ("organoids", 0.5),
+            ("rods_fluorescence", 1.0),
+        ),
+    ),
+}
+"""Named mixtures: the first stages see a bit of everything, the later ones more of what is hard to follow."""
 
 
 @dataclass(frozen=True)
