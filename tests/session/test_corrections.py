@@ -70,11 +70,11 @@ def test_corrected_frame_is_exactly_as_painted_and_vouched_for(done, movie):
     assert (record.confidence == 1).all()
 
 
-def test_stops_where_old_and_new_agree(make_session, monkeypatch):
+def test_stops_where_old_and_new_agree(make_session):
     session = make_session()
     session.run()
-    monkeypatch.setattr("napari_xmem.session.compare.Agreement.holds", lambda self, old, new: True)
-    summary = session.correct({2: without(session, 2, 1)})
+    lenient = Agreement(outline_share=1e9)
+    summary = session.correct({2: without(session, 2, 1)}, agreement=lenient)
     assert summary.segments[0].frames_done == (3, 4, 5)
     assert (summary.segments[0].ended, summary.segments[0].ended_at) == ("agreed", 5)
 
@@ -238,7 +238,7 @@ def test_untouched_objects_keep_their_masks(bundled):
 def test_correction_helps_the_frames_after_it(bundled):
     from napari_xmem.sample_data import simulated_nuclei
 
-    movie, truth = simulated_nuclei(frames=12, size_px=(128, 128), n_objects=6, seed=7)
+    movie, truth = simulated_nuclei(frames=8, size_px=(128, 128), n_objects=6, seed=7)
     wrong = truth[0].copy()
     wrong[truth[0] == 1], wrong[truth[0] == 2] = 2, 1  # identities swapped by a slip of the hand
     session = TrackingSession(movie, {0: wrong}, model=bundled)
@@ -250,6 +250,13 @@ def test_correction_helps_the_frames_after_it(bundled):
             [((labels == i) & (truth[t] == i)).sum() / ((labels == i) | (truth[t] == i)).sum() for i in (1, 2)]
         )
 
-    assert quality(8) < 0.3
-    session.correct({4: truth[4]})
-    assert quality(8) > 0.7
+    assert quality(6) < 0.3
+    session.correct({3: truth[3]})
+    assert quality(6) > 0.7
+
+
+def test_a_backward_run_is_corrected_backward(make_session, movie):
+    session = make_session(seeds={9: movie[1][9]}, settings={"direction": "backward"})
+    session.run()
+    summary = session.correct({6: movie[1][6]}, agreement=Agreement(frames=0))
+    assert [(s.direction, s.frames_done) for s in summary.segments] == [("backward", (5, 4, 3, 2, 1, 0))]

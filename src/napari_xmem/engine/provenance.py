@@ -76,6 +76,8 @@ class MemoryTrail:
         self._done: dict[int, int] = {}  # frame to how many states there had been before it
         self._states: dict[int, tuple[MemoryIndex, ...]] = {}  # number of the state to what is kept of it
         self._expected: dict[int, dict[int, tuple[float, float]]] = {}
+        self._latest: dict[int, MemoryIndex] = {}  # version of a bank to its state
+        self._buffers: dict[int, int] = {}  # address of a buffer to its bytes; several states may share it
         self._count = 0
 
     def __len__(self) -> int:
@@ -84,11 +86,8 @@ class MemoryTrail:
     @property
     def n_bytes(self) -> int:
         """Bytes of all states; what several share counts once."""
-        shared: dict[int, int] = {}
-        for state in self._states.values():
-            for index in state:
-                shared |= index.buffers()
-        return sum(shared.values())
+        with self._lock:
+            return sum(self._buffers.values())
 
     def record(self, follower: Follower, frame: int) -> None:
         """Keep memory as it is after `frame` was done, unless it did not change."""
@@ -100,15 +99,31 @@ class MemoryTrail:
                 return
             self._marks = marks
             self._count += 1
-            self._states[self._count] = tuple(bank.index() for bank in follower.banks if bank.object_ids)
-            if len(self._states) > 2 and self.n_bytes > self.max_bytes:
+            self._states[self._count] = self._index(follower)
+            if len(self._states) > 2 and sum(self._buffers.values()) > self.max_bytes:
                 self._thin()
+
+    def _index(self, follower: Follower) -> tuple[MemoryIndex, ...]:
+        """Return the state of every memory; one that did not change keeps its last."""
+        latest = {}
+        for bank in follower.banks:
+            if bank.object_ids:
+                latest[bank.version] = self._latest.get(bank.version) or bank.index()
+        for version, index in latest.items():
+            if version not in self._latest:
+                self._buffers |= index.buffers()
+        self._latest = latest
+        return tuple(latest.values())
 
     def _thin(self) -> None:
         """Let go of every second state of the older three quarters."""
         numbers = list(self._states)
         for number in numbers[1 : max(2, len(numbers) * 3 // 4) : 2]:
             del self._states[number]
+        self._buffers = {}
+        for state in self._states.values():
+            for index in state:
+                self._buffers |= index.buffers()
 
     def expected_px(self, frame: int, object_id: int) -> tuple[float, float]:
         """Return where an object's centre was expected on a frame, y and x in pixels of the scaled frame."""

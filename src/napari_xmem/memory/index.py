@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -69,10 +69,8 @@ class MemoryIndex:
     """
 
     def __init__(self, state: BankState) -> None:
-        self._state = state.freeze()
-        self._state.events = ()
-        if state.table is not None:
-            self._state.table = state.table.freeze_index()
+        table = None if state.table is None else state.table.freeze_index()
+        self._state = replace(state, table=table, events=(), pending=(), pending_query=None, _groups={}, _objects=None)
 
     @property
     def object_ids(self) -> tuple[int, ...]:

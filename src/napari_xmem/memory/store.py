@@ -293,9 +293,13 @@ class ElementTable:
 
         Augmented keys, frames and positions are shared with this table until elements are removed.
         """
-        other = self.freeze()
-        kept: tuple[Column, ...] = ("rows", "frame", "position", "store", "life", "support", "support_mass")
-        other._columns = {name: other._columns[name] for name in kept}
+        other = object.__new__(type(self))
+        other.value_dim, other.device, other.value_dtype = self.value_dim, self.device, self.value_dtype
+        shared: tuple[Column, ...] = ("rows", "frame", "position", "life")  # of life only the length is needed
+        copied: tuple[Column, ...] = ("store", "support", "support_mass")
+        other._columns = {name: self._columns[name].share() for name in shared}
+        other._columns |= {name: self._columns[name].clone() for name in copied}
+        other._valid = {i: buffer.clone() for i, buffer in self._valid.items()}
         other._values = {i: GrowingBuffer((self.value_dim,), self.value_dtype, self.device) for i in self._values}
         return other
 

@@ -45,14 +45,6 @@ class PackedLabels:
         flat = np.frombuffer(bytearray(zlib.decompress(self.data)), self.dtype)
         return flat.reshape(self.shape)
 
-    def difference(self, other: PackedLabels) -> PackedLabels:
-        """Return what turns one into the other and back, see `apply`."""
-        return PackedLabels.pack(self.unpack().astype(np.int32) ^ other.unpack().astype(np.int32))
-
-    def apply(self, difference: PackedLabels) -> PackedLabels:
-        """Return the other one of the two images a difference was made of."""
-        return PackedLabels.pack(self.unpack().astype(np.int32) ^ difference.unpack().astype(np.int32))
-
     @property
     def n_bytes(self) -> int:
         """Bytes held."""
@@ -83,10 +75,6 @@ class FrameRecord:
     def result(self) -> FrameResult:
         """The result with its labels."""
         return replace(self.scores, labels=self.packed.unpack())
-
-    def with_labels(self, packed: PackedLabels) -> FrameRecord:
-        """Return the record with other labels."""
-        return FrameRecord(packed, self.scores)
 
 
 class ResultBook:

@@ -43,11 +43,13 @@ class Agreement:
 
     def holds(self, old: NDArray[Any], new: NDArray[Any]) -> bool:
         """Tell whether every object of two label images (Y, X) agrees."""
-        if old.shape != new.shape:
-            return False
+        return old.shape == new.shape and self.holds_for(overlap_of_objects(old, new))
+
+    def holds_for(self, overlaps: Mapping[int, tuple[int, int]]) -> bool:
+        """Tell whether every object agrees, given the pixels of intersection and union of each."""
         return all(
             union == both or both / union > self.iou or union - both <= self.outline_share * np.sqrt(4 * np.pi * union)
-            for both, union in overlap_of_objects(old, new).values()
+            for both, union in overlaps.values()
         )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from napari_xmem.engine import FrameResult, iter_run
 from napari_xmem.engine.passes import Pass
 from napari_xmem.imaging import label_dtype, object_ids
-from napari_xmem.session.compare import Agreement, SegmentOutcome
+from napari_xmem.session.compare import Agreement, SegmentOutcome, overlap_of_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -154,7 +154,8 @@ def _primers(segment: Segment, known: Mapping[int, object]) -> tuple[list[int], 
 class SegmentRun:
     """Propagates one segment, frame by frame, and notices when nothing changes any more.
 
-    `outcome` says how far it came, `first` what the corrected frame itself gave.
+    `outcome` says how far it came, `first` what the corrected frame itself gave, `overlaps` the pixels of intersection
+    and union of every object's old and new mask on the frame done last.
 
     Parameters
     ----------
@@ -185,6 +186,7 @@ class SegmentRun:
         self.involved = involved
         self.outcome = SegmentOutcome(segment.frame, segment.direction, (), "stopped")
         self.first: FrameResult | None = None
+        self.overlaps: dict[int, tuple[int, int]] = {}
 
     def __iter__(self) -> Iterator[FrameResult]:
         """Yield the results of the segment's frames, without the corrected frame."""
@@ -197,7 +199,10 @@ class SegmentRun:
             record = self.book.get(result.frame)
             old = None if record is None else record.result
             result = self.involved.merge(old, result)
-            same = old is not None and self.agreement.holds(old.labels, result.labels)
+            self.overlaps = overlap_of_objects(
+                np.zeros_like(result.labels) if old is None else old.labels, result.labels
+            )
+            same = old is not None and self.agreement.holds_for(self.overlaps)
             agreed = agreed + 1 if same else 0
             over = 0 < self.agreement.frames <= agreed and result.frame != segment.frames[-1]
             if over:

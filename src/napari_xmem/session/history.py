@@ -1,4 +1,4 @@
-"""What a person gave, and taking it back: compact differences, undo and redo."""
+"""What a person gave, and taking it back: undo and redo over compressed frames."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from napari_xmem.errors import SessionError
-from napari_xmem.session.book import FrameRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_xmem.engine import FrameResult
     from napari_xmem.engine.provenance import Explainer
-    from napari_xmem.session.book import PackedLabels, ResultBook
+    from napari_xmem.session.book import FrameRecord, PackedLabels, ResultBook
 
 __all__ = ["Change", "FrameChange", "Given", "History"]
 
@@ -57,34 +55,15 @@ class Given:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameChange:
-    """How one frame changed.
+    """How one frame changed: its compressed result before (None: it had none) and after."""
 
-    Attributes
-    ----------
-    labels : PackedLabels
-        The difference of old and new labels; the new labels where there was no result before.
-    before, after : FrameResult
-        Scores; `before` is None where there was no result.
-    """
+    before: FrameRecord | None
+    after: FrameRecord
 
-    labels: PackedLabels
-    before: FrameResult | None
-    after: FrameResult
-
-    @classmethod
-    def of(cls, before: FrameRecord | None, after: FrameRecord) -> FrameChange:
-        """Compare two records of a frame."""
-        if before is None:
-            return cls(after.packed, None, after.scores)
-        return cls(before.packed.difference(after.packed), before.scores, after.scores)
-
-    def old(self, now: FrameRecord) -> FrameRecord | None:
-        """Return the record before the change, from the one after it; None if there was none."""
-        return None if self.before is None else FrameRecord(now.packed.apply(self.labels), self.before)
-
-    def new(self, now: FrameRecord | None) -> FrameRecord:
-        """Return the record after the change, from the one before it."""
-        return FrameRecord(self.labels if now is None else now.packed.apply(self.labels), self.after)
+    @property
+    def n_bytes(self) -> int:
+        """Bytes that only the history holds once the change is in effect."""
+        return 0 if self.before is None else self.before.packed.n_bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +122,7 @@ class History:
     @property
     def n_bytes(self) -> int:
         """Bytes held."""
-        return sum(f.labels.n_bytes for change in (*self._done, *self._undone) for f in change.frames.values())
+        return sum(part.n_bytes for change in (*self._done, *self._undone) for part in change.frames.values())
 
     def add(self, change: Change) -> None:
         """Add a step; what had been taken back can no longer be done again."""
@@ -169,8 +148,7 @@ class History:
             raise SessionError("There is nothing left to undo.")
         change = self._done.pop()
         for frame, part in change.frames.items():
-            now = book.get(frame)
-            book.put(frame, None if now is None else part.old(now))
+            book.put(frame, part.before)
         self._undone.append(change)
         return change
 
@@ -186,6 +164,6 @@ class History:
             raise SessionError("There is nothing to do again.")
         change = self._undone.pop()
         for frame, part in change.frames.items():
-            book.put(frame, part.new(book.get(frame)))
+            book.put(frame, part.after)
         self._done.append(change)
         return change

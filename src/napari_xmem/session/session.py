@@ -236,8 +236,8 @@ class TrackingSession(Driver):
         self,
         corrections: Mapping[int, NDArray[Any]],
         *,
-        forward: bool = True,
-        backward: bool = False,
+        forward: bool | None = None,
+        backward: bool | None = None,
         agreement: Agreement | None = None,
     ) -> CorrectionTask:
         """Take up corrections; iterate over `frames` to propagate them.
@@ -248,8 +248,9 @@ class TrackingSession(Driver):
         ----------
         corrections : mapping
             Frame to labels ``(Y, X)`` that are right as a whole: an object that is not painted there is absent.
-        forward, backward : bool
-            Carry them on in time, back in time; to the next corrected or locked frame or the end.
+        forward, backward : bool, optional
+            Carry them on in time, back in time; to the next corrected or locked frame or the end. None: as the run
+            went (a run both ways: forward).
         agreement : Agreement, optional
             When to stop early.
 
@@ -268,6 +269,9 @@ class TrackingSession(Driver):
         with self._facts:
             self._machine.require((*AT_REST, SessionState.PAUSED), "A correction")
             packed = self._check_corrections(corrections)
+            went_back = self._config.direction == "backward"
+            forward = not went_back if forward is None else forward
+            backward = went_back if backward is None else backward
             rest = self._task.frames_left if isinstance(self._task, PropagationTask) else ()
             if self.state is SessionState.PAUSED:
                 self.cancel()

@@ -102,6 +102,8 @@ class CorrectionTask:
         self._before: dict[int, FrameRecord | None] = {}
         self._given_before = session.given
         self._explainers_before = dict(session.explainers)
+        self._objects: dict[int, list[int]] = {}
+        self._pixels = 0
         self._outcomes: list[SegmentOutcome] = []
         self._running: SegmentRun | None = None
         self.summary = CorrectionSummary(tuple(sorted(corrections)))
@@ -125,8 +127,10 @@ class CorrectionTask:
         """Do the work."""
         session = self._session
         for frame, packed in sorted(self._corrections.items()):
-            self._before[frame] = session.book.get(frame)
-            yield session.keep(FrameRecord.given(frame, packed.unpack()).result, None)
+            before = self._before[frame] = session.book.get(frame)
+            labels = packed.unpack()
+            self._note(frame, overlap_of_objects(labels * 0 if before is None else before.packed.unpack(), labels))
+            yield session.keep(FrameRecord.given(frame, labels).result, None)
         known, whole = session.known_frames()
         for segment in self.segments:
             involved = self._involved(segment)
@@ -158,10 +162,18 @@ class CorrectionTask:
         for result in self._running:
             self._note_memory(self._running.first)
             self._before.setdefault(result.frame, session.book.get(result.frame))
+            self._note(result.frame, self._running.overlaps)
             concerned = None if involved.objects is None else frozenset(involved.objects)
             yield session.keep(result, explainer, concerned)
         self._outcomes.append(self._running.outcome)
         self._running = None
+
+    def _note(self, frame: int, overlaps: Mapping[int, tuple[int, int]]) -> None:
+        """Note which objects change on a frame."""
+        for object_id, (both, union) in overlaps.items():
+            if both != union:
+                self._objects.setdefault(object_id, []).append(frame)
+                self._pixels += union - both
 
     def _note_memory(self, first: FrameResult | None) -> None:
         """Keep the state of memory after the corrected frame with its result."""
@@ -175,27 +187,17 @@ class CorrectionTask:
         if self._running is not None:
             self._outcomes.append(replace(self._running.outcome, ended="stopped", ended_at=None))
         session = self._session
-        changes: dict[int, FrameChange] = {}
-        objects: dict[int, list[int]] = {}
-        changed, pixels = [], 0
+        changes = {}
         for frame, before in sorted(self._before.items()):
             after = session.book.get(frame)
-            if after is None:
-                continue
-            changes[frame] = FrameChange.of(before, after)
-            overlaps = _overlaps(before, after)
-            different = [i for i, (both, union) in overlaps.items() if both != union]
-            for object_id in different:
-                objects.setdefault(object_id, []).append(frame)
-            if different:
-                changed.append(frame)
-                pixels += sum(overlaps[i][1] - overlaps[i][0] for i in different)
+            if after is not None:
+                changes[frame] = FrameChange(before, after)
         self.summary = CorrectionSummary(
             tuple(sorted(self._corrections)),
             tuple(self._outcomes),
-            tuple(changed),
-            {i: tuple(frames) for i, frames in sorted(objects.items())},
-            pixels,
+            tuple(sorted({t for frames in self._objects.values() for t in frames})),
+            {i: tuple(sorted(frames)) for i, frames in sorted(self._objects.items())},
+            self._pixels,
         )
         session.history.add(
             Change(
@@ -207,9 +209,3 @@ class CorrectionTask:
                 dict(session.explainers),
             )
         )
-
-
-def _overlaps(before: FrameRecord | None, after: FrameRecord) -> dict[int, tuple[int, int]]:
-    new = after.packed.unpack()
-    old = new * 0 if before is None else before.packed.unpack()
-    return overlap_of_objects(old, new)
