@@ -161,7 +161,7 @@ def test_small_budget_gives_the_same_labels_with_less_memory():
 
 def test_budget_is_shared_out():
     network = InferenceXMem(tiny_network())
-    need = network_bytes(network.config, network.dtype)
+    need = network_bytes(network)
     rich = Budget.plan(network, 10**6, 10**6, memory_budget_bytes=10**12)
     poor = Budget.plan(network, 10**5, 10**9, memory_budget_bytes=10**7)
     assert rich.banks == 10**6 and rich.work.pixels > poor.work.pixels and rich.tile.pixels > poor.tile.pixels

@@ -164,7 +164,7 @@ class Budget:
         device = network.device
         total = memory_budget_bytes or int(_SHARE[device.type] * free_bytes(device))
         banks = min(bank_bytes, total // 2)
-        need = network_bytes(network.config, network.dtype)
+        need = network_bytes(network)
         rest = max(total - banks - masks_bytes - int(need.kept * frame_pixels), total // 8)
         work = min(_MOST_PIXELS[device.type], int(rest / max(need.decode, need.value)))
         tile = min(_MOST_TILE_PIXELS[device.type], int(rest / need.key))

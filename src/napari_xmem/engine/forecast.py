@@ -22,7 +22,7 @@ __all__ = ["Forecast", "forecast", "forecast_run"]
 #: Seconds per pixel of a region for taking its mask apart and putting it into the frame's labels.
 _MASK_SECONDS = 6e-8
 #: Seconds per object and frame for everything that does not depend on its size.
-_OBJECT_SECONDS = 1e-3
+_OBJECT_SECONDS = 2e-3
 #: Python, torch and the libraries, before anything is loaded.
 _BASE_BYTES = 350_000_000
 
@@ -115,7 +115,7 @@ def forecast_run(run: Run) -> Forecast:
     work, device = Workload.of(run), run.network.device
     seconds = _frame_seconds(run) + _object_seconds(run, work, probe_network(run.network))
     base = _BASE_BYTES if device.type == "cpu" else 0
-    weights = sum(p.nbytes for p in run.network.parameters())
+    weights = sum(t.nbytes for t in (*run.network.parameters(), *run.network.buffers()))
     return Forecast(
         seconds_per_frame=seconds,
         peak_bytes=base + weights + _activation_bytes(run, work) + work.bank_bytes,
@@ -155,7 +155,7 @@ def _object_seconds(run: Run, work: Workload, cost: NetworkCost) -> float:
 
 def _activation_bytes(run: Run, work: Workload) -> int:
     """Return the bytes of everything but weights and banks, at the largest moment of a frame."""
-    need = network_bytes(run.network.config, run.network.dtype)
+    need = network_bytes(run.network)
     regions = work.region_pixels
     tile = min(work.padded_pixels, work.budget.tile.pixels) if run.scope == "local" else work.padded_pixels
     chunk = work.budget.work.size(max(regions)) * max(regions)

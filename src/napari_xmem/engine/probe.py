@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.overrides import TorchFunctionMode
 
 from napari_xmem.engine.devices import clock
 from napari_xmem.memory.affinity import augment_memory, augment_query, readout, similarity, topk_affinity
-from napari_xmem.model import XMem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from napari_xmem.config import ModelConfig
+    from napari_xmem.model import XMem
 
 __all__ = ["LiveBytes", "NetworkBytes", "NetworkCost", "network_bytes", "probe_network"]
 
-_SAMPLE_CELLS = 12
-_SAMPLE_OBJECTS = 2
+#: Side of the sample in key cells and its objects: as objects are decoded for a small network, less for a large one.
+_SAMPLE, _SMALL_SAMPLE = (16, 8), (12, 1)
+_LARGE_NETWORK = 20_000_000
+_BYTES_SAMPLE = (8, 1)
+_KNOWN: dict[tuple[ModelConfig, torch.dtype], NetworkBytes] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,10 @@ class NetworkBytes:
     value: float
 
 
-class LiveBytes(TorchDispatchMode):
+class LiveBytes(TorchFunctionMode):
     """Counts the bytes of tensors that are alive at a time, on any device; `peak` is the most so far.
 
-    Only tensors made inside count; scratch space inside one operation does not show.
+    Only tensors that torch functions return inside count; scratch space within one function does not show.
     """
 
     def __init__(self) -> None:
@@ -80,14 +81,12 @@ class LiveBytes(TorchDispatchMode):
         self.live = self.peak = 0
         self._known: set[int] = set()
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        for tensor in tree_leaves((args, kwargs)):
-            if isinstance(tensor, torch.Tensor):
-                self._count(tensor.untyped_storage(), made_inside=False)
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        for tensor in _tensors((args, kwargs)):
+            self._count(tensor.untyped_storage(), made_inside=False)
         result = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(result):
-            if isinstance(tensor, torch.Tensor):
-                self._count(tensor.untyped_storage(), made_inside=True)
+        for tensor in _tensors(result):
+            self._count(tensor.untyped_storage(), made_inside=True)
         return result
 
     def _count(self, storage: torch.UntypedStorage, *, made_inside: bool) -> None:
@@ -104,10 +103,22 @@ class LiveBytes(TorchDispatchMode):
         self.live -= size
 
 
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors in nested tuples, lists and dicts."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, dict):
+        yield from _tensors(tuple(value.values()))
+
+
 def probe_network(network: XMem) -> NetworkCost:
     """Time every part of a network on a small sample, on the network's device."""
-    sample = _Sample(network)
-    work = sample.pixels * _SAMPLE_OBJECTS
+    large = sum(p.numel() for p in network.parameters()) > _LARGE_NETWORK
+    sample = _Sample(network, _SMALL_SAMPLE if large else _SAMPLE)
+    work = sample.pixels * sample.count
     device = network.device
     with torch.no_grad():
         match, gather = _probe_read(network.config.key_dim, network.config.value_dim, device)
@@ -120,36 +131,37 @@ def probe_network(network: XMem) -> NetworkCost:
         )
 
 
-@cache
-def network_bytes(config: ModelConfig, dtype: torch.dtype) -> NetworkBytes:
-    """Count the memory that a network computing in `dtype` needs, without computing anything."""
-    with torch.device("meta"), torch.no_grad():
-        sample = _Sample(XMem(config).eval().to(dtype), dtype)
-        with LiveBytes() as counter:
-            sample.encode()
-            key, kept = counter.peak, counter.live
-        work = sample.pixels * _SAMPLE_OBJECTS
-        with LiveBytes() as counter:
-            sample.decode()
-            decode = counter.peak
-        with LiveBytes() as counter:
-            sample.value()
-            return NetworkBytes(key / sample.pixels, kept / sample.pixels, decode / work, counter.peak / work)
+def network_bytes(network: XMem) -> NetworkBytes:
+    """Run every part of a network on a very small sample, once per kind of network, and count the memory it needs."""
+    kind = (network.config, getattr(network, "dtype", torch.float32))
+    if kind not in _KNOWN:
+        sample = _Sample(network, _BYTES_SAMPLE)
+        peaks: list[int] = []
+        kept: list[int] = []
+        with torch.no_grad():
+            for call in (sample.encode, sample.decode, sample.value):
+                with LiveBytes() as counter:
+                    call()
+                    peaks.append(counter.peak)
+                    kept.append(counter.live)
+        key, decode, value = (peak / sample.pixels for peak in peaks)
+        _KNOWN[kind] = NetworkBytes(key, kept[0] / sample.pixels, decode, value)
+    return _KNOWN[kind]
 
 
 class _Sample:
     """A small image with some objects, and the calls of one frame on it."""
 
-    def __init__(self, network: XMem, dtype: torch.dtype = torch.float32) -> None:
-        config, side = network.config, _SAMPLE_CELLS * network.config.stride_px
-        count, cells, options = _SAMPLE_OBJECTS, _SAMPLE_CELLS, {"device": network.device, "dtype": dtype}
-        self.network, self.pixels = network, side * side
-        self.image = torch.zeros(1, config.image_channels, side, side, **options)  # type: ignore[call-overload]
-        self.values = torch.zeros(count, config.value_dim, cells, cells, **options)  # type: ignore[call-overload]
-        self.mask = torch.zeros(count, side, side, **options)  # type: ignore[call-overload]
+    def __init__(self, network: XMem, size: tuple[int, int]) -> None:
+        cells, count = size
+        config, side, device = network.config, cells * network.config.stride_px, network.device
+        self.network, self.pixels, self.count = network, side * side, count
+        self.image = torch.zeros(1, config.image_channels, side, side, device=device)
+        self.values = torch.zeros(count, config.value_dim, cells, cells, device=device)
+        self.mask = torch.zeros(count, side, side, device=device)
         self.hidden: torch.Tensor | None = None
         if config.hidden_dim:
-            self.hidden = torch.zeros(count, config.hidden_dim, cells, cells, device=network.device)
+            self.hidden = torch.zeros(count, config.hidden_dim, cells, cells, device=device)
         self.features: Any = None
         self.decoding: Any = None
         self.encoding: Any = None
@@ -165,16 +177,21 @@ class _Sample:
 
     def value(self) -> Any:
         """Encode the values of all objects."""
-        image = self.image.expand(_SAMPLE_OBJECTS, -1, -1, -1)
+        image = self.image.expand(self.count, -1, -1, -1)
         return self.network.encode_value(image, self.mask, self.mask, self.encoding, self.hidden, deep=True)
 
 
 def _seconds(call: Callable[[], Any], device: torch.device) -> float:
-    """Time a call, done once before to warm up."""
+    """Time a call, done once before to warm up; a quick one twice."""
     call()
-    begun = clock(device)
-    call()
-    return clock(device) - begun
+    best = float("inf")
+    for _ in range(2):
+        begun = clock(device)
+        call()
+        best = min(best, clock(device) - begun)
+        if best > 0.1:
+            break
+    return best
 
 
 def _probe_read(key_dim: int, value_dim: int, device: torch.device) -> tuple[float, float]:

@@ -64,11 +64,12 @@ class WinogradConv2d(nn.Module):
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
         weight = conv.weight.detach()
-        kernel = torch.einsum("ia,jb,ocab->ijco", _KERNEL_BASIS, _KERNEL_BASIS, weight.double().cpu())
+        both = torch.kron(_KERNEL_BASIS, _KERNEL_BASIS).float()
+        kernel = (both @ weight.float().cpu().permute(2, 3, 1, 0).reshape(9, -1)).view(-1, weight.shape[1], len(weight))
         self.kernel: Tensor
         self.into: Tensor
         self.back: Tensor
-        self.register_buffer("kernel", kernel.flatten(0, 1).float().contiguous())
+        self.register_buffer("kernel", kernel)
         self.register_buffer("into", torch.kron(_INPUT_BASIS, _INPUT_BASIS).float())
         self.register_buffer("back", torch.kron(_OUTPUT_BASIS, _OUTPUT_BASIS).float())
         self.bias = conv.bias
