@@ -127,6 +127,12 @@ def test_files_that_are_no_weights(tmp_path: Path, suffix: str, content: bytes) 
         load_model(path)
 
 
+def test_a_saved_web_page_is_not_called_dangerous(tmp_path: Path) -> None:
+    (tmp_path / "XMem.pth").write_bytes(b"<html>not found</html>")
+    with pytest.raises(CheckpointError, match="web page"):
+        load_model(tmp_path / "XMem.pth")
+
+
 @pytest.mark.parametrize("half", [".pth", ".safetensors"])
 def test_truncated_files(tmp_path: Path, half: str) -> None:
     path = tmp_path / f"cut{half}"
