@@ -201,15 +201,12 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None
 
 
 def _read_pth(path: Path) -> dict[str, Tensor]:
+    _check_start(path)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if not _starts_like_weights(path):
-            raise CheckpointError(
-                f"{path} is no PyTorch weights file. Was a web page saved in its place? Download it again."
-            ) from error
         raise CheckpointError(
             f"{path} holds more than plain tensors and was not opened, since such a file can run code. "
             "Expected a state dict like the official XMem.pth."
@@ -228,10 +225,17 @@ def _read_pth(path: Path) -> dict[str, Tensor]:
     return {str(name).removeprefix("module."): tensor for name, tensor in content.items()}
 
 
-def _starts_like_weights(path: Path) -> bool:
-    """Tell whether a file begins as torch.save's zip archives or pickles do."""
-    with path.open("rb") as file:
-        return file.read(4).startswith((b"PK\x03\x04", b"\x80"))
+def _check_start(path: Path) -> None:
+    """Raise `CheckpointError` unless a file begins as torch.save's zip archives or pickles do."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}).") from error
+    if not start.startswith((b"PK\x03\x04", b"\x80")):
+        raise CheckpointError(
+            f"{path} is no PyTorch weights file. Was a web page saved in its place? Download it again."
+        )
 
 
 def _extend_single_object(state: dict[str, Tensor]) -> dict[str, Tensor]:
