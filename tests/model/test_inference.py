@@ -57,8 +57,23 @@ def test_precision_by_name():
     cpu = torch.device("cpu")
     assert choose_precision(cpu, "float32") is torch.float32
     assert choose_precision(cpu, "bfloat16") is torch.bfloat16
-    assert choose_precision(cpu, "auto") in (torch.float32, torch.bfloat16)
     with pytest.raises(ConfigError, match="precision"):
         choose_precision(cpu, "double")  # type: ignore[arg-type]
     fast = optimise(tiny_network(), "bfloat16")
     assert fast.precision == "bfloat16" and optimise(fast, "float32") is fast
+
+
+@pytest.mark.parametrize(
+    ("amx", "avx512", "expected"),
+    [(True, True, torch.bfloat16), (False, True, torch.bfloat16), (False, False, torch.float32)],
+)
+def test_precision_on_a_cpu_follows_its_instructions(monkeypatch, amx, avx512, expected):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512, raising=False)
+    assert choose_precision(torch.device("cpu")) is expected
+
+
+def test_precision_where_torch_cannot_tell_is_full(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported", raising=False)
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
+    assert choose_precision(torch.device("cpu")) is torch.float32

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-from functools import cache
-from time import thread_time
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,9 +27,6 @@ PRECISIONS: Mapping[str, torch.dtype] = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-
-#: bfloat16 must be this many times as fast as float32 to be chosen on a CPU.
-_WORTH_IT = 1.5
 
 
 class InferenceXMem(XMem):
@@ -131,8 +126,7 @@ def optimise(network: XMem, precision: Precision = "auto") -> InferenceXMem:
 def choose_precision(device: torch.device, precision: Precision = "auto") -> torch.dtype:
     """Turn a precision's name into a type.
 
-    "auto" is bfloat16 on CUDA devices that compute in it, and on CPUs where a quick trial shows that it is faster
-    (those with AMX or AVX-512 BF16); else float32.
+    "auto" is bfloat16 on CUDA devices and CPUs that have instructions for it (CPUs: AMX or AVX-512 BF16); else float32.
     """
     if precision in PRECISIONS:
         return PRECISIONS[precision]
@@ -140,27 +134,18 @@ def choose_precision(device: torch.device, precision: Precision = "auto") -> tor
         raise ConfigError(f"precision is {precision!r}, expected 'auto' or one of {', '.join(PRECISIONS)}.")
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float32
-    if device.type == "cpu" and _cpu_prefers_bfloat16():
+    if device.type == "cpu" and _cpu_computes_bfloat16():
         return torch.bfloat16
     return torch.float32
 
 
-@cache
-def _cpu_prefers_bfloat16() -> bool:
-    """Time a convolution in both types (a few milliseconds); only where the CPU has instructions for it."""
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        return False
-    seconds = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        image = torch.zeros(4, 64, 32, 32, dtype=dtype).to(memory_format=torch.channels_last)
-        weight = torch.zeros(64, 64, 3, 3, dtype=dtype)
-        times = []
-        for _ in range(4):
-            begun = thread_time()
-            nn.functional.conv2d(image, weight, padding=1)
-            times.append(thread_time() - begun)
-        seconds[dtype] = min(times)
-    return seconds[torch.float32] > _WORTH_IT * seconds[torch.bfloat16]
+def _cpu_computes_bfloat16() -> bool:
+    """Tell whether the CPU multiplies matrices in bfloat16 (AMX or AVX-512 BF16).
+
+    Asked of the hardware, not timed: the same machine must give the same labels whatever else it is doing.
+    """
+    asked = (getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
+    return bool(torch.backends.mkldnn.is_available()) and any(ask() for ask in asked if ask is not None)
 
 
 def fold_norms(module: nn.Module) -> nn.Module:

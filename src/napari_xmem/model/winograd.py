@@ -10,9 +10,6 @@ Lavin & Gray 2016, Fast Algorithms for Convolutional Neural Networks (arXiv 1509
 
 from __future__ import annotations
 
-from functools import cache
-from time import thread_time
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -116,19 +113,9 @@ def _suits(conv: nn.Conv2d) -> bool:
     return plain and conv.groups == 1 and conv.dilation == (1, 1) and min(conv.weight.shape[:2]) >= _LEAST_CHANNELS
 
 
-@cache
 def winograd_pays() -> bool:
-    """Time one convolution both ways on this CPU (some 20 ms)."""
-    conv = nn.Conv2d(256, 256, 3, padding=1)
-    fast = WinogradConv2d(conv)
-    image = torch.zeros(1, 256, 32, 64).contiguous(memory_format=torch.channels_last)
-    seconds = []
-    with torch.inference_mode():
-        for call in (conv, fast):
-            times = []
-            for _ in range(3):
-                begun = thread_time()
-                call(image)
-                times.append(thread_time() - begun)
-            seconds.append(min(times))
-    return seconds[1] < 0.85 * seconds[0]
+    """Tell whether matrix products are quick enough on this CPU, that is those of MKL (measured: 1.2 to 2.2 times).
+
+    Asked of the build, not timed: the same machine must give the same labels whatever else it is doing.
+    """
+    return bool(torch.backends.mkl.is_available())
