@@ -127,6 +127,7 @@ def _batches(
     config = ClipConfig(
         window_px=stage.window_px,
         n_frames=stage.clip_frames,
+        diameter_px=(20.0, stage.diameter_px, 100.0),
         diameter_spread=stage.diameter_spread,
         mixture=MIXTURES[stage.mixture],
     )

@@ -27,7 +27,7 @@ def test_a_few_objects_in_the_middle_are_kept():
 
 
 def test_ablations_are_compared_with_the_default(weights):
-    chosen = [a for a in ABLATIONS if a.name in ("default", "72 px", "first frame only")]
+    chosen = [a for a in ABLATIONS if a.name in ("default", "80 px", "first frame only")]
     results = run_ablations(str(weights), None, ["return"], 2, chosen, "cpu")
     assert len(results) == 3
     lines = table(results, ["return"]).splitlines()

@@ -45,6 +45,8 @@ class Ablation:
         Other options, from the movie and the nominal diameter.
     sensory : bool
         False: sensory memory is emptied before every use.
+    locality_px : float, optional
+        Reach of the prior on places instead of the model's; 0 switches it off.
     """
 
     group: str
@@ -52,6 +54,7 @@ class Ablation:
     memory: dict[str, Any] = field(default_factory=dict)
     options: Options | None = None
     sensory: bool = True
+    locality_px: float | None = None
 
 
 def _nominal(px: float) -> Options:
@@ -64,7 +67,7 @@ def _reach(diameters: float) -> Options:
 
 ABLATIONS: tuple[Ablation, ...] = (
     Ablation("default", "default"),
-    *(Ablation("nominal diameter", f"{px} px", options=_nominal(px)) for px in (24, 32, 56, 72)),
+    *(Ablation("nominal diameter", f"{px} px", options=_nominal(px)) for px in (32, 42, 54, 64, 80)),
     *(Ablation("reach of the region", f"{d} diameters", options=_reach(d)) for d in (0.4, 0.8, 1.2, 1.8)),
     *(Ablation("memory interval", f"every {n}", {"memory_interval_frames": n}) for n in (1, 2, 5, 10)),
     Ablation("memory interval", "first frame only", {"memory_interval_frames": 1_000_000}),
@@ -75,6 +78,7 @@ ABLATIONS: tuple[Ablation, ...] = (
     Ablation("working memory", "no long-term memory", {"long_term": False}),
     *(Ablation("top k", str(k or "all"), {"top_k": k}) for k in (8, 30, 100, None)),
     Ablation("sensory memory", "none", sensory=False),
+    *(Ablation("locality", f"{px} px" if px else "none", locality_px=px) for px in (0.0, 24.0, 48.0)),
     Ablation("scope", "global", options=lambda movie, nominal: {"scope": "global"}),
 )
 """All that are run; values that are the default anyway give the default's numbers."""
@@ -150,17 +154,25 @@ def run_ablations(
         Keyed by ``group: name``.
     """
     network = load_model(model, device)
-    forgetful = _Forgetful(network.config)
-    forgetful.load_state_dict(network.state_dict())
-    forgetful = forgetful.requires_grad_(False).eval().to(network.device)
     movies = [few_objects(next(iter(suite_movies(data_dir, [kind]))), n_objects) for kind in kinds]
     out: dict[str, list[MovieScore]] = {}
     for ablation in ablations:
-        chosen = network if ablation.sensory else forgetful
+        chosen = _changed(network, ablation)
         out[f"{ablation.group}: {ablation.name}"] = [_score(movie, chosen, ablation) for movie in movies]
         if progress:
             progress(f"{ablation.group}: {ablation.name}")
     return out
+
+
+def _changed(network: XMem, ablation: Ablation) -> XMem:
+    """Return the network as an ablation wants it: a copy, or the network itself where it changes nothing of it."""
+    if ablation.sensory and ablation.locality_px is None:
+        return network
+    locality = network.config.locality_px if ablation.locality_px is None else ablation.locality_px
+    kind = XMem if ablation.sensory else _Forgetful
+    copy = kind(replace(network.config, locality_px=locality))
+    copy.load_state_dict(network.state_dict())
+    return copy.requires_grad_(False).eval().to(network.device)
 
 
 def _score(movie: SuiteMovie, network: XMem, ablation: Ablation) -> MovieScore:
