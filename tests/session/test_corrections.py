@@ -73,7 +73,7 @@ def test_corrected_frame_is_exactly_as_painted_and_vouched_for(done, movie):
 def test_stops_where_old_and_new_agree(make_session):
     session = make_session()
     session.run()
-    lenient = Agreement(outline_share=1e9)
+    lenient = Agreement(outline_px=1e9, patch_share=1e9)
     summary = session.correct({2: without(session, 2, 1)}, agreement=lenient)
     assert summary.segments[0].frames_done == (3, 4, 5)
     assert (summary.segments[0].ended, summary.segments[0].ended_at) == ("agreed", 5)

@@ -79,14 +79,26 @@ def disc(radius, grow=0):
 def test_agreement_of_large_and_small_objects():
     agreement = Agreement()
     assert agreement.holds(disc(50), disc(50, grow=30))  # 30 of 7854 pixels: IoU 0.996
-    assert not agreement.holds(disc(50), disc(50, grow=60))
+    assert agreement.holds(disc(50), disc(50.4)), "a tremor of the outline"
+    assert not agreement.holds(disc(50), disc(51))
     assert agreement.holds(disc(8), disc(8, grow=3))  # 3 pixels of 201, of an outline of 50
-    assert not agreement.holds(disc(8), disc(8, grow=8))
+    assert not agreement.holds(disc(8), disc(9))
     assert not agreement.holds(disc(8), 2 * disc(8))
     assert not agreement.holds(np.zeros((2, 2), int), np.zeros((2, 3), int))
 
 
-@pytest.mark.parametrize("wrong", [{"iou": 0}, {"iou": 1.5}, {"frames": -1}, {"outline_share": -0.1}])
+def test_a_patch_is_no_tremor_of_the_outline():
+    """As many pixels all around the outline agree, in one place they do not."""
+    whole, spots, patch = disc(20), disc(20), disc(20)
+    outline = np.argwhere((whole == 1) & (disc(19) == 0))[::4]
+    spots[tuple(outline.T)] = 0
+    side = int(len(outline) ** 0.5)
+    patch[60 : 60 + side, 60 : 60 + side] = 0
+    assert Agreement(iou=1).holds(whole, spots)
+    assert not Agreement(iou=1).holds(whole, patch)
+
+
+@pytest.mark.parametrize("wrong", [{"iou": 0}, {"iou": 1.5}, {"frames": -1}, {"outline_px": -0.1}, {"patch_share": -1}])
 def test_agreement_is_checked(wrong):
     with pytest.raises(ConfigError):
         Agreement(**wrong)

@@ -22,34 +22,47 @@ __all__ = ["Agreement", "CorrectionSummary", "SegmentOutcome", "overlap_of_objec
 class Agreement:
     """When re-propagation may stop because it no longer changes anything.
 
+    A network that remembers a little differently never gives the same outline to the pixel. Two masks of an object
+    agree if what differs is such a tremor of the outline: little on average, and nowhere a patch.
+
     Attributes
     ----------
     iou : float
-        Two masks of an object agree if their Jaccard index is above this.
-    outline_share : float
-        They also agree if they differ in fewer pixels than this share of the circumference of a circle of their area,
-        which for small objects is less strict: one pixel of a nucleus of 150 pixels is already 0.7 %.
+        Two masks of an object agree if their Jaccard index is above this, whatever the outline.
+    outline_px : float
+        They also agree if the outline moved by less than this on average, in pixels (differing pixels per pixel of the
+        circumference of a circle of their area),
+    patch_share : float
+        and no square of differing pixels is as wide as this share of the object's diameter (at least 3 pixels): an
+        erased or added patch does not go unnoticed.
     frames : int
         Every object must agree on this many frames in a row; 0: never stop early.
     """
 
     iou: float = 0.995
-    outline_share: float = 0.1
+    outline_px: float = 0.5
+    patch_share: float = 0.08
     frames: int = 3
 
     def __post_init__(self) -> None:
-        if not 0 < self.iou <= 1 or self.outline_share < 0 or self.frames < 0:
-            raise ConfigError(f"{self} is out of range; expected 0 < iou <= 1, outline_share >= 0, frames >= 0.")
+        if not 0 < self.iou <= 1 or self.outline_px < 0 or self.patch_share < 0 or self.frames < 0:
+            raise ConfigError(
+                f"{self} is out of range; expected 0 < iou <= 1, outline_px >= 0, patch_share >= 0, frames >= 0."
+            )
 
     def holds(self, old: NDArray[Any], new: NDArray[Any]) -> bool:
         """Tell whether every object of two label images (Y, X) agrees."""
-        return old.shape == new.shape and self.holds_for(overlap_of_objects(old, new))
+        return old.shape == new.shape and self.holds_for(overlap_of_objects(old, new), old, new)
 
-    def holds_for(self, overlaps: Mapping[int, tuple[int, int]]) -> bool:
+    def holds_for(self, overlaps: Mapping[int, tuple[int, int]], old: NDArray[Any], new: NDArray[Any]) -> bool:
         """Tell whether every object agrees, given the pixels of intersection and union of each."""
-        return all(
-            union == both or both / union > self.iou or union - both <= self.outline_share * np.sqrt(4 * np.pi * union)
-            for both, union in overlaps.values()
+        differing = {i: (both, union) for i, (both, union) in overlaps.items() if both / max(union, 1) <= self.iou}
+        if any(union - both > self.outline_px * np.sqrt(4 * np.pi * union) for both, union in differing.values()):
+            return False
+        return not any(
+            _has_patch(old, new, i, max(3, round(self.patch_share * np.sqrt(4 * union / np.pi))))
+            for i, (both, union) in differing.items()
+            if union > both
         )
 
 
@@ -61,6 +74,18 @@ def overlap_of_objects(old: NDArray[Any], new: NDArray[Any]) -> dict[int, tuple[
     both = dict(zip(*(v.tolist() for v in object_areas(np.where(same, old, 0))), strict=True))
     ids = sorted({*before, *after})
     return {i: (both.get(i, 0), before.get(i, 0) + after.get(i, 0) - both.get(i, 0)) for i in ids}
+
+
+def _has_patch(old: NDArray[Any], new: NDArray[Any], object_id: int, width_px: int) -> bool:
+    """Tell whether a square of so many pixels differs in the masks of one object."""
+    differs = (old == object_id) != (new == object_id)
+    rows, columns = np.flatnonzero(differs.any(1)), np.flatnonzero(differs.any(0))
+    if not len(rows) or min(np.ptp(rows), np.ptp(columns)) + 1 < width_px:
+        return False
+    part = differs[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    sums = np.pad(part, ((1, 0), (1, 0))).cumsum(0, np.int64).cumsum(1)
+    w = width_px
+    return bool((sums[w:, w:] - sums[:-w, w:] - sums[w:, :-w] + sums[:-w, :-w] == w * w).any())
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,10 +199,9 @@ class SegmentRun:
             record = self.book.get(result.frame)
             old = None if record is None else record.result
             result = self.involved.merge(old, result)
-            self.overlaps = overlap_of_objects(
-                np.zeros_like(result.labels) if old is None else old.labels, result.labels
-            )
-            same = old is not None and self.agreement.holds_for(self.overlaps)
+            before = np.zeros_like(result.labels) if old is None else old.labels
+            self.overlaps = overlap_of_objects(before, result.labels)
+            same = old is not None and self.agreement.holds_for(self.overlaps, before, result.labels)
             agreed = agreed + 1 if same else 0
             over = 0 < self.agreement.frames <= agreed and result.frame != segment.frames[-1]
             if over:
