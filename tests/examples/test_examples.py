@@ -86,6 +86,23 @@ def test_plot_memory(execute, tmp_path):
     assert (tmp_path / "memory.png").stat().st_size > 5000
 
 
+def test_training_data(repository, tmp_path, monkeypatch, capsys):
+    from napari_xmem.sample_data import simulated_nuclei
+    from napari_xmem.training.clips.store import StillStore
+
+    for name, array in zip(("images", "masks"), simulated_nuclei(frames=3, size_px=(96, 96), n_objects=6), strict=True):
+        (tmp_path / name).mkdir()
+        for t, frame in enumerate(array):
+            tifffile.imwrite(tmp_path / name / f"{t}.tif", frame)
+    folders = [str(tmp_path / name) for name in ("images", "masks")]
+    monkeypatch.setattr(sys, "argv", ["training_data.py", *folders, "--out", str(tmp_path / "own"), "--like", "phase"])
+    runpy.run_path(str(repository / "examples" / "training_data.py"), run_name="__main__")
+    assert "3 images" in capsys.readouterr().out
+    for split in ("train", "val"):
+        still = StillStore(tmp_path / "own", split).pick(np.random.default_rng(0), "phase")
+        assert still.image.dtype == np.uint8 and len(still.targets())
+
+
 @pytest.mark.gui
 def test_in_the_viewer(execute, qapp, monkeypatch):
     from types import SimpleNamespace

@@ -1,0 +1,193 @@
+"""The pages: navigation and files agree, code on them is run or stands in an example, commands exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import textwrap
+
+import numpy as np
+import pytest
+import tifffile
+import yaml
+
+from napari_xmem.model import load_model, save_model
+
+PAGES = ("README.md", "docs/scripting.md", "docs/models.md", "docs/long_movies.md", "docs/errors.md")
+FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads mkdocs.yml without resolving names of Python functions."""
+
+
+_Loader.add_multi_constructor("tag:yaml.org,2002:python/name:", lambda loader, suffix, node: suffix)
+
+
+def blocks(repository, page):
+    """Language, title and text of every code block of a page."""
+    return FENCE.findall((repository / page).read_text(encoding="utf-8"))
+
+
+def nav_files(entries):
+    """All files named in a navigation."""
+    for entry in entries:
+        for value in entry.values():
+            yield from nav_files(value) if isinstance(value, list) else [value]
+
+
+def test_navigation_and_files_agree(repository):
+    config = yaml.load((repository / "mkdocs.yml").read_text(encoding="utf-8"), _Loader)
+    docs = repository / "docs"
+    named = sorted(nav_files(config["nav"]))
+    assert len(named) == len(set(named))
+    assert named == sorted(path.relative_to(docs).as_posix() for path in docs.rglob("*.md"))
+
+
+def test_links_and_pictures_exist(repository):
+    for page in [repository / "README.md", *(repository / "docs").rglob("*.md")]:
+        text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if not re.match(r"https?:|#", target):
+                assert (page.parent / target.split("#")[0]).exists(), f"{page.name}: {target}"
+
+
+def test_reference_names_exist(repository):
+    from importlib import import_module
+
+    for page in (repository / "docs" / "api").glob("*.md"):
+        for name in re.findall(r"^::: (\S+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE):
+            module, _, attribute = name.rpartition(".")
+            assert hasattr(import_module(module), attribute), name
+
+
+def test_every_public_name_is_in_the_reference(repository):
+    import napari_xmem
+
+    text = "".join(path.read_text(encoding="utf-8") for path in (repository / "docs" / "api").glob("*.md"))
+    shown = {name.rpartition(".")[2] for name in re.findall(r"^::: (\S+)$", text, flags=re.MULTILINE)}
+    documented_with_their_room = {"XMemError", "__version__"}
+    assert set(napari_xmem.__all__) - documented_with_their_room <= shown
+
+
+def test_titled_blocks_stand_in_the_examples(repository):
+    found = 0
+    for page in [*(repository / "docs").glob("*.md")]:
+        for _, title, text in blocks(repository, page.relative_to(repository)):
+            if title:
+                source = (repository / title).read_text(encoding="utf-8")
+                inside = [text, textwrap.indent(text, "    ")]
+                assert any(version in source for version in inside), f"{page.name} shows other code than {title}"
+                found += 1
+    assert found >= 3
+
+
+def test_commands_and_options_exist(repository):
+    """Every `napari-xmem` line of every page is understood by the parsers; nothing is run."""
+    from napari_xmem.cli.main import build_parser
+    from napari_xmem.training import cli as training
+
+    seen = 0
+    for page in [repository / "README.md", *(repository / "docs").glob("*.md")]:
+        for language, title, text in blocks(repository, page.relative_to(repository)):
+            if language != "bash" or title:
+                continue
+            for line in text.replace("\\\n", " ").splitlines():
+                words = shlex.split(line, comments=True)
+                if words[:2] == ["napari-xmem", "train"]:
+                    training.build_parser().parse_args(words[2:])
+                elif words[:1] == ["napari-xmem"]:
+                    build_parser().parse_args(words[1:])
+                elif words[:1] in (["python"], ["bash"]):
+                    assert (repository / words[1]).is_file(), line
+                    continue
+                else:
+                    continue
+                seen += 1
+    assert seen > 10
+
+
+@pytest.fixture
+def scene(tmp_path, monkeypatch):
+    """A working folder with the files that the pages name, and the variables that their code takes for granted."""
+    t, y, x = np.mgrid[:5, :48, :64]
+    labels = np.zeros(t.shape, np.uint16)
+    labels[(y - 20) ** 2 + (x - 18 - 2 * t) ** 2 < 90] = 1
+    labels[(y - 30) ** 2 + (x - 46 + t) ** 2 < 90] = 2
+    movie = (200 + 3000 * (labels > 0) + np.random.default_rng(0).normal(0, 50, t.shape)).astype(np.uint16)
+    seeds = labels.copy()
+    seeds[1:] = 0
+    for name, array in (("movie", movie), ("seeds", seeds), ("labels", labels), ("truth", labels)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", array, photometric="minisblack", metadata={"axes": "TYX"})
+    save_model(load_model("bundled", "cpu"), tmp_path / "my_model.safetensors")
+    monkeypatch.chdir(tmp_path)
+    return {
+        "movie": movie,
+        "frames": movie,
+        "seeds": seeds[0],
+        "first_labels": labels[0],
+        "more_labels": labels[3],
+        "truth": labels,
+        "volumes": np.stack([movie[:2]] * 2, axis=1),
+        "volume_labels": np.stack([labels[0], np.zeros_like(labels[0])]),
+    }
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_code_of_a_page_runs(repository, scene, page):
+    if page == "README.md":
+        scene["movie"] = None  # not used there
+    code = [text for language, title, text in blocks(repository, page) if language == "python" and not title]
+    assert code
+    for text in code:
+        if "iter_propagate(frames, {0: first_labels, 40:" in text:  # its movie is longer than ours
+            text = text.replace("40:", "3:")
+        exec(compile(text, page, "exec"), scene)
+
+
+def test_code_about_corrections_runs(repository, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    t, y, x = np.mgrid[:31, :136, :104]
+    labels = np.zeros(t.shape, np.uint16)
+    labels[(y - 120) ** 2 + (x - 88) ** 2 < 90] = 3
+    labels[(y - 40) ** 2 + (x - 20 - t // 2) ** 2 < 90] = 8
+    movie = (200 + 3000 * (labels > 0) + np.random.default_rng(0).normal(0, 50, t.shape)).astype(np.uint16)
+    better = labels[17].copy()
+    better[better == 8] = 0
+    scene = {"movie": movie, "labels": labels[0], "better_labels": better}
+    for language, title, text in blocks(repository, "docs/correcting.md"):
+        if language == "python" and not title:
+            exec(compile(text, "correcting.md", "exec"), scene)
+    assert scene["result"].labels.shape == movie.shape
+
+
+def test_overnight_script_goes_on_where_it_was(repository, scene, tmp_path):
+    """One movie is done before, one fails, one is done; the exit status of an interruption ends the script."""
+    import os
+    import subprocess
+    import sys
+
+    movies, results = tmp_path / "movies", tmp_path / "results"
+    movies.mkdir()
+    for name in ("a", "b", "c"):
+        (movies / f"{name}.tif").write_bytes((tmp_path / "movie.tif").read_bytes())
+    for name in ("a", "b"):
+        (movies / f"{name}_seeds.tif").write_bytes((tmp_path / "seeds.tif").read_bytes())
+    results.mkdir()
+    (results / "a_labels.tif").write_bytes(b"done before")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    command = tools / "napari-xmem"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m napari_xmem "$@"\n', encoding="utf-8")
+    command.chmod(0o755)
+    env = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+    script = ["bash", str(repository / "examples" / "overnight.sh"), str(movies), str(results), "--stop", "2"]
+    done = subprocess.run(script, env=env, capture_output=True, text=True, check=False)
+    assert [line.split()[-1] for line in done.stdout.splitlines() if "failed" not in line] == ["b", "c"], done
+    assert (results / "a_labels.tif").read_bytes() == b"done before"
+    assert tifffile.imread(results / "b_labels.tif").shape == (5, 48, 64)
+    assert "c_seeds.tif does not exist" in (results / "errors.log").read_text()
+    command.write_text("#!/bin/sh\nexit 130\n", encoding="utf-8")
+    (results / "b_labels.tif").unlink()
+    stopped = subprocess.run(script, env=env, capture_output=True, text=True, check=False)
+    assert stopped.returncode == 130 and stopped.stdout.split()[-1] == "b"
