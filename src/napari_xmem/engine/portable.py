@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
@@ -51,7 +52,7 @@ class StoredMemory:
     facts : dict
         Time, places and shapes.
     tensors : dict
-        Sensory memory and the frame before.
+        Sensory memory, the frame before, and whose pixels were whose on it.
     """
 
     scope: str
@@ -109,7 +110,10 @@ class StoredMemory:
                 follower.scope.objects[place["object_id"]] = TrackedObject(
                     place["object_id"], bank, **known, hidden=sensory
                 )
-            follower._before = tensors["before"].numpy() if "before" in tensors else None
+            follower._before, follower._focus = (
+                tensors[name].numpy() if name in tensors else None for name in ("before", "focus")
+            )
+            follower.scope.ownership._owner = tensors["owner"].to(device) if "owner" in tensors else None
         schedule = follower.scope.schedule  # type: ignore[attr-defined]
         schedule.time, schedule._last_memory, schedule._last_deep = facts["schedule"]
 
@@ -195,8 +199,12 @@ def _describe(follower: Follower) -> tuple[dict[str, Any], dict[str, Tensor]]:
         facts["places"] = [{"object_id": o.object_id} | {name: getattr(o, name) for name in _PLACE} for o in objects]
         hidden = {o.object_id: o.hidden for o in objects if o.hidden is not None}
     tensors = {f"hidden.{i}": state.detach().cpu().clone().contiguous() for i, state in hidden.items()}
-    if isinstance(follower, LocalFollower) and follower._before is not None:
-        tensors["before"] = torch.from_numpy(follower._before.copy())
+    if isinstance(follower, LocalFollower):
+        for name, array in (("before", follower._before), ("focus", follower._focus)):
+            if array is not None:
+                tensors[name] = torch.from_numpy(np.ascontiguousarray(array))
+        if follower.scope.ownership._owner is not None:
+            tensors["owner"] = follower.scope.ownership._owner.cpu().contiguous()
     return facts, tensors
 
 

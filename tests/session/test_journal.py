@@ -1,0 +1,128 @@
+"""A run that was stopped goes on where it was, with the results it would have had."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from napari_xmem.config import MemoryConfig, PropagationConfig
+from napari_xmem.engine import iter_run, prepare_run
+from napari_xmem.engine.rest import can_be_resumed, frames_given_out
+from napari_xmem.errors import OutputError, SessionError
+from napari_xmem.session.journal import RunJournal
+from session.conftest import discs
+
+MEMORY = MemoryConfig(memory_interval_frames=2, working_min_frames=1, working_max_frames=3, num_prototypes=8)
+
+
+@pytest.fixture(params=["local", "global"])
+def prepared(request):
+    """Give a function that prepares a run of touching discs."""
+    network = request.getfixturevalue("bundled" if request.param == "local" else "tiny")
+    frames, truth = discs(centres=((16, 16), (16, 31), (46, 16)))  # the first two touch
+    config = PropagationConfig(memory=MEMORY, device="cpu", scope=request.param)
+
+    def prepare(seeds=None, **changes):
+        from dataclasses import replace
+
+        return prepare_run(frames, {0: truth[0]} if seeds is None else seeds, network, replace(config, **changes))
+
+    prepare.truth = truth
+    return prepare
+
+
+def keep(journal, run, results, n):
+    """Do `n` frames of a run and stop as if the power had failed."""
+    running = iter_run(run, watch=journal.watch)
+    for result in islice(running, n):
+        journal.keep(result)
+        results.append(result)
+    running.close()
+
+
+def same(found, expected):
+    assert [r.frame for r in found] == [r.frame for r in expected]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one.labels, other.labels)
+        np.testing.assert_array_equal(one.confidence, other.confidence)
+        np.testing.assert_array_equal(one.area_px, other.area_px)
+        assert one.object_ids == other.object_ids and one.seeded == other.seeded
+
+
+@pytest.mark.parametrize("direction", ["forward", "both"])
+def test_stopped_twice_it_gives_the_same(prepared, tmp_path, direction):
+    seeds = {4: prepared.truth[4]} if direction == "both" else None
+    expected = list(iter_run(prepared(seeds, direction=direction)))
+    output = tmp_path / "labels.tif"
+    begun = RunJournal(output, save_after_s=0)
+    run = prepared(seeds, direction=direction)
+    begun.begin(run)
+    keep(begun, run, [], 3)
+    for stop in (4, 99):
+        again = RunJournal(output, save_after_s=0)
+        rest, kept = again.resume(prepared(seeds, direction=direction))
+        results = list(kept)
+        keep(again, rest, results, stop)
+    same(results, expected)
+    again.remove()
+    assert os.listdir(tmp_path) == []
+
+
+def test_without_a_saved_memory_it_starts_again(prepared, tmp_path):
+    journal = RunJournal(tmp_path / "labels.tif")
+    run = prepared()
+    journal.begin(run)
+    keep(journal, run, [], 3)
+    assert journal.n_frames == 3
+    rest, kept = RunJournal(tmp_path / "labels.tif").resume(prepared())
+    assert kept == [] and rest.passes == run.passes
+
+
+def test_memory_is_not_saved_while_a_frame_is_missing(prepared, tmp_path):
+    journal = RunJournal(tmp_path / "labels.tif", save_after_s=1e9)
+    run = prepared()
+    journal.begin(run)
+    running = iter_run(run, watch=journal.watch)
+    journal.keep(next(running))
+    next(running)  # a frame that could not be written
+    journal.save_memory()
+    assert not list(journal.folder.glob("memory-*"))
+    running.close()
+
+
+def test_another_run_is_refused(prepared, tmp_path):
+    journal = RunJournal(tmp_path / "labels.tif", save_after_s=0)
+    run = prepared()
+    journal.begin(run)
+    keep(journal, run, [], 2)
+    other = RunJournal(tmp_path / "labels.tif")
+    with pytest.raises(SessionError, match=r"top_k 30, now it is 5.*--overwrite"):
+        other.resume(prepared(memory=MEMORY.replace(top_k=5)))
+    with pytest.raises(SessionError, match="seeds"):
+        other.resume(prepared({0: prepared.truth[1]}))
+    (journal.folder / "run.json").write_text("{")
+    with pytest.raises(SessionError, match=r"damaged.*--overwrite"):
+        other.resume(prepared())
+    other.begin(run)
+    assert not other.exists
+
+
+def test_what_cannot_be_written_is_said(prepared, tmp_path):
+    journal = RunJournal(tmp_path / "labels.tif")
+    (tmp_path / "labels.tif.unfinished").write_text("in the way")
+    run = prepared()
+    journal._run = run
+    with pytest.raises(OutputError, match="another place"):
+        journal.keep(next(iter(iter_run(run, watch=journal.watch))))
+
+
+def test_frames_given_out(prepared):
+    truth = prepared.truth
+    both = prepared({4: truth[4]}, direction="both")
+    assert frames_given_out(both, 3) == [4, 5, 6]
+    assert frames_given_out(both, 8) == [4, 5, 6, 7, 8, 9, 3]
+    held = prepared({2: truth[2], 6: truth[6]}, direction="both")
+    assert can_be_resumed(both) and not can_be_resumed(held)
