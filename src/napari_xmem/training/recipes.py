@@ -135,7 +135,7 @@ RECIPES: dict[str, Recipe] = {
                 mixture="movies",
             ),
             TrainingConfig(
-                steps=2300,
+                steps=1650,
                 batch=4,
                 clip_frames=8,
                 region_px=144,
@@ -149,10 +149,10 @@ RECIPES: dict[str, Recipe] = {
                 mixture="movies",
             ),
             TrainingConfig(
-                steps=850,
+                steps=700,
                 batch=4,
                 clip_frames=6,
-                region_px=176,
+                region_px=160,
                 diameter_px=56.0,
                 diameter_spread=0.35,
                 learning_rate=1e-4,

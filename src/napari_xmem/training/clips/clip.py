@@ -56,6 +56,8 @@ class Mixture:
         How often the fluorescence, the stained / brightfield and the phase-contrast stills are used.
     kinds : tuple of (str, float)
         Simulated kinds with weights; empty: all kinds, equally often.
+    eventful : float
+        Share of the simulated clips that follow an object that divides, where there is one.
     """
 
     warp: float = 0.16
@@ -67,6 +69,7 @@ class Mixture:
     other: float = 0.2
     phase: float = 0.4
     kinds: tuple[tuple[str, float], ...] = ()
+    eventful: float = 0.0
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -100,6 +103,7 @@ MIXTURES: dict[str, Mixture] = {
             ("organoids", 0.5),
             ("rods_fluorescence", 1.0),
         ),
+        eventful=0.4,
     ),
 }
 """Named mixtures: the first stages see a bit of everything, the later ones more of what is hard to follow."""

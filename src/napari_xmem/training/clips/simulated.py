@@ -13,6 +13,7 @@ from napari_xmem.training.clips.scene import Rendered
 
 if TYPE_CHECKING:
     from napari_xmem.training.clips.clip import ClipConfig
+    from napari_xmem.training.simulate import SimulatedMovie
 
 __all__ = ["followed", "simulated_kinds"]
 
@@ -51,7 +52,8 @@ def followed(rng: np.random.Generator, name: str, config: ClipConfig) -> Rendere
     coarse = float(1.0 if rng.random() < 0.35 else rng.uniform(1.1, 2.3))
     side = max(64, round(config.window_px * 1.4 / coarse))
     movie = simulate(name, rng, frames=config.n_frames, size_px=(side, side), diameter_px=diameter / coarse)
-    label = _target(rng, movie.labels[0])
+    dividing = _dividing(movie) if config.mixture.eventful and rng.random() < config.mixture.eventful else None
+    label = _target(rng, movie.labels[0], dividing)
     if label is None:
         return None
     area = float(np.count_nonzero(movie.labels[0] == label))
@@ -72,8 +74,21 @@ def followed(rng: np.random.Generator, name: str, config: ClipConfig) -> Rendere
     return Rendered(drawn, target, (stack[..., -1] > 0.5) & ~target, "simulated", np.sqrt(4 * area / np.pi) * scale)
 
 
-def _target(rng: np.random.Generator, labels: Labels) -> int | None:
-    """Choose an object of the first frame, rarely one that the border cuts."""
+def _dividing(movie: SimulatedMovie) -> npt.NDArray[np.int64]:
+    """Labels of which two daughters are seen on one frame."""
+    lineage = movie.lineage_labels
+    if lineage is None:
+        return np.zeros(0, np.int64)
+    found = set()
+    for labels, bodies in zip(movie.labels, lineage, strict=True):
+        pairs = np.unique(np.stack([labels.ravel(), bodies.ravel()]), axis=1)[0]
+        names, counts = np.unique(pairs, return_counts=True)
+        found |= set(names[(counts > 1) & (names > 0)].tolist())
+    return np.array(sorted(found), np.int64)
+
+
+def _target(rng: np.random.Generator, labels: Labels, wanted: npt.NDArray[np.int64] | None = None) -> int | None:
+    """Choose an object of the first frame, rarely one that the border cuts; one of `wanted` if any is there."""
     areas = np.bincount(labels.ravel()).astype(float)
     areas[0] = 0.0
     if not areas.any():
@@ -84,6 +99,11 @@ def _target(rng: np.random.Generator, labels: Labels) -> int | None:
     weights[np.unique(labels[rim:-rim, rim:-rim])] *= 4.0
     weights[np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))] *= 0.3
     weights[0] = 0.0
+    if wanted is not None and len(wanted):
+        chosen = np.zeros_like(weights)
+        inside = wanted[wanted < len(weights)]
+        chosen[inside] = weights[inside]
+        weights = chosen if chosen.any() else weights
     return int(rng.choice(len(weights), p=weights / weights.sum()))
 
 
