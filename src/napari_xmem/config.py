@@ -10,6 +10,7 @@ from napari_xmem.errors import ConfigError
 __all__ = [
     "Direction",
     "MemoryConfig",
+    "MemoryDevice",
     "ModelConfig",
     "Precision",
     "PropagationConfig",
@@ -25,6 +26,7 @@ BlockKind = Literal["bottleneck", "basic"]
 Normalisation = Literal["batch", "group"]
 Intensity = Literal["imagenet", "percentile"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+MemoryDevice = Literal["auto", "device", "host"]
 
 
 def _require(condition: bool, message: str) -> None:
@@ -324,6 +326,8 @@ class PropagationConfig:
     precision : str
         Type in which convolutions compute: "float32", "bfloat16", "float16", or "auto": bfloat16 for the local scope
         where the device is faster in it, else float32. Similarity, aggregation and sensory memory are always float32.
+    memory_device : {"auto", "device", "host"}
+        Where memory banks are kept and read: on the device, in the host's memory, or on the device where they fit.
     percentiles : tuple of 2 float
         Intensity percentiles of the movie that become 0 and 1.
     """
@@ -338,6 +342,7 @@ class PropagationConfig:
     max_displacement_px: float | None = None
     memory_budget_bytes: int | None = None
     precision: Precision = "auto"
+    memory_device: MemoryDevice = "auto"
     percentiles: tuple[float, float] = (0.5, 99.8)
 
     def __post_init__(self) -> None:
@@ -351,6 +356,10 @@ class PropagationConfig:
         _require(
             self.precision in get_args(Precision),
             f"precision is {self.precision!r}, expected one of {', '.join(get_args(Precision))}.",
+        )
+        _require(
+            self.memory_device in get_args(MemoryDevice),
+            f"memory_device is {self.memory_device!r}, expected 'auto', 'device' or 'host'.",
         )
         for name in ("diameter_px", "max_displacement_px", "memory_budget_bytes"):
             value = getattr(self, name)
@@ -385,8 +394,10 @@ class TrainingConfig:
         Decay of the weight average that is shipped.
     freeze_norm : bool
         Use the running statistics of batch normalisation instead of the batch's.
+    diameter_px : float
+        Usual diameter of the targets.
     diameter_spread : float
-        Spread of target diameters around the nominal one (standard deviation of the logarithm).
+        Spread of target diameters around the usual one (standard deviation of the logarithm).
     places : bool
         Use the model's prior on places (`ModelConfig.locality_px`).
     others_compete : bool
@@ -413,6 +424,7 @@ class TrainingConfig:
     warmup_steps: int = 0
     ema: float = 0.998
     freeze_norm: bool = False
+    diameter_px: float = 42.0
     diameter_spread: float = 0.22
     places: bool = True
     others_compete: bool = False

@@ -65,9 +65,26 @@ class SessionError(XMemError, ValueError):
     """A session cannot do this now: it is running, a frame is locked, there is nothing to undo."""
 
 
+#: What torch, CUDA's libraries, Metal and the host's allocators say when there is no room.
+_NO_ROOM = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "alloc_failed",
+    "failed to allocate",
+    "cannot allocate memory",
+    "unable to allocate",
+    "std::bad_alloc",
+    "invalid buffer size",
+)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether a device or the host refused memory; torch has an error of its own for that on CUDA only."""
+    """Tell whether a device or the host refused memory; torch has an error of its own for that on CUDA only.
+
+    MPS, cuBLAS, cuDNN and the host's allocators raise a plain ``RuntimeError``, which is known by its words.
+    """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in _NO_ROOM)

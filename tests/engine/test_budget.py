@@ -220,3 +220,88 @@ def test_what_counts_as_out_of_memory():
     assert is_out_of_memory(torch.OutOfMemoryError("x")) and is_out_of_memory(MemoryError())
     assert is_out_of_memory(RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"))
     assert not is_out_of_memory(RuntimeError("shape mismatch")) and not is_out_of_memory(ValueError("out of memory"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "MPS backend out of memory (MPS allocated: 17.93 GB, other allocations: 112 KB, max allowed: 18.13 GB)",
+        "Invalid buffer size: 24.00 GB",
+        "CUDA error: out of memory",
+        "CUDA out of memory. Tried to allocate 2.00 GiB (GPU 0; 8.00 GiB total capacity)",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "[enforce fail at alloc_cpu.cpp:114] data. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9",
+        "[enforce fail at alloc_cpu.cpp:80] data. DefaultCPUAllocator: not enough memory: you tried to allocate 9",
+        "std::bad_alloc",
+    ],
+)
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_refusals_of_every_kind_of_device_halve_the_chunk(words, scope):
+    network = tiny_network()
+
+    class Refusing(LittleRoom):
+        def _allocate(self, n, room):
+            if n > room:
+                self.refused += 1
+                raise RuntimeError(words)
+
+    refusing = Refusing(network, objects=2)
+    found = run_all(refusing, scope, n_objects=5)
+    assert refusing.refused and is_out_of_memory(RuntimeError(words))
+    assert found.labels.shape == (7, 160, 192)
+
+
+def test_global_scope_encodes_a_frame_in_tiles_where_it_must():
+    network = tiny_network()
+    frames, labels = disc_movie(3, 3, (320, 384), diameter=30)
+    options = {"scope": "global", "memory": MEMORY, "diameter_px": 16}
+    expected = nx.propagate(frames, {0: labels[0]}, model=InferenceXMem(network), **options)
+    little = LittleRoom(network, pixels=240 * 240)
+    found = nx.propagate(frames, {0: labels[0]}, model=little, **options)
+    assert little.refused
+    assert (found.labels == expected.labels).mean() > 0.999
+
+
+def test_out_of_memory_while_storing_stores_nothing_twice(monkeypatch):
+    """The third bank of a chunk has no room at first: the first two are not filled again."""
+    network = InferenceXMem(tiny_network())
+    add, adds = MemoryBank.add, []
+
+    def little_room(bank, frame, *args, **options):
+        if len(adds) == 2:
+            adds.append(None)
+            raise torch.OutOfMemoryError("no room")
+        adds.append(frame)
+        add(bank, frame, *args, **options)
+
+    expected = run_all(network, "local", 6)
+    monkeypatch.setattr(MemoryBank, "add", little_room)
+    found = run_all(network, "local", 6)
+    assert adds[:9] == [0, 0, None, 0, 0, 0, 0, *adds[7:9]] and adds.count(0) == 6
+    for a, b in zip(found.memory, expected.memory, strict=True):
+        assert a.stores == b.stores
+    same_up_to_rounding(found, expected)
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_memory_kept_in_host_memory_answers_the_same(scope):
+    network = InferenceXMem(tiny_network())
+    expected, found = (run_all(network, scope, 3, memory_device=where) for where in ("device", "host"))
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    assert found.recipe["memory_device"] == "host" and expected.recipe["memory_device"] == "device"
+    with pytest.raises(nx.errors.ConfigError, match="memory_device"):
+        run_all(network, scope, 3, memory_device="disk")
+
+
+def test_memory_that_outgrows_a_device_goes_to_the_host():
+    class OnGpu:
+        config, device, dtype = tiny_network().config, torch.device("cuda"), torch.float32
+
+    network_bytes(InferenceXMem(tiny_network()))  # known by kind of network
+    plans = {where: Budget.plan(OnGpu(), 10**6, 10**9, 0, 10**9, where) for where in ("auto", "device", "host")}
+    assert plans["auto"].bank_device == plans["host"].bank_device == torch.device("cpu")
+    assert plans["device"].bank_device is None and plans["device"].banks == 5 * 10**8
+    assert plans["auto"].banks > plans["device"].banks  # as much as the host has
+    assert plans["auto"].work.pixels > plans["device"].work.pixels  # and all of the device for the network
+    assert Budget.plan(OnGpu(), 10**6, 10**8, 0, 10**9, "auto").bank_device is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+import torch
+
 from napari_xmem.engine.devices import free_bytes, release_cache
 from napari_xmem.engine.probe import network_bytes
 from napari_xmem.errors import is_out_of_memory
@@ -12,9 +14,7 @@ from napari_xmem.errors import is_out_of_memory
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import torch
-
-    from napari_xmem.config import MemoryConfig, ModelConfig
+    from napari_xmem.config import MemoryConfig, MemoryDevice, ModelConfig
     from napari_xmem.model import InferenceXMem
 
 __all__ = ["Budget", "WorkLimit", "bank_row_bytes", "elements_per_object", "fit_long_term"]
@@ -121,12 +121,15 @@ class Budget:
         Pixels of objects decoded or encoded at a time.
     tile : WorkLimit
         Pixels of the frame encoded at a time.
+    bank_device : torch.device or None
+        Where memory banks are kept; None: on the network's device.
     """
 
     total: int
     banks: int
     work: WorkLimit
     tile: WorkLimit
+    bank_device: torch.device | None = None
 
     @classmethod
     def unplanned(cls, device: torch.device) -> Budget:
@@ -142,11 +145,13 @@ class Budget:
         bank_bytes: int,
         masks_bytes: int = 0,
         memory_budget_bytes: int | None = None,
+        memory_device: MemoryDevice = "auto",
     ) -> Budget:
         """Share a budget out.
 
         Banks get what they need up to half of it, a frame's features what they need; what is left, and at least an
-        eighth, is for activations.
+        eighth, is for activations. Banks that outgrow a device's half go to the host's memory, up to a share of what
+        is free there.
 
         Parameters
         ----------
@@ -160,15 +165,23 @@ class Budget:
             Bytes of all objects' masks.
         memory_budget_bytes : int, optional
             The budget; None: a share of what the device has free.
+        memory_device : {"auto", "device", "host"}
+            Where banks are kept; "auto": on the device where they fit.
         """
-        device = network.device
+        device, host = network.device, torch.device("cpu")
         total = memory_budget_bytes or int(_SHARE[device.type] * free_bytes(device))
-        banks = min(bank_bytes, total // 2)
+        on_host = memory_device == "host" or (
+            memory_device == "auto" and device.type != "cpu" and bank_bytes > total // 2
+        )
+        apart = on_host and device.type != "cpu"
+        room = int(_SHARE["cpu"] * free_bytes(host)) if apart else total // 2
+        banks = min(bank_bytes, room)
         need = network_bytes(network)
-        rest = max(total - banks - masks_bytes - int(need.kept * frame_pixels), total // 8)
+        rest = max(total - (0 if apart else banks) - masks_bytes - int(need.kept * frame_pixels), total // 8)
         work = min(_MOST_PIXELS[device.type], int(rest / max(need.decode, need.value)))
         tile = min(_MOST_TILE_PIXELS[device.type], int(rest / need.key))
-        return cls(total, banks, WorkLimit(max(1, work), device), WorkLimit(max(1, tile), device))
+        home = host if on_host else None
+        return cls(total, banks, WorkLimit(max(1, work), device), WorkLimit(max(1, tile), device), home)
 
 
 def bank_row_bytes(model: ModelConfig, n_objects: int = 1) -> int:

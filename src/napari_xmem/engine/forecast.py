@@ -37,7 +37,7 @@ class Forecast:
         Mean over the run.
     peak_bytes : int
         Largest memory of the process on a CPU, of the device's tensors elsewhere. Memory banks are counted at the
-        size they reach at the end of the run.
+        size they reach at the end of the run, and not where they are kept in the host's memory.
     memory_bank_bytes : int
         The banks' share of it.
     free_bytes : int
@@ -114,11 +114,12 @@ def forecast_run(run: Run) -> Forecast:
     """Say what a prepared run will cost; see `forecast`."""
     work, device = Workload.of(run), run.network.device
     seconds = _frame_seconds(run) + _object_seconds(run, work, probe_network(run.network))
+    elsewhere = work.budget.bank_device is not None and work.budget.bank_device != device
     base = _BASE_BYTES if device.type == "cpu" else 0
     weights = sum(t.nbytes for t in (*run.network.parameters(), *run.network.buffers()))
     return Forecast(
         seconds_per_frame=seconds,
-        peak_bytes=base + weights + _activation_bytes(run, work) + work.bank_bytes,
+        peak_bytes=base + weights + _activation_bytes(run, work) + (0 if elsewhere else work.bank_bytes),
         memory_bank_bytes=work.bank_bytes,
         free_bytes=free_bytes(device),
         scope=run.scope,

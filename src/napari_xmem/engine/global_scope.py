@@ -10,16 +10,20 @@ from torch.nn import functional as F
 
 from napari_xmem.engine.budget import Budget
 from napari_xmem.engine.feedback import frame_confidence
+from napari_xmem.engine.regions import Region
 from napari_xmem.engine.schedule import FramePlan, MemorySchedule
 from napari_xmem.engine.seeding import seed_rows
+from napari_xmem.engine.tiling import encode_regions
 from napari_xmem.errors import InputError
 from napari_xmem.memory import MemoryBank, SensoryMemory
-from napari_xmem.model import ImageFeatures, XMem, soft_aggregate
+from napari_xmem.model import soft_aggregate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_xmem.config import MemoryConfig
+    from napari_xmem.engine.tiling import EncodedFrame
+    from napari_xmem.model import XMem
 
 __all__ = ["GlobalScope"]
 
@@ -51,7 +55,8 @@ class GlobalScope:
         """Forget everything: objects, memory, time."""
         config = self.network.config
         self.object_ids: tuple[int, ...] = ()
-        self.bank = MemoryBank(self.memory, key_dim=config.key_dim, value_dim=config.value_dim)
+        home = self.budget.bank_device
+        self.bank = MemoryBank(self.memory, key_dim=config.key_dim, value_dim=config.value_dim, device=home)
         self.sensory = SensoryMemory(config.hidden_dim)
         self.schedule = MemorySchedule(self.memory)
         self._padded_shape: tuple[int, int] | None = None
@@ -76,7 +81,8 @@ class GlobalScope:
             return image.new_ones(1, height, width)
         plan = self.schedule.plan(seeded=bool(seeds), last=last)
         index = self.schedule.time if frame is None else frame
-        features = self.network.encode_key(image)
+        whole = [Region(0, 0, image.shape[-2], image.shape[-1])]
+        features = encode_regions(self.network, image, whole, self.budget.tile, memorise=plan.memorise)
         predicted: Tensor | None = None
         if self.object_ids and not set(self.object_ids) <= set(seeds):
             predicted = self._predict(features, plan, index)
@@ -112,18 +118,17 @@ class GlobalScope:
             )
         self._padded_shape = padded
 
-    def _predict(self, features: ImageFeatures, plan: FramePlan, frame: int) -> Tensor:
+    def _predict(self, features: EncodedFrame, plan: FramePlan, frame: int) -> Tensor:
         """Return aggregated probabilities ``(N + 1, Hp, Wp)`` of all known objects; update their sensory memory."""
         key, selection = features.key[0], features.selection[0]
         readout = self.bank.read(key.flatten(1), selection.flatten(1), object_ids=self.object_ids, frame=frame)
         readout = readout.unflatten(2, key.shape[-2:])
-        context = self.network.decoder_context(features)
 
         def decode(rows: Sequence[int]) -> list[Tensor]:
             ids = tuple(self.object_ids[row] for row in rows)
             part = readout[rows[0] : rows[-1] + 1]
             hidden = self._hidden(ids, features)
-            decoded, hidden = self.network.decode(context, part, hidden, update_hidden=plan.normal_update)
+            decoded, hidden = self.network.decode(features.decoding, part, hidden, update_hidden=plan.normal_update)
             if hidden is not None and plan.normal_update:
                 self.sensory.set(ids, hidden)
             return list(decoded)
@@ -144,7 +149,7 @@ class GlobalScope:
         free = predicted[1:].masked_fill(painted, 0.0)
         return torch.stack([seeds[i] if i in seeds else free[known.index(i)] for i in self.object_ids])
 
-    def _hidden(self, ids: tuple[int, ...], features: ImageFeatures) -> Tensor | None:
+    def _hidden(self, ids: tuple[int, ...], features: EncodedFrame) -> Tensor | None:
         """Sensory memory of some objects, zeros for new ones; None for a network without it."""
         if not self.network.config.hidden_dim:
             return None
@@ -152,11 +157,12 @@ class GlobalScope:
         return self.sensory.get(ids, (height, width), device=features.key.device)
 
     def _memorise(
-        self, image: Tensor, features: ImageFeatures, masks: Tensor, plan: FramePlan, frame: int, *, permanent: bool
+        self, image: Tensor, features: EncodedFrame, masks: Tensor, plan: FramePlan, frame: int, *, permanent: bool
     ) -> None:
         """Encode the values of all objects and add them to memory; refresh sensory memory if it is due."""
-        context = self.network.value_context(features)
-        total = masks.sum(0)
+        context, total = features.encoding, masks.sum(0)
+        if context is None:
+            raise ValueError("The frame was encoded without the value encoder's share.")
 
         def encode(rows: Sequence[int]) -> list[Tensor]:
             ids = tuple(self.object_ids[row] for row in rows)
@@ -180,11 +186,11 @@ class GlobalScope:
             positions=self._positions(features),
         )
 
-    def _pixels(self, features: ImageFeatures) -> int:
+    def _pixels(self, features: EncodedFrame) -> int:
         """Pixels of the padded frame."""
         return features.key.shape[-2] * features.key.shape[-1] * self.network.config.stride_px**2
 
-    def _positions(self, features: ImageFeatures) -> Tensor:
+    def _positions(self, features: EncodedFrame) -> Tensor:
         """Centres of the grid cells ``(h w, 2)`` as y, x in pixels of the padded image."""
         stride = self.network.config.stride_px
         height, width = features.key.shape[-2:]

@@ -21,7 +21,7 @@ from napari_xmem.engine.regional import RegionBatch, decode_regions, memorise_re
 from napari_xmem.engine.regions import Region, bucket_side, place_region
 from napari_xmem.engine.schedule import FramePlan, MemorySchedule
 from napari_xmem.engine.seeding import seed_rows
-from napari_xmem.engine.tiling import EncodedFrame, can_tile, encode_frame, halo_px, plan_tiles
+from napari_xmem.engine.tiling import EncodedFrame, encode_regions
 from napari_xmem.engine.tracked import Observation, TrackedObject
 from napari_xmem.memory import PLACE_CHANNELS, MemoryBank
 
@@ -37,6 +37,8 @@ __all__ = ["LocalScope"]
 MEMORISE_CONFIDENCE = 0.5
 #: Growth of the region per frame in which the object was not found, and its limit.
 SEARCH_GROWTH, SEARCH_LIMIT = 0.5, 2.0
+#: Growth of the region of an object whose mask reached its border.
+CUT_GROWTH = 1.5
 
 
 class LocalScope:
@@ -174,7 +176,7 @@ class LocalScope:
             self._adopt(seed)
         self.ownership.move(drift_px, shape)
         own = self.ownership.defend([given.get(i) or found[i] for i in self.objects], set(given))
-        masks, seen = observe_masks(aggregate_regions(own, set(given), shape))
+        masks, seen = observe_masks(aggregate_regions(own, set(given), shape), shape)
         masks = [self._settle(mask, seen[mask.object_id], mask.object_id in given, drift_px) for mask in masks]
         self.ownership.update(masks, shape)
         self._credit(found, masks)
@@ -206,7 +208,7 @@ class LocalScope:
             return
         config = self.network.config
         key_dim = config.key_dim + (PLACE_CHANNELS if config.locality_px else 0)
-        bank = MemoryBank(self.memory, key_dim=key_dim, value_dim=config.value_dim)
+        bank = MemoryBank(self.memory, key_dim=key_dim, value_dim=config.value_dim, device=self.budget.bank_device)
         centre = (seed.region.y + seed.region.height / 2, seed.region.x + seed.region.width / 2)
         self.objects[seed.object_id] = TrackedObject(seed.object_id, bank, centre, (0.0, 0.0), 0.0)
 
@@ -218,6 +220,7 @@ class LocalScope:
         for tracked in self.objects.values():
             if tracked.object_id not in skip and tracked.bank.object_ids:
                 grow = min(1 + SEARCH_GROWTH * tracked.lost_frames, SEARCH_LIMIT)
+                grow = max(grow, CUT_GROWTH) if tracked.cut else grow
                 tracked.expected_px = tracked.shifted(drift_px)
                 region = self.region_for(tracked.expected_px, tracked.extent_px, shape, grow)
                 todo.append((tracked.object_id, region))
@@ -225,17 +228,7 @@ class LocalScope:
 
     def _encode(self, image: Tensor, regions: Sequence[Region], *, memorise: bool) -> EncodedFrame:
         """Encode the parts of the frame that any region touches."""
-        config, shape = self.network.config, (image.shape[-2], image.shape[-1])
-        whole = [Region(0, 0, *shape)]
-        if not can_tile(config):
-            return encode_frame(self.network, image, whole, memorise=memorise)
-        halo = halo_px(config)
-
-        def encode(pixels: int) -> EncodedFrame:
-            tiles = plan_tiles(regions, shape, halo, pixels) or whole
-            return encode_frame(self.network, image, tiles, memorise=memorise)
-
-        return self.budget.tile.call(encode, least_pixels=(3 * halo) ** 2)
+        return encode_regions(self.network, image, regions, self.budget.tile, memorise=memorise)
 
     def _predict(
         self, encoded: EncodedFrame, todo: Sequence[tuple[int, Region]], plan: FramePlan, frame: int
@@ -274,10 +267,10 @@ class LocalScope:
         sure = [m for m in masks if m.object_id in seeded or self._is_sure(m.object_id, seen)]
         if not sure:
             return
-        total = others_in(masks, (image.shape[-2], image.shape[-1]))
+        total, done = others_in(masks, (image.shape[-2], image.shape[-1])), set[int]()
 
         def memorise(chunk: Sequence[RegionMask]) -> Sequence[RegionMask]:
-            memorise_regions(self.network, image, encoded, self._batch(chunk), chunk, total, plan, frame, seeded)
+            memorise_regions(self.network, image, encoded, self._batch(chunk), chunk, total, plan, frame, seeded, done)
             return chunk
 
         for group in by_shape(sure):

@@ -21,13 +21,17 @@ __all__ = ["observe_masks"]
 SPECK_SHARE = 0.15
 
 
-def observe_masks(masks: Sequence[RegionMask]) -> tuple[list[RegionMask], dict[int, Observation]]:
+def observe_masks(
+    masks: Sequence[RegionMask], frame_shape: tuple[int, int]
+) -> tuple[list[RegionMask], dict[int, Observation]]:
     """Clean the masks and say what was seen of each object.
 
     Parameters
     ----------
     masks : sequence of RegionMask
         Aggregated probabilities.
+    frame_shape : tuple of 2 int
+        Size of the scaled frame.
 
     Returns
     -------
@@ -47,7 +51,7 @@ def observe_masks(masks: Sequence[RegionMask]) -> tuple[list[RegionMask], dict[i
             replaced = mask.probability.new_tensor(probability)
             mask = RegionMask(mask.object_id, mask.region, replaced)
         cleaned.append(mask)
-        seen[mask.object_id] = _observe(probability, inside, mask)
+        seen[mask.object_id] = _observe(probability, inside, mask, frame_shape)
     return cleaned, seen
 
 
@@ -68,11 +72,16 @@ def _specks(inside: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
     return specks
 
 
-def _observe(probability: NDArray[np.float32], inside: NDArray[np.bool_], mask: RegionMask) -> Observation:
+def _observe(
+    probability: NDArray[np.float32], inside: NDArray[np.bool_], mask: RegionMask, frame_shape: tuple[int, int]
+) -> Observation:
     area, confidence = expected_jaccard(probability, inside)
     if not area:
         return Observation(0.0, 0.0, (0.0, 0.0, 0.0, 0.0))
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
     y, x = mask.region.y, mask.region.x
     box = (float(y + rows[0]), float(x + columns[0]), float(y + rows[-1] + 1), float(x + columns[-1] + 1))
-    return Observation(float(area), confidence, box)
+    ends = (y + mask.region.height, x + mask.region.width)
+    cut = (0 < y == box[0]) or (0 < x == box[1])
+    cut = cut or box[2] == ends[0] < frame_shape[0] or box[3] == ends[1] < frame_shape[1]
+    return Observation(float(area), confidence, box, cut)

@@ -34,7 +34,7 @@ __all__ = ["FORMAT", "StoredMemory", "load_memory", "save_memory"]
 
 #: Name and version of the format.
 FORMAT = "napari-xmem run memory 1"
-_PLACE = ("centre_px", "extent_px", "area_px", "velocity_px", "lost_frames")
+_PLACE = ("centre_px", "extent_px", "area_px", "velocity_px", "lost_frames", "cut")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +106,7 @@ class StoredMemory:
             for bank, place in zip(banks, facts["places"], strict=True):
                 found = hidden.get(place["object_id"])
                 sensory = None if found is None else found.to(device)
-                known = {name: _tupled(place[name]) for name in _PLACE}
+                known = {name: _tupled(place[name]) for name in _PLACE if name in place}
                 follower.scope.objects[place["object_id"]] = TrackedObject(
                     place["object_id"], bank, **known, hidden=sensory
                 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.config import Direction, MemoryConfig, Precision, PropagationConfig, Scope
+from napari_xmem.config import Direction, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
 from napari_xmem.engine.follow import keep_seeds
 from napari_xmem.engine.provenance import Explainer
 from napari_xmem.engine.reader import ReadAhead
@@ -45,6 +45,7 @@ def iter_propagate(
     max_displacement_px: float | None = None,
     memory_budget_bytes: int | None = None,
     precision: Precision = "auto",
+    memory_device: MemoryDevice = "auto",
     progress: Progress | None = None,
 ) -> Iterator[FrameResult]:
     """Propagate seeds through a movie, one frame at a time.
@@ -79,6 +80,8 @@ def iter_propagate(
         Memory that tensors may take at a time.
     precision : {"auto", "float32", "bfloat16", "float16"}
         Type in which convolutions compute; "auto": bfloat16 for the local scope where the device is faster in it.
+    memory_device : {"auto", "device", "host"}
+        Where memory banks are kept: on the device, in the host's memory, or on the device where they fit.
     progress : callable, optional
         Called with frames done and frames in all, after each frame.
 
@@ -105,6 +108,7 @@ def iter_propagate(
         max_displacement_px=max_displacement_px,
         memory_budget_bytes=memory_budget_bytes,
         precision=precision,
+        memory_device=memory_device,
     )
     return iter_run(prepare_run(frames, seeds, model, config), progress)
 

@@ -128,11 +128,13 @@ def memorise_regions(
     plan: FramePlan,
     frame: int,
     permanent: set[int],
+    done: set[int],
 ) -> None:
     """Encode what to remember of each object and add it to its memory; nothing is stored before all is computed.
 
     `image` is ``(1, C, H, W)``; `masks` are the batch's, in its order; `total` ``(H, W)`` is the sum of all objects'
-    probabilities; `permanent` are the objects whose mask was given on this frame.
+    probabilities; `permanent` are the objects whose mask was given on this frame. Objects join `done` as they are
+    stored, and are not stored again when the device runs out of memory and the call is repeated with fewer objects.
     """
     if encoded.encoding is None:
         raise ValueError("The frame was encoded without the value encoder's share.")
@@ -144,9 +146,9 @@ def memorise_regions(
         batch.crop_pixels(image), own, others, encoded.encoding.map(batch.crop), hidden, deep=plan.deep_update
     )
     key, shrinkage, selection = (batch.crop(t).flatten(2) for t in (encoded.key, encoded.shrinkage, encoded.selection))
-    if plan.deep_update:
-        batch.keep_hidden(hidden)
     for row, item in enumerate(batch.tracked):
+        if item.object_id in done:
+            continue
         placed = batch.placed(row, key[row], selection[row], item.centre_px, network.config.locality_px)
         item.bank.add(
             frame,
@@ -158,3 +160,6 @@ def memorise_regions(
             permanent=item.object_id in permanent,
             positions=batch.cell_centres(row),
         )
+        done.add(item.object_id)
+    if plan.deep_update:
+        batch.keep_hidden(hidden)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "prepare_run"]
 
+_LOG = logging.getLogger("napari_xmem")
 #: Up to this many objects are shrunk only to this multiple of the nominal diameter.
 FEW_OBJECTS, FEW_OBJECTS_ZOOM = 4, 2.0
 #: A scaled frame never gets larger than this, however small the objects.
@@ -124,7 +126,8 @@ def prepare_run(frames: Any, seeds: Any, model: str | Path | XMem, config: Propa
     labels = {frame: image for frame, image in labels.items() if low <= frame < high}
     loaded = model if isinstance(model, XMem) else load_model(model, config.device)
     ids = {i for image in labels.values() for i in object_ids(image)}
-    scope, reason = choose_scope(config.scope, loaded.config, len(ids), source.frame_shape)
+    scope, reason = choose_scope(config.scope, loaded.config, len(ids), source.frame_shape, loaded.device.type)
+    _LOG.info("scope %s", reason)
     network = optimise(loaded, "float32" if (config.precision, scope) == ("auto", "global") else config.precision)
     diameter = config.diameter_px or float(np.median([median_diameter_px(image) for image in labels.values()]))
     geometry = _geometry(network, source.frame_shape, diameter, len(ids))
@@ -146,6 +149,7 @@ def prepare_run(frames: Any, seeds: Any, model: str | Path | XMem, config: Propa
         "intensity_high": list(normaliser.high),
         "max_displacement_px": config.max_displacement_px,
         "memory": config.memory.to_dict(),
+        "memory_device": config.memory_device,
     }
     return _within_budget(Run(source, labels, network, config, passes, scope, reason, prepare, dtype, recipe))
 

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.config import ModelConfig
+    from napari_xmem.engine.budget import WorkLimit
     from napari_xmem.model import XMem
 
-__all__ = ["EncodedFrame", "can_tile", "encode_frame", "halo_px", "plan_tiles"]
+__all__ = ["EncodedFrame", "can_tile", "encode_frame", "encode_regions", "halo_px", "plan_tiles"]
 
 _BLOCK_PX = 32
 #: What starting one more tile costs, in pixels encoded.
@@ -144,6 +145,25 @@ def encode_frame(network: XMem, image: Tensor, tiles: Sequence[Region], *, memor
             target = canvas[name][:, :, tile.y // step :, tile.x // step :][:, :, :rows, :columns]
             target.copy_(tensor[:, :, y : y + target.shape[2], x : x + target.shape[3]])
     return _assemble(canvas)
+
+
+def encode_regions(
+    network: XMem, image: Tensor, regions: Sequence[Region], limit: WorkLimit, *, memorise: bool
+) -> EncodedFrame:
+    """Encode the parts of a frame ``(1, C, H, W)`` that any region touches, at most `limit` pixels at a time.
+
+    Out of memory, it goes on with half of them. Networks with group normalisation see the frame as a whole.
+    """
+    config, shape = network.config, (image.shape[-2], image.shape[-1])
+    whole = [Region(0, 0, *shape)]
+    if not can_tile(config):
+        return encode_frame(network, image, whole, memorise=memorise)
+    halo = halo_px(config)
+
+    def encode(pixels: int) -> EncodedFrame:
+        return encode_frame(network, image, plan_tiles(regions, shape, halo, pixels) or whole, memorise=memorise)
+
+    return limit.call(encode, least_pixels=(3 * halo) ** 2)
 
 
 def _encode(network: XMem, image: Tensor, *, memorise: bool) -> EncodedFrame:

@@ -18,6 +18,10 @@ LOST_AREA_SHARE = 0.25
 FOUND_AREA_SHARE, FOUND_CONFIDENCE = 0.4, 0.6
 _AREA_RATE = 0.2
 _VELOCITY_RATE = 0.5
+#: Fastest motion that is expected to go on, in diameters per frame: of an object that keeps its area, and of one whose
+#: box jumps because it divides, merges or is half hidden.
+_STEADY_SPEED, _UNSTEADY_SPEED = 1.2, 0.25
+_STEADY_AREA = (0.7, 1.4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,14 @@ class Observation:
         Expected Jaccard index, see `FrameResult`.
     box : tuple of 4 float
         Top, left, bottom, right of its mask; meaningless for area 0.
+    cut : bool
+        Its mask reaches the border of its region, inside the frame: there may be more of it beyond.
     """
 
     area_px: float
     confidence: float
     box: tuple[float, float, float, float]
+    cut: bool = False
 
     @property
     def centre_px(self) -> tuple[float, float]:
@@ -62,6 +69,8 @@ class TrackedObject:
         Running mean of its motion per frame, without the drift of the whole frame.
     lost_frames : int
         Frames since it was last seen; 0 while it is followed.
+    cut : bool
+        Its region was too small for it where it was last seen.
     hidden : Tensor or None
         Sensory memory ``(Ch, h, w)``.
     expected_px : tuple of 2 float
@@ -75,6 +84,7 @@ class TrackedObject:
     area_px: float
     velocity_px: tuple[float, float] = (0.0, 0.0)
     lost_frames: int = 0
+    cut: bool = False
     hidden: Tensor | None = None
     expected_px: tuple[float, float] = (0.0, 0.0)
 
@@ -97,18 +107,19 @@ class TrackedObject:
             self.lost_frames += 1
             self.centre_px = (self.centre_px[0] + drift_px[0], self.centre_px[1] + drift_px[1])
             return
-        new = seen.centre_px
-        if seeded or self.lost_frames:
-            self.velocity_px = (0.0, 0.0)
-        else:
-            moved = (new[0] - self.centre_px[0] - drift_px[0], new[1] - self.centre_px[1] - drift_px[1])
-            limit = max(4.0, 0.25 * min(self.extent_px))
-            mixed = [
-                (1 - _VELOCITY_RATE) * old + _VELOCITY_RATE * step
-                for old, step in zip(self.velocity_px, moved, strict=True)
-            ]
-            self.velocity_px = (max(-limit, min(limit, mixed[0])), max(-limit, min(limit, mixed[1])))
-        self.centre_px = new
+        self.velocity_px = (0.0, 0.0) if seeded or self.lost_frames else self._velocity(seen, drift_px)
+        self.centre_px = seen.centre_px
+        self.cut = seen.cut
         self.extent_px = (seen.box[2] - seen.box[0], seen.box[3] - seen.box[1])
         self.area_px = seen.area_px if seeded else (1 - _AREA_RATE) * self.area_px + _AREA_RATE * seen.area_px
         self.lost_frames = 0
+
+    def _velocity(self, seen: Observation, drift_px: tuple[float, float]) -> tuple[float, float]:
+        """Return the running mean of its motion, with where it was seen now."""
+        steady = _STEADY_AREA[0] * self.area_px <= seen.area_px <= _STEADY_AREA[1] * self.area_px
+        limit = max(4.0, (_STEADY_SPEED if steady else _UNSTEADY_SPEED) * min(self.extent_px))
+        y, x = (
+            (1 - _VELOCITY_RATE) * old + _VELOCITY_RATE * (now - before - drift)
+            for old, now, before, drift in zip(self.velocity_px, seen.centre_px, self.centre_px, drift_px, strict=True)
+        )
+        return max(-limit, min(limit, y)), max(-limit, min(limit, x))

@@ -65,7 +65,8 @@ class Workload:
             return each, int(BANK_SLACK * row * sum(most for _, most in each))
 
         elements, bank_bytes = grown(memory)
-        budget = Budget.plan(run.network, padded, bank_bytes, masks, run.config.memory_budget_bytes)
+        asked, home = run.config.memory_budget_bytes, run.config.memory_device
+        budget = Budget.plan(run.network, padded, bank_bytes, masks, asked, home)
         if bank_bytes > budget.banks:
             largest = max(regions) // model.stride_px**2
             memory = fit_long_term(memory, largest, row, budget.banks / (BANK_SLACK * len(elements)))

@@ -44,12 +44,18 @@ class MemoryBank:
         Limits and policies; a wrong policy name raises `ConfigError`.
     key_dim, value_dim : int
         Channels C and V of keys and values.
+    device : torch.device, optional
+        Where elements are kept and read; answers go to where the query came from. With the host's memory here, a
+        device with little of its own can hold a long memory. None: where the first frame comes from.
     """
 
-    def __init__(self, config: MemoryConfig, *, key_dim: int, value_dim: int) -> None:
+    def __init__(
+        self, config: MemoryConfig, *, key_dim: int, value_dim: int, device: torch.device | None = None
+    ) -> None:
         self._policies = Policies.of(config)
         self._state = BankState(config, key_dim, value_dim)
         self._history: list[BankState] = []
+        self._device = device
 
     @property
     def config(self) -> MemoryConfig:
@@ -70,6 +76,11 @@ class MemoryBank:
     def version(self) -> int:
         """A number that differs after every change of what is held."""
         return self._state.version
+
+    @property
+    def device(self) -> torch.device | None:
+        """Where elements are kept; None while it is empty and left open."""
+        return self._device if self._state.table is None else self._state.table.device
 
     @property
     def n_bytes(self) -> int:
@@ -117,6 +128,9 @@ class MemoryBank:
         """
         state = self._state
         check_frame(state, key, shrinkage, selection, values, object_ids, positions)
+        key, shrinkage, values = (self._home(tensor) for tensor in (key, shrinkage, values))
+        selection = None if selection is None else self._home(selection)
+        positions = None if positions is None else self._home(positions)
         if state.table is None or not len(state.table):
             state.with_selection = selection is not None
         if state.table is None:
@@ -180,7 +194,12 @@ class MemoryBank:
         state.check_known(ids)
         if frame is not None:
             state.frame = frame
-        return recall(state, key, selection, ids)
+        at_home = None if selection is None else self._home(selection)
+        return recall(state, self._home(key), at_home, ids).to(key.device)
+
+    def _home(self, tensor: Tensor) -> Tensor:
+        """Bring a tensor to where elements are kept."""
+        return tensor if self.device is None else tensor.to(self.device)
 
     @property
     def wants_feedback(self) -> bool:
@@ -199,7 +218,7 @@ class MemoryBank:
         confidence : Tensor
             (q,) in 0..1.
         """
-        give_feedback(self._state, confidence)
+        give_feedback(self._state, self._home(confidence))
 
     @torch.no_grad()
     def explain(
@@ -273,7 +292,9 @@ class MemoryBank:
 
     def fork(self) -> MemoryBank:
         """Return an independent bank that holds the same; undo starts anew."""
-        other = MemoryBank(self.config, key_dim=self._state.key_dim, value_dim=self._state.value_dim)
+        other = MemoryBank(
+            self.config, key_dim=self._state.key_dim, value_dim=self._state.value_dim, device=self._device
+        )
         other._state = self._state.copy()
         return other
 

@@ -179,7 +179,7 @@ def explain(
     table = state.filled()
     groups = state.groups_of((object_id,))
     votes: list[MemoryVote] = []
-    query = augment_query(key, selection)
+    query = augment_query(key.to(table.device), None if selection is None else selection.to(table.device))
     for _, _, affinity in attend(table, query, groups, state.config.top_k, reading_prior(state)):
         weight, order = torch.sort(affinity.weight[0], descending=True, stable=True)
         rows = affinity.index[0][order]
