@@ -93,8 +93,19 @@ def forecast(frames: Any, seeds: Any, *, model: str | Path | XMem = "bundled", *
 
     Parameters
     ----------
-    frames, seeds, model, **options
-        As for `iter_propagate`.
+    frames : array_like
+        The movie, as for `iter_propagate`.
+    seeds : mapping or array
+        Labels of one or more frames, as for `iter_propagate`.
+    model : str, path or XMem
+        "bundled", "xmem", a weights file, or a loaded network.
+    **options
+        All other arguments of `iter_propagate`.
+
+    Returns
+    -------
+    Forecast
+        Seconds per frame, bytes, and whether they are free; ``describe()`` says it in a line.
 
     Raises
     ------

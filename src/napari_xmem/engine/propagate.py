@@ -54,7 +54,7 @@ def iter_propagate(
 
     Parameters
     ----------
-    frames : array-like
+    frames : array_like
         ``(T, Y, X)`` or ``(T, Y, X, C)`` with up to 3 channels, any numeric type: numpy, memmap, dask or zarr. Frames
         are read one at a time.
     seeds : mapping or array
@@ -71,13 +71,13 @@ def iter_propagate(
     direction : {"forward", "backward", "both"}
         Time direction from the seeds.
     start, stop : int, optional
-        Frame range, `stop` exclusive.
+        Frame range, 0 to T, `stop` exclusive; None: from the seeds to the end that `direction` names.
     diameter_px : float, optional
         Typical object diameter in pixels of the movie; None: the seeds' median.
     max_displacement_px : float, optional
         How far an object may move between frames, in pixels of the movie, for ``scope="local"``.
     memory_budget_bytes : int, optional
-        Memory that tensors may take at a time.
+        Memory that tensors may take at a time, in bytes; None: a share of what the device has free.
     precision : {"auto", "float32", "bfloat16", "float16"}
         Type in which convolutions compute; "auto": bfloat16 for the local scope where the device is faster in it.
     memory_device : {"auto", "device", "host"}
@@ -116,13 +116,34 @@ def iter_propagate(
 def propagate(frames: Any, seeds: Any, **options: Any) -> PropagationResult:
     """Propagate seeds through a movie and return all labels.
 
-    Takes the arguments of `iter_propagate`; `PropagationResult.labels` is held in memory, so for very long movies use
-    `iter_propagate` and write each frame.
+    `PropagationResult.labels` is held in memory, so for very long movies use `iter_propagate` and write each frame.
+
+    Parameters
+    ----------
+    frames : array_like
+        ``(T, Y, X)`` or ``(T, Y, X, C)``, see `iter_propagate`.
+    seeds : mapping or array
+        Labels of one or more frames, see `iter_propagate`.
+    **options
+        All other arguments of `iter_propagate`: model, memory, device, scope, direction, start, stop, and so on.
 
     Returns
     -------
     PropagationResult
         Labels, scores, memory per frame, and the settings.
+
+    Raises
+    ------
+    TypeError
+        If an option is unknown.
+    XMemError
+        As `iter_propagate`.
+
+    Examples
+    --------
+    >>> result = propagate(movie, {0: labels}, direction="forward")  # doctest: +SKIP
+    >>> result.labels.shape == movie.shape  # doctest: +SKIP
+    True
     """
     progress = options.pop("progress", None)
     model = options.pop("model", "bundled")

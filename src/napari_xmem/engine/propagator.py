@@ -94,7 +94,13 @@ class Propagator:
         return self.scope.step(image, masks, object_ids, last=last)
 
     def forget(self, object_id: int) -> None:
-        """Stop following an object and free its memory."""
+        """Stop following an object and free its memory.
+
+        Parameters
+        ----------
+        object_id : int
+            Id of an object that is followed.
+        """
         self.scope.forget(object_id)
 
     def reset(self) -> None:

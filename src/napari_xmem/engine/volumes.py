@@ -78,7 +78,7 @@ def propagate_volumes(
 
     Parameters
     ----------
-    frames : array-like
+    frames : array_like
         ``(T, Z, Y, X)``, any numeric type; planes are read one at a time.
     seeds : mapping or array
         ``{frame: (Z, Y, X) labels}``, a ``(T, Z, Y, X)`` stack with empty frames unannotated, or one ``(Z, Y, X)``
@@ -123,8 +123,28 @@ def propagate_volumes(
 def iter_volumes(frames: Any, seeds: Any, *, fill_planes: bool = False, **options: Any) -> Iterator[PlaneResult]:
     """Propagate labels through a movie of volumes, one plane of one frame at a time: plane by plane, frame by frame.
 
-    Takes the arguments of `propagate_volumes`; nothing is held but the plane at work, so that results can be written
-    as they come.
+    Nothing is held but the plane at work, so that results can be written as they come.
+
+    Parameters
+    ----------
+    frames : array_like
+        ``(T, Z, Y, X)``.
+    seeds : mapping or array
+        As for `propagate_volumes`.
+    fill_planes : bool
+        First follow the seeds of a painted frame through its other planes.
+    **options
+        As for `iter_propagate`.
+
+    Yields
+    ------
+    PlaneResult
+        Plane and `FrameResult`.
+
+    Raises
+    ------
+    InputError, SeedError
+        As `propagate_volumes`.
     """
     if len(getattr(frames, "shape", ())) != 4:
         raise InputError(
@@ -156,7 +176,7 @@ def follow_through_z(volume: Any, seeds: NDArray[Any], **options: Any) -> NDArra
 
     Parameters
     ----------
-    volume : array-like
+    volume : array_like
         ``(Z, Y, X)``, at least two planes.
     seeds : ndarray
         ``(Z, Y, X)`` labels; all-zero planes are unannotated.

@@ -67,7 +67,7 @@ class IntensityNormaliser:
 
         Parameters
         ----------
-        source : FrameSource or array-like
+        source : FrameSource or array_like
             The movie; frames are read one at a time. Arrays are wrapped in a `FrameSource`.
         percentiles : tuple of 2 float
             Percentiles in 0..100 that become 0 and 1. NaN and infinite values are left out. Where the two coincide

@@ -26,7 +26,7 @@ def normalise_seeds(
 
     Parameters
     ----------
-    seeds : mapping or array-like
+    seeds : mapping or array_like
         ``{frame: (Y, X) labels}``; or a (T, Y, X) stack in which all-zero frames are unannotated (read frame by frame);
         or one (Y, X) image for frame `start`. Integer or bool (then one object, 1) of any width.
     n_frames : int
@@ -69,7 +69,7 @@ def check_labels(labels: Any, frame_shape: tuple[int, int], name: str = "seeds")
 
     Parameters
     ----------
-    labels : array-like, (Y, X)
+    labels : array_like, (Y, X)
         Integers or bool.
     frame_shape : tuple of 2 int
         Expected rows and columns.

@@ -23,7 +23,7 @@ class FrameSource:
 
     Parameters
     ----------
-    frames : array-like
+    frames : array_like
         (T, Y, X) or (T, Y, X, C), any numeric or bool dtype and byte order: numpy, memmap, dask, zarr, anything with
         ``shape``, ``dtype`` and indexing; or a sequence of frames (Y, X[, C]). Another `FrameSource` is taken over.
     channel_axis : int, optional

@@ -23,7 +23,7 @@ class Opened:
 
     Attributes
     ----------
-    array : array-like
+    array : array_like
         ``shape``, ``dtype`` and indexing by a tuple of integers and full slices.
     axes : str or None
         One letter per axis where the file says, such as "TCYX".
@@ -42,7 +42,7 @@ class LazyFrames:
 
     Parameters
     ----------
-    array : array-like
+    array : array_like
         The file's array.
     plan : AxisPlan
         Which of its axes is which.

@@ -32,7 +32,7 @@ class Movie:
 
     Attributes
     ----------
-    data : array-like
+    data : array_like
         (T, Y, X) or (T, Y, X, C); labels may also be one frame (Y, X). Indexing reads only the frames asked for.
     axes : str
         Order of `data`: "TYX", "TYXC" or "YX".
@@ -72,6 +72,11 @@ def open_movie(path: str | Path, axes: str | None = None) -> Movie:
     axes : str, optional
         Order of the axes in the file, such as "TCYX"; needed where the file doesn't say and the shape leaves a choice.
 
+    Returns
+    -------
+    Movie
+        Its ``data`` is (T, Y, X) or (T, Y, X, C) and reads only the frames that are asked for.
+
     Raises
     ------
     InputError
@@ -90,6 +95,18 @@ def open_movie(path: str | Path, axes: str | None = None) -> Movie:
 
 def open_labels(path: str | Path, axes: str | None = None) -> Movie:
     """Open labels: like `open_movie`, but without channels, and a single frame (Y, X) is allowed.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file as for `open_movie`; a single image of labels may be a TIFF or npy file.
+    axes : str, optional
+        Order of the axes in the file, such as "TYX".
+
+    Returns
+    -------
+    Movie
+        Its ``data`` is (T, Y, X) or (Y, X).
 
     Raises
     ------

@@ -27,7 +27,21 @@ WRITABLE = ".tif, .tiff, .npy or .zarr"
 
 
 def check_output(path: str | Path, overwrite: bool = False, suffixes: str = WRITABLE) -> Path:
-    """Check that something can be written to `path` and return it.
+    """Check that something can be written to `path`.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where to.
+    overwrite : bool
+        Allow that something stands there.
+    suffixes : str
+        Endings that are allowed, as they are to be listed in the message.
+
+    Returns
+    -------
+    Path
+        The path.
 
     Raises
     ------
@@ -56,12 +70,14 @@ class LabelWriter:
         .tif/.tiff (OME-TIFF with axes TYX, compressed; BigTIFF where needed), .npy or .zarr (version 3, compressed).
     shape : tuple of 3 int
         (T, Y, X).
-    dtype : dtype-like
+    dtype : dtype_like
         An integer dtype that holds every label, see `napari_xmem.imaging.label_dtype`.
     overwrite : bool
         Replace what stands at `path`.
-    scale, unit
-        Height and width of a pixel and their unit, written where the format can hold them.
+    scale : tuple of 2 float, optional
+        Height and width of a pixel in `unit`, written where the format can hold them.
+    unit : str, optional
+        Unit of `scale`, such as "um".
 
     Raises
     ------
@@ -107,7 +123,14 @@ class LabelWriter:
             self.abort()
 
     def write(self, t: int, labels: NDArray[Any]) -> None:
-        """Write frame `t`: labels (Y, X) that fit the dtype. A frame written again is replaced.
+        """Write a frame; one written again is replaced.
+
+        Parameters
+        ----------
+        t : int
+            Frame, 0 to T - 1, in any order.
+        labels : ndarray, shape (Y, X), integer
+            Labels that fit the writer's dtype.
 
         Raises
         ------

@@ -234,6 +234,16 @@ class MemoryBank:
             The object.
         top : int or None
             Longest list; None: all that answer (``config.top_k``).
+
+        Returns
+        -------
+        list of MemoryVote
+            Frame, place, store and weight of each; all weights of an answer add up to 1.
+
+        Raises
+        ------
+        MemoryBankError
+            If memory is empty, does not know the object, or the key has another shape.
         """
         return explain(self._state, key, selection, object_id, top)
 
@@ -242,7 +252,20 @@ class MemoryBank:
         self._edit(lambda: edits.forget_object(self._state, object_id))
 
     def forget_frames(self, frames: int | Iterable[int], object_id: int | None = None) -> None:
-        """Forget what some frames left in any store, permanent ones too, of one object or all (None). Undoable."""
+        """Forget what some frames left in any store, permanent ones too. Undoable.
+
+        Parameters
+        ----------
+        frames : int or iterable of int
+            Frames of the movie.
+        object_id : int, optional
+            Forget this object only; None: all.
+
+        Raises
+        ------
+        MemoryBankError
+            If memory holds nothing of these frames.
+        """
         wanted = _frames(frames)
         self._edit(lambda: edits.forget_frames(self._state, wanted, object_id))
 
@@ -256,6 +279,13 @@ class MemoryBank:
 
         Forgets of these objects all that comes from that frame, and what is not permanent within
         ``config.correction_radius_frames`` of it, so that the correction does not compete with the error.
+
+        Parameters
+        ----------
+        frame : int
+            The corrected frame.
+        object_ids : sequence of int
+            Objects whose masks were corrected there.
         """
         self._edit(lambda: edits.correct(self._state, frame, object_ids))
 
@@ -307,7 +337,20 @@ class MemoryBank:
         return self._state.describe(frame)
 
     def save(self, path: str | os.PathLike[str], *, fingerprint: str = "") -> None:
-        """Write the bank to a safetensors file, see `napari_xmem.memory.portable.save_state`."""
+        """Write the bank to a safetensors file, which appears when it is whole.
+
+        Parameters
+        ----------
+        path : str or path
+            The file; what stands there is replaced.
+        fingerprint : str
+            `XMem.fingerprint` of the model whose keys and values these are.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
         save_state(self._state, path, fingerprint)
 
     @classmethod
@@ -319,6 +362,15 @@ class MemoryBank:
         device: torch.device | str = "cpu",
     ) -> Self:
         """Read a bank that goes on exactly where the saved one was; undo starts anew.
+
+        Parameters
+        ----------
+        path : str or path
+            A file written by `save`.
+        fingerprint : str, optional
+            Of the model it is to be used with; None: do not check.
+        device : torch.device or str
+            Where to keep it.
 
         Raises
         ------

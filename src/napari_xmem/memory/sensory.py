@@ -80,7 +80,20 @@ class SensoryMemory:
         )
 
     def set(self, object_ids: Iterable[int], hidden: Tensor) -> None:
-        """Replace the states of N objects by ``hidden`` (N, Ch, h, w)."""
+        """Replace the states of some objects.
+
+        Parameters
+        ----------
+        object_ids : iterable of int
+            N objects.
+        hidden : Tensor
+            ``(N, Ch, h, w)`` float.
+
+        Raises
+        ------
+        MemoryBankError
+            If the shape is another one.
+        """
         ids = tuple(object_ids)
         if hidden.ndim != 4 or hidden.shape[0] != len(ids) or hidden.shape[1] != self.hidden_dim:
             raise MemoryBankError(

@@ -92,6 +92,11 @@ def save_model(network: XMem, path: str | Path, *, half: bool = True, card: Mapp
         Store float16 (half the size). `load_model` always computes in float32.
     card : mapping, optional
         JSON-able facts about the model: data, licences, recipe, scores.
+
+    Returns
+    -------
+    Path
+        The file.
     """
     path = Path(path)
     state = {
@@ -111,7 +116,23 @@ def save_model(network: XMem, path: str | Path, *, half: bool = True, card: Mapp
 
 
 def model_card(path: str | Path) -> dict[str, Any]:
-    """Return the model card in a safetensors file's header; empty where there is none."""
+    """Return the model card in a safetensors file's header.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file written by `save_model`; any other safetensors file has no card.
+
+    Returns
+    -------
+    dict
+        Facts about the model; empty where there are none.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is no readable safetensors file.
+    """
     try:
         with safe_open(Path(path), framework="pt") as file:
             card: dict[str, Any] = json.loads((file.metadata() or {}).get("card", "{}"))
@@ -122,6 +143,18 @@ def model_card(path: str | Path) -> dict[str, Any]:
 
 def infer_config(state: Mapping[str, Tensor], source: str = "the state dict") -> ModelConfig:
     """Read the dimensions of a network of the official layout from its tensors.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        Parameters by their official names.
+    source : str
+        What to call them in a message.
+
+    Returns
+    -------
+    ModelConfig
+        Shape of the network.
 
     Raises
     ------

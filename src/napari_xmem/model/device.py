@@ -27,6 +27,11 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     device : str or torch.device
         "auto" (the best there is), "cpu", "cuda", "cuda:1", "mps".
 
+    Returns
+    -------
+    torch.device
+        A device that is there.
+
     Raises
     ------
     DeviceError

@@ -53,7 +53,19 @@ class XMem(nn.Module):
         return digest.hexdigest()[:16]
 
     def encode_key(self, image: Tensor) -> ImageFeatures:
-        """Encode images ``(B, image_channels, H, W)``, sides multiples of `ModelConfig.stride_px`."""
+        """Encode what places of an image look like.
+
+        Parameters
+        ----------
+        image : Tensor
+            ``(B, image_channels, H, W)`` float, normalised as `ModelConfig.intensity` says; H and W multiples of
+            `ModelConfig.stride_px`.
+
+        Returns
+        -------
+        ImageFeatures
+            Key, shrinkage and selection at stride `ModelConfig.stride_px`, and features at the three strides.
+        """
         feat_s16, feat_s8, feat_s4 = self.key_encoder(image)
         key, shrinkage, selection = self.key_proj(feat_s16)
         return ImageFeatures(key, shrinkage, selection, feat_s16, feat_s8, feat_s4)

@@ -49,7 +49,7 @@ class TrackingSession(Driver):
 
     Parameters
     ----------
-    frames : array-like or FrameSource
+    frames : array_like or FrameSource
         ``(T, Y, X[, C])``, read one frame at a time.
     seeds : mapping, array or None
         As for `napari_xmem.propagate`; None: the first correction begins.
@@ -110,9 +110,9 @@ class TrackingSession(Driver):
 
         Parameters
         ----------
-        frames : array-like
+        frames : array_like
             The movie.
-        labels : array-like
+        labels : array_like
             ``(T, Y, X)`` integers, read frame by frame. Frames without objects count as without result.
         **options
             As for the class.
@@ -189,7 +189,23 @@ class TrackingSession(Driver):
             )
 
     def labels(self, frame: int) -> NDArray[Any]:
-        """Return the latest labels (Y, X) of a frame; `SessionError` if it has none."""
+        """Return the latest labels of a frame.
+
+        Parameters
+        ----------
+        frame : int
+            Frame of the movie.
+
+        Returns
+        -------
+        ndarray, shape (Y, X), uint16 or int32
+            Object ids, 0 = background.
+
+        Raises
+        ------
+        SessionError
+            If the frame has no result.
+        """
         return self.book.labels(frame)
 
     def result(self) -> PropagationResult:
@@ -287,7 +303,25 @@ class TrackingSession(Driver):
             return task
 
     def correct(self, corrections: Mapping[int, NDArray[Any]], **options: Any) -> CorrectionSummary:
-        """Propagate corrections in this thread; arguments as for `begin_correction`."""
+        """Propagate corrections in this thread.
+
+        Parameters
+        ----------
+        corrections : mapping
+            Frame to labels ``(Y, X)`` that are right as a whole: an object that is not painted there is absent.
+        **options
+            forward, backward and agreement, see `begin_correction`.
+
+        Returns
+        -------
+        CorrectionSummary
+            What changed; ``str(summary)`` is a sentence.
+
+        Raises
+        ------
+        SessionError, SeedError
+            As `begin_correction`.
+        """
         task = self.begin_correction(corrections, **options)
         for _ in self.frames():
             pass
@@ -295,6 +329,11 @@ class TrackingSession(Driver):
 
     def lock(self, frames: Iterable[int]) -> None:
         """Never overwrite the result of these frames; it counts as right. Undoable.
+
+        Parameters
+        ----------
+        frames : iterable of int
+            Frames that have a result.
 
         Raises
         ------

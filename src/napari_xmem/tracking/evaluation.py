@@ -110,7 +110,7 @@ def evaluate(
 
     Parameters
     ----------
-    pred, truth : array-like, (T, Y, X), integer
+    pred, truth : array_like, shape (T, Y, X), integer
         Labels; only the frames that are scored are read. Objects have the same id in both.
     frames : sequence of int, optional
         Frames to score; those outside the movie are left out. None: all but `seed_frame`.
@@ -121,6 +121,11 @@ def evaluate(
         scored up to its division, when the truth no longer shows its id.
     object_ids : sequence of int, optional
         Score these objects only.
+
+    Returns
+    -------
+    EvaluationTable
+        Jaccard index, identity, swaps and losses per frame; ``str(table)`` is a table to print.
 
     Raises
     ------

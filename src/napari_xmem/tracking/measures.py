@@ -37,8 +37,13 @@ def measure_objects(labels: NDArray[Any]) -> ObjectMeasures:
 
     Parameters
     ----------
-    labels : ndarray, (Y, X), integer
+    labels : ndarray, shape (Y, X), integer
         0 is background.
+
+    Returns
+    -------
+    ObjectMeasures
+        Ids, areas and centroids in pixels.
     """
     ys, xs = np.nonzero(labels > 0)
     ids, index, areas = np.unique(labels[ys, xs], return_inverse=True, return_counts=True)
@@ -76,6 +81,11 @@ def iou_matrix(
     predicted: NDArray[Any], truth: NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Compute the Jaccard index of every pair of objects.
+
+    Parameters
+    ----------
+    predicted, truth : ndarray, shape (Y, X), integer
+        Labels of one frame; 0 is background.
 
     Returns
     -------
