@@ -270,7 +270,18 @@ class MemoryBank:
         self._edit(lambda: edits.forget_frames(self._state, wanted, object_id))
 
     def protect(self, frames: int | Iterable[int]) -> None:
-        """Make what some frames left in memory permanent. Undoable."""
+        """Make what some frames left in memory permanent. Undoable.
+
+        Parameters
+        ----------
+        frames : int or iterable of int
+            Frames of the movie.
+
+        Raises
+        ------
+        MemoryBankError
+            If memory holds nothing of these frames.
+        """
         wanted = _frames(frames)
         self._edit(lambda: edits.protect(self._state, wanted))
 
@@ -333,7 +344,18 @@ class MemoryBank:
         return MemoryIndex(self._state)
 
     def snapshot(self, frame: int) -> MemorySnapshot:
-        """Describe memory after a frame; its events are those since the snapshot before."""
+        """Describe memory after a frame.
+
+        Parameters
+        ----------
+        frame : int
+            The frame that was just done.
+
+        Returns
+        -------
+        MemorySnapshot
+            Elements and bytes per store and object; its events are those since the snapshot before.
+        """
         return self._state.describe(frame)
 
     def save(self, path: str | os.PathLike[str], *, fingerprint: str = "") -> None:

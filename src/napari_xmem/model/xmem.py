@@ -45,7 +45,7 @@ class XMem(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of settings and weights: equal for equal models, used to match memory banks to models."""
+        """Hash of settings and weights, 16 hexadecimal digits: equal for equal models, matches memory to models."""
         digest = hashlib.sha256(json.dumps(self.config.to_dict(), sort_keys=True).encode())
         for name, tensor in sorted(self.state_dict().items()):
             digest.update(name.encode())
@@ -81,13 +81,53 @@ class XMem(nn.Module):
     def encode_value(
         self, image: Tensor, masks: Tensor, others: Tensor, context: ValueContext, hidden: Tensor | None, *, deep: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """Encode what to remember of ``N`` objects; see `ValueEncoder.forward`."""
+        """Encode what to remember of ``N`` objects.
+
+        Parameters
+        ----------
+        image : Tensor
+            ``(1 or N, image_channels, H, W)``, as for `encode_key`.
+        masks, others : Tensor
+            ``(N, H, W)``, 0 to 1: each object's mask, and the sum of all other objects' masks.
+        context : ValueContext
+            From `value_context`.
+        hidden : Tensor or None
+            Sensory memory ``(N, Ch, h, w)``.
+        deep : bool
+            Refresh sensory memory from the value (the paper's deep update).
+
+        Returns
+        -------
+        value : Tensor
+            ``(N, Cv, h, w)``.
+        hidden : Tensor or None
+            New sensory memory, or the given one where `deep` is False.
+        """
         value: tuple[Tensor, Tensor | None] = self.value_encoder(image, masks, others, context, hidden, deep=deep)
         return value
 
     def decode(
         self, context: DecoderContext, readout: Tensor, hidden: Tensor | None, *, update_hidden: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """Decode logits of ``N`` objects; see `Decoder.forward`."""
+        """Decode the masks of ``N`` objects.
+
+        Parameters
+        ----------
+        context : DecoderContext
+            From `decoder_context`, for the whole image or for each object's region.
+        readout : Tensor
+            ``(N, Cv, h, w)``, what memory answered.
+        hidden : Tensor or None
+            Sensory memory ``(N, Ch, h, w)``.
+        update_hidden : bool
+            Update sensory memory from the decoder's features.
+
+        Returns
+        -------
+        logits : Tensor
+            ``(N, H, W)`` float32, before the sigmoid.
+        hidden : Tensor or None
+            New sensory memory, or the given one where `update_hidden` is False.
+        """
         decoded: tuple[Tensor, Tensor | None] = self.decoder(context, readout, hidden, update_hidden=update_hidden)
         return decoded

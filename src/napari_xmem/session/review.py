@@ -93,7 +93,20 @@ class Review:
         return self.scores.frames
 
     def worst_objects(self, frame: int, count: int = WORST_OBJECTS) -> tuple[DoubtfulObject, ...]:
-        """Return the least certain objects of a frame, worst first; empty where there is no result."""
+        """Return the least certain objects of a frame, worst first.
+
+        Parameters
+        ----------
+        frame : int
+            Frame of the movie.
+        count : int
+            At most this many.
+
+        Returns
+        -------
+        tuple of DoubtfulObject
+            Id, confidence and reason; empty where there is no result.
+        """
         rows = np.flatnonzero(self.frames == frame)
         if not len(rows) or not len(self.scores.object_ids):
             return ()
@@ -147,7 +160,18 @@ class Review:
         return (1 - (1 - away) * (1 - shape)).astype(np.float32)
 
     def frames_to_check(self, count: int = 5) -> tuple[FrameToCheck, ...]:
-        """Return the frames most worth a look, best first; none that is checked or beyond doubt."""
+        """Return the frames most worth a look, best first; none that is checked or beyond doubt.
+
+        Parameters
+        ----------
+        count : int
+            At most this many.
+
+        Returns
+        -------
+        tuple of FrameToCheck
+            Frame, score, and the doubtful objects with reasons.
+        """
         doubt = self.doubt()
         chosen: list[FrameToCheck] = []
         checked = list(self.checked)

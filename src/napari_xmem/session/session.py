@@ -174,7 +174,7 @@ class TrackingSession(Driver):
         self._memory = memory
 
     def snapshot(self) -> SessionSnapshot:
-        """Return the session as it is now."""
+        """Return what the session is doing and which frames are done, given, corrected and locked now."""
         with self._facts:
             given = self._given
             return replace(
@@ -221,7 +221,7 @@ class TrackingSession(Driver):
         return PropagationResult(labels, self.book.scores(), memory, scope, reason, recipe, self)
 
     def review(self) -> Review:
-        """Return what deserves a look."""
+        """Return what deserves a look: confidence per frame, and the frames to check first."""
         given = self._given
         return Review(self.book.scores(), tuple(sorted({*given.labels, *given.locked})))
 
@@ -232,6 +232,29 @@ class TrackingSession(Driver):
 
         While a session runs it keeps the keys of memory at every change, as far as `explain_bytes` reach (states share
         their keys until memory drops some). If nothing was kept the run is repeated up to that frame.
+
+        Parameters
+        ----------
+        frame : int
+            Frame of the movie.
+        y, x : float
+            Row and column in pixels.
+        object_id : int, optional
+            Ask for this object; None: the one at this pixel.
+        top : int, optional
+            Longest list of votes; None: all.
+
+        Returns
+        -------
+        Explanation
+            Frame, place, store and weight of every element that voted, largest weight first.
+
+        Raises
+        ------
+        InputError
+            If the pixel lies outside the movie, or the labels of the frame were given by hand.
+        SessionError
+            If the frame has no result.
         """
         if object_id is None:
             object_id = label_at(self.labels(frame), y, x)
