@@ -54,6 +54,8 @@ class PropagationJob:
         The network and all settings.
     planes : tuple of (MovieView, SeedView)
         The planes of a movie of stacks, each followed by itself; empty for one plane.
+    fill_planes : bool
+        First follow the seeds of each painted frame through its other planes.
     """
 
     movie: MovieView
@@ -63,6 +65,7 @@ class PropagationJob:
     config: PropagationConfig
     target: ResultTarget
     planes: tuple[tuple[MovieView, SeedView], ...] = ()
+    fill_planes: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +136,9 @@ def propagation_job(control: JobControl, job: PropagationJob) -> Generator[Any, 
         If something given cannot be used, or a frame fails.
     """
     if job.planes:
-        return (yield from _plane_by_plane(control, job))
+        from napari_xmem.widgets._planes_job import plane_by_plane
+
+        return (yield from plane_by_plane(control, job))
     session = yield from prepare_session(control, job)
     if session is None:
         return False
@@ -141,32 +146,6 @@ def propagation_job(control: JobControl, job: PropagationJob) -> Generator[Any, 
     job.target.allocate(run.dtype)
     yield Planned(run.n_results, session, {**run.recipe, "scope_reason": run.scope_reason})
     return (yield from session_frames(control, session))
-
-
-def _plane_by_plane(control: JobControl, job: PropagationJob) -> Generator[Any, None, bool]:
-    """Propagate in every painted plane, one after the other."""
-    yield Stage("Looking for painted planes")
-    painted = [(movie, seeds) for movie, seeds in job.planes if any(True for _ in seeds.painted())]
-    if not painted:
-        raise SeedError(f"'{job.seeds.name}' holds no painted object; paint at least one object on one frame.")
-    done = total = 0
-    for movie, seeds in painted:
-        part = replace(job, movie=movie, seeds=seeds, target=job.target.in_plane(movie), planes=())
-        session = yield from prepare_session(control, part)
-        if session is None:
-            return False
-        run = session.current_run()
-        if not total:
-            job.target.allocate(run.dtype)
-            total = run.n_results * len(painted)
-            yield Planned(total, session, {**run.recipe, "scope_reason": run.scope_reason}, whole=False)
-        session.write = job.target.in_plane(movie).write
-        for message in session_frames(control, session):
-            yield replace(message, done=done + message.done, total=total) if isinstance(message, FrameDone) else message
-        if control.stopped:
-            return False
-        done += run.n_results
-    return True
 
 
 def correction_job(control: JobControl, job: CorrectionJob) -> Generator[Any, None, bool]:

@@ -111,7 +111,7 @@ class MovieInputs(QObject):
     @property
     def all_planes(self) -> bool:
         """True if every plane is to be followed."""
-        return self.movie is not None and bool(self.movie.plane_axes) and self._form.planes.value == "all"
+        return self.movie is not None and bool(self.movie.plane_axes) and self._form.planes.value != "shown"
 
     @property
     def current_frame(self) -> int:

@@ -69,7 +69,7 @@ class ScriptedControls:
 
     @property
     def planes(self) -> str:
-        """Planes of a movie of stacks: "shown" (the one on display) or "all" (each by itself)."""
+        """Planes of a movie of stacks: "shown" (on display), "all" (painted ones), "fill" (seeds go through z)."""
         return str(self.form.planes.value)
 
     @planes.setter
