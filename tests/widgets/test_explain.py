@@ -65,7 +65,7 @@ def test_click_shows_votes_and_their_frames(scene, viewer, qtbot):
     explain, layer, _session = scene
     viewer.dims.set_point(0, 5)
     y, x = object_pixel(layer, 5)
-    explain.mode.click()
+    explain.form.mode.click()
     assert explain.active
     with qtbot.waitSignal(explain.explained, timeout=WAIT_MS) as caught:
         click_at(viewer, layer, 5, y, x)
@@ -78,13 +78,13 @@ def test_click_shows_votes_and_their_frames(scene, viewer, qtbot):
     assert list(points.features["store"][:-1]) == [v.store for v in told.votes]
     assert np.argmax(points.size[:-1]) == 0
     assert {v.frame for v in told.votes} <= {0, 2, 4}
-    table = explain.table
+    table = explain.form.table
     weights = [float(table.item(r, 2).text().rstrip("%")) for r in range(table.rowCount())]
     assert sum(weights) == pytest.approx(100, abs=1)
     assert weights == sorted(weights, reverse=True)
     table.cellClicked.emit(0, 0)
     assert viewer.dims.current_step[0] == int(table.item(0, 0).text())
-    explain.back.click()
+    explain.form.back.click()
     assert viewer.dims.current_step[0] == 5
 
 
@@ -118,27 +118,27 @@ def test_painted_frames_and_background(scene, viewer):
     explain, layer, session = scene
     told = explain.explain(0, *object_pixel(layer, 0), wait=True)
     assert told.painted
-    assert "painted by you" in explain.shares.text()
+    assert "painted by you" in explain.form.shares.text()
     assert explain.votes.layer is None
     layer.data[5] = 0
     session.correct({5: layer.data[5]})
     with pytest.raises(InputError, match="No object|given by hand"):
         explain.explain(5, 1, 1, wait=True)
-    assert explain.status.text
+    assert explain.form.status.text
     assert not explain.is_busy
 
 
 def test_clear_removes_the_dots(scene, viewer):
     explain, layer, _ = scene
     explain.explain(5, *object_pixel(layer, 5), wait=True)
-    explain.clear_button.click()
+    explain.form.clear.click()
     assert explain.votes.layer is None
     assert not any(isinstance(item, Points) for item in viewer.layers)
 
 
 def test_empty_state_and_closing(viewer, explain):
-    assert explain.hint.text == "Nothing to explain yet: propagate labels first."
-    assert not explain.mode.isEnabled()
+    assert explain.form.hint.text == "Nothing to explain yet: propagate labels first."
+    assert not explain.form.mode.isEnabled()
     callbacks = len(viewer.mouse_drag_callbacks)
     viewer.window.remove_dock_widget(explain)
     explain.deleteLater()

@@ -45,7 +45,7 @@ def test_every_setting_has_a_control_that_explains_itself(memory):
     assert [field.name for field in FIELDS] != []
     assert {field.name for field in FIELDS} == {field.name for field in fields(MemoryConfig)}
     for field in FIELDS:
-        tip = memory.settings.controls[field.name].toolTip()
+        tip = memory.form.settings.controls[field.name].toolTip()
         assert field.does in tip
         assert field.trade in tip
         assert field.symbol in tip
@@ -63,39 +63,39 @@ def test_policies_on_offer_are_the_registered_ones(kind):
 
 
 def test_settings_reach_the_next_run_and_come_back(memory, widget):
-    box = memory.settings.controls["memory_interval_frames"]
+    box = memory.form.settings.controls["memory_interval_frames"]
     box.setValue(3)
     assert memory.config == MemoryConfig(memory_interval_frames=3)
     assert widget.memory.memory_interval_frames == 3
-    assert "for the next run" in memory.status.text
-    memory.settings.paper.click()
+    assert "for the next run" in memory.form.status.text
+    memory.form.settings.paper.click()
     assert widget.memory == MemoryConfig.paper()
     assert widget.memory.permanent_seeds is False
-    assert memory.settings.controls["permanent_seeds"].isChecked() is False
-    memory.settings.defaults.click()
+    assert memory.form.settings.controls["permanent_seeds"].isChecked() is False
+    memory.form.settings.defaults.click()
     assert widget.memory == MemoryConfig()
 
 
 def test_values_are_checked_while_typed(memory, widget):
     good = memory.config
-    memory.settings.controls["working_max_frames"].setValue(good.working_min_frames)
+    memory.form.settings.controls["working_max_frames"].setValue(good.working_min_frames)
     assert memory.config == good
     assert widget.memory == good
-    assert memory.settings.problem.isVisibleTo(memory.settings)
-    assert "'Working, at most' is" in memory.settings.problem.text()
-    memory.settings.controls["working_min_frames"].setValue(good.working_min_frames - 1)
-    assert not memory.settings.problem.isVisibleTo(memory.settings)
+    assert memory.form.settings.problem.isVisibleTo(memory.form.settings)
+    assert "'Working, at most' is" in memory.form.settings.problem.text()
+    memory.form.settings.controls["working_min_frames"].setValue(good.working_min_frames - 1)
+    assert not memory.form.settings.problem.isVisibleTo(memory.form.settings)
     assert memory.config.working_max_frames == good.working_min_frames
 
 
 def test_none_has_a_word(memory):
-    box = memory.settings.controls["top_k"]
+    box = memory.form.settings.controls["top_k"]
     box.setValue(box.minimum())
     assert memory.config.top_k is None
     assert box.text() == "all"
     memory.config = MemoryConfig(top_k=7, deep_update_interval_frames=4)
     assert box.value() == 7
-    assert memory.settings.controls["deep_update_interval_frames"].value() == 4
+    assert memory.form.settings.controls["deep_update_interval_frames"].value() == 4
     memory.config = MemoryConfig(deep_update_interval_frames=None)
     assert memory.config.deep_update_interval_frames is None
 
@@ -155,53 +155,53 @@ def rows_of(table):
 
 def test_surgery_by_buttons(scene):
     memory, _, _session = scene
-    assert [row[:2] for row in rows_of(memory.contents)] == [
+    assert [row[:2] for row in rows_of(memory.form.contents)] == [
         ["0", "permanent"], ["2", "working"], ["4", "working"], ["6", "working"],
     ]  # fmt: skip
-    memory.contents.selectRow(1)
-    memory.protect.click()
-    assert ["2", "permanent"] in [row[:2] for row in rows_of(memory.contents)]
-    memory.contents.selectRow(2)
-    memory.forget.click()
-    assert "4" not in [row[0] for row in rows_of(memory.contents)]
-    assert "forgotten" in memory.status.text
-    memory.all_stores.click()
-    assert {row[1] for row in rows_of(memory.contents)} == {"permanent"}
-    memory.all_stores.click()
-    memory.undo_button.click()
-    memory.undo_button.click()
-    assert ["2", "working"] in [row[:2] for row in rows_of(memory.contents)]
-    assert not memory.undo_button.isEnabled()
+    memory.form.contents.selectRow(1)
+    memory.form.protect.click()
+    assert ["2", "permanent"] in [row[:2] for row in rows_of(memory.form.contents)]
+    memory.form.contents.selectRow(2)
+    memory.form.forget.click()
+    assert "4" not in [row[0] for row in rows_of(memory.form.contents)]
+    assert "forgotten" in memory.form.status.text
+    memory.form.only_permanent.click()
+    assert {row[1] for row in rows_of(memory.form.contents)} == {"permanent"}
+    memory.form.only_permanent.click()
+    memory.form.undo.click()
+    memory.form.undo.click()
+    assert ["2", "working"] in [row[:2] for row in rows_of(memory.form.contents)]
+    assert not memory.form.undo.isEnabled()
 
 
 def test_objects(scene):
     memory, _, _session = scene
-    assert [row[0] for row in rows_of(memory.objects)] == ["3", "9"]
-    memory.objects.selectRow(1)
-    memory.forget_object_button.click()
-    assert [row[0] for row in rows_of(memory.objects)] == ["3"]
-    memory.undo_button.click()
-    assert [row[0] for row in rows_of(memory.objects)] == ["3", "9"]
+    assert [row[0] for row in rows_of(memory.form.objects)] == ["3", "9"]
+    memory.form.objects.selectRow(1)
+    memory.form.forget_object.click()
+    assert [row[0] for row in rows_of(memory.form.objects)] == ["3"]
+    memory.form.undo.click()
+    assert [row[0] for row in rows_of(memory.form.objects)] == ["3", "9"]
 
 
 def test_going_to_frames(scene, viewer):
     memory, _layer, _ = scene
-    memory.contents.cellDoubleClicked.emit(2, 0)
+    memory.form.contents.cellDoubleClicked.emit(2, 0)
     assert viewer.dims.current_step[0] == 4
-    memory.chart.frame_clicked.emit(6)
+    memory.form.chart.frame_clicked.emit(6)
     assert viewer.dims.current_step[0] == 6
-    assert memory.chart.current_frame == 6
+    assert memory.form.chart.current_frame == 6
 
 
 def test_saving_and_loading(scene, tmp_path):
     memory, _, session = scene
     memory.save(tmp_path / "a.xmem")
-    assert "saved in a.xmem" in memory.status.text
+    assert "saved in a.xmem" in memory.form.status.text
     memory.load(tmp_path / "a.xmem")
     assert session.start_memory is not None
     (tmp_path / "b.xmem").write_text("no")
     memory.load(tmp_path / "b.xmem")
-    assert "cannot be read" in memory.status.text
+    assert "cannot be read" in memory.form.status.text
 
 
 def test_live_while_running_and_changed_while_paused(viewer, memory, loaded, qtbot):
@@ -214,27 +214,27 @@ def test_live_while_running_and_changed_while_paused(viewer, memory, loaded, qtb
     session = session_of(loaded.result)
     qtbot.waitUntil(lambda: session.state.value == "paused", timeout=WAIT_MS)
     memory.watch.look()
-    assert memory.result.layer is loaded.result
-    assert memory.chart.has_data
-    held = {row[0] for row in rows_of(memory.contents)}
+    assert memory.result is loaded.result
+    assert memory.form.chart.has_data
+    held = {row[0] for row in rows_of(memory.form.contents)}
     assert "0" in held
-    memory.settings.controls["memory_interval_frames"].setValue(50)
-    assert "when this run goes on" in memory.status.text
+    memory.form.settings.controls["memory_interval_frames"].setValue(50)
+    assert "when this run goes on" in memory.form.status.text
     with qtbot.waitSignal(loaded.run_ended, timeout=WAIT_MS):
         loaded.resume()
     memory.watch.look()
-    assert {row[0] for row in rows_of(memory.contents)} == held
+    assert {row[0] for row in rows_of(memory.form.contents)} == held
 
 
 def test_empty_state(memory):
-    assert memory.hint.text.startswith("No run to look into yet")
-    assert not memory.save_button.isEnabled()
+    assert memory.form.hint.text.startswith("No run to look into yet")
+    assert not memory.form.save.isEnabled()
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_fits_a_narrow_dock(scene, viewer, theme):
     viewer.theme = theme
     memory = scene[0]
-    for section in (memory.surgery, memory.per_object, memory.manager):
+    for section in (memory.form.surgery, memory.form.per_object, memory.form.manager):
         section.is_open = True
     assert memory.form.minimumSizeHint().width() <= 340

@@ -132,11 +132,11 @@ class Chart(QWidget):
         colours, area = self._colours, self.area
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        font = QFont(self.font())
-        font.setPointSizeF(max(6.5, font.pointSizeF() * 0.85))
-        painter.setFont(font)
         painter.fillRect(area, QColor(colours.foreground))
         if self.has_data:
+            font = QFont(self.font())
+            font.setPointSizeF(max(6.5, font.pointSizeF() * 0.85))
+            painter.setFont(font)
             painter.save()
             painter.setClipRect(area)
             self.draw(painter, area, colours)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Choice", "Section", "button", "frame_box", "number_box", "row_of", "small_button"]
 
-NAME_WIDTH_PX = 68
+NAME_WIDTH_PX = 72
 
 
 class Section(QWidget):
@@ -38,9 +38,13 @@ class Section(QWidget):
         True or False: the section can be folded and begins so; None: it is always open.
     tooltip : str
         Shown over the heading.
+    name_px : int
+        Width of the column of names; sections under each other align if theirs are the same.
     """
 
-    def __init__(self, title: str, *, folded: bool | None = None, tooltip: str = "") -> None:
+    def __init__(
+        self, title: str, *, folded: bool | None = None, tooltip: str = "", name_px: int = NAME_WIDTH_PX
+    ) -> None:
         super().__init__()
         self._rows: dict[QWidget, QLabel] = {}
         self._body = QWidget()
@@ -48,7 +52,7 @@ class Section(QWidget):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(6)
         self._grid.setVerticalSpacing(4)
-        self._grid.setColumnMinimumWidth(0, NAME_WIDTH_PX)
+        self._grid.setColumnMinimumWidth(0, name_px)
         self._grid.setColumnStretch(1, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 2, 0, 2)

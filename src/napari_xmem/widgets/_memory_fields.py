@@ -35,6 +35,8 @@ class MemoryField:
         Range offered; `high` also bounds what can be typed.
     none : str
         Word for None; empty if None is not allowed.
+    unit : str
+        Shown after the number.
     policy : str
         Registry the choices come from: selection, potentiation or eviction.
     """
@@ -49,6 +51,7 @@ class MemoryField:
     high: float = 1_000_000
     step: float = 1
     none: str = ""
+    unit: str = ""
     policy: str = ""
 
     @property
@@ -62,13 +65,13 @@ FIELDS = (
     MemoryField(
         "memory_interval_frames", "Remember every", WHEN, "A frame enters working memory every this many frames.",
         "Smaller: follows quick changes better, needs more memory and time. Larger: quicker, less memory.",
-        "r", 1, 10_000,
+        "r", 1, 10_000, unit="frames",
     ),
     MemoryField(
         "deep_update_interval_frames", "Refresh senses every", WHEN,
         "How often the short-term (sensory) memory is refreshed from a full look at the masks.",
         "Smaller: follows position and outline more closely, a little slower.", "deep update", -1, 10_000,
-        none="with memory",
+        none="with memory", unit="frames",
     ),
     MemoryField(
         "top_k", "Elements per answer", WHEN, "How many memory elements may answer for one place of a frame.",
@@ -82,7 +85,8 @@ FIELDS = (
     MemoryField(
         "correction_radius_frames", "Correction replaces", WHEN,
         "A corrected frame replaces what memory held of its objects this many frames before and after.",
-        "Larger: errors are forgotten more thoroughly, and so is what was right near them.", "", 0, 100_000,
+        "Larger: errors are forgotten more thoroughly, and so is what was right near them.",
+        "", 0, 100_000, unit="frames",
     ),
     MemoryField(
         "long_term", "Long-term memory", MUCH, "Condense old working memory into prototypes instead of keeping all.",
@@ -90,11 +94,11 @@ FIELDS = (
     ),
     MemoryField(
         "working_min_frames", "Working, at least", MUCH, "Frames that stay in working memory after it was condensed.",
-        "Larger: more of the recent past in full detail, more memory.", "T_min", 1, 10_000,
+        "Larger: more of the recent past in full detail, more memory.", "T_min", 1, 10_000, unit="frames",
     ),
     MemoryField(
         "working_max_frames", "Working, at most", MUCH, "Working memory is condensed when it holds this many frames.",
-        "Larger: condensed less often, more memory.", "T_max", 2, 10_000,
+        "Larger: condensed less often, more memory.", "T_max", 2, 10_000, unit="frames",
     ),
     MemoryField(
         "num_prototypes", "Prototypes", MUCH, "Prototypes made each time working memory is condensed.",
@@ -149,7 +153,7 @@ FIELDS = (
     ),
     MemoryField(
         "half_life_frames", "Half-life", WEIGHTS, "Frames after which age, relevance and contribution count half.",
-        "Smaller: the present counts more. Larger: the distant past counts too.", "", 0.1, 1_000_000, 10,
+        "Smaller: the present counts more. Larger: the distant past counts too.", "", 0.1, 1_000_000, 10, unit="frames",
     ),
     MemoryField(
         "mix_usage", "Usage", WEIGHTS, "Weight of usage when forgetting by mix.",

@@ -14,6 +14,8 @@ from napari_xmem.widgets._memory_fields import FIELDS, GROUPS, MemoryField, memo
 
 __all__ = ["MemoryForm"]
 
+NAME_PX = 142
+
 
 class _IntBox(QSpinBox):
     """A whole number; at its lowest it stands for None, if the field allows that."""
@@ -23,6 +25,7 @@ class _IntBox(QSpinBox):
         self._none = bool(field.none)
         self.setRange(int(field.low), int(field.high))
         self.setSingleStep(int(field.step))
+        self.setSuffix(f" {field.unit}" if field.unit else "")
         self.setMinimumWidth(70)
         if field.none:
             self.setSpecialValueText(field.none)
@@ -49,6 +52,7 @@ class _FloatBox(QDoubleSpinBox):
         self.setDecimals(2)
         self.setRange(field.low, field.high)
         self.setSingleStep(field.step)
+        self.setSuffix(f" {field.unit}" if field.unit else "")
         self.setMinimumWidth(70)
 
     def wheelEvent(self, event: Any) -> None:
@@ -111,6 +115,7 @@ class MemoryForm(QWidget):
         self._config = MemoryConfig()
         self._silent = False
         self.controls: dict[str, Any] = {}
+        self.sections: list[Section] = []
         self.problem = QLabel()
         self.problem.setProperty("role", "bad")
         self.problem.setWordWrap(True)
@@ -122,11 +127,12 @@ class MemoryForm(QWidget):
         layout.addWidget(row_of(self.defaults, self.paper, stretch=None))
         layout.addWidget(self.problem)
         for group in GROUPS:
-            section = Section(group, folded=group != GROUPS[0])
+            section = Section(group, folded=group != GROUPS[0], name_px=NAME_PX)
             for field in memory_fields():
                 if field.group == group:
                     section.add(field.label, self._make(field), field.tooltip)
             layout.addWidget(section)
+            self.sections.append(section)
         self.config = self._config
 
     def _make(self, field: MemoryField) -> QWidget:

@@ -14,7 +14,7 @@ from napari_xmem.widgets._forms import small_button
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Hint", "StatusLine", "TextProgress", "error_details"]
+__all__ = ["Hint", "StatusLine", "TextProgress", "error_details", "muted_label"]
 
 
 def _text_label() -> QLabel:
@@ -23,6 +23,13 @@ def _text_label() -> QLabel:
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.MinimumExpanding)
     label.setMinimumWidth(200)  # its least height is that of its text at this width
+    return label
+
+
+def muted_label() -> QLabel:
+    """Return a line of explanation that wraps."""
+    label = _text_label()
+    label.setProperty("role", "muted")
     return label
 
 

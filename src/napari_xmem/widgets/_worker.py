@@ -13,16 +13,16 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QEventLoop, QObject, QTimer
 from superqt.utils import GeneratorWorker
 
-from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError
+from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError, is_out_of_memory
 from napari_xmem.widgets._time_left import TimeLeft, short_time
 
 #: Workers whose signals may still be on their way: one that died inside its own last signal would crash Qt.
 _ALIVE: dict[GeneratorWorker, QObject] = {}
 
-__all__ = ["JobControl", "TimeLeft", "guarded", "short_time", "start_job"]
+__all__ = ["JobControl", "TimeLeft", "guarded", "handle_events_until", "in_plain_words", "short_time", "start_job"]
 
 Job = Callable[..., Generator[Any, None, Any]]
 
@@ -205,20 +205,40 @@ def _work(job: Job, control: JobControl, args: tuple[Any, ...]) -> Generator[Any
     return (yield from guarded(job(control, *args)))
 
 
+def handle_events_until(news: Any, over: Callable[[], bool]) -> None:
+    """Handle events until `over()`, looked at whenever the signal `news` is emitted."""
+    if over():
+        return
+    loop = QEventLoop()
+
+    def look(*_: Any) -> None:
+        if over():
+            loop.quit()
+
+    news.connect(look)
+    loop.exec_() if hasattr(loop, "exec_") else loop.exec()
+    news.disconnect(look)
+
+
 def guarded(generator: Generator[Any, None, Any]) -> Generator[Any, None, Any]:
     """Let only `XMemError` out of a generator: anything else gets a plain message and stays attached as the cause."""
     try:
         return (yield from generator)
     except XMemError:
         raise
-    except MemoryError as error:
-        raise OutOfMemoryError(
-            f"There is not enough memory ({error}). Close other programs or use a smaller movie."
-        ) from error
     except Exception as error:
-        if type(error).__name__ == "OutOfMemoryError":  # torch's; torch may not be loaded here
-            raise OutOfMemoryError(
-                f"The device ran out of memory ({error}). Choose Device: CPU, or the preset for little memory."
-            ) from error
-        text = str(error) or "no further message"
-        raise PropagationError(f"Something unexpected went wrong: {type(error).__name__}: {text}.") from error
+        raise in_plain_words(error) from error
+
+
+def in_plain_words(error: Exception) -> XMemError:
+    """Return an error that a user can read for any exception."""
+    if isinstance(error, XMemError):
+        return error
+    if isinstance(error, MemoryError):
+        return OutOfMemoryError(f"There is not enough memory ({error}). Close other programs or use a smaller movie.")
+    text = str(error) or "no further message"
+    if is_out_of_memory(error):
+        return OutOfMemoryError(
+            f"The device ran out of memory ({text}). Choose Device: CPU, or the preset for little memory."
+        )
+    return PropagationError(f"Something unexpected went wrong: {type(error).__name__}: {text}.")
