@@ -97,7 +97,7 @@ def test_paint_correct_compare_and_take_back(scene, viewer, qtbot):
     review.show_frame(3)
     old = layer.data.copy()
     paint_disc(layer, 3, 5)
-    qtbot.waitUntil(lambda: review.edited_frames == (3,), timeout=5000)
+    qtbot.waitUntil(lambda: review.edited_frames == (3,), timeout=WAIT_MS)
     assert "You painted on frame 3" in review.form.edited.text()
     painted = layer.data[3].copy()
     with qtbot.waitSignal(review.corrected, timeout=WAIT_MS) as caught:
@@ -131,14 +131,16 @@ def test_edits_undone_with_the_brush_or_discarded_are_no_edits(scene, qtbot):
     review, layer, session, _ = scene
     review.show_frame(2)
     paint_disc(layer, 2, 5)
-    qtbot.waitUntil(lambda: review.edited_frames == (2,), timeout=5000)
+    qtbot.waitUntil(lambda: review.edited_frames == (2,), timeout=WAIT_MS)
     layer.undo()
-    qtbot.waitUntil(lambda: review.edited_frames == (), timeout=5000)
+    qtbot.waitUntil(lambda: review.edited_frames == (), timeout=WAIT_MS)
     paint_disc(layer, 2, 5)
-    qtbot.waitUntil(lambda: review.edited_frames == (2,), timeout=5000)
+    qtbot.waitUntil(lambda: review.edited_frames == (2,), timeout=WAIT_MS)
     review.form.revert.click()
     assert review.edited_frames == ()
     np.testing.assert_array_equal(layer.data[2], session.labels(2))
+    layer.undo()
+    qtbot.waitUntil(lambda: review.edited_frames == (2,), timeout=WAIT_MS)
 
 
 def test_several_painted_frames_are_one_correction(scene, qtbot):
@@ -146,7 +148,7 @@ def test_several_painted_frames_are_one_correction(scene, qtbot):
     for frame in (2, 5):
         review.show_frame(frame)
         paint_disc(layer, frame, 5)
-        qtbot.waitUntil(lambda f=frame: f in review.edited_frames, timeout=5000)
+        qtbot.waitUntil(lambda f=frame: f in review.edited_frames, timeout=WAIT_MS)
     assert review.form.correct.text() == "Use as correction (2 frames)"
     summary = review.use_as_correction(wait=True)
     assert summary.corrected == (2, 5)
@@ -160,6 +162,7 @@ def test_locked_frames_stay(scene, viewer, qtbot):
     review.show_frame(5)
     review.form.lock.click()
     assert session.given.locked == {5}
+    assert not review.form.correct.isEnabled() and "Frame 5 is locked. Unlock it" in review.form.edited.text()
     assert "frame 5" in review.form.locked.text()
     layer.data[3] = truth[3]
     review.show_frame(3)
@@ -231,6 +234,53 @@ def test_labels_of_another_program_can_be_adopted(viewer, review, tiny_model, qt
     np.testing.assert_array_equal(layer.data, truth)
 
 
+def test_a_result_of_all_planes_is_reviewed_plane_by_plane(viewer, review, tiny_model):
+    movie, truth = drifting_discs(4)
+    viewer.add_image(np.stack([movie] * 3, 1), name="movie", axis_labels=("t", "z", "y", "x"), contrast_limits=(0, 900))
+    layer = viewer.add_labels(np.stack([truth] * 3, 1), name="tracked", axis_labels=("t", "z", "y", "x"))
+    review.model = tiny_model
+    viewer.dims.set_point((0, 1), (0, 2))
+    review.result = layer
+    review.adopt(wait=True)
+    assert not review.form.hint.text
+    viewer.dims.set_point(0, 1)
+    layer.data_setitem((np.full(9, 1), np.full(9, 2), *np.indices((3, 3)).reshape(2, -1)), 5)
+    review.look_for_edits()
+    assert review.edited_frames == (1,)
+    review.use_as_correction(wait=True)
+    assert (layer.data[1, 2, :3, :3] == 5).all() and np.array_equal(layer.data[:, 0], truth)
+    viewer.dims.set_point(1, 0)
+    assert "the plane z 2 is under review" in review.form.hint.text
+    review.adopt(wait=True)
+    assert not review.form.hint.text
+    np.testing.assert_array_equal(review.session.result().labels, truth)
+
+
+def test_keys(scene, viewer, qtbot):
+    review, layer, _session, truth = scene
+    keys = {str(key): act for key, act in viewer.keymap.items()}
+    keys["Shift+N"](viewer)
+    assert review.frame == review.form.strip.proposed
+    layer.data[review.frame] = truth[review.frame]
+    with qtbot.waitSignal(review.corrected, timeout=WAIT_MS):
+        keys["Shift+C"](viewer)
+    viewer.window.remove_dock_widget(review)
+    review.deleteLater()
+    qtbot.waitUntil(lambda: not {"Shift+N", "Shift+C"} & {str(key) for key in viewer.keymap}, timeout=WAIT_MS)
+
+
+def test_a_second_correction_waits_for_the_first(scene, qtbot):
+    review, layer, session, truth = scene
+    layer.data[1] = truth[1]
+    review.use_as_correction([1])
+    with pytest.raises(SessionError, match="going on"):
+        review.use_as_correction([2], wait=True)
+    with qtbot.waitSignal(review.corrected, timeout=WAIT_MS):
+        pass
+    assert review.use_as_correction([2], wait=True).corrected == (2,)
+    assert session.given.corrected == {1, 2}
+
+
 def test_removing_the_layer_or_closing_during_a_correction(scene, viewer, qtbot):
     review, layer, session, truth = scene
     layer.data[1] = truth[1]
@@ -291,3 +341,33 @@ def test_correcting_a_paused_run(viewer, review, loaded, qtbot):
     qtbot.waitUntil(lambda: loaded.state.value == "idle", timeout=WAIT_MS)
     assert session.snapshot().task == "correction of frame 1"
     assert session.snapshot().corrected == (1,)
+
+
+@pytest.mark.slow
+def test_a_correction_of_one_nucleus_does_not_redo_the_movie(viewer, review, widget):
+    """With the bundled model: other nuclei keep their masks to the pixel, and it ends where old and new agree."""
+    from scipy.ndimage import binary_dilation
+
+    from napari_xmem.sample_data import simulated_nuclei
+
+    movie, truth = simulated_nuclei(14, (128, 128), 6)
+    viewer.add_image(movie, name="movie")
+    seeds = np.zeros_like(truth)
+    seeds[0] = truth[0]
+    viewer.add_labels(seeds, name="seeds")
+    widget.model = "bundled"
+    layer = widget.run(wait=True)
+    review.watch.look()
+    old = layer.data.copy()
+    ids, areas = np.unique(old[2][2:-2, 2:-2], return_counts=True)
+    nucleus = int(ids[1:][areas[1:].argmax()])
+    grown = binary_dilation(old[2] == nucleus) & (old[2] == 0)
+    viewer.dims.set_point(0, 2)
+    layer.data_setitem((np.full(grown.sum(), 2), *np.nonzero(grown)), nucleus)
+    summary = review.use_as_correction(wait=True)
+    (segment,) = summary.segments
+    assert segment.ended == "agreed", str(summary)
+    assert len(segment.frames_done) < 11
+    assert set(summary.objects_changed) == {nucleus}
+    np.testing.assert_array_equal(layer.data[segment.ended_at + 1 :], old[segment.ended_at + 1 :])
+    assert f"until old and new agreed on frame {segment.ended_at}" in review.form.status.text

@@ -34,7 +34,7 @@ class KeyBindings:
     def release(self) -> None:
         """Unbind the keys."""
         for key in self.bound:
-            self._viewer.bind_key(key, None)
+            self._viewer.bind_key(key, None)  # None unbinds
         self.bound = ()
 
 

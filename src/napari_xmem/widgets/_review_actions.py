@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.errors import SessionError, XMemError
+from napari_xmem.widgets._docks import widgets_of
 from napari_xmem.widgets._review_base import ReviewBase
 from napari_xmem.widgets._review_job import adoption_job, correction_job
 from napari_xmem.widgets._words import some
+from napari_xmem.widgets._worker import in_plain_words
+from napari_xmem.widgets.propagate import PropagateWidget
 
 if TYPE_CHECKING:
     from napari_xmem.session import CorrectionSummary
@@ -24,7 +27,8 @@ class ReviewActions(ReviewBase):
         The viewer.
     """
 
-    model = "bundled"
+    #: Network for results from elsewhere; None: what "Propagate labels" has, or the bundled one.
+    model: str | None = None
 
     def use_as_correction(self, frames: Any = None, *, wait: bool = False) -> CorrectionSummary | None:
         """Carry on what is painted.
@@ -53,10 +57,11 @@ class ReviewActions(ReviewBase):
                 shown = reviewed.frame_shown(self.viewer)
                 frames = self.edited_frames or (shown,)
             corrections = {int(t): reviewed.read(int(t)) for t in frames}
-        except XMemError as error:
+        except Exception as error:
+            told = in_plain_words(error)
             if wait:
-                raise
-            self._show_error(error)
+                raise told from error
+            self._show_error(told)
             return None
         self._edited -= set(corrections)
         self.summary = None
@@ -65,6 +70,11 @@ class ReviewActions(ReviewBase):
         if wait:
             self.wait()
         return self.summary if wait else None
+
+    def correct_clicked(self) -> None:
+        """Carry on what is painted, if that can be done now."""
+        if self.form.correct.isEnabled():
+            self.use_as_correction()
 
     def undo(self, *, wait: bool = False) -> None:
         """Take back the latest correction, lock or unlock."""
@@ -79,23 +89,25 @@ class ReviewActions(ReviewBase):
         self._step(forward=not self.form.old.isChecked(), wait=wait)
 
     def discard_edits(self) -> None:
-        """Bring back the result on frames that were painted and not used."""
+        """Bring back the result on frames that were painted and not used; napari's own undo takes this back."""
         reviewed, session = self._reviewed, self.session
         if reviewed is None or session is None:
             return
-        target = reviewed.writer()
         for t in self.edited_frames:
             record = session.book.get(t)
-            blank = reviewed.read(t) * 0
-            target.write(t, blank if record is None else record.packed.unpack())
+            reviewed.put_back(t, reviewed.read(t) * 0 if record is None else record.packed.unpack())
         self._edited.clear()
-        reviewed.layer.refresh(extent=False)
         self.show_all()
 
     def adopt(self, *, wait: bool = False) -> None:
-        """Make a session of a layer that was not made in this viewer."""
+        """Make a session of a layer that was not made in this viewer, or of another plane of it."""
         if self._reviewed is not None and not self.is_busy:
-            self._start(adoption_job, self._reviewed, self.model, {}, ended=self._on_adopted)
+            self._reviewed = self._reviewed.in_plane_shown(self.viewer)
+            self._edited.clear()
+            docks = widgets_of(self.viewer, PropagateWidget)
+            model = self.model or (docks[0].model if docks else "bundled")
+            options = {"memory": docks[0].memory, "scope": docks[0].scope, "device": docks[0].device} if docks else {}
+            self._start(adoption_job, self._reviewed, model, options, ended=self._on_adopted)
             if wait:
                 self.wait()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEventLoop, Signal
+from qtpy.QtCore import Signal
 
 from napari_xmem.errors import SessionError, XMemError
 from napari_xmem.widgets._docks import Dock
@@ -14,17 +14,18 @@ from napari_xmem.widgets._results import METADATA_KEY, SCORES_KEY, keep_session
 from napari_xmem.widgets._review_job import step_job
 from napari_xmem.widgets._status import error_details
 from napari_xmem.widgets._words import count
-from napari_xmem.widgets._worker import JobControl, TimeLeft, start_job
+from napari_xmem.widgets._worker import JobControl, TimeLeft, handle_events_until, start_job
 
 if TYPE_CHECKING:
     from napari_xmem.session import CorrectionSummary, TrackingSession
     from napari_xmem.widgets._review_form import ReviewForm
     from napari_xmem.widgets._reviewed import ReviewedResult
 
-__all__ = ["EMPTY", "FOREIGN", "ReviewBase"]
+__all__ = ["EMPTY", "FOREIGN", "OTHER_PLANE", "ReviewBase"]
 
 EMPTY = "Nothing to review yet: propagate labels first, or open a movie and a Labels layer with the same frames."
 FOREIGN = "This layer was not made in this session. Review it to paint corrections and propagate them."
+OTHER_PLANE = "Of this result the plane {} is under review. Go there, or review the plane on display."
 
 
 class ReviewBase(Dock):
@@ -114,10 +115,7 @@ class ReviewBase(Dock):
 
     def wait(self) -> None:
         """Handle events until the work has ended; raises what it raised."""
-        if self.is_busy:
-            loop = QEventLoop()
-            self.busy_changed.connect(lambda busy: None if busy else loop.quit())
-            loop.exec_() if hasattr(loop, "exec_") else loop.exec()
+        handle_events_until(self.busy_changed, lambda: not self.is_busy)
         if self.error is not None:
             raise self.error
 

@@ -5,23 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from napari.layers import Labels
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QCheckBox,
-    QHeaderView,
-    QTableWidget,
-    QTableWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_xmem.widgets._forms import Section, button, row_of, small_button
 from napari_xmem.widgets._layers import LayerChoice
-from napari_xmem.widgets._status import Hint, StatusLine, TextProgress
-from napari_xmem.widgets._strip import ConfidenceStrip
+from napari_xmem.widgets._status import Hint, StatusLine, TextProgress, muted_label
+from napari_xmem.widgets._strip import DOUBTFUL, ConfidenceStrip
+from napari_xmem.widgets._tables import fill_table, make_table
 
-__all__ = ["ReviewForm", "muted_label"]
+__all__ = ["ReviewForm"]
 
 
 class ReviewForm(QWidget):
@@ -40,10 +32,12 @@ class ReviewForm(QWidget):
         self.hint = Hint("Open Propagate labels", "Open the panel that makes results", owner.open_propagate)
         self.result = LayerChoice(viewer, lambda layer: isinstance(layer, Labels), "no labels yet")
         self.strip = ConfidenceStrip()
+        self.legend = muted_label()
         self.strip.setToolTip("Confidence per frame; click to go there")
         self.next_frame = button(
             "Next frame to check",
-            "Go to the frame where a look is worth most: low confidence, unlike the frames you checked, far from them",
+            "Go to the frame where a look is worth most: low confidence, unlike the frames you checked, "
+            "far from them (Shift+N)",
             owner.next_frame,
         )
         self.adopt = button(
@@ -53,11 +47,11 @@ class ReviewForm(QWidget):
             role="primary",
         )
         self.frame_text = muted_label()
-        self.worst = _table(("Object", "Confidence", "Why"))
+        self.worst = make_table(("Object", "Confidence", "Why"))
         self.correct = button(
             "Use as correction",
-            "What is painted on this frame is right: carry it on in time, as far as it changes anything",
-            owner.use_as_correction,
+            "What is painted on this frame is right: carry it on in time, as far as it changes anything (Shift+C)",
+            owner.correct_clicked,
             role="primary",
         )
         self.backward = QCheckBox("also backward in time")
@@ -78,8 +72,8 @@ class ReviewForm(QWidget):
 
     def _arrange(self) -> None:
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(9, 6, 9, 9)
-        layout.setSpacing(6)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setSpacing(4)
         layout.addWidget(self.hint)
         self.input = Section("Result")
         self.input.add("Labels", self.result, "The result to review; any Labels layer that fits the movie")
@@ -88,6 +82,7 @@ class ReviewForm(QWidget):
         self.look = Section("Where to look", tooltip="Confidence of every frame")
         self.look.add("", self.strip, "")
         self.strip.setToolTip("")
+        self.look.add("", self.legend, "A column per frame: hold the mouse over it for its worst objects, click to go")
         self.look.add("", self.next_frame, self.next_frame.toolTip())
         self.look.add("", self.frame_text, "The frame that the viewer shows")
         self.look.add("", self.worst, "The least certain objects of this frame; click to see one")
@@ -107,44 +102,17 @@ class ReviewForm(QWidget):
         layout.addWidget(self.locks)
         layout.addStretch(1)
 
+    @staticmethod
+    def _why(item: Any) -> str:
+        if not item.reason.startswith("confidence"):
+            return str(item.reason)
+        return "outline is unsure" if item.confidence < DOUBTFUL else ""
+
     def show_worst(self, objects: Any) -> None:
         """List the least certain objects of the frame shown."""
-        self.worst.setRowCount(len(objects))
-        for row, item in enumerate(objects):
+        rows = []
+        for item in objects:
             sure = "unknown" if item.confidence != item.confidence else f"{item.confidence:.2f}"
-            reason = "" if item.reason.startswith("confidence") else item.reason
-            for column, text in enumerate((str(item.object_id), sure, reason)):
-                cell = QTableWidgetItem(text)
-                cell.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
-                cell.setToolTip(f"object {item.object_id}: {item.reason}")
-                self.worst.setItem(row, column, cell)
+            rows.append((str(item.object_id), sure, self._why(item)))
+        fill_table(self.worst, rows, [f"object {item.object_id}: {item.reason}" for item in objects])
         self.worst.setVisible(bool(objects))
-        self.worst.setFixedHeight(self.worst.horizontalHeader().height() + 22 * max(1, len(objects)) + 4)
-
-
-def muted_label() -> Any:
-    """Return a line of explanation that wraps."""
-    from napari_xmem.widgets._status import _text_label
-
-    label = _text_label()
-    label.setProperty("role", "muted")
-    return label
-
-
-def _table(names: tuple[str, ...]) -> QTableWidget:
-    table = QTableWidget(0, len(names))
-    table.setHorizontalHeaderLabels(list(names))
-    table.verticalHeader().hide()
-    table.verticalHeader().setDefaultSectionSize(22)
-    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    table.setShowGrid(False)
-    table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
-    table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    header = table.horizontalHeader()
-    header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
-    for column in range(len(names) - 1):
-        header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
-    header.setSectionResizeMode(len(names) - 1, QHeaderView.ResizeMode.Stretch)
-    return table

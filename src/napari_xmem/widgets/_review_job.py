@@ -39,7 +39,7 @@ def adoption_job(
     yield Stage(f"Reading '{reviewed.layer.name}'")
     movie = reviewed.movie
     channels = None if movie.channel_axis is None else tuple(range(min(3, movie.n_channels)))
-    network = NETWORKS.get(model, "auto")
+    network = NETWORKS.get(model, options.get("device", "auto"))
 
     class Frames:
         def __getitem__(self, t: int) -> NDArray[Any]:
@@ -57,7 +57,7 @@ def correction_job(
     """Propagate corrections; yields `Stage` and `FrameDone`, returns the summary."""
     yield Stage("Looking at the correction")
     given = {t: labels.astype(np.int64) if labels.dtype == bool else labels for t, labels in corrections.items()}
-    task = session.begin_correction(given, backward=backward)
+    task = session.begin_correction(given, backward=backward or None)
     yield Stage("Propagating the correction")
     yield from session_frames(control, session)
     return task.summary

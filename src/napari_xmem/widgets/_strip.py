@@ -16,10 +16,21 @@ if TYPE_CHECKING:
     from napari_xmem.session import Review
     from napari_xmem.widgets._theme import Colours
 
-__all__ = ["ConfidenceStrip"]
+__all__ = ["ConfidenceStrip", "strip_legend"]
 
 #: Below the first an object is doubtful, below the second probably wrong.
 DOUBTFUL, WRONG = 0.75, 0.5
+#: What the height of a column means: in words, on dark, on light.
+_LEVELS = (("sure", "#3f8f5f", "#7cc39a"), ("doubtful", "#b58a2a", "#e8c15a"), ("probably wrong", "#b0484c", "#e58a86"))
+
+
+def strip_legend(dark: bool) -> str:
+    """Return what the colours and marks mean, as rich text."""
+    levels = (f"<span style='color:{on_dark if dark else on_light}'>&#9632;</span>&nbsp;{text.replace(' ', '&nbsp;')}"
+              for text, on_dark, on_light in _LEVELS)  # fmt: skip
+    return (
+        f"Least certain object: {' '.join(levels)}<br>&#8212;&nbsp;median &#9660;&nbsp;painted &#9670;&nbsp;corrected"
+    )
 
 
 class ConfidenceStrip(Chart):
@@ -108,11 +119,8 @@ class ConfidenceStrip(Chart):
 
     @staticmethod
     def _colour(low: float, colours: Colours) -> str:
-        if low >= DOUBTFUL:
-            return "#3f8f5f" if colours.dark else "#7cc39a"
-        if low >= WRONG:
-            return "#b58a2a" if colours.dark else "#e8c15a"
-        return "#b0484c" if colours.dark else "#e58a86"
+        level = 0 if low >= DOUBTFUL else 1 if low >= WRONG else 2
+        return _LEVELS[level][1 if colours.dark else 2]
 
     @staticmethod
     def _mark(painter: QPainter, shape: QPolygonF, colour: str) -> None:

@@ -8,19 +8,26 @@ from napari.layers import Image
 from qtpy.QtCore import QTimer
 
 from napari_xmem.widgets._docks import open_dock
+from napari_xmem.widgets._keys import KeyBindings
 from napari_xmem.widgets._layers import Connections
 from napari_xmem.widgets._results import is_result
 from napari_xmem.widgets._review_actions import ReviewActions
-from napari_xmem.widgets._review_base import EMPTY, FOREIGN
+from napari_xmem.widgets._review_base import EMPTY, FOREIGN, OTHER_PLANE
 from napari_xmem.widgets._review_form import ReviewForm
 from napari_xmem.widgets._reviewed import ReviewedResult
 from napari_xmem.widgets._session_watch import SessionWatch
+from napari_xmem.widgets._strip import strip_legend
 from napari_xmem.widgets._words import some
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from napari_xmem.session import Review, SessionSnapshot
 
-__all__ = ["ReviewWidget"]
+__all__ = ["KEYS", "ReviewWidget"]
+
+#: Next frame to check, use as correction.
+KEYS = ("Shift-N", "Shift-C")
 
 #: A frame is compared with the result when nothing was painted for this long.
 EDIT_PAUSE_MS = 150
@@ -47,6 +54,7 @@ class ReviewWidget(ReviewActions):
         super().__init__(napari_viewer)
         self._result_events = Connections()
         self._review: Review | None = None
+        self._other_plane = ""
         self._pause_after_paint = QTimer(self)
         self._pause_after_paint.setSingleShot(True)
         self._pause_after_paint.setInterval(EDIT_PAUSE_MS)
@@ -62,7 +70,8 @@ class ReviewWidget(ReviewActions):
         for event in (layers.inserted, layers.removed, layers.reordered, layers.renamed):
             self.events.connect(event, self._on_layers)
         self.events.connect(self.viewer.dims.events.current_step, self._on_step)
-        self.release_too(self._result_events.release)
+        self.keys = KeyBindings(self.viewer, dict(zip(KEYS, (self.next_frame, self.correct_clicked), strict=True)))
+        self.release_too(self._result_events.release, self.keys.release)
         self.on_theme()
         self._on_layers()
 
@@ -119,7 +128,7 @@ class ReviewWidget(ReviewActions):
         self._result_events.release()
         self._edited.clear()
         images = [item for item in self.viewer.layers if isinstance(item, Image)]
-        self._reviewed = ReviewedResult.of_layer(layer, images) if layer is not None else None
+        self._reviewed = ReviewedResult.of_layer(layer, images, self.viewer.dims.point) if layer is not None else None
         if layer is not None:
             for event in (layer.events.paint, layer.events.labels_update, layer.events.set_data):
                 self._result_events.connect(event, self._on_painted)
@@ -130,6 +139,12 @@ class ReviewWidget(ReviewActions):
             self._pause_after_paint.start()
 
     def _on_step(self, event: Any = None) -> None:
+        reviewed = self._reviewed
+        plane = "" if reviewed is None else reviewed.plane_text(self.viewer)
+        if plane != self._other_plane:
+            self._other_plane = plane
+            self.show_all()
+            return
         self.form.strip.show_frame(self.frame)
         self._show_frame_facts()
         self.show_buttons()
@@ -145,13 +160,18 @@ class ReviewWidget(ReviewActions):
 
     def on_theme(self, event: Any = None) -> None:
         """Take the colours of the theme."""
-        self.form.strip.set_colours(self.take_theme())
+        colours = self.take_theme()
+        self.form.strip.set_colours(colours)
+        self.form.legend.setText(strip_legend(colours.dark))
 
     def show_all(self) -> None:
         """Show the state of things."""
         session, reviewed, form = self.session, self._reviewed, self.form
-        foreign = reviewed is not None and session is None
-        form.hint.show_text(EMPTY if reviewed is None else FOREIGN if foreign else "", with_button=reviewed is None)
+        elsewhere = reviewed.plane_text(self.viewer) if reviewed is not None and session is not None else ""
+        foreign = reviewed is not None and (session is None or bool(elsewhere))
+        hint = OTHER_PLANE.format(elsewhere) if elsewhere else FOREIGN if foreign else ""
+        form.hint.show_text(EMPTY if reviewed is None else hint, with_button=reviewed is None)
+        form.adopt.setText("Review this plane" if elsewhere else "Review this layer")
         form.input.show_row(form.adopt, foreign)
         given = session.given if session is not None else None
         self._review = session.review() if session is not None else None
@@ -194,8 +214,10 @@ class ReviewWidget(ReviewActions):
         running = session is not None and session.state.value in ("running", "stopping") and not busy
         ready = session is not None and not busy and not running
         edited = self.edited_frames if ready else ()
-        form.edited.setText(self._advice(running, edited))
-        form.correct.setEnabled(ready)
+        shown = () if self.frame is None else (self.frame,)
+        locked = set(edited or shown) & session.given.locked if ready and session is not None else set()
+        form.edited.setText(self._advice(running, edited, locked))
+        form.correct.setEnabled(ready and not locked)
         n = len(edited)
         form.correct.setText(f"Use as correction ({n} frames)" if n > 1 else "Use as correction")
         for widget, shown in ((form.progress, busy), (form.stop, busy)):
@@ -219,11 +241,13 @@ class ReviewWidget(ReviewActions):
         form.unlock.setEnabled(ready and bool(session and session.given.locked))
         form.result.setEnabled(not busy)
 
-    def _advice(self, running: bool, edited: tuple[int, ...]) -> str:
+    def _advice(self, running: bool, edited: tuple[int, ...], locked: Collection[int]) -> str:
         if self.session is None:
             return "Choose a result first."
         if running:
             return "A run is going on. Pause or stop it to correct."
+        if locked:
+            return f"Frame {some(sorted(locked))} is locked. Unlock it to correct it."
         if edited:
             return f"You painted on frame {some(edited)}. Now press the button."
         return "Go to a wrong frame, paint or erase with napari's tools in the result layer, then press the button."
