@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from napari.utils.shortcuts import default_shortcuts
 
-from napari_xmem.widgets import _settings, actions
+from napari_xmem.config import MemoryConfig
+from napari_xmem.widgets import _settings, actions, review
 from napari_xmem.widgets._outcome import RunState
 from napari_xmem.widgets._results import session_of
 from napari_xmem.widgets.propagate import KEYS, PropagateWidget
@@ -102,12 +103,27 @@ def test_keys_are_bound_and_released(qtbot, viewer, loaded):
     assert len(loaded.keys.bound) == len(KEYS) and {"Shift+T", "Shift+D", "Shift+R"} <= bound
     viewer.window.remove_dock_widget(loaded)
     loaded.deleteLater()
-    qtbot.waitUntil(lambda: not {"Shift+T", "Shift+D", "Shift+R"} & {str(key) for key in viewer.keymap})
+    qtbot.waitUntil(lambda: not {"Shift+T", "Shift+D", "Shift+R"} & {str(key) for key in viewer.keymap}, timeout=WAIT)
+
+
+def test_presets_differ_in_what_they_say():
+    """Each preset is its own settings, and "Little memory" keeps less than any other."""
+    from napari_xmem.widgets._presets import PRESETS, preset_of
+
+    assert [preset_of(p.memory, p.scope) for p in PRESETS] == [p.key for p in PRESETS]
+
+    def kept(memory):
+        return (memory.long_term_max_elements, memory.working_max_frames, memory.num_prototypes)
+
+    small = next(p for p in PRESETS if p.key == "small")
+    assert all(
+        a < b for p in PRESETS if p is not small for a, b in zip(kept(small.memory), kept(p.memory), strict=True)
+    )
 
 
 def test_keys_do_not_collide_with_naparis_own():
     taken = {str(key) for keys in default_shortcuts.values() for key in keys}
-    assert not {key.replace("-", "+") for key in KEYS} & taken
+    assert not {key.replace("-", "+") for key in (*KEYS, *review.KEYS)} & taken
 
 
 def test_a_second_panel_shares_the_run(qtbot, viewer, loaded):
@@ -135,6 +151,21 @@ def test_choices_are_remembered_by_the_next_panel(qtbot, viewer, loaded, setting
     second = PropagateWidget(viewer)
     qtbot.addWidget(second)
     assert (second.direction, second.preset, second.model) == ("both", "small", loaded.model)
+    assert second.memory == loaded.memory
+
+
+def test_own_settings_of_memory_are_remembered(qtbot, viewer, loaded, settings):
+    loaded.memory = MemoryConfig(top_k=None, num_prototypes=32)
+    loaded.scope = "global"
+    loaded.run(wait=True)
+    assert settings.preset == "custom" and settings.memory == '{"top_k": null, "num_prototypes": 32}'
+    second = PropagateWidget(viewer)
+    qtbot.addWidget(second)
+    assert (second.memory, second.scope, second.preset) == (loaded.memory, "global", "custom")
+    settings.memory = '{"no such field": 1}'
+    third = PropagateWidget(viewer)
+    qtbot.addWidget(third)
+    assert third.memory == MemoryConfig() and third.preset == "standard"
 
 
 def test_settings_reach_naparis_file(plugin_settings, npe2pm):

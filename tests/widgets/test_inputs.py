@@ -31,14 +31,14 @@ def test_from_nothing_to_ready_by_hand(qtbot, viewer, widget):
     widget.form.new_seeds.click()
     layer = viewer.layers["movie seeds"]
     assert widget.seeds is layer and layer.mode == "paint" and viewer.layers.selection.active is layer
-    qtbot.waitUntil(lambda: "Paint at least one object in 'movie seeds'" in widget.form.hint.text)
+    qtbot.waitUntil(lambda: "Paint at least one object in 'movie seeds'" in widget.form.hint.text, timeout=60_000)
     layer.paint((2, 20, 20), 5)
-    qtbot.waitUntil(lambda: widget.form.run.isEnabled())
+    qtbot.waitUntil(lambda: widget.form.run.isEnabled(), timeout=60_000)
     assert widget.form.hint.text == ""
     assert widget.form.painted.text() == "1 object on frame 2"
     assert widget.form.status.text == "Ready to follow 1 object on frames 2 to 5."
     layer.undo()
-    qtbot.waitUntil(lambda: not widget.form.run.isEnabled())
+    qtbot.waitUntil(lambda: not widget.form.run.isEnabled(), timeout=60_000)
 
 
 def test_single_images_are_explained(viewer, widget):
@@ -55,13 +55,13 @@ def test_labels_of_another_size_are_explained(viewer, widget):
 
 
 def test_seeds_outside_the_range(qtbot, loaded):
-    qtbot.waitUntil(lambda: not loaded.problem)
+    qtbot.waitUntil(lambda: not loaded.problem, timeout=60_000)
     loaded.first_frame = 2
     assert "None of the painted frames lies within frames 2 to 5" in loaded.problem
 
 
 def test_missing_model_file(qtbot, loaded, tmp_path):
-    qtbot.waitUntil(lambda: not loaded.problem)
+    qtbot.waitUntil(lambda: not loaded.problem, timeout=60_000)
     loaded.model = tmp_path / "gone.pth"
     assert "There is no file" in loaded.problem and not loaded.form.run.isEnabled()
 
@@ -96,12 +96,12 @@ def test_only_the_frame_shown(qtbot, viewer, widget):
     viewer.add_labels(truth, name="all frames")
     viewer.dims.set_point(0, 3)
     widget.seed_frames = "current"
-    qtbot.waitUntil(lambda: widget.form.painted.text() == "2 objects on frame 3")
+    qtbot.waitUntil(lambda: widget.form.painted.text() == "2 objects on frame 3", timeout=60_000)
     layer = widget.run(wait=True)
     assert layer.metadata["napari_xmem"]["seeded_frames"] == [3]
 
 
-@pytest.mark.parametrize("kind", ["dask", "zarr", "memmap", "rgb", "singleton", "bool"])
+@pytest.mark.parametrize("kind", ["dask", "zarr", "memmap", "rgb", "singleton", "bool", "multiscale"])
 def test_kinds_of_movies(viewer, widget, tmp_path, kind):
     movie, truth = drifting_discs()
     data = {
@@ -111,6 +111,7 @@ def test_kinds_of_movies(viewer, widget, tmp_path, kind):
         "rgb": lambda: np.stack([(movie // 4).astype(np.uint8)] * 3, -1),
         "singleton": lambda: movie[:, None],
         "bool": lambda: movie > 400,
+        "multiscale": lambda: [movie, movie[:, ::2, ::2]],
     }[kind]()
     image = viewer.add_image(
         data, name="movie", rgb=kind == "rgb", contrast_limits=(0, 255) if kind == "rgb" else (0, 900)
@@ -118,7 +119,8 @@ def test_kinds_of_movies(viewer, widget, tmp_path, kind):
     assert image.rgb == (kind == "rgb")
     viewer.add_labels(seeds_on(truth, 1), name="seeds")
     layer = widget.run(wait=True)
-    assert layer.data.shape == (data.shape[:-1] if kind == "rgb" else data.shape)
+    shape = data[0].shape if kind == "multiscale" else data.shape
+    assert layer.data.shape == (shape[:-1] if kind == "rgb" else shape)
     assert np.array_equal(layer.data.reshape(truth.shape)[1], truth[1])
 
 
@@ -140,6 +142,36 @@ def test_channels_along_an_axis(viewer, widget):
     assert all(np.array_equal(layer.data[0, c], truth[0]) for c in range(4)), "labels show on every channel"
     layer.data[0, 2, 0, 0] = 5
     assert layer.data[0, 1, 0, 0] == 5, "and are the same everywhere"
+
+
+def test_slices_of_a_z_stack(viewer, widget):
+    """Objects are followed through z as through time, from a slice in the middle both ways."""
+    stack, truth = drifting_discs()
+    viewer.add_image(stack, name="stack", axis_labels=("z", "y", "x"), scale=(2, 0.5, 0.5), translate=(7, 1, 2))
+    viewer.add_labels(seeds_on(truth, 3), name="seeds", scale=(2, 0.5, 0.5), translate=(7, 1, 2))
+    assert widget.form.time_axis.currentText().startswith("z")
+    widget.direction = "both"
+    layer = widget.run(wait=True)
+    assert layer.metadata["napari_xmem"]["frames_done"] == list(range(6))
+    np.testing.assert_allclose(layer.scale, (2, 0.5, 0.5))
+    np.testing.assert_allclose(layer.translate, (7, 1, 2))
+    widget.inputs.show_frame(5)
+    assert viewer.dims.point[0] == pytest.approx(17)
+
+
+def test_results_in_zarr_and_dask_labels_as_seeds(viewer, widget):
+    movie, truth = drifting_discs()
+    viewer.add_image(da.from_array(movie, chunks=(1, -1, -1)), name="movie", contrast_limits=(0, 900))
+    viewer.add_labels(da.from_array(seeds_on(truth, 0), chunks=(1, -1, -1)), name="seeds")
+    assert np.array_equal(widget.run(wait=True).data[0], truth[0])
+    target = viewer.add_labels(
+        zarr.zeros(truth.shape, chunks=(1, *truth.shape[1:]), dtype=np.uint16),
+        name="on disk",
+        metadata={"napari_xmem": {}},
+    )
+    widget.target = target
+    assert widget.run(wait=True) is target
+    assert np.array_equal(target.data[0], truth[0]) and np.asarray(target.data[5]).any()
 
 
 def test_a_plane_of_a_movie_of_stacks(viewer, widget):
@@ -169,6 +201,19 @@ def test_all_planes_of_a_movie_of_stacks(viewer, widget):
     assert np.array_equal(layer.data[0], seeds[0])
     assert layer.data[5, 1].any() and layer.data[5, 2].any() and not layer.data[:, [0, 3]].any()
     assert widget.runner.time_left.total == 12 and widget.runner.time_left.done == 12
+
+
+def test_seeds_of_one_plane_go_through_all_planes(viewer, widget):
+    movie, truth = drifting_discs(3)
+    data = np.stack([movie] * 3, 1)
+    viewer.add_image(data, name="movie", axis_labels=("t", "z", "y", "x"), contrast_limits=(0, 900))
+    seeds = np.zeros(data.shape, np.uint16)
+    seeds[0, 1] = truth[0]
+    viewer.add_labels(seeds, name="seeds")
+    widget.planes = "fill"
+    layer = widget.run(wait=True)
+    assert np.array_equal(layer.data[0, 1], truth[0])
+    assert layer.data[0, 0].any() and layer.data[0, 2].any(), "neighbouring planes are seeded from the painted one"
 
 
 def test_presets_set_memory_and_scope(widget):

@@ -58,7 +58,7 @@ class LayerChoice(Choice):
         self._viewer = viewer
         self._accepts = accepts
         self._last: Any = None
-        self.setPlaceholderText(placeholder)
+        self._placeholder = placeholder
         self.currentIndexChanged.connect(self._on_index)
         self.sync()
 
@@ -97,6 +97,7 @@ class LayerChoice(Choice):
             if self._accepts(layer):
                 self.add_choice(layer.name, layer)
         index = self.index_of(chosen)
+        self.setPlaceholderText("choose one ..." if self.count() else self._placeholder)
         self.setCurrentIndex(index)
         self.blockSignals(False)
         self._on_index(index)

@@ -12,7 +12,7 @@ from napari_xmem.widgets._forms import Choice, Section, button, frame_box, numbe
 from napari_xmem.widgets._layers import LayerChoice
 from napari_xmem.widgets._models import MODEL_CHOICES
 from napari_xmem.widgets._presets import PRESETS
-from napari_xmem.widgets._status import Hint, StatusLine, TextProgress
+from napari_xmem.widgets._status import Hint, StatusLine, TextProgress, muted_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,7 @@ __all__ = ["ChannelPicker", "PropagateForm"]
 CUSTOM = "custom"
 FILE = "file"
 NEW_LAYER = "new"
+RUN_TIP = "Follow the seeds through the movie (Shift+R; the same key pauses)"
 DIRECTIONS = (
     ("Forward in time  →", "forward", "From the first painted frame to the end."),
     ("←  Backward in time", "backward", "From the last painted frame to the beginning."),
@@ -42,7 +43,12 @@ SEED_FRAMES = (
 )
 PLANES = (
     ("The one on display", "shown", "Follow in the plane that the viewer shows when Run is pressed."),
-    ("All, each by itself", "all", "Follow in every painted plane, one after the other, by the same numbers."),
+    ("All painted ones", "all", "Follow in every painted plane, one after the other, by the same numbers."),
+    (
+        "All, seeds go through them",
+        "fill",
+        "First follow the seeds of a painted frame through its other planes, then every plane through time.",
+    ),
 )
 DEVICES = (
     ("Automatic", "auto", "The fastest there is."),
@@ -181,7 +187,7 @@ class PropagateForm(QWidget):
         self.model = Choice(choices)
         section.add("Model", self.model, "The network that follows the objects")
         self.preset = Choice([(p.text, p.key, p.tooltip) for p in PRESETS])
-        section.add("Preset", self.preset, "Settings of the memory for typical work")
+        section.add("Preset", self.preset, "Settings for typical work; the panel Memory shows and changes each of them")
         return section
 
     def _more_section(self) -> Section:
@@ -192,11 +198,11 @@ class PropagateForm(QWidget):
         section.add("Search", self.scope, "Where each object is searched on the next frame")
         self.diameter = number_box("", "px")
         section.add(
-            "Object size", self.diameter, "Typical diameter of an object, in pixels. Automatic: measured on the seeds."
+            "Diameter", self.diameter, "Typical diameter of an object, in pixels. Automatic: measured on the seeds."
         )
         self.step = number_box("", "px")
         section.add(
-            "Largest step",
+            "Max. step",
             self.step,
             "How far an object may move from one frame to the next, in pixels. Automatic: from its size.",
         )
@@ -204,6 +210,9 @@ class PropagateForm(QWidget):
         section.add("Result", self.target, "Where the labels go; writing into an earlier result keeps its other frames")
         self.forecast = QCheckBox("Forecast time and memory")
         section.add("", self.forecast, "Before Run, load the model and time it for about a second")
+        keys = muted_label()
+        keys.setText("Shift+T follows the selected label too, from the frame shown on. Shift+D follows it no more.")
+        section.add("", keys, "Keys while this panel is open; also in the menu Layers > Track")
         return section
 
     def _run_part(self, actions: Any) -> QWidget:
@@ -211,12 +220,14 @@ class PropagateForm(QWidget):
         layout = QVBoxLayout(part)
         layout.setContentsMargins(0, 8, 0, 0)
         layout.setSpacing(6)
-        self.run = button("Run", "Follow the seeds through the movie", actions.run_clicked, role="primary")
+        self.run = button("Run", RUN_TIP, actions.run_clicked, role="primary")
         self.pause = button("Pause", "Wait after the frame at hand; press again to go on", actions.pause_clicked)
         self.stop = button("Stop", "End after the frame at hand; frames that are done stay", actions.stop)
         layout.addWidget(row_of(self.run, self.pause, self.stop))
         self.follow = QCheckBox("Show each frame as it is done")
-        self.follow.setToolTip("Move the time slider along with the run. Off: the slider stays where you put it.")
+        self.follow.setToolTip(
+            "Move the time slider along with the run, until you move it yourself. Off: it stays where you put it."
+        )
         self.progress = TextProgress()
         self.progress.setToolTip("Frames done, and the time left at the latest pace")
         self.status = StatusLine()

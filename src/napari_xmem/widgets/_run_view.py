@@ -8,6 +8,7 @@ from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QObject
 
 from napari_xmem.widgets._outcome import RunOutcome, RunState
+from napari_xmem.widgets._propagate_form import RUN_TIP
 from napari_xmem.widgets._status import error_details
 from napari_xmem.widgets._words import outcome_text, running_text
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from napari_xmem.widgets._runner import PropagationRunner
 
 __all__ = ["RunView"]
-
-RUN_TIP = "Follow the seeds through the movie"
 
 
 class RunView(QObject):
@@ -92,7 +91,7 @@ class RunView(QObject):
         """Show an error in the status line and, unless a script handles it, as a notification."""
         self._form.status.show_text(text, "bad", error_details(error))
         if not self.quiet:
-            show_error(text)
+            show_error(f"The run failed. {text}")
 
     def show_buttons(self) -> None:
         """Enable what makes sense now."""

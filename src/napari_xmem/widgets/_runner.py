@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
 from napari.utils import progress
-from qtpy.QtCore import QEventLoop, QObject, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_xmem.errors import ConfigError, SessionError
 from napari_xmem.widgets._job import (
@@ -23,11 +23,11 @@ from napari_xmem.widgets._job import (
 )
 from napari_xmem.widgets._layers import Connections, plain_viewer
 from napari_xmem.widgets._outcome import RunOutcome, RunState
-from napari_xmem.widgets._result_view import add_result_layer, show_frame_done
+from napari_xmem.widgets._result_view import LiveView, add_result_layer
 from napari_xmem.widgets._results import METADATA_KEY, SCORES_KEY, keep_session, movie_of, session_of
 from napari_xmem.widgets._time_left import TimeLeft
 from napari_xmem.widgets._words import some
-from napari_xmem.widgets._worker import JobControl, start_job
+from napari_xmem.widgets._worker import JobControl, handle_events_until, start_job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,11 +58,12 @@ class PropagationRunner(QObject):
     frame_done = Signal(object)
     ended = Signal(object)
     warned = Signal(str)
+    follow_ended = Signal()
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self.state = RunState.IDLE
-        self.follow = False
+        self.live = LiveView()
         self.layer: Any = None
         self.session: TrackingSession | None = None
         self.history: list[FrameResult] = []
@@ -172,10 +173,7 @@ class PropagationRunner(QObject):
 
     def wait(self) -> RunOutcome | None:
         """Handle events until the run has ended; returns how."""
-        if self.is_running:
-            loop = QEventLoop()
-            self.ended.connect(loop.quit)
-            loop.exec_() if hasattr(loop, "exec_") else loop.exec()
+        handle_events_until(self.ended, lambda: not self.is_running)
         return self.outcome
 
     # ---- the run
@@ -190,6 +188,7 @@ class PropagationRunner(QObject):
         self._failure, self._complete, self._task = None, False, None
         self._bad_frames = {}
         self._begun = time.monotonic()
+        self.live.begin()
         self._control = JobControl()
         self._events.connect(self._viewer.layers.events.removed, self._on_removed)
         self._set_state(RunState.PREPARING)
@@ -241,7 +240,8 @@ class PropagationRunner(QObject):
         self.history.append(without_labels(message.result))
         self.time_left.step(message.done, message.total)
         if self._movie is not None:
-            show_frame_done(self._viewer, self.layer, self._movie, message.result.frame, self.follow)
+            if not self.live.show(self._viewer, self.layer, self._movie, message.result.frame):
+                self.follow_ended.emit()
         self.frame_done.emit(message.result)
         if self._bar is not None:
             self._bar.total = max(message.total, 1)

@@ -8,11 +8,13 @@ from typing import Any
 __all__ = ["REMEMBERED", "open_store", "remember", "remembered"]
 
 #: Names as in napari.yaml under configurations: propagate.
-REMEMBERED = ("model", "device", "preset", "direction", "follow", "forecast")
+REMEMBERED = ("model", "device", "preset", "scope", "memory", "direction", "follow", "forecast")
 DEFAULTS: dict[str, Any] = {
     "model": "bundled",
     "device": "auto",
     "preset": "standard",
+    "scope": "auto",
+    "memory": "",
     "direction": "forward",
     "follow": False,
     "forecast": True,

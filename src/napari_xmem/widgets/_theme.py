@@ -31,6 +31,11 @@ class Colours:
         return "#2f6fb5" if self.dark else "#2464a8"
 
     @property
+    def progress(self) -> str:
+        """Colour of the part that is done; the text colour is readable on it."""
+        return "#2f5f94" if self.dark else "#a9cbed"
+
+    @property
     def muted(self) -> str:
         """Colour of explanations."""
         return "#a8adb8" if self.dark else "#5c5f66"
@@ -87,5 +92,8 @@ def style_sheet(colours: Colours) -> str:
     QPushButton[role="primary"] {{ background-color: {c.accent}; color: white; font-weight: 600; padding: 5px 10px; }}
     QPushButton[role="primary"]:hover {{ background-color: {c.current}; }}
     QPushButton[role="primary"]:disabled {{ background-color: {c.foreground}; color: {c.muted}; }}
+    QProgressBar {{ background-color: {c.foreground}; color: {c.text}; border: none; border-radius: 2px;
+        text-align: center; min-height: 18px; max-height: 18px; }}
+    QProgressBar::chunk {{ background-color: {c.progress}; border-radius: 2px; }}
     QPushButton[role="plain"] {{ padding: 5px 10px; }}
     """

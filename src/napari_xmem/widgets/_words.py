@@ -55,11 +55,12 @@ def outcome_text(outcome: Any, history: Sequence[FrameResult]) -> tuple[str, str
     """Say how a run ended; returns the sentence and its role ("good", "bad" or "muted")."""
     frames = count(outcome.n_frames, "frame")
     if outcome.status == "failed":
-        kept = f" {frames} were done before and stay." if outcome.n_frames and outcome.layer is not None else ""
-        return f"{outcome.reason}{kept}", "bad"
+        kept = f" What was done before ({frames}) stays." if outcome.n_frames and outcome.layer is not None else ""
+        stop = "" if outcome.reason.endswith((".", "?", "!")) else "."
+        return f"{outcome.reason}{stop}{kept}", "bad"
     if outcome.status == "stopped":
         reason = f": {outcome.reason}" if outcome.reason else ""
-        kept = f" {frames} are done and stay." if outcome.n_frames and outcome.layer is not None else ""
+        kept = f" What is done ({frames}) stays." if outcome.n_frames and outcome.layer is not None else ""
         return f"Stopped{reason}.{kept}", "muted"
     if outcome.summary is not None:
         return f"{outcome.summary}", "good"

@@ -9,14 +9,14 @@ from qtpy.QtWidgets import QDockWidget, QScrollArea, QVBoxLayout, QWidget
 
 from napari_xmem.config import MemoryConfig, PropagationConfig
 from napari_xmem.errors import ConfigError, XMemError
-from napari_xmem.widgets import _settings
 from napari_xmem.widgets._dock_actions import DockActions
 from napari_xmem.widgets._forecast import ForecastLine
 from napari_xmem.widgets._inputs import PropagateInputs
 from napari_xmem.widgets._job import PropagationJob
 from napari_xmem.widgets._keys import KeyBindings
 from napari_xmem.widgets._layers import Connections, plain_viewer
-from napari_xmem.widgets._propagate_form import CUSTOM, FILE, PropagateForm
+from napari_xmem.widgets._propagate_form import FILE, PropagateForm
+from napari_xmem.widgets._remember import keep_choices, recall_choices
 from napari_xmem.widgets._results import ResultTarget
 from napari_xmem.widgets._run_view import RunView
 from napari_xmem.widgets._runner import runner_of
@@ -74,7 +74,9 @@ class PropagateWidget(DockActions, QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(area)
         self.setMinimumWidth(350)
-        self._recall()
+        recall_choices(self)
+        self._last_model = self.model
+        self.runner.live.follow = self.follow
         self._connect()
         self._on_theme()
         self._on_layers()
@@ -99,6 +101,7 @@ class PropagateWidget(DockActions, QWidget):
             box.valueChanged.connect(self._show_readiness)
         self.runner.frame_done.connect(self.frame_done)
         self.runner.state_changed.connect(self.state_changed)
+        self.runner.follow_ended.connect(self._on_follow_ended)
         self.runner.ended.connect(self._on_ended)
         acts = (self.add_selected_label, self.stop_tracking_selected_label, self.run_or_pause)
         self.keys = KeyBindings(self.viewer, dict(zip(KEYS, acts, strict=True)))
@@ -170,7 +173,8 @@ class PropagateWidget(DockActions, QWidget):
         )
         target = ResultTarget(movie, None if self.target is None else self.target.data)
         seeds, planes = self.inputs.view_seeds(), self.inputs.view_planes()
-        return PropagationJob(movie, self.channels or None, seeds, self.model, config, target, planes)
+        fill = bool(planes) and self.planes == "fill"
+        return PropagationJob(movie, self.channels or None, seeds, self.model, config, target, planes, fill)
 
     def _start(self, quiet: bool) -> None:
         self.view.quiet = quiet
@@ -181,7 +185,7 @@ class PropagateWidget(DockActions, QWidget):
             self.view.show_failure(error, str(error))
             return
         self._ran_with = self._what_counts()
-        self._keep()
+        keep_choices(self)
         self.runner.start(job, self.image, self.target, {"image": self.image.name, "seeds": self.seeds.name})
         self.run_started.emit()
 
@@ -198,26 +202,10 @@ class PropagateWidget(DockActions, QWidget):
         self._last_model = self.model
 
     def _on_follow(self, value: bool) -> None:
-        self.runner.follow = value
+        self.runner.live.follow = value
 
-    # ---- what is remembered
-
-    def _recall(self) -> None:
-        store = _settings.open_store()
-        for name, value in _settings.remembered(store).items():
-            try:
-                setattr(self, name, value)
-            except ConfigError:
-                continue  # a choice that no longer exists
-        self._last_model = self.model
-        self.runner.follow = self.follow
-
-    def _keep(self) -> None:
-        store = _settings.open_store()
-        for name in _settings.REMEMBERED:
-            value = getattr(self, name)
-            if value != CUSTOM:
-                _settings.remember(store, name, value)
+    def _on_follow_ended(self) -> None:
+        self.follow = False
 
     # ---- looks
 
