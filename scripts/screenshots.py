@@ -1,7 +1,7 @@
 """Take the pictures of the documentation from the real window: python scripts/screenshots.py (headless: xvfb-run).
 
-Opens napari with the simulated nuclei, uses "Propagate labels" as a person would, and saves a picture of every state in
-dark and light to docs/images.
+Opens napari with the simulated nuclei, uses every dock as a person would, and saves a picture of every state in dark
+and light to docs/images, as DOCK-STATE-THEME.png. States that concern the canvas too show the window, others the dock.
 """
 
 from __future__ import annotations
@@ -9,16 +9,26 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import napari
+import numpy as np
 from PIL import Image
 from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication
 
+from napari_xmem.sample_data import simulated_nuclei
 from napari_xmem.widgets import _settings
 
 SIZE = (1360, 860)
+DOCK_WIDTH_PX = 360
 THEMES = ("dark", "light")
+DOCKS = {
+    "propagate": "Propagate labels",
+    "memory": "Memory",
+    "review": "Review and correct",
+    "explain": "Explain",
+}
 
 
 def main() -> None:
@@ -26,21 +36,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[1] / "docs" / "images")
     parser.add_argument("--model", default="bundled", help="bundled, xmem or a file of weights")
-    parser.add_argument("--frames", type=int, default=12, help="frames to propagate; fewer is quicker")
+    parser.add_argument("--frames", type=int, default=16, help="frames to propagate; fewer is quicker")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     _settings.open_store = lambda: _Forgetful()  # leave the user's settings alone
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(*SIZE)
-    _, widget = viewer.window.add_plugin_dock_widget("napari-xmem", "Propagate labels")
-    widget.model = args.model
-    snap(viewer, args.out, "empty")
-    loaded(viewer, widget, args)
-    running(viewer, widget, args)
-    finished(viewer, widget, args)
-    (args.out / "window.png").write_bytes((args.out / "propagate-finished-dark.png").read_bytes())
-    failed(viewer, widget, args)
-    viewer.close()
+    studio = Studio(args.out)
+    studio.widgets["propagate"].model = args.model
+    for dock in DOCKS:
+        studio.dock(dock, "empty")
+    ready(studio, args.frames)
+    running(studio, args.frames)
+    finished(studio, args.frames)
+    memory(studio)
+    review(studio)
+    explain(studio, args.frames)
+    with tempfile.TemporaryDirectory() as folder:
+        failed(studio, args.model, Path(folder))
+    studio.viewer.close()
 
 
 class _Forgetful:
@@ -53,63 +65,178 @@ class _Forgetful:
         return
 
 
-def loaded(viewer: napari.Viewer, widget: object, args: argparse.Namespace) -> None:
+class Studio:
+    """The window with all docks, one of them in view at a time.
+
+    Parameters
+    ----------
+    out : Path
+        Where pictures go.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.viewer = napari.Viewer(show=True)
+        self.viewer.window.resize(*SIZE)
+        self.widgets: dict[str, Any] = {}
+        self._docks: dict[str, Any] = {}
+        for key, name in DOCKS.items():
+            self._docks[key], self.widgets[key] = self.viewer.window.add_plugin_dock_widget("napari-xmem", name)
+
+    def show(self, dock: str) -> None:
+        """Bring one dock into view and hide the others."""
+        for key, item in self._docks.items():
+            item.setVisible(key == dock)
+        self._docks[dock].setFixedWidth(DOCK_WIDTH_PX)
+
+    def window(self, dock: str, state: str) -> None:
+        """Save the whole window."""
+        self._take(dock, state, lambda: self.viewer.screenshot(canvas_only=False, flash=False)[..., :3])
+
+    def dock(self, dock: str, state: str) -> None:
+        """Save the dock alone."""
+        self._take(dock, state, lambda: _trimmed(_pixels(self._docks[dock])))
+
+    def _take(self, dock: str, state: str, take: Any) -> None:
+        self.show(dock)
+        for theme in THEMES:
+            self.viewer.theme = theme
+            until(lambda: False, 0.3)
+            picture = Image.fromarray(np.ascontiguousarray(take()))
+            if (dock, state) != ("propagate", "finished"):  # the one that the README shows keeps all its colours
+                picture = picture.quantize(192, dither=Image.Dither.NONE)
+            picture.save(self.out / f"{dock}-{state}-{theme}.png", optimize=True)
+        self.viewer.theme = THEMES[0]
+
+
+def ready(studio: Studio, n_frames: int) -> None:
     """Show the sample with its seeds, ready to run, with the forecast."""
+    widget = studio.widgets["propagate"]
     widget.open_sample()
-    widget.last_frame = args.frames - 1
+    widget.last_frame = n_frames - 1
+    studio.show("propagate")
     until(lambda: "per frame" in widget.form.status.text, 120)
-    snap(viewer, args.out, "ready")
+    studio.window("propagate", "ready")
+    for dock in ("memory", "review", "explain"):
+        studio.dock(dock, "ready")
 
 
-def running(viewer: napari.Viewer, widget: object, args: argparse.Namespace) -> None:
-    """Show the middle of a run; the picture is taken as the frame comes in."""
-    taken = []
+def running(studio: Studio, n_frames: int) -> None:
+    """Show the middle of a run in every dock; the pictures are taken as a frame comes in."""
+    widget, taken = studio.widgets["propagate"], []
 
-    def on_frame(result: object) -> None:
-        if result.frame == args.frames // 2 and not taken:
+    def on_frame(result: Any) -> None:
+        if result.frame == n_frames // 2 and not taken:
             taken.append(True)
-            viewer.layers["nuclei seeds"].visible = False
+            studio.viewer.layers["nuclei seeds"].visible = False
             widget.inputs.show_frame(result.frame)
-            snap(viewer, args.out, "running")
+            studio.window("propagate", "running")
+            studio.widgets["memory"].watch.look()
+            studio.window("memory", "running")
+            for dock in ("review", "explain"):
+                studio.dock(dock, "running")
 
     widget.frame_done.connect(on_frame)
     widget.run(wait=True)
     widget.frame_done.disconnect(on_frame)
 
 
-def finished(viewer: napari.Viewer, widget: object, args: argparse.Namespace) -> None:
+def finished(studio: Studio, n_frames: int) -> None:
     """Show the result, with the rarely needed settings unfolded."""
-    widget.inputs.show_frame(args.frames - 1)
-    snap(viewer, args.out, "finished")
+    widget = studio.widgets["propagate"]
+    widget.inputs.show_frame(n_frames - 1)
+    studio.window("propagate", "finished")
     widget.form.more.is_open = True
-    snap(viewer, args.out, "settings")
+    studio.dock("propagate", "settings")
     widget.form.more.is_open = False
+    (studio.out / "window.png").write_bytes((studio.out / "propagate-finished-dark.png").read_bytes())
 
 
-def failed(viewer: napari.Viewer, widget: object, args: argparse.Namespace) -> None:
-    """Show what an error looks like."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "weights.pth"
-        path.write_bytes(b"these are no weights")
-        widget.model = path
-        widget.run_clicked()
-        until(lambda: widget.state.value == "idle", 60)
-        snap(viewer, args.out, "failed")
-    widget.model = args.model
+def memory(studio: Studio) -> None:
+    """Show what memory holds, a change of it, and its settings."""
+    widget = studio.widgets["memory"]
+    studio.show("memory")
+    form = widget.form
+    form.surgery.is_open = form.per_object.is_open = True
+    form.contents.selectRow(1)
+    widget.protect_chosen()
+    studio.dock("memory", "finished")
+    form.surgery.is_open = form.per_object.is_open = False
+    form.manager.is_open = True
+    for section in form.settings.sections:
+        section.is_open = True
+    studio.dock("memory", "settings")
+    for section in form.settings.sections[1:]:
+        section.is_open = False
+    form.manager.is_open = False
 
 
-def snap(viewer: napari.Viewer, folder: Path, name: str) -> None:
-    """Save the whole window in every theme as ``propagate-NAME-THEME.png``."""
-    for theme in THEMES:
-        viewer.theme = theme
-        until(lambda: False, 0.3)
-        picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)[..., :3])
-        small = picture.quantize(256, dither=Image.Dither.NONE)  # a third of the size, no visible difference
-        small.save(folder / f"propagate-{name}-{theme}.png", optimize=True)
-    viewer.theme = THEMES[0]
+def review(studio: Studio) -> None:
+    """Show where to look, a painted correction, what it changes, and a frame that is locked."""
+    widget = studio.widgets["review"]
+    widget.next_frame()
+    studio.window("review", "look")
+    layer, frame, truth = widget.result, widget.frame, simulated_nuclei()[1]
+    object_id = widget.session.review().worst_objects(frame)[0].object_id
+    layer.selected_label = object_id
+    layer.data_setitem(_places(layer.data, frame, object_id), 0)
+    layer.data_setitem(_places(truth, frame, object_id), object_id)
+    until(lambda: bool(widget.edited_frames), 5)
+    studio.dock("review", "painted")
+    widget.use_as_correction()
+    until(lambda: widget.form.progress.value() > 1 or not widget.is_busy, 120)
+    studio.dock("review", "correcting")
+    widget.wait()
+    studio.window("review", "finished")
+    widget.show_frame(frame)
+    widget.lock_shown()
+    widget.form.locks.is_open = True
+    studio.dock("review", "locked")
+    studio.viewer.layers.selection.active = studio.viewer.layers["nuclei"]
 
 
-def until(condition: object, seconds: float) -> None:
+def explain(studio: Studio, n_frames: int) -> None:
+    """Show who voted for a pixel, and a pixel that holds nothing."""
+    widget = studio.widgets["explain"]
+    studio.show("explain")
+    frame = max(set(range(n_frames - 1)) - set(widget.session.given.corrected))
+    widget.show_frame(frame)
+    widget.active = True
+    studio.dock("explain", "asking")
+    labels = widget.result.data[frame]
+    place = np.argwhere(labels == labels[labels.shape[0] // 2].max())
+    widget.explain(frame, *(float(v) for v in np.median(place, 0)), wait=True)
+    studio.window("explain", "finished")
+    widget.clear()
+    empty = np.argwhere(labels == 0)[0]
+    widget.explain(frame, float(empty[0]), float(empty[1]))
+    until(lambda: not widget.is_busy, 60)
+    studio.dock("explain", "failed")
+    widget.active = False
+
+
+def failed(studio: Studio, model: str, folder: Path) -> None:
+    """Show what errors look like: files that are not what they should be."""
+    widget, weights, bank = studio.widgets["propagate"], folder / "weights.pth", folder / "memory.xmem"
+    weights.write_bytes(b"these are no weights")
+    bank.write_bytes(b"this is no memory")
+    widget.model = weights
+    widget.run_clicked()
+    until(lambda: widget.state.value == "idle", 60)
+    studio.window("propagate", "failed")
+    studio.widgets["memory"].load(bank)
+    studio.dock("memory", "failed")
+    review = studio.widgets["review"]
+    review.form.locks.is_open = False
+    elsewhere = review.result.data.copy()
+    review.result = studio.viewer.add_labels(elsewhere, name="from elsewhere", scale=review.result.scale)
+    review.adopt()
+    until(lambda: not review.is_busy, 60)
+    studio.dock("review", "failed")
+    widget.model = model
+
+
+def until(condition: Any, seconds: float) -> None:
     """Handle events until `condition` holds or time is over."""
     loop, poll = QEventLoop(), QTimer()
     poll.timeout.connect(lambda: condition() and loop.quit())
@@ -118,6 +245,24 @@ def until(condition: object, seconds: float) -> None:
     loop.exec()
     poll.stop()
     QApplication.processEvents()
+
+
+def _places(labels: Any, frame: int, label: int) -> tuple[Any, ...]:
+    rows, columns = np.nonzero(labels[frame] == label)
+    return np.full(len(rows), frame), rows, columns
+
+
+def _pixels(widget: Any) -> Any:
+    image = widget.grab().toImage()
+    image = image.convertToFormat(image.Format.Format_RGB888)
+    rows = np.frombuffer(image.constBits().asstring(image.sizeInBytes()), np.uint8)
+    return rows.reshape(image.height(), image.bytesPerLine())[:, : 3 * image.width()].reshape(image.height(), -1, 3)
+
+
+def _trimmed(pixels: Any, margin_px: int = 12) -> Any:
+    """Cut off the empty lower part."""
+    used = np.flatnonzero((pixels != pixels[:, :1]).any((1, 2)))
+    return pixels[: used[-1] + margin_px] if len(used) else pixels
 
 
 if __name__ == "__main__":
