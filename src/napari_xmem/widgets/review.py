@@ -214,8 +214,8 @@ class ReviewWidget(ReviewActions):
         running = session is not None and session.state.value in ("running", "stopping") and not busy
         ready = session is not None and not busy and not running
         edited = self.edited_frames if ready else ()
-        shown = () if self.frame is None else (self.frame,)
-        locked = set(edited or shown) & session.given.locked if ready and session is not None else set()
+        here = () if self.frame is None else (self.frame,)
+        locked = set(edited or here) & session.given.locked if ready and session is not None else set()
         form.edited.setText(self._advice(running, edited, locked))
         form.correct.setEnabled(ready and not locked)
         n = len(edited)
