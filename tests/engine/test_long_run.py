@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from engine.simple_movies import disc_movie, tiny_network
 from napari_xmem import MemoryConfig
@@ -14,7 +13,6 @@ N_FRAMES = 2000
 
 @pytest.mark.slow
 def test_memory_of_a_long_run_is_bounded_and_told() -> None:
-    torch.set_num_threads(1)
     memory = MemoryConfig(
         memory_interval_frames=2,
         working_min_frames=2,

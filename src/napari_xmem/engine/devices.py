@@ -1,15 +1,16 @@
-"""What a device offers: free memory, and a clock that waits for it."""
+"""What a device offers: free memory, a clock that waits for it, and the same threads wherever it is used from."""
 
 from __future__ import annotations
 
 import gc
+import threading
 import time
 from pathlib import Path
 
 import psutil
 import torch
 
-__all__ = ["clock", "free_bytes", "peak_resident_bytes", "release_cache"]
+__all__ = ["agree_on_threads", "clock", "free_bytes", "peak_resident_bytes", "release_cache"]
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _CGROUP_USED = Path("/sys/fs/cgroup/memory.current")
@@ -72,3 +73,19 @@ def release_cache(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def agree_on_threads() -> int:
+    """Let torch compute on as many threads here as in any other thread of the process, and return how many.
+
+    torch keeps the number per thread of the program, in OpenMP, and others who share OpenMP change it: numba does for
+    the thread that calls it, and napari has numba colour labels in the viewer's main thread. Sums then round another
+    way there than in a worker, and labels differ. What a thread that has just begun gets is what torch was set to.
+    """
+    agreed: list[int] = []
+    asking = threading.Thread(target=lambda: agreed.append(torch.get_num_threads()), name="napari-xmem-threads")
+    asking.start()
+    asking.join()
+    if torch.get_num_threads() != agreed[0]:
+        torch.set_num_threads(agreed[0])
+    return agreed[0]

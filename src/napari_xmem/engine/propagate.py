@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.config import Direction, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
+from napari_xmem.engine.devices import agree_on_threads
 from napari_xmem.engine.follow import keep_seeds
 from napari_xmem.engine.provenance import Explainer
 from napari_xmem.engine.reader import ReadAhead
@@ -79,7 +80,7 @@ def iter_propagate(
     memory_budget_bytes : int, optional
         Memory that tensors may take at a time, in bytes; None: a share of what the device has free.
     precision : {"auto", "float32", "bfloat16", "float16"}
-        Type in which convolutions compute; "auto": bfloat16 for the local scope where the device is faster in it.
+        Type in which convolutions compute; "auto": bfloat16 for the local scope where the device computes in it.
     memory_device : {"auto", "device", "host"}
         Where memory banks are kept: on the device, in the host's memory, or on the device where they fit.
     progress : callable, optional
@@ -220,6 +221,7 @@ def _iter_pass(run: Run, part: Pass, held: _Held, watch: Watch | None) -> Iterat
         for position, (frame, pixels) in enumerate(reader):
             seeds = run.seeds.get(frame)
             last = position == len(part.frames) - 1
+            agree_on_threads()  # before every frame: between two, the caller may have drawn something
             absent = run.absent.get(frame, ())
             found = follower.advance(pixels, frame, seeds, last=last, absent=absent)
             ids = follower.object_ids

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_xmem.engine.devices import agree_on_threads
 from napari_xmem.engine.follow import Follower, GlobalFollower, LocalFollower
 from napari_xmem.engine.frames import FrameGeometry, NetworkInput
 from napari_xmem.engine.passes import Pass, frame_range, plan_passes
@@ -139,6 +140,7 @@ def prepare_run(frames: Any, seeds: Any, model: str | Path | XMem, config: Propa
         "model_fingerprint": network.fingerprint,
         "device": str(network.device),
         "precision": network.precision,
+        "threads": agree_on_threads(),
         "scope": scope,
         "direction": config.direction,
         "frames": [low, high],
