@@ -182,12 +182,23 @@ class TestPotentiation:
         assert torch.isfinite(got).all()
 
 
-def worth(policy, usage=(1, 1, 1, 1), age=(0, 0, 0, 0), relevance=(1, 1, 1, 1), contribution=(1, 1, 1, 1)):
+def worth(
+    policy,
+    usage=(1, 1, 1, 1),
+    age=(0, 0, 0, 0),
+    relevance=(1, 1, 1, 1),
+    contribution=(1, 1, 1, 1),
+    isolation=(0, 0, 0, 0),
+):
     def tensor(x):
         return torch.tensor(x, dtype=torch.float32)
 
     return policy.worth(
-        usage=tensor(usage), age_frames=tensor(age), relevance=tensor(relevance), contribution=tensor(contribution)
+        usage=tensor(usage),
+        age_frames=tensor(age),
+        relevance=tensor(relevance),
+        contribution=tensor(contribution),
+        isolation=tensor(isolation),
     )
 
 
@@ -224,7 +235,7 @@ class TestEviction:
         with pytest.raises(ConfigError, match="mix_"):
             MixEviction(0, 0, 0, 0)
 
-    @pytest.mark.parametrize("name", ["usage", "age", "relevance", "contribution", "mix"])
+    @pytest.mark.parametrize("name", EVICTIONS.names)
     def test_all_zero_is_finite(self, name):
         zero = (0, 0, 0, 0)
         got = worth(EVICTIONS.build(MemoryConfig(eviction=name)), zero, zero, zero, zero)
@@ -237,7 +248,11 @@ class TestRegistry:
         [
             ("prototype_selection", SELECTIONS, ("usage", "novelty", "usage+novelty", "uniform")),
             ("potentiation", POTENTIATIONS, ("affinity", "importance", "consistency", "importance+consistency")),
-            ("eviction", EVICTIONS, ("usage", "age", "relevance", "contribution", "mix")),
+            (
+                "eviction",
+                EVICTIONS,
+                ("usage", "age", "relevance", "contribution", "mix", "coverage", "usage+coverage"),
+            ),
         ],
     )
     def test_wrong_names_list_the_right_ones(self, field, registry, names):

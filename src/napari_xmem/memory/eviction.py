@@ -19,9 +19,11 @@ __all__ = [
     "EVICTIONS",
     "AgeEviction",
     "ContributionEviction",
+    "CoverageEviction",
     "Eviction",
     "MixEviction",
     "RelevanceEviction",
+    "UsageCoverageEviction",
     "UsageEviction",
     "evict",
 ]
@@ -33,10 +35,13 @@ class Eviction(Protocol):
     """Says what elements are worth.
 
     A policy that does not look at ``contribution`` may say so with an attribute ``uses_feedback`` False; the engine
-    then saves the work of measuring confidence.
+    then saves the work of measuring confidence. One that looks at ``isolation`` must say so with ``uses_isolation``
+    True; otherwise it is not measured and given as zeros.
     """
 
-    def worth(self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor) -> Tensor:
+    def worth(
+        self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor, isolation: Tensor
+    ) -> Tensor:
         """Rate elements.
 
         Parameters
@@ -49,6 +54,9 @@ class Eviction(Protocol):
             (m,) running mean of the affinity mass received.
         contribution : Tensor
             (m,) running mean of the mass that went into confident predictions.
+        isolation : Tensor
+            (m,) distance to the nearest element that is used more or permanent, see
+            `napari_xmem.memory.isolation.isolation`.
 
         Returns
         -------
@@ -64,7 +72,9 @@ class UsageEviction:
 
     uses_feedback: ClassVar[bool] = False
 
-    def worth(self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor) -> Tensor:
+    def worth(
+        self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor, isolation: Tensor
+    ) -> Tensor:
         """Rate elements, see `Eviction.worth`."""
         return usage
 
@@ -82,7 +92,9 @@ class AgeEviction:
     half_life_frames: float = 100.0
     uses_feedback: ClassVar[bool] = False
 
-    def worth(self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor) -> Tensor:
+    def worth(
+        self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor, isolation: Tensor
+    ) -> Tensor:
         """Rate elements, see `Eviction.worth`."""
         # in float64: young and very old elements keep their order (2^-1000 is still a number)
         return torch.exp2(-age_frames.double() / self.half_life_frames)
@@ -94,7 +106,9 @@ class RelevanceEviction:
 
     uses_feedback: ClassVar[bool] = False
 
-    def worth(self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor) -> Tensor:
+    def worth(
+        self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor, isolation: Tensor
+    ) -> Tensor:
         """Rate elements, see `Eviction.worth`."""
         return relevance
 
@@ -103,7 +117,9 @@ class RelevanceEviction:
 class ContributionEviction:
     """What supported the fewest confident predictions goes first: running mean of mass times confidence."""
 
-    def worth(self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor) -> Tensor:
+    def worth(
+        self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor, isolation: Tensor
+    ) -> Tensor:
         """Rate elements, see `Eviction.worth`."""
         return contribution
 
@@ -137,12 +153,65 @@ class MixEviction:
         if self.usage + self.age + self.relevance + self.contribution <= 0:
             raise ConfigError("All mix_* weights are 0, expected at least one above 0 for eviction 'mix'.")
 
-    def worth(self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor) -> Tensor:
+    def worth(
+        self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor, isolation: Tensor
+    ) -> Tensor:
         """Rate elements, see `Eviction.worth`."""
         young = torch.exp2(-age_frames.double() / self.half_life_frames)
         total = self.usage * _share(usage) + self.age * young
         total = total + self.relevance * _share(relevance) + self.contribution * _share(contribution)
         return total / (self.usage + self.age + self.relevance + self.contribution)
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageEviction:
+    """Copies first, what only one element knows last: worth is the isolation ``delta``.
+
+    Farthest-point thinning (Gonzalez, Theoret. Comput. Sci. 38, 1985) with the order of density peaks (Rodriguez &
+    Laio, Science 344, 2014): an element goes when one that is used more answers in its place, however long ago either
+    was asked, so that a look that nobody asks for at present stays.
+    """
+
+    uses_feedback: ClassVar[bool] = False
+    uses_isolation: ClassVar[bool] = True
+
+    def worth(
+        self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor, isolation: Tensor
+    ) -> Tensor:
+        """Rate elements, see `Eviction.worth`."""
+        return isolation
+
+
+@dataclass(frozen=True, slots=True)
+class UsageCoverageEviction:
+    """Usage and coverage together: worth is ``(u / max u)^(1 - w) (1 - exp(-delta))^w``, in logarithms.
+
+    The same trade as `napari_xmem.memory.selection.UsageNoveltySelection`; ``1 - exp(-delta)`` saturates.
+
+    Attributes
+    ----------
+    weight : float
+        ``w``, 0 to 1; 0 is exactly `UsageEviction`, 1 exactly `CoverageEviction`.
+    """
+
+    weight: float = 0.5
+    uses_feedback: ClassVar[bool] = False
+
+    @property
+    def uses_isolation(self) -> bool:
+        """Whether isolation must be measured."""
+        return self.weight > 0
+
+    def worth(
+        self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor, isolation: Tensor
+    ) -> Tensor:
+        """Rate elements, see `Eviction.worth`."""
+        if self.weight <= 0:
+            return usage
+        if self.weight >= 1:
+            return isolation
+        novel = -torch.expm1(-isolation.double())
+        return (1 - self.weight) * torch.log(_share(usage) + _TINY) + self.weight * torch.log(novel + _TINY)
 
 
 def _share(criterion: Tensor) -> Tensor:
@@ -165,3 +234,5 @@ EVICTIONS.register(
         config.mix_usage, config.mix_age, config.mix_relevance, config.mix_contribution, config.half_life_frames
     ),
 )
+EVICTIONS.register("coverage", lambda config: CoverageEviction())
+EVICTIONS.register("usage+coverage", lambda config: UsageCoverageEviction(config.novelty_weight))

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Self
 import torch
 
 from napari_xmem.memory import usage
+from napari_xmem.memory.affinity import augment_query
 from napari_xmem.memory.consolidation import append_prototypes, consolidate
 from napari_xmem.memory.eviction import EVICTIONS, Eviction, evict
+from napari_xmem.memory.isolation import isolation
 from napari_xmem.memory.potentiation import POTENTIATIONS, Potentiation
 from napari_xmem.memory.selection import SELECTIONS, PrototypeSelection
 from napari_xmem.memory.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from torch import Tensor
 
     from napari_xmem.config import MemoryConfig
     from napari_xmem.memory.state import BankState
@@ -102,6 +106,18 @@ def _make_room(state: BankState, eviction: Eviction, count: int) -> None:
         age_frames=(table["frame"][rows] - state.frame).abs().float(),
         relevance=usage.relevance(table)[rows],
         contribution=usage.contribution(table)[rows],
+        isolation=_isolation(state, rows, eviction),
     )
     reason = f"long-term memory is full; least worth by {state.config.eviction}"
     state.remove(rows[evict(worth, excess)], "evicted", reason)
+
+
+def _isolation(state: BankState, rows: Tensor, eviction: Eviction) -> Tensor:
+    """Measure what permanent and more used long-term elements cover, if the policy asks for it; else zeros."""
+    table = state.filled()
+    worth = usage.normalised_usage(table)[rows]
+    if not getattr(eviction, "uses_isolation", False):
+        return torch.zeros_like(worth)
+    chooser = table["selection"][rows].T if state.with_selection else None
+    queries = augment_query(table["key"][rows].T, chooser)
+    return isolation(table["rows"][rows], queries, worth, table["rows"][state.rows_in(Store.PERMANENT)])
