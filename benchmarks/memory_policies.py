@@ -1,84 +1,62 @@
-"""How much each policy of the memory manager is worth, on long simulated movies.
+"""How much each policy of the memory manager is worth, on long movies.
 
-Appends one line per run to a JSON Lines file and skips what is there already, so that it can be stopped and run in
-pieces: ``python benchmarks/memory_policies.py --jobs 2``. ``memory_report.py`` makes of it the tables and plots of
-docs/memory.md.
+Appends one line per run to a JSON Lines file and skips what is there already, so that it can be stopped and gone on
+with at any time: ``python benchmarks/memory_policies.py``. All settings run through a movie together and share the
+network's work (``lockstep.py``). ``memory_report.py`` makes of the lines the tables and plots of docs/memory.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from memory_movies import MOVIES, Clip, Movie
 
 from napari_xmem import MemoryConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["MOVIES", "SETTINGS", "Movie", "Setting", "run_one"]
+__all__ = ["SETTINGS", "Setting", "run_movie"]
 
-#: The paper's frames, interval and prototypes for regions of 144 elements; long-term memory small enough to fill up.
-PAPER_LIKE = MemoryConfig.paper(long_term_max_elements=640, permanent_seeds=True)
-#: A quarter of its elements: 2 instead of 9 frames at rest, 196 long-term elements.
-QUARTER = PAPER_LIKE.replace(working_min_frames=2, working_max_frames=3, num_prototypes=32, long_term_max_elements=196)
+#: The paper's frames in working memory and its policies. Its 10,000 long-term elements are full after 78 consolidations
+#: of 128 prototypes, or 2,000 frames at its interval of 5; these are full after 4 of 20, or 30 frames.
+PAPER = MemoryConfig.paper(permanent_seeds=True, memory_interval_frames=1, num_prototypes=20, long_term_max_elements=80)
+#: A quarter of its elements: 2 instead of 9 frames at rest, 40 long-term elements.
+QUARTER = PAPER.replace(working_min_frames=2, working_max_frames=3, num_prototypes=4, long_term_max_elements=40)
 
+OURS = {"prototype_selection": "usage+novelty", "eviction": "coverage"}
+IMPORTANCE = {"potentiation": "importance", "importance_strength": 1.0}
+CONSISTENCY = {"potentiation": "consistency", "consistency_strength": 1.0}
 POLICIES: dict[str, dict[str, Any]] = {
-    "selection novelty": {"prototype_selection": "novelty"},
-    "selection usage+novelty": {"prototype_selection": "usage+novelty"},
+    "selection usage+novelty, eviction coverage": OURS,
+    "eviction coverage": {"eviction": "coverage"},
+    "eviction usage+coverage": {"eviction": "usage+coverage"},
     "eviction mix": {"eviction": "mix"},
-    "reading importance": {"reading_importance_strength": 1.0},
-    "seeds count e times": {"permanent_log_prior": 1.0},
     "eviction contribution": {"eviction": "contribution"},
-    "eviction age": {"eviction": "age"},
-    "selection uniform": {"prototype_selection": "uniform"},
-    "potentiation importance": {"potentiation": "importance", "importance_strength": 1.0},
-    "potentiation consistency": {"potentiation": "consistency", "consistency_strength": 1.0},
-    "potentiation importance+consistency": {
-        "potentiation": "importance+consistency",
-        "importance_strength": 1.0,
-        "consistency_strength": 1.0,
-    },
     "eviction relevance": {"eviction": "relevance"},
+    "eviction age": {"eviction": "age"},
+    "selection usage+novelty": {"prototype_selection": "usage+novelty"},
+    "selection novelty": {"prototype_selection": "novelty"},
+    "selection uniform": {"prototype_selection": "uniform"},
+    "potentiation importance": IMPORTANCE,
+    "potentiation consistency": CONSISTENCY,
+    "potentiation importance+consistency": {**IMPORTANCE, **CONSISTENCY, "potentiation": "importance+consistency"},
+    "reading importance": {"reading_importance_strength": 1.0},
+    "permanent prior 1": {"permanent_log_prior": 1.0},
+    "permanent prior 2": {"permanent_log_prior": 2.0},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Movie:
-    """A simulated movie: scenario of `napari_xmem.training.simulate.long`, seed, length."""
-
-    scenario: str
-    seed: int
-    frames: int = 120
-
-    @property
-    def name(self) -> str:
-        """Name in the results."""
-        return f"{self.scenario}-{self.seed}"
-
-    def make(self) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-        """Return movie and truth (T, 96, 96) uint16."""
-        from napari_xmem.training.simulate.long import long_nuclei
-
-        rng = np.random.default_rng(1000 + self.seed)
-        made = long_nuclei(
-            rng,
-            frames=self.frames,
-            scenario=self.scenario,  # type: ignore[arg-type]
-            size_px=(96, 96),
-            n_objects=3,
-            diameter_px=36.0,
-        )
-        return made.image, made.labels
+#: As much memory as the paper's, but 2 frames in the window and the rest long-term.
+SPLIT = {"working_min_frames": 2, "working_max_frames": 3, "num_prototypes": 8, "long_term_max_elements": 780}
+_AT_A_QUARTER = ("selection usage+novelty, eviction coverage", "eviction coverage", "selection usage+novelty")
+_EVERY = {"memory_interval_frames": 1, "long_term": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,71 +69,80 @@ class Setting:
     last_only: bool = False
 
 
-MOVIES = (
-    Movie("drift", 1),
-    Movie("return", 1, 180),
-    Movie("crowd", 1),
-    Movie("bleach", 1),
-    Movie("focus", 1),
-    Movie("drift", 2),
-    Movie("return", 2, 180),
-    Movie("crowd", 2),
-)
-
-_EVERY = {"memory_interval_frames": 1, "long_term": False}
 SETTINGS = (
-    Setting("paper", "base", PAPER_LIKE),
+    Setting("paper", "base", PAPER),
     Setting("quarter", "base", QUARTER),
-    Setting("control", "first frame only", PAPER_LIKE.replace(memory_interval_frames=10**6)),
-    Setting("control", "first + last frame", PAPER_LIKE.replace(**_EVERY, working_min_frames=1, working_max_frames=2)),
-    Setting("control", "no long-term memory", PAPER_LIKE.replace(long_term=False)),
-    Setting("control", "unlimited memory", PAPER_LIKE.replace(long_term=False, permanent_seeds=False)),
+    Setting("control", "first frame only", PAPER.replace(memory_interval_frames=10**6)),
+    Setting("control", "last frame only", PAPER.replace(**_EVERY, working_min_frames=1), last_only=True),
+    Setting("control", "first + last frame", PAPER.replace(**_EVERY, working_min_frames=1, working_max_frames=2)),
+    Setting("control", "no long-term memory", PAPER.replace(long_term=False)),
+    Setting("control", "unlimited memory", PAPER.replace(long_term=False, permanent_seeds=False)),
     Setting("default", "default", MemoryConfig()),
-    Setting("control", "last frame only", PAPER_LIKE.replace(**_EVERY, working_min_frames=1), last_only=True),
-    *(Setting("quarter", name, QUARTER.replace(**changes)) for name, changes in POLICIES.items()),
-    *(Setting("paper", name, PAPER_LIKE.replace(**changes)) for name, changes in POLICIES.items()),
+    Setting("paper", "two frames and long-term memory, both", PAPER.replace(**SPLIT, **OURS)),
+    Setting("paper", "two frames and long-term memory", PAPER.replace(**SPLIT)),
+    *(Setting("paper", name, PAPER.replace(**changes)) for name, changes in POLICIES.items()),
+    *(Setting("quarter", name, QUARTER.replace(**POLICIES[name])) for name in _AT_A_QUARTER),
 )
 
 
-def run_one(movie: Movie, setting: Setting, network: Any) -> dict[str, Any]:
-    """Propagate the first frame's truth through a movie; returns scores, memory and time."""
+def run_movie(movie: Movie, settings: Sequence[Setting], network: Any) -> list[dict[str, Any]]:
+    """Propagate the first frame's truth through a movie with every setting; returns scores and memory of each."""
+    from lockstep import SharedInput, SharedNetwork
+
     from napari_xmem.config import PropagationConfig
-    from napari_xmem.engine import iter_run, prepare_run
+    from napari_xmem.engine import prepare_run
+    from napari_xmem.model.inference import choose_precision
+
+    clip = movie.make()
+    shared = SharedNetwork(network, choose_precision(network.device))
+    config = PropagationConfig(
+        scope="local", device="cpu", diameter_px=clip.diameter_px, max_displacement_px=clip.max_displacement_px
+    )
+    run = prepare_run(clip.image, clip.truth[0], shared, config)
+    run = replace(run, prepare=SharedInput(run.prepare))
+
+    def job(setting: Setting) -> Callable[[], dict[str, Any]]:
+        own = replace(run, config=replace(run.config, memory=setting.memory))
+        return lambda: _follow(own, clip, setting)
+
+    rows = shared.run_together([job(setting) for setting in settings])
+    return [
+        {"movie": movie.name, "group": s.group, "setting": s.name, "fingerprint": network.fingerprint, **row}
+        for s, row in zip(settings, rows, strict=True)
+    ]
+
+
+def _follow(run: Any, clip: Clip, setting: Setting) -> dict[str, Any]:
+    """Do one run and score it."""
+    from napari_xmem.engine import iter_run
     from napari_xmem.tracking.evaluation import evaluate
 
-    image, truth = movie.make()
-    # regions of 96 px, and pixels as they are
-    config = PropagationConfig(
-        memory=setting.memory,
-        scope="local",
-        device="cpu",
-        diameter_px=network.config.nominal_diameter_px,
-        max_displacement_px=12.0,
-    )
-    run = prepare_run(image, truth[0], network, config)
-    labels, elements = np.zeros_like(truth), []
-    begun = time.process_time()
+    truth = clip.truth
+    labels, elements, evicted = np.zeros_like(truth), [0.0], 0
     for result in iter_run(run, watch=_forget_all_but_newest if setting.last_only else None):
         labels[result.frame] = result.labels
         if result.memory is not None:
             elements.append(result.memory.sizes.total / max(1, len(result.object_ids)))
-    seconds = time.process_time() - begun
-    table = evaluate(labels, truth, frames=None)
+            evicted = result.memory.totals.evicted
+    rows = evaluate(labels, truth, frames=None).rows
     back = _returned(truth)
-    after = [j for row in table.rows for i, j in zip(row.object_ids, row.jaccard, strict=True) if row.frame >= back(i)]
+    after = [
+        j for row in rows for i, j in zip(row.object_ids, row.jaccard, strict=True) if row.frame >= back.get(i, np.inf)
+    ]
     return {
-        "movie": movie.name,
-        "group": setting.group,
-        "setting": setting.name,
-        "fingerprint": network.fingerprint,
-        "jaccard": [round(row.mean_jaccard, 4) for row in table.rows],
-        "identity": [round(row.identity, 4) for row in table.rows],
-        "swaps": sum(row.swaps for row in table.rows),
-        "after_return": round(float(np.mean(after)), 4) if after else None,
+        "jaccard": [_rounded(row.mean_jaccard) for row in rows],
+        "identity": [_rounded(row.identity) for row in rows],
+        "swaps": sum(row.swaps for row in rows),
+        "after_return": _rounded(np.mean(after)) if after else None,
         "elements_per_object": round(float(max(elements)), 1),
-        "cpu_seconds": round(seconds, 2),
+        "evicted": evicted,
         "memory": setting.memory.to_dict(),
     }
+
+
+def _rounded(value: float) -> float | None:
+    """Return what JSON can hold: None where nothing was there to score."""
+    return None if np.isnan(value) else round(float(value), 4)
 
 
 def _forget_all_but_newest(follower: Any, frame: int) -> None:
@@ -165,39 +152,15 @@ def _forget_all_but_newest(follower: Any, frame: int) -> None:
             bank.forget_frames(held - {max(held)})
 
 
-def _returned(truth: NDArray[np.uint16]) -> Any:
-    """Return a function from object to the frame where it is back after 20 or more frames of absence."""
-    back: dict[int, float] = {}
+def _returned(truth: NDArray[np.uint16]) -> dict[int, int]:
+    """Return the frame from which each object is back after 20 or more frames of absence."""
+    back: dict[int, int] = {}
     for i in np.unique(truth[0])[1:].tolist():
         here = np.flatnonzero((truth == i).any(axis=(1, 2)))
         gaps = np.flatnonzero(np.diff(here) > 20)
-        back[i] = float(here[gaps[-1] + 1]) if len(gaps) else float("inf")
-    return lambda i: back.get(i, float("inf"))
-
-
-_NETWORK: list[Any] = []
-
-
-def _start_worker(model: str) -> None:
-    import torch
-
-    from napari_xmem.model import load_model
-
-    torch.set_num_threads(1)
-    _NETWORK[:] = [load_model(model, "cpu")]
-
-
-def _do(task: tuple[Movie, Setting]) -> dict[str, Any]:
-    return run_one(*task, _NETWORK[0])
-
-
-def _results(tasks: list[tuple[Movie, Setting]], model: str, jobs: int) -> Iterator[dict[str, Any]]:
-    if jobs == 1:
-        _start_worker(model)
-        yield from map(_do, tasks)
-        return
-    with multiprocessing.get_context("spawn").Pool(jobs, _start_worker, (model,)) as pool:
-        yield from pool.imap_unordered(_do, tasks)
+        if len(gaps):
+            back[i] = int(here[gaps[-1] + 1])
+    return back
 
 
 def main() -> None:
@@ -205,36 +168,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".jsonl"))
     parser.add_argument("--model", default="bundled")
-    parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2))
     parser.add_argument("--movies", nargs="+", help=f"of {', '.join(m.name for m in MOVIES)}")
     parser.add_argument("--groups", nargs="+", help="of control, paper, quarter, default")
     parser.add_argument("--settings", nargs="+", help="names of settings")
     args = parser.parse_args()
 
+    import torch
+
     from napari_xmem.model import load_model
 
-    fingerprint = load_model(args.model, "cpu").fingerprint
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    network = load_model(args.model, "cpu")
     lines = args.out.read_text().splitlines() if args.out.exists() else []
     done = {(r["movie"], r["group"], r["setting"], r["fingerprint"]) for r in map(json.loads, lines)}
-    tasks = [
-        (movie, setting)
-        for setting in SETTINGS
-        for movie in MOVIES
-        if (movie.name, setting.group, setting.name, fingerprint) not in done
-        and (not args.movies or movie.name in args.movies)
-        and (not args.groups or setting.group in args.groups)
-        and (not args.settings or setting.name in args.settings)
-    ]
-    print(f"{len(tasks)} runs to do, {len(done)} done before; model {fingerprint}", flush=True)
-    for count, result in enumerate(_results(tasks, args.model, args.jobs), 1):
+    print(f"model {network.fingerprint}, {len(done)} runs done before", flush=True)
+    for movie in MOVIES:
+        todo = [
+            s
+            for s in SETTINGS
+            if (movie.name, s.group, s.name, network.fingerprint) not in done
+            and (not args.groups or s.group in args.groups)
+            and (not args.settings or s.name in args.settings)
+        ]
+        if not todo or (args.movies and movie.name not in args.movies):
+            continue
+        if not movie.is_there:
+            print(f"{movie.name} is not here, skipped")
+            continue
+        begun, busy = time.perf_counter(), time.process_time()
+        results = run_movie(movie, todo, network)
         with args.out.open("a") as file:
-            file.write(json.dumps(result) + "\n")
-        mean = np.nanmean(result["jaccard"])
-        print(
-            f"{count}/{len(tasks)} {result['movie']:10} {result['group']:8} {result['setting']:36} "
-            f"J {mean:.3f}  {result['elements_per_object']:6.0f} elements  {result['cpu_seconds']:.1f} s",
-            flush=True,
-        )
+            file.writelines(json.dumps(result) + "\n" for result in results)
+        spent = f"{time.process_time() - busy:.0f} s of processor time, {time.perf_counter() - begun:.0f} s"
+        print(f"{movie.name}: {len(results)} runs in {spent}", flush=True)
 
 
 if __name__ == "__main__":
