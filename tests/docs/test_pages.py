@@ -151,6 +151,32 @@ def test_code_of_a_page_runs(repository, scene, page):
         exec(compile(text, page, "exec"), scene)
 
 
+def test_memory_of_presets_is_as_told(repository, scene, capsys):
+    """The settings on the page are those of the presets, and what they need is right within a sixth."""
+    from napari_xmem.widgets._presets import PRESETS
+
+    page = "docs/long_movies.md"
+    code = next(text for language, _, text in blocks(repository, page) if language == "python")
+    told = next(text for language, _, text in blocks(repository, page) if language == "text")
+    exec(compile(code, page, "exec"), scene)
+    presets = {preset.text.lower(): preset.memory for preset in PRESETS}
+    for name, memory in scene["settings"].items():
+        assert memory == presets.get(name, presets["nuclei (standard)"]), name
+    for line, printed in zip(told.splitlines(), capsys.readouterr().out.splitlines(), strict=True):
+        name, n_bytes = re.fullmatch(r"(.*): (\d+) MB for 39 objects", line).groups()
+        now = re.fullmatch(rf"{name}: (\d+) MB for 39 objects", printed)
+        assert int(now[1]) == pytest.approx(int(n_bytes), rel=1 / 6), printed
+
+
+@pytest.mark.gui
+def test_keys_are_told(repository):
+    from napari_xmem.widgets import propagate, review
+
+    page = (repository / "docs" / "first_movie.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"^\| (Shift\+\w) \|", page, flags=re.MULTILINE))
+    assert told == {key.replace("-", "+") for key in (*propagate.KEYS, *review.KEYS)}
+
+
 def test_code_about_corrections_runs(repository, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     t, y, x = np.mgrid[:31, :136, :104]
