@@ -169,20 +169,21 @@ class MemoryConfig:
     Attributes
     ----------
     memory_interval_frames : int
-        A frame enters working memory every this many frames (r).
+        A frame enters working memory every this many frames (r); 1 or more.
     deep_update_interval_frames : int or None
-        Sensory memory is refreshed from the value encoder every this many frames; None: with every memory frame.
+        Sensory memory is refreshed from the value encoder every this many frames, 0 or more; None: with every memory
+        frame.
     top_k : int or None
-        Memory elements that may answer one query; None: all.
+        Memory elements that may answer one query, 1 or more; None: all.
     long_term : bool
         Consolidate old working memory into long-term memory. Without it working memory grows without limit
         unless `permanent_seeds` holds, in which case the oldest frames are dropped.
     working_min_frames, working_max_frames : int
-        Frames kept after, and frames that trigger, a consolidation (T_min, T_max).
+        Frames kept after, and frames that trigger, a consolidation (T_min, T_max); 1 or more, and more than that.
     num_prototypes : int
-        Prototypes made by one consolidation (P).
+        Prototypes made by one consolidation (P); 1 or more.
     long_term_max_elements : int
-        Limit of long-term memory, per memory (LT_max).
+        Limit of long-term memory, in elements per memory (LT_max); 1 or more.
     count_long_term_usage : bool
         Count usage of long-term elements (needed for eviction by usage).
     prototype_selection, potentiation, eviction : str
@@ -191,21 +192,33 @@ class MemoryConfig:
         Seeded and corrected frames go to permanent memory, which no policy removes.
         False: only the first memorised frame is kept for ever (the paper).
     novelty_weight : float
-        For ``usage+novelty``: 0 is usage alone, 1 novelty alone.
+        For ``usage+novelty``, 0 to 1: 0 is usage alone, 1 novelty alone.
     importance_strength, consistency_strength : float
-        Strength of importance re-weighting and of temporal consistency in potentiation; 0 switches off exactly.
+        Strength of importance re-weighting and of temporal consistency in potentiation, 0 or more; 0 switches off
+        exactly.
     reading_importance_strength : float
         Strength of importance re-weighting whenever memory is read: elements that took part in confident predictions
-        count more; 0 switches off exactly.
+        count more; 0 or more, 0 switches off exactly.
     permanent_log_prior : float
         Added to the similarity of permanent elements whenever memory is read: what was painted counts ``exp`` of this
-        times as much as what was predicted; 0 switches off exactly.
+        times as much as what was predicted; 0 or more, 0 switches off exactly.
     half_life_frames : float
-        Half-life of an element for eviction by age, and of the running averages of relevance and contribution.
+        Half-life of an element for eviction by age, and of the running averages of relevance and contribution; more
+        than 0.
     mix_usage, mix_age, mix_relevance, mix_contribution : float
-        Weights of the criteria in eviction by ``mix``.
+        Weights of the criteria in eviction by ``mix``; 0 or more.
     correction_radius_frames : int
-        A corrected frame replaces what memory held of the corrected objects this many frames before and after it.
+        A corrected frame replaces what memory held of the corrected objects this many frames before and after it; 0 or
+        more.
+
+    Raises
+    ------
+    ConfigError
+        If a value is out of its range.
+
+    References
+    ----------
+    Cheng & Schwing 2022, XMem (arXiv 2207.07115), section 3.3.
     """
 
     memory_interval_frames: int = 1
@@ -267,7 +280,18 @@ class MemoryConfig:
 
     @classmethod
     def paper(cls, **changes: Any) -> Self:
-        """Return the memory of the XMem paper, with `changes` applied."""
+        """Return the memory of the XMem paper.
+
+        Parameters
+        ----------
+        **changes
+            Fields with other values.
+
+        Returns
+        -------
+        MemoryConfig
+            Settings of the paper, with the changes.
+        """
         values: dict[str, Any] = {
             "memory_interval_frames": 5,
             "deep_update_interval_frames": None,
@@ -287,7 +311,23 @@ class MemoryConfig:
         return cls(**{**values, **changes})
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with `changes`; unknown names raise `ConfigError` that lists the right ones."""
+        """Return a copy with changes.
+
+        Parameters
+        ----------
+        **changes
+            Fields with other values.
+
+        Returns
+        -------
+        MemoryConfig
+            The copy.
+
+        Raises
+        ------
+        ConfigError
+            If a name is unknown (the right ones are listed) or a value is out of its range.
+        """
         _check_names(type(self), changes)
         return replace(self, **changes)
 
