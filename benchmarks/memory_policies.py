@@ -78,6 +78,9 @@ SETTINGS = (
     Setting("control", "no long-term memory", PAPER.replace(long_term=False)),
     Setting("control", "unlimited memory", PAPER.replace(long_term=False, permanent_seeds=False)),
     Setting("default", "default", MemoryConfig()),
+    Setting(
+        "default", "default with the paper's policies", MemoryConfig(prototype_selection="usage", eviction="usage")
+    ),
     Setting("paper", "two frames and long-term memory, both", PAPER.replace(**SPLIT, **OURS)),
     Setting("paper", "two frames and long-term memory", PAPER.replace(**SPLIT)),
     *(Setting("paper", name, PAPER.replace(**changes)) for name, changes in POLICIES.items()),

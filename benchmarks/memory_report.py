@@ -31,6 +31,8 @@ Runs = dict[Key, dict[str, Run]]
 PAPER: Key = ("paper", "base")
 QUARTER: Key = ("quarter", "base")
 OURS = "selection usage+novelty, eviction coverage"
+SPLIT = "two frames and long-term memory, both"
+OLD_DEFAULT: Key = ("default", "default with the paper's policies")
 
 
 def read_runs(path: Path, fingerprint: str | None = None) -> tuple[Runs, str]:
@@ -208,7 +210,7 @@ def plot_policies(runs: Runs, path: Path) -> None:
 
 def make_text(runs: Runs, fingerprint: str) -> str:
     """Return all tables as Markdown."""
-    keys = [PAPER, ("paper", OURS), QUARTER, ("quarter", OURS), ("default", "default")]
+    keys = [PAPER, ("paper", OURS), ("paper", SPLIT), QUARTER, ("quarter", OURS), ("default", "default"), OLD_DEFAULT]
     keys += [("control", name) for name in CONTROLS]
     n_movies = len({movie for found in runs.values() for movie in found})
     parts = [f"Weights of fingerprint `{fingerprint}`, {n_movies} movies; behind each interval the number of movies."]
@@ -248,7 +250,7 @@ def main() -> None:
     if args.images:
         args.images.mkdir(parents=True, exist_ok=True)
         plot_size(runs, args.images / "memory_size.png")
-        shown = [PAPER, ("paper", OURS), ("quarter", OURS), *(("control", name) for name in CONTROLS)]
+        shown = [PAPER, ("paper", OURS), ("paper", SPLIT), ("quarter", OURS), *(("control", name) for name in CONTROLS)]
         plot_time(runs, shown, args.images / "memory_time.png")
         plot_policies(runs, args.images / "memory_policies.png")
 

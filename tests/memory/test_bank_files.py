@@ -33,9 +33,9 @@ def advance(bank, frames):
     return answers
 
 
-@pytest.mark.parametrize("stop", [1, 3, 11, 20])
-def test_a_stopped_run_goes_on_exactly(tmp_path, stop):
-    whole = MemoryBank(CONFIG, key_dim=5, value_dim=2)
+@pytest.mark.parametrize(("stop", "eviction"), [(1, "mix"), (3, "mix"), (11, "mix"), (20, "mix"), (11, "coverage")])
+def test_a_stopped_run_goes_on_exactly(tmp_path, stop, eviction):
+    whole = MemoryBank(CONFIG.replace(eviction=eviction), key_dim=5, value_dim=2)
     advance(whole, range(stop))
     whole.save(tmp_path / "bank.safetensors", fingerprint="abc")
     loaded = MemoryBank.load(tmp_path / "bank.safetensors", fingerprint="abc")
