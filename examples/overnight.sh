@@ -14,7 +14,7 @@ for movie in "$movies"/*.tif; do
     fi
     echo "$(date +%H:%M) $name"
     napari-xmem propagate "$movie" --seeds "$movies/${name}_seeds.tif" --output "$labels" \
-        --scores "$results/${name}_scores.csv" --overwrite --quiet "$@" 2>> "$results/errors.log"
+        --scores "$results/${name}_scores.csv" --resume --overwrite --quiet "$@" 2>> "$results/errors.log"
     status=$?
     if ((status >= 128)); then  # interrupted or terminated: stop here, not at the next movie
         exit $status

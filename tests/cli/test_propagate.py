@@ -188,14 +188,39 @@ def test_unreadable_zarr(files, tiny_model, capsys):
     refused(propagate(files, tiny_model, movie=str(movie)), capsys, "bad.zarr", files)
 
 
-def test_damage_in_the_middle_leaves_nothing(files, tiny_model, capsys):
+def test_damage_in_the_middle_keeps_what_is_done(files, tiny_model, capsys):
+    movie = files.folder / "movie.zarr"
+    zarr.create_array(str(movie), data=np.tile(files.arrays["movie"], (8, 1, 1)), chunks=(1, 48, 64))
+    seeds = str(files.folder / "seed.npy")
+    np.save(seeds, files.arrays["seeds"][0])
+    chunk = movie / "c" / "4" / "0" / "0"  # not one of the frames on which intensities are measured
+    good = chunk.read_bytes()
+    chunk.write_bytes(good[:20])
+    overview, scores = str(files.results / "o.png"), str(files.results / "s.csv")
+    names = {"movie": str(movie), "seeds": seeds}
+    options = ("--overview", overview, "--scores", scores)
+    assert propagate(files, tiny_model, *options, **names) == 2
+    err = capsys.readouterr().err
+    assert "frame 4 cannot be read" in err and "4 finished frames are kept in" in err and "--resume" in err
+    assert os.listdir(files.results) == ["labels.tif.unfinished"]
+    assert propagate(files, tiny_model, *options, **names) == 2
+    assert "add --resume to go on with it, or --overwrite" in capsys.readouterr().err
+    chunk.write_bytes(good)
+    assert propagate(files, tiny_model, *options, "--resume", **names) == 0
+    assert "going on after 4 finished frames" in capsys.readouterr().out
+    assert sorted(os.listdir(files.results)) == ["labels.tif", "o.png", "s.csv"]
+    again = str(files.results / "again.tif")
+    assert propagate(files, tiny_model, **names, output=again) == 0
+    np.testing.assert_array_equal(tifffile.imread(files.output), tifffile.imread(again))
+    with open(scores, newline="") as file:
+        assert {int(row["frame"]) for row in csv.DictReader(file)} == set(range(40))
+
+
+def test_damage_that_is_seen_before_the_start_leaves_nothing(files, tiny_model, capsys):
     movie = files.folder / "movie.zarr"
     zarr.create_array(str(movie), data=files.arrays["movie"], chunks=(1, 48, 64))
-    chunk = movie / "c" / "3" / "0" / "0"
-    chunk.write_bytes(chunk.read_bytes()[:20])
-    overview, scores = str(files.results / "o.png"), str(files.results / "s.csv")
-    code = propagate(files, tiny_model, "--overview", overview, "--scores", scores, movie=str(movie))
-    refused(code, capsys, "frame 3 cannot be read", files)
+    (movie / "c" / "3" / "0" / "0").write_bytes(b"nothing")
+    refused(propagate(files, tiny_model, movie=str(movie)), capsys, "frame 3 cannot be read", files)
 
 
 class Evil:
@@ -256,22 +281,45 @@ def test_missing_files_and_folders(files, tiny_model, capsys):
     refused(propagate(files, tiny_model, output=str(files.results / "a.mp4")), capsys, ".tif", files)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stopped_from_outside_leaves_nothing(files, tiny_model, number):
+def start_long_run(files, model):
+    """Start a run of 2,000 frames in a process of its own and wait until it has done some."""
     movie = str(files.folder / "long.npy")
     np.save(movie, np.tile(files.arrays["movie"], (400, 1, 1)))
     seeds = str(files.folder / "seeds.npy")
     np.save(seeds, files.arrays["seeds"][0])
-    command = ["propagate", movie, "--seeds", seeds, "--output", files.output, "--model", tiny_model, "--device", "cpu"]
+    command = ["propagate", movie, "--seeds", seeds, "--output", files.output, "--model", model, "--device", "cpu"]
     process = subprocess.Popen([sys.executable, "-m", "napari_xmem", *command], stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not list(files.results.glob("*.partial/*")):
+    while process.poll() is None and len(list(files.results.glob("*.unfinished/frame-*"))) < 3:
         time.sleep(0.02)
+    return process, command
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_from_outside_keeps_what_is_done(files, tiny_model, number):
+    process, _ = start_long_run(files, tiny_model)
     process.send_signal(number)
     err = process.communicate(timeout=60)[1]
     assert process.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}[number], err
     assert "Traceback" not in err
-    assert os.listdir(files.results) == []
+    assert "stopping after this frame" in err and "run the same command with --resume" in err
+    assert os.listdir(files.results) == ["labels.tif.unfinished"]
+    assert len(list(files.results.glob("*.unfinished/memory-*.xmem"))) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_killed_without_warning_it_can_be_done_again(files, tiny_model, capsys):
+    process, command = start_long_run(files, tiny_model)
+    process.kill()
+    process.communicate(timeout=60)
+    assert [name for name in os.listdir(files.results) if not name.startswith(".")] == ["labels.tif.unfinished"]
+    assert main(command) == 2
+    assert "--resume" in capsys.readouterr().err
+    np.save(files.folder / "long.npy", files.arrays["movie"])
+    assert main([*command, "--resume"]) == 2  # another movie
+    assert "unfinished run with movie" in capsys.readouterr().err
+    assert main([*command, "--overwrite"]) == 0
+    assert os.listdir(files.results) == ["labels.tif"]  # nothing of the killed run is left
 
 
 @pytest.mark.parametrize("shape", [(20, 27), (33, 47), (31, 100)])

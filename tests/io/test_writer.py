@@ -172,3 +172,17 @@ def test_full_device(tmp_path, monkeypatch):
         for t in range(5):
             writer.write(t, LABELS[t])
     assert os.listdir(tmp_path) == []
+
+
+def test_leftovers_of_killed_processes_are_removed(tmp_path):
+    code = (
+        "import os, sys; from napari_xmem.io import LabelWriter; "
+        "LabelWriter(sys.argv[1], (2, 4, 4)).__enter__(); os.kill(os.getpid(), 9)"
+    )
+    for name in ("a.tif", "b.tif"):
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], check=False)
+    assert len(list(tmp_path.glob(".?.tif.*.partial"))) == 2
+    first = LabelWriter(tmp_path / "a.tif", (2, 4, 4), overwrite=True)
+    with first, LabelWriter(tmp_path / "a.tif", (2, 4, 4)):
+        assert len(list(tmp_path.glob(".a.tif.*.partial"))) == 2, "those of running processes stay"
+    assert [path.name.split(".")[1] for path in tmp_path.glob("*.partial")] == ["b"]

@@ -9,7 +9,7 @@ import warnings
 from typing import TYPE_CHECKING, NoReturn
 
 import napari_xmem
-from napari_xmem.cli import benchmark, demo, evaluate, models, propagate, train
+from napari_xmem.cli import batch, benchmark, demo, evaluate, models, propagate, train
 from napari_xmem.cli.messages import cleaning_up_when_terminated, collected_warnings, say_error
 from napari_xmem.errors import XMemError
 
@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="napari-xmem", description="Propagate labels through time with XMem.")
     parser.add_argument("--version", action="version", version=f"napari-xmem {napari_xmem.__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
-    for command in (propagate, demo, models, evaluate, train, benchmark):
+    for command in (propagate, batch, demo, models, evaluate, train, benchmark):
         command.add_parser(subparsers)
     return parser
 
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say_error(str(error))
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        say_error("interrupted; nothing half-written was left behind.")
+        say_error("interrupted.")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; keep the interpreter from complaining about it at exit.

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["cleaning_up_when_terminated", "collected_warnings", "frame_list", "progress", "say", "say_error"]
+__all__ = [
+    "StopRequest",
+    "cleaning_up_when_terminated",
+    "collected_warnings",
+    "frame_list",
+    "progress",
+    "say",
+    "say_error",
+    "stopping_gently",
+]
 
 
 def say(text: str = "") -> None:
@@ -28,12 +37,50 @@ def say_error(text: str, kind: str = "error") -> None:
 
 
 @contextmanager
-def progress(total: int, description: str, quiet: bool, unit: str = "frame") -> Iterator[Any]:
-    """Show a progress bar where stderr is a terminal; its ``update()`` counts one `unit`."""
+def progress(total: int, description: str, quiet: bool, unit: str = "frame", done: int = 0) -> Iterator[Any]:
+    """Show a progress bar where stderr is a terminal; its ``update()`` counts one `unit`, `done` are done before."""
     from tqdm import tqdm
 
-    with tqdm(total=total, desc=description, unit=unit, disable=quiet or not sys.stderr.isatty()) as bar:
+    off = quiet or not sys.stderr.isatty()
+    with tqdm(total=total, desc=description, unit=unit, disable=off, initial=done) as bar:
         yield bar
+
+
+class StopRequest:
+    """What the user or the system has asked for while a frame was at hand."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def obey(self) -> None:
+        """Raise what the signal stands for, if there was one."""
+        if self.signal == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.signal is not None:
+            raise SystemExit(128 + self.signal)
+
+
+@contextmanager
+def stopping_gently() -> Iterator[StopRequest]:
+    """Let the frame at hand be finished when asked to stop (Ctrl-C, SIGTERM); asked twice, stop at once."""
+    request = StopRequest()
+
+    def ask(number: int, frame: object) -> None:
+        if request.signal is not None:
+            request.signal = number
+            request.obey()
+        request.signal = number
+        say_error("stopping after this frame; once more to stop at once.", kind="note")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

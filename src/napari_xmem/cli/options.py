@@ -8,7 +8,7 @@ from dataclasses import fields
 from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from napari_xmem.config import MemoryConfig, Precision
+from napari_xmem.config import MemoryConfig, MemoryDevice, Precision
 from napari_xmem.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,6 +59,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="GB",
         help="memory that tensors may take at a time, in GB; default: a share of what is free",
+    )
+    parser.add_argument(
+        "--memory-device",
+        choices=get_args(MemoryDevice),
+        default="auto",
+        help="where memory is kept: on the device, in the host's memory, or (auto) on the device where it fits",
     )
     parser.add_argument(
         "--memory",

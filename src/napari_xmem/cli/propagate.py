@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.cli.messages import frame_list, progress, say
+from napari_xmem.cli.messages import frame_list, progress, say, say_error, stopping_gently
 from napari_xmem.cli.options import add_model_options, add_quiet, int_list, memory_config
+from napari_xmem.cli.outputs import Outputs
 from napari_xmem.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
     from napari_xmem.imaging import FrameSource
     from napari_xmem.io import Movie
+    from napari_xmem.session.journal import RunJournal
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -54,6 +57,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--stop", type=int, metavar="T", help="frame to stop before")
     add_model_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
     parser.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
     add_quiet(parser)
     parser.set_defaults(run=run)
@@ -73,10 +77,10 @@ def run(args: argparse.Namespace) -> int:
     seeds = normalise_seeds(labels.data, len(source), source.frame_shape, _seed_frame(args, start, stop))
     if not any(start <= t < stop for t in seeds):
         raise InputError(f"seeds lie on frames {frame_list(seeds)}, all outside frames {start} to {stop - 1}.")
-    dtype = label_dtype(max(int(frame.max()) for frame in seeds.values()))
     if args.dry_run:
+        dtype = label_dtype(max(int(frame.max()) for frame in seeds.values()))
         return _report_plan(args, movie, source, seeds, dtype, memory)
-    return _propagate(args, movie, source, seeds, dtype, memory, (start, stop))
+    return _propagate(args, movie, source, seeds, memory, (start, stop))
 
 
 def _propagate(
@@ -84,52 +88,59 @@ def _propagate(
     movie: Movie,
     source: FrameSource,
     seeds: dict[int, NDArray[np.int64]],
-    dtype: Any,
     memory: Any,
     frame_range: tuple[int, int],
 ) -> int:
-    from napari_xmem.engine import iter_propagate
-    from napari_xmem.io import LabelWriter
-    from napari_xmem.io.overview import Overview
-    from napari_xmem.io.scores import ScoreWriter
+    from napari_xmem.config import PropagationConfig
+    from napari_xmem.engine import iter_run, prepare_run
+    from napari_xmem.session.journal import RunJournal
 
     began = time.monotonic()
-    start, stop = frame_range
-    results = iter_propagate(source, seeds, model=args.model, memory=memory, **_options(args))
-    lost: set[int] = set()
-    with ExitStack() as stack:
-        writer = stack.enter_context(
-            LabelWriter(args.output, (len(source), *source.frame_shape), dtype, args.overwrite, movie.scale, movie.unit)
-        )
-        scores = stack.enter_context(ScoreWriter(args.scores, args.overwrite)) if args.scores else None
-        overview = Overview.of_range(source, start, stop) if args.overview else None
-        bar = stack.enter_context(progress(stop - start, "propagating", args.quiet))
-        n_done = 0
-        for result in results:
-            writer.write(result.frame, result.labels)
-            if scores is not None:
-                scores.write(result)
-            if overview is not None:
-                overview.add(result.frame, result.labels, result.seeded)
-            lost |= {i for i, area in zip(result.object_ids, result.area_px, strict=True) if area == 0}
-            n_done += 1
-            bar.update()
-    if overview is not None:
-        overview.save(args.overview)
+    plan = prepare_run(source, seeds, args.model, PropagationConfig(memory=memory, **_options(args)))
+    journal = RunJournal(args.output)
+    rest, kept = journal.resume(plan) if args.resume else journal.begin(plan)
     if not args.quiet:
-        n_objects = len({int(i) for frame in seeds.values() for i in _ids(frame)})
-        say(
-            f"{n_objects} objects on {n_done} frames in {time.monotonic() - began:.1f} s"
-            + (f"; {len(lost)} of them not found on every frame" if lost else "")
-        )
-        for path in filter(None, (args.output, args.overview, args.scores)):
-            say(f"wrote {path}")
+        say(f"scope {plan.scope_reason}")
+        if kept:
+            say(f"going on after {len(kept)} finished frames")
+    with _keeping(journal), Outputs(args, movie, plan, frame_range) as outputs:
+        for result in kept:
+            outputs.write(result)
+        with progress(plan.n_results, "propagating", args.quiet, done=len(kept)) as bar, stopping_gently() as stop:
+            for result in iter_run(rest, watch=journal.watch):
+                journal.keep(result)
+                outputs.write(result)
+                bar.update()
+                if stop.signal is not None:
+                    journal.save_memory()
+                    stop.obey()
+    journal.remove()
+    if not args.quiet:
+        outputs.report(time.monotonic() - began)
     return 0
+
+
+@contextmanager
+def _keeping(journal: RunJournal) -> Iterator[None]:
+    """Keep what is finished whatever happens, and say so."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, (InputError, OutputError)):  # the frame was not begun: memory is as the last one left it
+            with suppress(OutputError):
+                journal.save_memory()
+        if journal.n_frames:
+            note = f"{journal.n_frames} finished frames are kept in {journal.folder}; "
+            say_error(f"{note}run the same command with --resume to go on.", kind="note")
+        raise
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the options that `iter_propagate` and `forecast` share."""
-    names = ("device", "scope", "direction", "start", "stop", "diameter_px", "max_displacement_px", "precision")
+    names = (
+        "device", "scope", "direction", "start", "stop", "diameter_px", "max_displacement_px", "precision",
+        "memory_device",
+    )  # fmt: skip
     budget = None if args.memory_budget is None else round(args.memory_budget * 1e9)
     return {**{name: getattr(args, name) for name in names}, "memory_budget_bytes": budget}
 
@@ -145,6 +156,18 @@ def _check_outputs(args: argparse.Namespace) -> None:
         check_output(path, args.overwrite) if suffixes is None else check_output(path, args.overwrite, suffixes)
         if Path(path).resolve() in inputs:
             raise OutputError(f"{path} is also an input; choose another name for the output.")
+    _check_unfinished(args)
+
+
+def _check_unfinished(args: argparse.Namespace) -> None:
+    from napari_xmem.session.journal import RunJournal
+
+    journal = RunJournal(args.output)
+    if journal.exists and not args.resume and not args.overwrite and not args.dry_run:
+        raise OutputError(
+            f"{journal.folder} holds {journal.n_frames} finished frames of an interrupted run: add --resume to go on "
+            "with it, or --overwrite to start afresh."
+        )
 
 
 def _frame_range(args: argparse.Namespace, n_frames: int) -> tuple[int, int]:
@@ -172,9 +195,9 @@ def _report_plan(
 ) -> int:
     from napari_xmem.engine import forecast
     from napari_xmem.imaging import median_diameter_px
-    from napari_xmem.model import load_model
+    from napari_xmem.model import XMem, load_model
 
-    network = load_model(args.model, device=args.device)
+    network = args.model if isinstance(args.model, XMem) else load_model(args.model, device=args.device)
     expected = forecast(source, seeds, model=network, memory=memory, **_options(args))
     diameter = median_diameter_px(next(iter(seeds.values())))
     rows, columns = source.frame_shape
@@ -189,9 +212,3 @@ def _report_plan(
     say(f"cost    {expected.describe()}")
     say("dry run: nothing was written")
     return 0
-
-
-def _ids(labels: NDArray[np.int64]) -> tuple[int, ...]:
-    from napari_xmem.imaging import object_ids
-
-    return object_ids(labels)

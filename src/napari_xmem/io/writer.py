@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import psutil
 
 from napari_xmem.errors import InputError, OutputError
 from napari_xmem.io.backends import NpyBackend, TiffBackend, ZarrBackend
@@ -101,7 +104,8 @@ class LabelWriter:
             raise InputError(f"labels of dtype {self.dtype} cannot be written, expected an integer dtype.")
         self.overwrite = overwrite
         with _saying(self.path):
-            prefix = f".{self.path.name}."
+            _remove_abandoned(self.path)
+            prefix = f"{_owner(self.path)}{os.getpid()}."
             self._folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=self.path.parent))
         self._backend: Backend | None = None
         try:
@@ -192,6 +196,21 @@ class LabelWriter:
             if old.exists():
                 old.rename(self.path)
             raise
+
+
+def _owner(path: Path) -> str:
+    """Return how the temporary folders for `path` begin that processes of this computer make."""
+    return f".{path.name}.{''.join(c for c in platform.node() if c.isalnum())[:20]}-"
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove the temporary folders for `path` of processes that were killed on this computer."""
+    start = _owner(path)
+    for folder in path.parent.iterdir():
+        number = folder.name.removeprefix(start).split(".")[0]
+        if folder.name.startswith(start) and folder.name.endswith(".partial") and number.isdigit():
+            if not psutil.pid_exists(int(number)):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _backend(

@@ -69,10 +69,14 @@ class RunJournal:
         """Number of finished frames."""
         return len(list(self.folder.glob("frame-*.npz")))
 
-    def begin(self, run: Run) -> None:
-        """Start afresh; an earlier journal is removed. Nothing is written before the first frame is done."""
+    def begin(self, run: Run) -> tuple[Run, list[FrameResult]]:
+        """Start afresh; an earlier journal is removed. Nothing is written before the first frame is done.
+
+        Returns the run and no results, as `resume`.
+        """
         self.remove()
         self._run, self._n_worked, self._saved = run, 0, time.monotonic()
+        return run, []
 
     def resume(self, run: Run) -> tuple[Run, list[FrameResult]]:
         """Take up the unfinished run, or begin where there is nothing to go on from.
@@ -97,8 +101,7 @@ class RunJournal:
             If its files are damaged.
         """
         if not self.exists:
-            self.begin(run)
-            return run, []
+            return self.begin(run)
         with _saying(self.folder):
             facts = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
             self._check(facts, run)
@@ -186,7 +189,7 @@ class RunJournal:
             if facts.get(name) != now:
                 raise SessionError(
                     f"{self.folder} holds an unfinished run with {name} {facts.get(name)}, now it is {now}. "
-                    "Go on with the same movie, seeds and settings, or start afresh (--overwrite)."
+                    "Go on with the same movie, seeds and settings, or start afresh (--overwrite without --resume)."
                 )
 
     def _read(self, frame: int) -> FrameResult:
@@ -227,5 +230,5 @@ def _saying(folder: Path) -> Iterator[None]:
         if isinstance(error, XMemError):
             raise
         raise SessionError(
-            f"{folder} is damaged or was written by another version ({error}). Start afresh (--overwrite)."
+            f"{folder} is damaged or was written by another version ({error}). Start afresh (--overwrite without --resume)."
         ) from error

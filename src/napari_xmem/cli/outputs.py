@@ -1,0 +1,88 @@
+"""The files a run writes, and what is said about them at the end."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
+
+from napari_xmem.cli.messages import say
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from napari_xmem.engine import FrameResult, Run
+    from napari_xmem.io import Movie
+
+__all__ = ["Outputs"]
+
+
+class Outputs:
+    """Labels, scores and overview of one movie, as asked for on the command line.
+
+    Each file appears when the ``with`` block ends without an error.
+
+    Parameters
+    ----------
+    args : Namespace
+        ``output``, ``overview``, ``scores`` and ``overwrite``.
+    movie : Movie
+        The movie; its pixel size goes into the labels' file.
+    run : Run
+        The whole run.
+    frame_range : tuple of 2 int
+        First frame and end.
+    """
+
+    def __init__(self, args: argparse.Namespace, movie: Movie, run: Run, frame_range: tuple[int, int]) -> None:
+        from napari_xmem.io import LabelWriter
+        from napari_xmem.io.overview import Overview
+        from napari_xmem.io.scores import ScoreWriter
+
+        self._args = args
+        self._n_done = 0
+        self._seen: set[int] = set()
+        self._lost: set[int] = set()
+        shape = (len(run.source), *run.source.frame_shape)
+        self._overview = Overview.of_range(run.source, *frame_range) if args.overview else None
+        with ExitStack() as stack:
+            self._labels = stack.enter_context(
+                LabelWriter(args.output, shape, run.dtype, args.overwrite, movie.scale, movie.unit)
+            )
+            self._scores = stack.enter_context(ScoreWriter(args.scores, args.overwrite)) if args.scores else None
+            self._files = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.__exit__(kind, error, trace)
+        if kind is None and self._overview is not None:
+            self._overview.save(self._args.overview)
+
+    def write(self, result: FrameResult) -> None:
+        """Take in the result of a frame."""
+        self._labels.write(result.frame, result.labels)
+        if self._scores is not None:
+            self._scores.write(result)
+        if self._overview is not None:
+            self._overview.add(result.frame, result.labels, result.seeded)
+        self._seen.update(result.object_ids)
+        self._lost |= {i for i, area in zip(result.object_ids, result.area_px, strict=True) if area == 0}
+        self._n_done += 1
+
+    def summary(self, seconds: float) -> Sequence[str]:
+        """Return lines that say what was done and written."""
+        lost = f"; {len(self._lost)} of them not found on every frame" if self._lost else ""
+        objects = "1 object" if len(self._seen) == 1 else f"{len(self._seen)} objects"
+        paths: list[Any] = [self._args.output, self._args.overview, self._args.scores]
+        first = f"{objects} on {self._n_done} frames in {seconds:.1f} s{lost}"
+        return [first, *(f"wrote {path}" for path in paths if path)]
+
+    def report(self, seconds: float) -> None:
+        """Print the summary."""
+        for line in self.summary(seconds):
+            say(line)
