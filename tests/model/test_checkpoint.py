@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from napari_xmem.config import ModelConfig
 from napari_xmem.errors import CheckpointError, DeviceError
@@ -174,3 +176,29 @@ def test_devices() -> None:
         resolve_device("cuda:99")
     with pytest.raises(DeviceError, match="no device name"):
         resolve_device("abacus")
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ('{"name": "x", "attention_heads": 3}', "no field attention_heads"),
+        ('{"key_dim": -3}', "key_dim is -3"),
+        ('{"key_dim": "many"}', "not supported between"),
+        ("[1]", "this version cannot build"),
+        ("{nope", "this version cannot build"),
+    ],
+)
+def test_settings_of_another_version_are_explained(tmp_path: Path, config: str, said: str) -> None:
+    save_file(network().state_dict(), tmp_path / "new.safetensors", metadata={"config": config})
+    with pytest.raises(CheckpointError, match=r"newer napari-xmem\? Update") as caught:
+        load_model(tmp_path / "new.safetensors", device="cpu")
+    assert said in str(caught.value) and "cut short" not in str(caught.value)
+
+
+def test_settings_of_an_older_version_take_the_defaults(tmp_path: Path) -> None:
+    saved = network()
+    config = saved.config.to_dict()
+    del config["locality_px"]
+    save_file(saved.state_dict(), tmp_path / "old.safetensors", metadata={"config": json.dumps(config)})
+    loaded = load_model(tmp_path / "old.safetensors", device="cpu")
+    assert same(saved, loaded) and loaded.config == saved.config

@@ -225,12 +225,24 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}
-        config = ModelConfig.from_dict(json.loads(metadata["config"])) if "config" in metadata else None
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
             f"{path} is no readable safetensors file: {error}. Was the download cut short?"
         ) from error
-    return state, config
+    return state, _described_config(path, metadata)
+
+
+def _described_config(path: Path, metadata: Mapping[str, str]) -> ModelConfig | None:
+    """Read the settings in a safetensors file's header; None where there are none."""
+    if "config" not in metadata:
+        return None
+    try:
+        return ModelConfig.from_dict(json.loads(metadata["config"]))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path} describes a network that this version cannot build ({str(error).rstrip('.')}). Was it made by a "
+            "newer napari-xmem? Update, or choose another file."
+        ) from error
 
 
 def _read_pth(path: Path) -> dict[str, Tensor]:
