@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +15,9 @@ from engine.simple_movies import disc_movie, tiny_network
 from napari_xmem import MemoryConfig
 from napari_xmem.config import PropagationConfig
 from napari_xmem.engine import iter_run, prepare_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)

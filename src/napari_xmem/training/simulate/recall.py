@@ -131,7 +131,8 @@ def _light(rng: np.random.Generator, scenario: Recall, timing: Timing, n: int) -
         away = np.clip((t - timing.leave) / (timing.back - timing.leave), 0, 1)
         wave = -np.cos(2 * np.pi * (np.minimum(t / _CYCLE_FRAMES, 1) + away / 2))
     else:
-        edges = ((_PULSE[0], 1.0), (_PULSE[1], -1.0), (timing.leave + _FADE_FRAMES, 1.0))
-        wave = -1 + 2 * sum(sign * np.clip((t - start) / _FADE_FRAMES, 0, 1) for start, sign in edges)
+        wave = np.full(timing.frames, -1.0)
+        for start, sign in ((_PULSE[0], 2.0), (_PULSE[1], -2.0), (timing.leave + _FADE_FRAMES, 2.0)):
+            wave += sign * np.clip((t - start) / _FADE_FRAMES, 0, 1)
     strength = np.where(np.arange(n) % 2 == 0, contrast, 0.0)
     return np.asarray(middle * np.exp(wave[:, None] * strength), np.float64)
