@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 import torch
 
@@ -73,10 +75,9 @@ def test_a_run(qtbot, loaded, broken, messages, error, kind, words):
 
 
 def test_a_forecast(qtbot, loaded, monkeypatch):
-    from napari_xmem.engine import forecast
-
+    module = importlib.import_module("napari_xmem.engine.forecast")  # a function of the package has the same name
     failed = []
-    monkeypatch.setattr(forecast, "forecast_run", lambda run: failed.append(run) or raising(RuntimeError("no"))())
+    monkeypatch.setattr(module, "forecast_run", lambda run: failed.append(run) or raising(RuntimeError("no"))())
     loaded.forecast = True
     qtbot.waitUntil(lambda: bool(failed), timeout=WAIT)
     assert loaded.form.run.isEnabled()
