@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["isolation"]
 
+#: Elements compared at a time; each block only with those that rank above its last.
+BLOCK_ELEMENTS = 128
+
 
 def isolation(rows: Tensor, queries: Tensor, rank: Tensor, known: Tensor) -> Tensor:
     """Return the distance of each element to the nearest one that ranks higher.
@@ -40,16 +43,15 @@ def isolation(rows: Tensor, queries: Tensor, rank: Tensor, known: Tensor) -> Ten
     Tensor
         (m,) float32, at least 0; infinite where nothing ranks higher.
     """
-    n_elements = rows.shape[0]
-    best = torch.sort(rank, descending=False, stable=True).indices.flip(0)  # of equal rank the later first
-    place = torch.empty_like(best)
-    place[best] = torch.arange(n_elements, device=rows.device)
-    everyone = torch.cat([rows, known])
-    above = torch.cat([place, place.new_full((known.shape[0],), -1)])
-    nearest = queries.new_full((n_elements,), float("-inf"))
-    step = chunk_size(everyone.shape[0])
-    for low in range(0, n_elements, step):
-        here = slice(low, min(low + step, n_elements))
-        scores = similarity(everyone, queries[here])
-        nearest[here] = scores.masked_fill(above[None, :] >= place[here, None], float("-inf")).amax(dim=1)
-    return (-nearest).clamp_min(0.0)
+    best = torch.sort(rank, stable=True).indices.flip(0)  # of equal rank the later first
+    everyone = torch.cat([known, rows[best]])
+    delta = queries.new_full((rows.shape[0],), float("inf"))
+    step = min(BLOCK_ELEMENTS, chunk_size(everyone.shape[0]))
+    for low in range(0, rows.shape[0], step):
+        here = best[low : low + step]
+        above = known.shape[0] + low + torch.arange(len(here), device=rows.device)  # how many rank higher
+        scores = similarity(everyone[: int(above[-1])], queries[here])
+        if scores.shape[1]:
+            order = torch.arange(scores.shape[1], device=rows.device)
+            delta[here] = -scores.masked_fill(order >= above[:, None], float("-inf")).amax(dim=1)
+    return delta.clamp_min_(0.0)
