@@ -23,7 +23,7 @@ class Case:
     Attributes
     ----------
     suite : str
-        "read", "global", "local", "cutie" or "long".
+        "read", "global", "local", "cutie", "quality" or "long".
     height, width : int
         Frame size in pixels.
     objects : int
@@ -44,6 +44,12 @@ class Case:
         Run one side of a comparison alone, for its peak memory: "ours", "dense" or "" for both.
     frames : int
         Frames of the long movie.
+    diameters : float
+        Diameter of the objects of the local scope, in nominal diameters of the model.
+    cycles : int
+        How often the local scope is measured, from one consolidation to the next; the quickest counts.
+    movie : str
+        Name of a movie of the quality suite, or the path of an npz file with ``frames`` and ``labels``.
     """
 
     suite: str
@@ -58,6 +64,9 @@ class Case:
     budget_bytes: int = 4 << 30
     only: str = ""
     frames: int = 10_000
+    diameters: float = 0.8
+    cycles: int = 1
+    movie: str = ""
 
     def alone(self, side: str) -> Case:
         """Return the case with one side of the comparison."""
@@ -70,6 +79,7 @@ class Clock:
 
     device: torch.device
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    wall: dict[str, list[float]] = field(default_factory=dict)
 
     def now(self) -> float:
         """Return the time."""
@@ -80,9 +90,10 @@ class Clock:
 
     def time(self, name: str, call: Any) -> Any:
         """Time one call under a name and return what it returns."""
-        begun = self.now()
+        begun, wall = self.now(), time.perf_counter()
         result = call()
         self.seconds.setdefault(name, []).append(self.now() - begun)
+        self.wall.setdefault(name, []).append(time.perf_counter() - wall)
         return result
 
     def best(self) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Tables, JSON and plots of a benchmark run."""
+"""Tables and JSON of a benchmark run."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import napari_xmem
+from napari_xmem.benchmark.measure import Case
+from napari_xmem.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_xmem.benchmark.measure import Case
-
-__all__ = ["Row", "cutie_slope", "describe_machine", "format_tables", "save_plots", "save_results"]
+__all__ = ["Row", "cutie_slope", "describe_machine", "format_goals", "format_tables", "load_rows", "save_results"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,23 @@ def save_results(path: Path, rows: Sequence[Row], machine: dict[str, Any]) -> No
     path.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
+def load_rows(path: Path) -> list[Row]:
+    """Read what `save_results` wrote; nothing if there is no such file.
+
+    Raises
+    ------
+    InputError
+        If it holds something else.
+    """
+    if not path.exists():
+        return []
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return [Row(Case(**row["case"]), row["figures"], row["peaks"]) for row in content["rows"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is no result of this benchmark ({error}); choose another folder.") from error
+
+
 def cutie_slope(rows: Sequence[Row], height: int, width: int) -> tuple[float, float] | None:
     """Return Cutie's seconds per frame without objects and per object, from its runs with 1 and more objects."""
     found = {
@@ -88,6 +105,15 @@ def cutie_slope(rows: Sequence[Row], height: int, width: int) -> tuple[float, fl
     low, high = min(found), max(found)
     slope = (found[high] - found[low]) / (high - low)
     return found[low] - slope * low, slope
+
+
+def format_goals(lines: Sequence[tuple[str, str, str, bool]]) -> str:
+    """Return what `napari_xmem.benchmark.goals.goals` found as a Markdown table; nothing without any."""
+    if not lines:
+        return ""
+    head = ["measured", "goal", "result", "met"]
+    body = [[what, goal, result, "yes" if met else "**no**"] for what, goal, result, met in lines]
+    return "### Goals\n" + _table(head, body) + "\n\n"
 
 
 def format_tables(rows: Sequence[Row]) -> str:
@@ -150,16 +176,22 @@ def _local_table(rows: Sequence[Row]) -> str:
     head = [
         "frame",
         "objects",
+        "diameter",
         "memory",
         "elements per object",
+        "region Mpx",
         "s per frame",
         "slowest frame s",
+        "ms per object",
+        "wall s",
         "precision",
         "peak GB",
     ]
     body = [
-        [row.size, str(row.case.objects), row.case.memory, str(row.figures["elements"]), _s(row.seconds["ours"]),
-         _s(row.seconds["slowest"]), row.figures["precision"],
+        [row.size, str(row.case.objects), f"{row.case.diameters:g}", row.case.memory, str(row.figures["elements"]),
+         f"{row.figures['region_pixels'] / 1e6:.2f}", _s(row.seconds["ours"]), _s(row.seconds["slowest"]),
+         _s(1000 * row.seconds["ours"] / row.case.objects), _s(row.figures["wall_seconds_per_frame"]),
+         row.figures["precision"],
          _gb(row.figures.get("device_peak_bytes", row.figures["peak_bytes"]))]
         for row in rows if row.seconds
     ]  # fmt: skip
@@ -174,6 +206,25 @@ def _cutie_table(rows: Sequence[Row]) -> str:
         for row in rows if row.seconds
     ]  # fmt: skip
     return "### Cutie-small (random weights)\n" + _table(head, body)
+
+
+def _quality_table(rows: Sequence[Row]) -> str:
+    head = ["movie", "frames", "objects", "J local", "J global", "identity local", "identity global", "swaps local",
+            "swaps global", "s per frame local", "global"]  # fmt: skip
+    body, sums = [], []
+    for row in rows:
+        if row.seconds:
+            local, whole = row.figures["local"], row.figures["global"]
+            sums.append([found[key] for key in ("jaccard", "identity") for found in (local, whole)])
+            body.append(
+                [row.figures["movie"], str(row.figures["frames"]), str(row.figures["seeded"]),
+                 *(f"{number:.3f}" for number in sums[-1]), str(local["swaps"]), str(whole["swaps"]),
+                 _s(row.seconds["local"]), _s(row.seconds["global"])]
+            )  # fmt: skip
+    if sums:
+        means = [f"{sum(column) / len(sums):.3f}" for column in zip(*sums, strict=True)]
+        body.append(["mean", "", "", *means, "", "", "", ""])
+    return "### Quality of both scopes, bundled model, default settings\n" + _table(head, body)
 
 
 def _long_table(rows: Sequence[Row]) -> str:
@@ -192,6 +243,7 @@ _TABLES: dict[str, Any] = {
     "global": lambda rows: _compared("Global scope, official architecture, every fifth frame memorised", rows),
     "local": _local_table,
     "cutie": _cutie_table,
+    "quality": _quality_table,
     "long": _long_table,
 }
 
@@ -207,42 +259,3 @@ def _s(seconds: float) -> str:
 
 def _gb(n_bytes: int | None) -> str:
     return f"{n_bytes / 1e9:.2f}" if n_bytes else "-"
-
-
-def save_plots(folder: Path, rows: Sequence[Row]) -> list[Path]:
-    """Draw seconds per frame over objects, and the ratios to the dense formulation; nothing without matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        return []
-    written = []
-    size = (704, 1104)
-    chosen = [r for r in rows if r.case.suite == "local" and (r.case.height, r.case.width) == size and r.seconds]
-    if chosen:
-        figure = Figure(figsize=(6, 4), layout="constrained")
-        axes = figure.add_subplot()
-        for memory, marker in (("empty", "o"), ("full", "s")):
-            points = sorted((r.case.objects, r.seconds["ours"]) for r in chosen if r.case.memory == memory)
-            axes.plot(
-                *zip(*points, strict=True), marker=marker, label=f"local scope, memory {memory}"
-            ) if points else None
-        line = cutie_slope(rows, *size)
-        if line is not None:
-            counts = [1, 5, 20, 124, 500]
-            axes.plot(counts, [line[0] + line[1] * n for n in counts], "k--", label="Cutie-small, from 1 and 5 objects")
-        axes.set(xscale="log", yscale="log", xlabel="objects", ylabel="seconds per frame", title="704 x 1104 px")
-        axes.legend()
-        written.append(folder / "objects.png")
-        figure.savefig(written[-1], dpi=120)
-    compared = [r for r in rows if r.case.suite in ("read", "global") and {"ours", "dense"} <= set(r.seconds)]
-    if compared:
-        figure = Figure(figsize=(6, 4), layout="constrained")
-        axes = figure.add_subplot()
-        names = [f"{r.case.suite} {r.size}, {r.case.objects} obj., {r.case.memory}" for r in compared]
-        axes.barh(names, [r.seconds["dense"] / r.seconds["ours"] for r in compared])
-        axes.axvline(1, color="k", lw=0.8)
-        axes.set(xlabel="times as fast as the dense formulation")
-        axes.invert_yaxis()
-        written.append(folder / "dense.png")
-        figure.savefig(written[-1], dpi=120)
-    return written

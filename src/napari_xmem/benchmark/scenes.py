@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from scipy import ndimage
 
 from napari_xmem.memory.store import Store
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.memory import MemoryBank
 
-__all__ = ["disc_movie", "fill_long_term", "random_memory"]
+__all__ = ["disc_movie", "fill_long_term", "fill_working", "look_alikes", "random_memory"]
 
 
 def disc_movie(
@@ -62,6 +63,55 @@ def disc_movie(
     return (frames + 0.02 * rng.normal(size=frames.shape)).astype(np.float32), labels
 
 
+def look_alikes(
+    shape: tuple[int, int], n_frames: int, pitch_px: float = 42.0, radius_px: float = 13.0, seed: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+    """Make copies of one grainy disc that drift together and jostle: nothing but place tells them apart.
+
+    Parameters
+    ----------
+    shape : tuple of 2 int
+        Frame size.
+    n_frames : int
+        Length T.
+    pitch_px : float
+        Distance of neighbours; a diameter is ``2 * radius_px``.
+    radius_px : float
+        Of a disc.
+    seed : int
+        Of grain, motion and noise.
+
+    Returns
+    -------
+    frames : ndarray, shape (T, Y, X), float32
+        The movie.
+    labels : ndarray, shape (T, Y, X), uint16
+        The truth; discs do not overlap.
+    """
+    rng = np.random.default_rng(seed)
+    side = 2 * int(radius_px) + 7
+    grain = ndimage.gaussian_filter(rng.normal(size=(side, side)), 1.5)
+    inside = np.hypot(*(np.mgrid[:side, :side] - side // 2)) <= radius_px
+    stamp = np.where(inside, 1 + 2 * grain / np.abs(grain).max(), 0)
+    rows, columns = (int((n - side) // pitch_px) for n in shape)
+    lattice = [
+        (side / 2 + (i + 0.5) * pitch_px, side / 2 + (j + 0.2) * pitch_px) for i in range(rows) for j in range(columns)
+    ]
+    jostle, room = np.zeros((len(lattice), 2)), max(0.0, (pitch_px - 2 * radius_px) / 2 - 1)
+    frames, labels = np.zeros((n_frames, *shape), np.float32), np.zeros((n_frames, *shape), np.uint16)
+    for t in range(n_frames):
+        for i, (y, x) in enumerate(lattice):
+            top, left = (int(p + step) - side // 2 for p, step in zip((y, x + 3 * t), jostle[i], strict=True))
+            if top < 0 or left < 0 or top + side > shape[0] or left + side > shape[1]:
+                continue
+            window = slice(top, top + side), slice(left, left + side)
+            frames[(t, *window)] += stamp
+            labels[(t, *window)][inside] = i + 1
+        jostle = np.clip(jostle + rng.normal(0, 1.0, jostle.shape), -room, room)
+        frames[t] = ndimage.gaussian_filter(frames[t], 0.8) + 0.05 * rng.normal(size=shape)
+    return frames, labels
+
+
 def random_memory(
     key_dim: int, value_dim: int, elements: int, n_objects: int, seed: int = 0
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -97,3 +147,14 @@ def fill_long_term(bank: MemoryBank, elements: int) -> None:
         values={i: table.values(i)[rows] for i in bank.object_ids},
     )
     state.refresh()
+
+
+def fill_working(bank: MemoryBank, frames: int) -> None:
+    """Add noisy copies of the frame a bank holds until it holds `frames` of them, so that one more consolidates."""
+    table = bank._state.filled()
+    key, selection = table["key"].T.clone(), table["selection"].T.clone()
+    shrinkage, position = table["shrinkage"].clone(), table["position"].clone()
+    values = torch.stack([table.values(i).T for i in bank.object_ids])
+    for _ in range(frames - 1):
+        noisy = key + 0.05 * torch.randn_like(key)
+        bank.add(0, noisy, shrinkage, selection, values, bank.object_ids, positions=position)

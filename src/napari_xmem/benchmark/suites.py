@@ -12,10 +12,12 @@ import torch
 
 from napari_xmem.benchmark.dense_reference import DenseReference, dense_affinity
 from napari_xmem.benchmark.measure import Clock, interleave
-from napari_xmem.benchmark.scenes import disc_movie, fill_long_term, random_memory
+from napari_xmem.benchmark.quality import quality
+from napari_xmem.benchmark.scenes import disc_movie, fill_long_term, fill_working, random_memory
 from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig
 from napari_xmem.engine import iter_propagate, prepare_run
 from napari_xmem.engine.global_scope import GlobalScope
+from napari_xmem.engine.workload import Workload
 from napari_xmem.memory import MemoryBank
 from napari_xmem.model import InferenceXMem, XMem, load_model
 
@@ -99,7 +101,7 @@ def global_scope(case: Case) -> dict[str, Any]:
 def _compare_steps(case: Case, ours: GlobalScope, dense: DenseReference, image: torch.Tensor) -> dict[str, Any]:
     """Time plain frames first, then one memorised frame of each."""
     clock, differences = Clock(torch.device("cpu")), []
-    frames = [image + 0.05 * torch.randn_like(image) for _ in range(case.repeats + 2)]
+    frames = [image + 0.05 * torch.randn_like(image) for _ in range(case.repeats + (1 if case.only else 2))]
     for number, frame in enumerate(frames):
         memorise = number == len(frames) - 1
         name = "memorised" if memorise else "plain"
@@ -125,34 +127,43 @@ def _compare_steps(case: Case, ours: GlobalScope, dense: DenseReference, image: 
 
 
 def local_scope(case: Case) -> dict[str, Any]:
-    """Frames of a movie of discs in the local scope, with the bundled model and the default settings."""
+    """Frames of a movie of discs in the local scope, with the bundled model and the default settings.
+
+    With full memory the mean over the frames from one consolidation to the next, with empty memory over two frames.
+    """
     network = load_model("bundled", case.device)
     nominal, memory = network.config.nominal_diameter_px, MemoryConfig()
-    # frames from one consolidation to the next, and so many that working memory is full
     cycle = (memory.working_max_frames - memory.working_min_frames) * memory.memory_interval_frames
-    warm_up = 1 if case.memory == "empty" else 1 + memory.working_max_frames * memory.memory_interval_frames
-    n_frames = warm_up + (2 if case.memory == "empty" else cycle * max(1, case.repeats - 1))
-    frames, labels = disc_movie((case.height, case.width), case.objects, n_frames, 0.8 * nominal)
+    measured = cycle if case.memory == "full" else 2
+    frames, labels = disc_movie(
+        (case.height, case.width), case.objects, 2 + measured * case.cycles, case.diameters * nominal
+    )
     config = PropagationConfig(
         memory=memory, scope="local", device=case.device, diameter_px=nominal, precision=case.precision,  # type: ignore[arg-type]
         memory_budget_bytes=case.budget_bytes,
     )  # fmt: skip
     run = prepare_run(frames, {0: labels}, network, config)
     follower: Any = run.new_follower()
-    clock = Clock(network.device)
-    for t in range(n_frames):
-        if t == warm_up and case.memory == "full":
+    clock, elements = Clock(network.device), 0
+    for t in range(len(frames)):
+        if t == 1 and case.memory == "full":
             for bank in follower.banks:
-                fill_long_term(bank, run.config.memory.long_term_max_elements)
-        name = "warm_up" if t < warm_up else "frames"
-        seeds = run.seeds[0] if t == 0 else None
-        found = clock.time(name, lambda t=t, seeds=seeds: _follow(follower, frames[t], t, seeds))
-    times = clock.seconds["frames"]
-    step = 1 if case.memory == "empty" else cycle
-    means = [float(np.mean(times[low : low + step])) for low in range(0, len(times), step)]
+                fill_working(bank, memory.working_max_frames - 1)
+                fill_long_term(bank, run.config.memory.long_term_max_elements)  # which the budget may have lowered
+        name = "seeded" if t == 0 else "warm_up" if t == 1 else "frames"
+        found = clock.time(name, lambda t=t: _follow(follower, frames[t], t, labels if t == 0 else None))
+        elements = max(elements, *(bank.sizes.total for bank in follower.banks))
+    times, walls = clock.seconds["frames"], clock.wall["frames"]
+    rounds = range(0, len(times), measured)
     return {
-        "seconds": {"ours": min(means), "quickest": min(times), "slowest": max(times)},
-        "elements": max(bank.sizes.total for bank in follower.banks),
+        "seconds": {
+            "ours": min(float(np.mean(times[low : low + measured])) for low in rounds),
+            "quickest": min(times),
+            "slowest": max(times),
+        },
+        "wall_seconds_per_frame": min(float(np.mean(walls[low : low + measured])) for low in rounds),
+        "elements": elements,
+        "region_pixels": sum(Workload.of(run).region_pixels),
         "bank_bytes": sum(bank.n_bytes for bank in follower.banks),
         "precision": run.network.precision,
         "found": int((found.area_px > 0).sum()),
@@ -178,9 +189,7 @@ def cutie(case: Case) -> dict[str, Any]:
     clock = Clock(torch.device(case.device))
     with torch.inference_mode():
         core.step(image, labels, objects=list(range(1, case.objects + 1)))
-        core.step(image)
-        for number in range(4 + 5 * max(1, case.repeats // 3)):
-            name = "memorised" if number % 5 == 3 else "plain"
+        for name in ("warm_up", "plain", "plain", "plain", "memorised"):  # it memorises every fifth frame
             clock.time(name, lambda: core.step(image + 0.01 * torch.randn_like(image)))
     seconds = clock.best()
     seconds["cutie"] = (4 * seconds["plain"] + seconds["memorised"]) / 5
@@ -204,7 +213,8 @@ def long_movie(case: Case) -> dict[str, Any]:
     process, step = psutil.Process(), max(1, case.frames // 10)
     seconds, resident, clock = [], [], time.process_time()
     network = load_model("bundled", case.device)
-    for number, _ in enumerate(iter_propagate(Endless(), {0: labels}, model=network, scope="local")):
+    options = {"scope": "local", "diameter_px": network.config.nominal_diameter_px}
+    for number, _ in enumerate(iter_propagate(Endless(), {0: labels}, model=network, **options)):  # type: ignore[arg-type]
         if number % step == step - 1:
             now = time.process_time()
             seconds.append((now - clock) / step)
@@ -224,5 +234,6 @@ SUITES: dict[str, Callable[[Case], dict[str, Any]]] = {
     "global": global_scope,
     "local": local_scope,
     "cutie": cutie,
+    "quality": quality,
     "long": long_movie,
 }

@@ -71,11 +71,12 @@ def outcome_text(outcome: Any, history: Sequence[FrameResult]) -> tuple[str, str
 
 
 def forecast_text(forecast: Any) -> str:
-    """Say what a run will cost."""
+    """Say what a run will cost, and in which scope."""
     pace = forecast.seconds_per_frame
     each = f"{pace:.1f} s" if pace >= 0.1 else f"{1000 * pace:.0f} ms"
     need = f"{forecast.peak_bytes / 1e9:.1f} GB of memory"
     text = f"About {each} per frame on {forecast.device.upper()}, {short_time(forecast.seconds)} in all, {need}."
+    text += f" {forecast.reason[:1].upper()}{forecast.reason[1:]}"
     if not forecast.fits:
         text += f" Only {forecast.free_bytes / 1e9:.1f} GB are free: choose the preset Little memory."
     return text
