@@ -9,7 +9,7 @@ import torch
 import napari_xmem as nx
 from engine.simple_movies import disc_movie, tiny_network
 from napari_xmem.config import PropagationConfig
-from napari_xmem.engine import iter_run, prepare_run
+from napari_xmem.engine import iter_run, prepare_run, probe
 from napari_xmem.engine.budget import Budget, WorkLimit, bank_row_bytes, elements_per_object, fit_long_term
 from napari_xmem.engine.probe import LiveBytes, network_bytes
 from napari_xmem.engine.workload import Workload
@@ -294,14 +294,36 @@ def test_memory_kept_in_host_memory_answers_the_same(scope):
         run_all(network, scope, 3, memory_device="disk")
 
 
-def test_memory_that_outgrows_a_device_goes_to_the_host():
+def test_memory_that_outgrows_a_device_goes_to_the_host(monkeypatch):
     class OnGpu:
         config, device, dtype = tiny_network().config, torch.device("cuda"), torch.float32
 
-    network_bytes(InferenceXMem(tiny_network()))  # known by kind of network
-    plans = {where: Budget.plan(OnGpu(), 10**6, 10**9, 0, 10**9, where) for where in ("auto", "device", "host")}
+    need = network_bytes(InferenceXMem(tiny_network()))
+    monkeypatch.setitem(probe._KNOWN, (OnGpu.config, OnGpu.dtype, "cuda"), need)
+    plans = {where: Budget.plan(OnGpu(), 10**4, 10**7, 0, 10**7, where) for where in ("auto", "device", "host")}
     assert plans["auto"].bank_device == plans["host"].bank_device == torch.device("cpu")
-    assert plans["device"].bank_device is None and plans["device"].banks == 5 * 10**8
+    assert plans["device"].bank_device is None and plans["device"].banks == 5 * 10**6
     assert plans["auto"].banks > plans["device"].banks  # as much as the host has
     assert plans["auto"].work.pixels > plans["device"].work.pixels  # and all of the device for the network
-    assert Budget.plan(OnGpu(), 10**6, 10**8, 0, 10**9, "auto").bank_device is None
+    assert Budget.plan(OnGpu(), 10**4, 10**6, 0, 10**7, "auto").bank_device is None
+
+
+def test_a_device_that_lacks_an_operation_gives_way_to_the_cpu():
+    from napari_xmem.engine.run import on_working_device
+
+    class OnMps(InferenceXMem):
+        missing = True
+
+        @property
+        def device(self):
+            return torch.device("mps" if self.missing else "cpu")
+
+        def to(self, device):
+            self.missing = False
+            return super().to(device)
+
+    network = OnMps(tiny_network(7))
+    with pytest.warns(UserWarning, match=r"does not run on MPS here .* the CPU is used instead"):
+        fallen = on_working_device(network)
+    assert fallen.device.type == "cpu" and network.device.type == "mps"
+    assert on_working_device(fallen) is fallen

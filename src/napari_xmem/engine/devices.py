@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import torch
 
-__all__ = ["agree_on_threads", "clock", "free_bytes", "peak_resident_bytes", "release_cache"]
+__all__ = ["agree_on_threads", "clock", "free_bytes", "peak_resident_bytes", "release_cache", "to_device"]
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _CGROUP_USED = Path("/sys/fs/cgroup/memory.current")
@@ -89,3 +89,10 @@ def agree_on_threads() -> int:
     if torch.get_num_threads() != agreed[0]:
         torch.set_num_threads(agreed[0])
     return agreed[0]
+
+
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Bring a tensor to a device as float32; to a CUDA device without waiting for the copy."""
+    if device.type != "cuda" or tensor.device.type != "cpu":
+        return tensor.to(device, torch.float32)
+    return tensor.float().pin_memory().to(device, non_blocking=True)

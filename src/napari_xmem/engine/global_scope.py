@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_xmem.engine.budget import Budget
+from napari_xmem.engine.devices import to_device
 from napari_xmem.engine.feedback import frame_confidence
 from napari_xmem.engine.regions import Region
 from napari_xmem.engine.schedule import FramePlan, MemorySchedule
@@ -74,7 +75,7 @@ class GlobalScope:
         """Advance one frame; see `napari_xmem.engine.Propagator.step`."""
         height, width = image.shape[-2:]
         left, _, top, _ = padding = _padding(height, width, self.network.config.stride_px)
-        image = F.pad(image.to(self.network.device, torch.float32), padding)[None]
+        image = F.pad(to_device(image, self.network.device), padding)[None]
         self._check_shape(image, (height, width))
         seeds = seed_rows(masks, object_ids, self.object_ids, (height, width))
         if not seeds and not self.object_ids:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from napari_xmem.engine.aggregation import aggregate_regions, others_in
 from napari_xmem.engine.budget import Budget
+from napari_xmem.engine.devices import to_device
 from napari_xmem.engine.estimate import RegionMask, by_shape, compose_dense
 from napari_xmem.engine.feedback import region_confidence
 from napari_xmem.engine.observe import observe_masks
@@ -166,7 +167,7 @@ class LocalScope:
         """
         plan = self.schedule.plan(seeded=bool(seeds), last=last)
         index = self.schedule.time if frame is None else frame
-        image = image.to(self.network.device, torch.float32)[None]
+        image = to_device(image, self.network.device)[None]
         shape = (image.shape[-2], image.shape[-1])
         given = {seed.object_id: seed for seed in seeds}
         todo = self._regions_to_search(shape, drift_px, skip=set(given))

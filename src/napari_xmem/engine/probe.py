@@ -24,7 +24,7 @@ __all__ = ["LiveBytes", "NetworkBytes", "NetworkCost", "network_bytes", "probe_n
 _SAMPLE, _SMALL_SAMPLE = (16, 8), (12, 1)
 _LARGE_NETWORK = 20_000_000
 _BYTES_SAMPLE = (8, 1)
-_KNOWN: dict[tuple[ModelConfig, torch.dtype], NetworkBytes] = {}
+_KNOWN: dict[tuple[ModelConfig, torch.dtype, str], NetworkBytes] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def probe_network(network: XMem) -> NetworkCost:
 
 def network_bytes(network: XMem) -> NetworkBytes:
     """Run every part of a network on a very small sample, once per kind of network, and count the memory it needs."""
-    kind = (network.config, getattr(network, "dtype", torch.float32))
+    kind = (network.config, getattr(network, "dtype", torch.float32), network.device.type)
     if kind not in _KNOWN:
         sample = _Sample(network, _BYTES_SAMPLE)
         peaks: list[int] = []

@@ -70,21 +70,21 @@ class RegionBatch:
             for item, state in zip(self.tracked, hidden, strict=True):
                 item.hidden = state
 
-    def cell_centres(self, row: int) -> Tensor:
-        """Centres ``(h w, 2)`` of a region's key cells as y, x in pixels of the scaled frame."""
-        region = self.regions[row]
-        y = region.y + (torch.arange(self.cells[0]) + 0.5) * self.stride_px
-        x = region.x + (torch.arange(self.cells[1]) + 0.5) * self.stride_px
-        return torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).flatten(0, 1)
+    def cell_centres(self) -> Tensor:
+        """Centres ``(N, h w, 2)`` of the regions' key cells as y, x in pixels of the scaled frame."""
+        corner = torch.tensor([(region.y, region.x) for region in self.regions])
+        y = (torch.arange(self.cells[0]) + 0.5) * self.stride_px
+        x = (torch.arange(self.cells[1]) + 0.5) * self.stride_px
+        return torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).flatten(0, 1) + corner[:, None]
 
     def placed(
-        self, row: int, key: Tensor, selection: Tensor, centre_px: tuple[float, float], reach_px: float
+        self, key: Tensor, selection: Tensor, centres_px: Sequence[tuple[float, float]], reach_px: float
     ) -> tuple[Tensor, Tensor]:
-        """Add to a region's keys and selections ``(Ck, n)`` where their cells lie relative to the object's centre."""
+        """Add to keys and selections ``(N, Ck, n)`` where their cells lie relative to each object's centre."""
         if not reach_px:
             return key, selection
-        centre = torch.tensor(centre_px)
-        return with_place(key.float(), selection.float(), self.cell_centres(row) - centre, reach_px)
+        place = self.cell_centres() - torch.tensor(centres_px)[:, None]
+        return with_place(key.float(), selection.float(), place, reach_px)
 
 
 def decode_regions(
@@ -101,10 +101,10 @@ def decode_regions(
         ``(N, h, w)`` float32, each object's probability by itself.
     """
     keys, selections = batch.crop(encoded.key).flatten(2), batch.crop(encoded.selection).flatten(2)
-    reach = network.config.locality_px
-    for row, item in enumerate(batch.tracked):
+    expected = [item.expected_px for item in batch.tracked]
+    keys, selections = batch.placed(keys, selections, expected, network.config.locality_px)
+    for item, key, selection in zip(batch.tracked, keys, selections, strict=True):
         if item.object_id not in answers:
-            key, selection = batch.placed(row, keys[row], selections[row], item.expected_px, reach)
             answers[item.object_id] = item.bank.read(key, selection, frame=frame)
     readout = torch.cat([answers[item.object_id] for item in batch.tracked]).unflatten(2, batch.cells)
     hidden = batch.hidden(network.config.hidden_dim)
@@ -146,19 +146,20 @@ def memorise_regions(
         batch.crop_pixels(image), own, others, encoded.encoding.map(batch.crop), hidden, deep=plan.deep_update
     )
     key, shrinkage, selection = (batch.crop(t).flatten(2) for t in (encoded.key, encoded.shrinkage, encoded.selection))
+    places, centres = batch.cell_centres(), [item.centre_px for item in batch.tracked]
+    key, selection = batch.placed(key, selection, centres, network.config.locality_px)
     for row, item in enumerate(batch.tracked):
         if item.object_id in done:
             continue
-        placed = batch.placed(row, key[row], selection[row], item.centre_px, network.config.locality_px)
         item.bank.add(
             frame,
-            placed[0],
+            key[row],
             shrinkage[row, 0],
-            placed[1],
+            selection[row],
             value[row : row + 1].flatten(2),
             (item.object_id,),
             permanent=item.object_id in permanent,
-            positions=batch.cell_centres(row),
+            positions=places[row],
         )
         done.add(item.object_id)
     if plan.deep_update:

@@ -42,7 +42,7 @@ class Region:
         return self.height, self.width
 
 
-def bucket_side(length_px: float, step_px: int = 32, smallest_px: int = 96) -> int:
+def bucket_side(length_px: float, step_px: int = 16, smallest_px: int = 96) -> int:
     """Round a side up to one of a few sizes, so that regions can share a batch."""
     return max(smallest_px, -(-int(length_px) // step_px) * step_px)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +14,10 @@ from napari_xmem.engine.devices import agree_on_threads
 from napari_xmem.engine.follow import Follower, GlobalFollower, LocalFollower
 from napari_xmem.engine.frames import FrameGeometry, NetworkInput
 from napari_xmem.engine.passes import Pass, frame_range, plan_passes
+from napari_xmem.engine.probe import network_bytes
 from napari_xmem.engine.scope_choice import choose_scope
 from napari_xmem.engine.workload import Workload
+from napari_xmem.errors import is_out_of_memory
 from napari_xmem.imaging import (
     FrameSource,
     IntensityNormaliser,
@@ -130,6 +134,7 @@ def prepare_run(frames: Any, seeds: Any, model: str | Path | XMem, config: Propa
     scope, reason = choose_scope(config.scope, loaded.config, len(ids), source.frame_shape, loaded.device.type)
     _LOG.info("scope %s", reason)
     network = optimise(loaded, "float32" if (config.precision, scope) == ("auto", "global") else config.precision)
+    network = on_working_device(network)
     diameter = config.diameter_px or float(np.median([median_diameter_px(image) for image in labels.values()]))
     geometry = _geometry(network, source.frame_shape, diameter, len(ids))
     normaliser = IntensityNormaliser.fit(source, config.percentiles)
@@ -154,6 +159,27 @@ def prepare_run(frames: Any, seeds: Any, model: str | Path | XMem, config: Propa
         "memory_device": config.memory_device,
     }
     return _within_budget(Run(source, labels, network, config, passes, scope, reason, prepare, dtype, recipe))
+
+
+def on_working_device(network: InferenceXMem) -> InferenceXMem:
+    """Return a network that runs: itself, or, where an MPS device lacks what it needs, a copy on the CPU.
+
+    The user is warned then. CUDA devices and CPUs have all that is needed.
+    """
+    if network.device.type in ("cpu", "cuda"):
+        return network
+    try:
+        network_bytes(network)
+    except RuntimeError as error:  # an operation that is missing is a NotImplementedError, which is one of these
+        if is_out_of_memory(error):
+            raise
+        reason = str(error).strip().splitlines()[0]
+        warnings.warn(
+            f"This network does not run on {str(network.device).upper()} here ({reason}); the CPU is used instead.",
+            stacklevel=2,
+        )
+        return copy.deepcopy(network).to("cpu")
+    return network
 
 
 def _within_budget(run: Run) -> Run:

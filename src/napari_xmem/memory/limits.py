@@ -71,10 +71,10 @@ def _to_long_term(state: BankState, policies: Policies, blocks: Sequence[int]) -
     config = state.config
     n_candidates = int(state.rows_in(Store.WORKING, blocks).shape[0])
     count = min(config.num_prototypes, config.long_term_max_elements, n_candidates)
-    _make_room(state, policies.eviction, count)
-    table = state.filled()
+    table, evicted = state.filled(), _least_worth(state, policies.eviction, count)
     candidates = state.rows_in(Store.WORKING, blocks)
     staying = table["store"] != int(Store.WORKING)
+    staying[evicted] = False
     if state.anchored:
         staying[state.rows_in(Store.WORKING, state.working_blocks[:1])] = True
     made = consolidate(
@@ -89,17 +89,21 @@ def _to_long_term(state: BankState, policies: Policies, blocks: Sequence[int]) -
     append_prototypes(table, made)
     keep = torch.ones(len(table), dtype=torch.bool, device=table.device)
     keep[candidates] = False
-    table.keep(keep.nonzero()[:, 0])
+    keep[evicted] = False
+    table.keep(keep.nonzero()[:, 0])  # once for both: it copies all that stays
+    if len(evicted):
+        reason = f"long-term memory is full; least worth by {config.eviction}"
+        state.log("evicted", len(evicted), 0, reason)
     state.log("consolidated", n_candidates, count, f"working memory reached {config.working_max_frames} frames")
     state.refresh()
 
 
-def _make_room(state: BankState, eviction: Eviction, count: int) -> None:
-    """Evict exactly as many long-term elements as ``count`` new ones need."""
+def _least_worth(state: BankState, eviction: Eviction, count: int) -> Tensor:
+    """Return exactly as many rows (n,) of long-term memory as ``count`` new ones need room."""
+    table = state.filled()
     excess = state.sizes.long_term + count - state.config.long_term_max_elements
     if excess <= 0:
-        return
-    table = state.filled()
+        return torch.zeros(0, dtype=torch.int64, device=table.device)
     rows = state.rows_in(Store.LONG_TERM)
     worth = eviction.worth(
         usage=usage.normalised_usage(table)[rows],
@@ -108,8 +112,7 @@ def _make_room(state: BankState, eviction: Eviction, count: int) -> None:
         contribution=usage.contribution(table)[rows],
         isolation=_isolation(state, rows, eviction),
     )
-    reason = f"long-term memory is full; least worth by {state.config.eviction}"
-    state.remove(rows[evict(worth, excess)], "evicted", reason)
+    return rows[evict(worth, excess)]
 
 
 def _isolation(state: BankState, rows: Tensor, eviction: Eviction) -> Tensor:

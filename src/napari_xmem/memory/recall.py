@@ -79,7 +79,8 @@ def _attend_chunk(
 ) -> list[SparseAffinity]:
     scores = similarity(table["rows"], query)
     if prior is not None:
-        scores += prior
+        columns = _touched(prior)
+        scores[:, columns] += prior[columns]
     found = []
     for group in groups:
         if group.subset is None:
@@ -88,6 +89,17 @@ def _attend_chunk(
             part = topk_affinity(scores.index_select(1, group.subset), top_k)
             found.append(SparseAffinity(group.subset[part.index], part.weight))
     return found
+
+
+def _touched(prior: Tensor) -> slice:
+    """Return the elements that a prior (m,) reaches from first to last: mostly few, the permanent ones, side by side.
+
+    All of them on a GPU, where looking would make the host wait.
+    """
+    if prior.device.type != "cpu":
+        return slice(None)
+    rows = prior.nonzero()[:, 0]
+    return slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0)
 
 
 def reading_prior(state: BankState) -> Tensor | None:

@@ -104,7 +104,9 @@ class GrowingBuffer:
         while capacity > 64 and capacity > 4 * index.shape[0]:
             capacity //= 2
         other = GrowingBuffer(tuple(self._data.shape[1:]), self._data.dtype, self._data.device, capacity)
-        other.append(self.rows.index_select(0, index))
+        other.reserve(index.shape[0])
+        other.size = index.shape[0]
+        torch.index_select(self.rows, 0, index, out=other._data[: other.size])
         return other
 
     def share(self) -> GrowingBuffer:

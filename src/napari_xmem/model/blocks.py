@@ -24,6 +24,16 @@ __all__ = [
 ]
 
 
+def _relu(x: Tensor) -> Tensor:
+    """ReLU of a tensor that nobody else reads, in place where nothing is learned: large tensors are dear to make."""
+    return F.relu(x, inplace=not torch.is_grad_enabled())
+
+
+def _sum(a: Tensor, b: Tensor) -> Tensor:
+    """Return ``a + b``, in ``a`` where nothing is learned; nobody else may read ``a``."""
+    return a + b if torch.is_grad_enabled() or a.dtype != b.dtype or a.shape[0] < b.shape[0] else a.add_(b)
+
+
 def make_norm(channels: int, kind: str) -> nn.Module:
     """Return the normalisation of `ModelConfig.normalisation` for `channels` channels."""
     return nn.BatchNorm2d(channels) if kind == "batch" else nn.GroupNorm(min(8, channels), channels)
@@ -42,10 +52,10 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, in, H, W)`` to ``(B, width, H / stride, W / stride)``."""
-        out = F.relu(self.bn1(self.conv1(x)))
+        out = _relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
         shortcut = x if self.downsample is None else self.downsample(x)
-        return F.relu(out + shortcut)
+        return _relu(_sum(out, shortcut))
 
 
 class Bottleneck(nn.Module):
@@ -63,11 +73,11 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, in, H, W)`` to ``(B, 4 width, H / stride, W / stride)``."""
-        out = F.relu(self.bn1(self.conv1(x)))
-        out = F.relu(self.bn2(self.conv2(out)))
+        out = _relu(self.bn1(self.conv1(x)))
+        out = _relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
         shortcut = x if self.downsample is None else self.downsample(x)
-        return F.relu(out + shortcut)
+        return _relu(_sum(out, shortcut))
 
 
 def _shortcut(in_channels: int, out_channels: int, stride: int, norm: str) -> nn.Sequential | None:
@@ -100,8 +110,8 @@ class ObjectResBlock(nn.Module):
 
     def forward(self, g: Tensor) -> Tensor:
         """Map ``(N, in, h, w)`` to ``(N, out, h, w)``."""
-        out = self.conv2(F.relu(self.conv1(F.relu(g))))
-        return out + (g if self.downsample is None else self.downsample(g))
+        out = self.conv2(_relu(self.conv1(F.relu(g))))
+        return _sum(out, g if self.downsample is None else self.downsample(g))
 
 
 class _ChannelGate(nn.Module):
@@ -181,7 +191,7 @@ class FeatureFusion(nn.Module):
         split = self.image_channels
         inner = F.conv2d(F.relu(g), conv1.weight[:, split:], padding=1) + image.conv
         g = self.block1.conv2(F.relu(inner)) + F.conv2d(g, shortcut.weight[:, split:], padding=1) + image.shortcut
-        fused: Tensor = self.block2(g + self.attention(g))
+        fused: Tensor = self.block2(_sum(self.attention(g), g))
         return fused
 
     def _shortcut_conv(self) -> nn.Conv2d:
@@ -202,5 +212,5 @@ class UpsampleBlock(nn.Module):
     def forward(self, g: Tensor, skip: Tensor) -> Tensor:
         """Map ``g (N, in, h, w)`` and ``skip = skip_conv(x) (1 or N, in, 2h, 2w)`` to ``(N, out, 2h, 2w)``."""
         up = F.interpolate(g, scale_factor=2, mode="bilinear", align_corners=False)
-        out: Tensor = self.out_conv(skip + up)
+        out: Tensor = self.out_conv(_sum(up, skip))
         return out

@@ -189,9 +189,9 @@ class SplitFusion(nn.Module):
 
     def forward(self, g: Tensor, image: FusionContext) -> Tensor:
         """See `FeatureFusion.forward`."""
-        inner = nn.functional.relu(self.object_conv(nn.functional.relu(g)) + image.conv)
-        g = self.conv2(inner) + self.object_shortcut(g) + image.shortcut
-        fused: Tensor = self.block2(g + self.attention(g))
+        inner = self.object_conv(nn.functional.relu(g)).add_(image.conv).relu_()
+        g = self.conv2(inner).add_(self.object_shortcut(g)).add_(image.shortcut)
+        fused: Tensor = self.block2(self.attention(g).add_(g))
         return fused
 
 
