@@ -107,6 +107,11 @@ class Provoked:
         self.files()
         self.run("propagate", "good.tif", "--seeds", "seeds.npy", "-o", "good.tif", "--overwrite")
 
+    def unfinished(self):
+        self.files()
+        Path("labels.tif.unfinished").mkdir()
+        self.run("propagate", "good.tif", "--seeds", "seeds.npy", "-o", "labels.tif")
+
     def disk_full(self):
         from napari_xmem.io import writer
 
