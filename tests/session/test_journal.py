@@ -93,6 +93,19 @@ def test_memory_is_not_saved_while_a_frame_is_missing(prepared, tmp_path):
     running.close()
 
 
+def test_a_memory_that_cannot_be_saved_stops_nothing(prepared, tmp_path, monkeypatch):
+    def no_room(*_, **__):
+        raise OutputError("No space left.")
+
+    monkeypatch.setattr("napari_xmem.session.journal.save_memory", no_room)
+    journal = RunJournal(tmp_path / "labels.tif", save_after_s=0)
+    run = prepared()
+    journal.begin(run)
+    with pytest.warns(UserWarning, match="No space left. The run goes on"):
+        keep(journal, run, [], 3)
+    assert journal.n_frames == 3
+
+
 def test_another_run_is_refused(prepared, tmp_path):
     journal = RunJournal(tmp_path / "labels.tif", save_after_s=0)
     run = prepared()

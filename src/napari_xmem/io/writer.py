@@ -238,5 +238,6 @@ def _saying(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(
-            f"{path} cannot be written: {reason}. Nothing was left behind; make room or choose another place."
+            f"{path} cannot be written: {reason}. Nothing half-written is left there; make room or choose another "
+            "place."
         ) from error

@@ -11,6 +11,7 @@ import hashlib
 import json
 import shutil
 import time
+import warnings
 import zipfile
 from contextlib import contextmanager
 from dataclasses import replace
@@ -144,7 +145,11 @@ class RunJournal:
         self._n_kept = self._n_worked
         since = time.monotonic() - self._saved
         if since > max(self.save_after_s, self._cost_s / _SAVE_SHARE):
-            self.save_memory()
+            try:
+                self.save_memory()
+            except OutputError as error:
+                self._saved = time.monotonic()
+                warnings.warn(f"{error} The run goes on; stopped now, it would begin anew.", stacklevel=2)
 
     def save_memory(self) -> None:
         """Write the memory, if the frame worked on last was kept, so that the run can go on after it.
@@ -230,5 +235,6 @@ def _saying(folder: Path) -> Iterator[None]:
         if isinstance(error, XMemError):
             raise
         raise SessionError(
-            f"{folder} is damaged or was written by another version ({error}). Start afresh (--overwrite without --resume)."
+            f"{folder} is damaged or was written by another version ({error}). "
+            "Start afresh (--overwrite without --resume)."
         ) from error
