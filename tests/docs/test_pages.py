@@ -30,6 +30,17 @@ def blocks(repository, page):
     return FENCE.findall((repository / page).read_text(encoding="utf-8"))
 
 
+def settings(repository):
+    """Content of mkdocs.yml."""
+    return yaml.load((repository / "mkdocs.yml").read_text(encoding="utf-8"), _Loader)
+
+
+def docs_pages(repository):
+    """All pages that are published."""
+    excluded = {repository / "docs" / line.strip("/ ") for line in settings(repository).get("exclude_docs", "").split()}
+    return [path for path in (repository / "docs").rglob("*.md") if path not in excluded]
+
+
 def nav_files(entries):
     """All files named in a navigation."""
     for entry in entries:
@@ -38,17 +49,14 @@ def nav_files(entries):
 
 
 def test_navigation_and_files_agree(repository):
-    config = yaml.load((repository / "mkdocs.yml").read_text(encoding="utf-8"), _Loader)
     docs = repository / "docs"
-    named = list(nav_files(config["nav"]))
+    named = list(nav_files(settings(repository)["nav"]))
     assert len(named) == len(set(named))
-    allowed = {line.strip().strip("/") for line in config.get("not_in_nav", "").splitlines()}
-    assert {path.relative_to(docs).as_posix() for path in docs.rglob("*.md")} - allowed == set(named) - allowed
-    assert all((docs / name).is_file() for name in named)
+    assert sorted(named) == sorted(path.relative_to(docs).as_posix() for path in docs_pages(repository))
 
 
 def test_links_and_pictures_exist(repository):
-    for page in [repository / "README.md", *(repository / "docs").rglob("*.md")]:
+    for page in [repository / "README.md", *docs_pages(repository)]:
         text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
         for target in re.findall(r"\]\(([^)\s]+)\)", text):
             if not re.match(r"https?:|#", target):
