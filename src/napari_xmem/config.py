@@ -232,7 +232,7 @@ class MemoryConfig:
     count_long_term_usage: bool = True
     prototype_selection: str = "usage"
     potentiation: str = "affinity"
-    eviction: str = "usage"
+    eviction: str = "coverage"
     permanent_seeds: bool = True
     novelty_weight: float = 0.5
     importance_strength: float = 0.0

@@ -27,8 +27,10 @@ def run(bank, frames, n=4, permanent=(0,), seed=0):
         bank.add(t, key, shrinkage, torch.rand(key.shape, generator=generator), values, [1], permanent=t in permanent)
 
 
-def test_one_seeded_frame_makes_no_difference_to_the_paper(make_bank):
+@pytest.mark.parametrize("eviction", ["usage", "coverage"])
+def test_one_seeded_frame_makes_no_difference_to_the_paper(make_bank, eviction):
     settings_ = {"working_min_frames": 2, "working_max_frames": 4, "num_prototypes": 3, "long_term_max_elements": 7}
+    settings_["eviction"] = eviction
     paper = make_bank(MemoryConfig.paper(**settings_), 3, 2)
     permanent = make_bank(MemoryConfig(**settings_), 3, 2)
     for bank in (paper, permanent):

@@ -116,11 +116,14 @@ def _least_worth(state: BankState, eviction: Eviction, count: int) -> Tensor:
 
 
 def _isolation(state: BankState, rows: Tensor, eviction: Eviction) -> Tensor:
-    """Measure what permanent and more used long-term elements cover, if the policy asks for it; else zeros."""
+    """Measure what the frames that stay for ever and more used elements cover, if the policy asks; else zeros."""
     table = state.filled()
     worth = usage.normalised_usage(table)[rows]
     if not getattr(eviction, "uses_isolation", False):
         return torch.zeros_like(worth)
     chooser = table["selection"][rows].T if state.with_selection else None
     queries = augment_query(table["key"][rows].T, chooser)
-    return isolation(table["rows"][rows], queries, worth, table["rows"][state.rows_in(Store.PERMANENT)])
+    lasting = table["store"] == int(Store.PERMANENT)
+    if state.anchored:
+        lasting[state.rows_in(Store.WORKING, state.working_blocks[:1])] = True
+    return isolation(table["rows"][rows], queries, worth, table["rows"][lasting])
