@@ -19,7 +19,9 @@ class ForgetTheMiddle:
     half_life_frames: float
     uses_feedback = False
 
-    def worth(self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor) -> Tensor:
+    def worth(
+        self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor, isolation: Tensor
+    ) -> Tensor:
         """Rate elements (m,); the least worth go first when long-term memory is full."""
         return (age_frames - self.half_life_frames).abs()
 
