@@ -387,6 +387,10 @@ class PropagationConfig:
 
     def __post_init__(self) -> None:
         _require(
+            isinstance(self.memory, MemoryConfig),
+            f"memory is a {type(self.memory).__name__}, expected MemoryConfig, for example MemoryConfig(top_k=20).",
+        )
+        _require(
             self.scope in ("auto", "local", "global"), f"scope is {self.scope!r}, expected 'auto', 'local' or 'global'."
         )
         _require(

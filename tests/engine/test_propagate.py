@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_xmem import MemoryConfig, iter_propagate, propagate
-from napari_xmem.errors import ConfigError, DeviceError, InputError, SeedError
+from napari_xmem.errors import CheckpointError, ConfigError, DeviceError, InputError, SeedError
 
 if TYPE_CHECKING:
     from napari_xmem.model import XMem
@@ -163,6 +163,7 @@ def test_recipe_says_it_all(movie: np.ndarray, tiny_network: XMem) -> None:
         ({0: np.ones((Y, X), int)}, {"scope": "wide"}, ConfigError, "wide"),
         ({0: np.ones((Y, X), int)}, {"direction": "up"}, ConfigError, "up"),
         ({0: np.ones((Y, X), int)}, {"diameter_px": -3}, ConfigError, "-3"),
+        ({0: np.ones((Y, X), int)}, {"memory": {"top_k": 3}}, ConfigError, "memory is a dict"),
     ],
 )
 def test_bad_input_is_refused_at_once(
@@ -177,6 +178,11 @@ def test_one_frame_is_no_movie(tiny_network: XMem) -> None:
         iter_propagate(np.zeros((1, Y, X)), seed(1), model=tiny_network)
     with pytest.raises(InputError):
         iter_propagate(np.zeros((Y, X)), seed(1), model=tiny_network)
+
+
+def test_what_is_no_model_is_refused(movie: np.ndarray) -> None:
+    with pytest.raises(CheckpointError, match="model is a int"):
+        iter_propagate(movie, seed(1), model=3)
 
 
 def test_missing_device(movie: np.ndarray) -> None:

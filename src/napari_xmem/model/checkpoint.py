@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import warnings
 from importlib import resources
@@ -199,6 +200,10 @@ def _locate(model: str | Path) -> Path:
         return bundled_path(str(model))
     if str(model) == "xmem":
         return _download_official()
+    if not isinstance(model, (str, os.PathLike)):
+        raise CheckpointError(
+            f"model is a {type(model).__name__}, expected 'bundled', 'xmem', a path, or a network from load_model."
+        )
     path = Path(model).expanduser()
     if not path.is_file():
         names = ", ".join(repr(n) for n in (*BUNDLED_MODELS, "xmem"))
