@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[1] / "docs" / "images")
     parser.add_argument("--model", default="bundled", help="bundled, xmem or a file of weights")
-    parser.add_argument("--frames", type=int, default=16, help="frames to propagate; fewer is quicker")
+    parser.add_argument("--frames", type=int, default=12, help="frames to propagate; fewer is quicker")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     _settings.open_store = lambda: _Forgetful()  # leave the user's settings alone
@@ -104,7 +104,7 @@ class Studio:
             until(lambda: False, 0.3)
             picture = Image.fromarray(np.ascontiguousarray(take()))
             if (dock, state) != ("propagate", "finished"):  # the one that the README shows keeps all its colours
-                picture = picture.quantize(192, dither=Image.Dither.NONE)
+                picture = _small(picture)
             picture.save(self.out / f"{dock}-{state}-{theme}.png", optimize=True)
         self.viewer.theme = THEMES[0]
 
@@ -176,9 +176,9 @@ def review(studio: Studio) -> None:
     widget = studio.widgets["review"]
     widget.next_frame()
     studio.window("review", "look")
-    layer, frame, truth = widget.result, widget.frame, simulated_nuclei()[1]
-    object_id = widget.session.review().worst_objects(frame)[0].object_id
-    layer.selected_label = object_id
+    layer, frame, truth = widget.result, 4, simulated_nuclei()[1]
+    widget.show_frame(frame)
+    object_id = layer.selected_label = _worst(layer.data[frame], truth[frame])
     layer.data_setitem(_places(layer.data, frame, object_id), 0)
     layer.data_setitem(_places(truth, frame, object_id), object_id)
     until(lambda: bool(widget.edited_frames), 5)
@@ -247,9 +247,27 @@ def until(condition: Any, seconds: float) -> None:
     QApplication.processEvents()
 
 
+def _worst(labels: Any, truth: Any) -> int:
+    """Return the object whose labels overlap least with the truth."""
+    found = [int(i) for i in np.unique(truth) if i and (labels == i).any()]
+    return min(found, key=lambda i: ((labels == i) & (truth == i)).sum() / ((labels == i) | (truth == i)).sum())
+
+
 def _places(labels: Any, frame: int, label: int) -> tuple[Any, ...]:
     rows, columns = np.nonzero(labels[frame] == label)
     return np.full(len(rows), frame), rows, columns
+
+
+def _small(picture: Image.Image) -> Image.Image:
+    """Return it in 256 colours: the flat ones of the dock exactly, the rest as near as possible."""
+    pixels = np.asarray(picture)[:, -DOCK_WIDTH_PX:].reshape(-1, 3)
+    colours, counts = np.unique(pixels, axis=0, return_counts=True)
+    exact = colours[np.argsort(-counts)[: 256 if picture.width == DOCK_WIDTH_PX else 56]].ravel().tolist()
+    rest = picture.crop((0, 0, max(picture.width - DOCK_WIDTH_PX, 1), picture.height))
+    others = rest.quantize(max(256 - len(exact) // 3, 1), dither=Image.Dither.NONE).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*exact, *others][:768])
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def _pixels(widget: Any) -> Any:

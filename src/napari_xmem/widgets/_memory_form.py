@@ -25,10 +25,16 @@ class _IntBox(QSpinBox):
         self._none = bool(field.none)
         self.setRange(int(field.low), int(field.high))
         self.setSingleStep(int(field.step))
-        self.setSuffix(f" {field.unit}" if field.unit else "")
+        self._unit = field.unit
+        self._show_unit(self.value())
+        self.valueChanged.connect(self._show_unit)
         self.setMinimumWidth(70)
         if field.none:
             self.setSpecialValueText(field.none)
+
+    def _show_unit(self, value: int) -> None:
+        unit = self._unit.removesuffix("s") if value == 1 else self._unit
+        self.setSuffix(f" {unit}" if unit else "")
 
     def wheelEvent(self, event: Any) -> None:
         """Leave the wheel to the scroll area."""

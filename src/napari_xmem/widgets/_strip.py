@@ -21,16 +21,14 @@ __all__ = ["ConfidenceStrip", "strip_legend"]
 #: Below the first an object is doubtful, below the second probably wrong.
 DOUBTFUL, WRONG = 0.75, 0.5
 #: What the height of a column means: in words, on dark, on light.
-_LEVELS = (("sure", "#3f8f5f", "#7cc39a"), ("doubtful", "#b58a2a", "#e8c15a"), ("probably wrong", "#b0484c", "#e58a86"))
+_LEVELS = (("sure", "#3f8f5f", "#7cc39a"), ("doubtful", "#b58a2a", "#e8c15a"), ("likely wrong", "#b0484c", "#e58a86"))
 
 
 def strip_legend(dark: bool) -> str:
     """Return what the colours and marks mean, as rich text."""
     levels = (f"<span style='color:{on_dark if dark else on_light}'>&#9632;</span>&nbsp;{text.replace(' ', '&nbsp;')}"
               for text, on_dark, on_light in _LEVELS)  # fmt: skip
-    return (
-        f"Least certain object: {' '.join(levels)}<br>&#8212;&nbsp;median &#9660;&nbsp;painted &#9670;&nbsp;corrected"
-    )
+    return f"Worst object: {' '.join(levels)}<br>&#8212;&nbsp;median &#9660;&nbsp;painted &#9670;&nbsp;corrected"
 
 
 class ConfidenceStrip(Chart):

@@ -159,8 +159,8 @@ class MemoryWidget(MemoryActions):
             for name, text in STORE_NAMES.items()
         )
         self.form.legend.setText(
-            f"{' '.join(squares)} elements<br>"
-            f"&#9660; condensed <span style='color:{colours.bad}'>&#9650;</span> removed"
+            f"{' '.join(squares)}<br>"
+            f"&#9660; condensed <span style='color:{colours.bad}'>&#9650;</span> removed (elements per frame)"
         )
 
     def show_all(self, *_: Any) -> None:

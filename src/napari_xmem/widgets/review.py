@@ -243,7 +243,7 @@ class ReviewWidget(ReviewActions):
 
     def _advice(self, running: bool, edited: tuple[int, ...], locked: Collection[int]) -> str:
         if self.session is None:
-            return "Choose a result first."
+            return "Choose a result first." if self._reviewed is None else "Press Review this layer first."
         if running:
             return "A run is going on. Pause or stop it to correct."
         if locked:
