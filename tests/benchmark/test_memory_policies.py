@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _benchmarks_importable(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
     monkeypatch.syspath_prepend(str(repository / "benchmarks"))
-    for name in ("lockstep", "memory_movies", "memory_policies", "memory_report"):
+    for name in ("lockstep", "memory_movies", "memory_numbers", "memory_plots", "memory_policies", "memory_report"):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
@@ -74,6 +74,7 @@ def row(movie, group, setting, after, identity=(1.0, None, 0.5)):
 
 
 def test_report_pairs_by_movie_and_marks_what_excludes_zero(tmp_path):
+    import memory_numbers
     import memory_report
 
     rows = [row(f"return-{n}", "paper", "base", 0.1 * n) for n in range(1, 5)]
@@ -82,19 +83,19 @@ def test_report_pairs_by_movie_and_marks_what_excludes_zero(tmp_path):
     rows += [{**row("return-1", "paper", "base", 0.9), "fingerprint": "older"}]
     path = tmp_path / "runs.jsonl"
     path.write_text("\n".join(json.dumps(r) for r in reversed(rows)))
-    runs, fingerprint = memory_report.read_runs(path)
+    runs, fingerprint = memory_numbers.read_runs(path)
     assert fingerprint == "abc"
-    assert memory_report.after_return(runs["paper", "base"]["return-1"]) == pytest.approx(0.1)
-    assert memory_report.identity_after(runs["paper", "base"]["return-1"]) == 0.5
+    assert memory_numbers.after_return(runs["paper", "base"]["return-1"]) == pytest.approx(0.1)
+    assert memory_numbers.identity_after(runs["paper", "base"]["return-1"]) == 0.5
     text = memory_report.make_text(runs, fingerprint)
     assert "`abc`, 4 movies" in text
-    assert "| better | **+0.200 (+0.200 to +0.200)**, 4 |" in text
+    assert "| better | **+0.200 (+0.200 to +0.200)**, 4 | **+0.200 (+0.200 to +0.200)**, 4 |" in text
     line = next(line for line in text.splitlines() if line.startswith("| as good"))
     assert "**" not in line.split("|")[2] and ", 3 " in line
 
 
 def test_interval_of_the_same_numbers_is_that_number():
-    import memory_report
+    import memory_numbers
 
-    assert memory_report.interval([0.5, 0.5, float("nan")]) == (0.5, 0.5, 0.5, 2)
-    assert memory_report.interval([])[3] == 0
+    assert memory_numbers.interval([0.5, 0.5, float("nan")]) == (0.5, 0.5, 0.5, 2)
+    assert memory_numbers.interval([])[3] == 0
