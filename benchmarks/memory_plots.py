@@ -65,14 +65,15 @@ def plot_time(runs: Runs, keys: Sequence[Key], path: Path) -> None:
     )
     for row, what in enumerate(("jaccard", "identity")):
         for panel, name in zip(axes[row], names, strict=True):
-            for key in keys:
+            for number, key in enumerate(keys):
                 curves = [np.array(r[what], float) for r in of_scenarios(runs.get(key, {}), (name,)).values()]
                 if curves:
-                    panel.plot(np.mean(curves, 0), label=title_of(key), linewidth=1.1)
+                    panel.plot(np.mean(curves, 0), label=title_of(key), color=f"C{number}", linewidth=1.1)
             panel.set(title=name if row == 0 else "", xlabel="frame" if row else "")
             panel.grid(alpha=0.3)
         axes[row, 0].set_ylabel("Jaccard index" if what == "jaccard" else what)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
+    named = {label: line for panel in axes[0] for line, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=4, fontsize=7)
     figure.savefig(path, dpi=90)
     plt.close(figure)
 

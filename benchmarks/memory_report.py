@@ -33,6 +33,8 @@ from memory_plots import plot_policies, plot_size, plot_time
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: No interval is given for fewer movies.
+FEWEST = 4
 MARKS = ("<!-- measured -->", "<!-- /measured -->")
 
 
@@ -51,7 +53,8 @@ def levels_table(runs: Runs, keys: Sequence[Key]) -> str:
         for number in used:
             _, names, measure = COLUMNS[number]
             mean, low, high, n = interval(map(measure, of_scenarios(runs[key], names).values()))
-            cells.append(f"{mean:.3f} ({low:.3f} to {high:.3f}), {n}" if n else "")
+            around = f" ({low:.3f} to {high:.3f})" if n >= FEWEST else ""
+            cells.append(f"{mean:.3f}{around}, {n}" if n else "")
         lines.append(f"| {title_of(key)} ({elements(runs[key]):.0f}) | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -67,8 +70,9 @@ def differences_table(runs: Runs, pairs: Sequence[tuple[str, Key, Key]]) -> str:
             _, names, measure = COLUMNS[number]
             both = of_scenarios(runs[one], names), of_scenarios(runs[other], names)
             mean, low, high, n = interval(differences(*both, measure))
-            text = f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
-            cells.append("" if not n else f"{f'**{text}**' if low > 0 or high < 0 else text}, {n}")
+            text = f"{mean:+.3f} ({low:+.3f} to {high:+.3f})" if n >= FEWEST else f"{mean:+.3f}"
+            sure = n >= FEWEST and (low > 0 or high < 0)
+            cells.append("" if not n else f"{f'**{text}**' if sure else text}, {n}")
         lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -78,7 +82,7 @@ def make_text(runs: Runs, fingerprint: str) -> str:
     keys = [PAPER, ("paper", OURS), ("paper", SPLIT), QUARTER, ("quarter", OURS), ("default", "default"), OLD_DEFAULT]
     keys += [("control", name) for name in CONTROLS]
     n_movies = len({movie for found in runs.values() for movie in found})
-    parts = [f"Weights of fingerprint `{fingerprint}`, {n_movies} movies; behind each interval the number of movies."]
+    parts = [f"Weights of fingerprint `{fingerprint}`, {n_movies} movies; behind each mean the number of movies."]
     parts += [levels_table(runs, keys), "Change, paired by movie (bold: the interval excludes 0), at the paper's size:"]
     same = [(name, (group, name), PAPER) for group, name in runs if group == "paper" and name != "base"]
     parts += [differences_table(runs, same), "At a quarter of it, against the paper's policies at that size:"]
