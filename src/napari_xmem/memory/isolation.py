@@ -49,9 +49,10 @@ def isolation(rows: Tensor, queries: Tensor, rank: Tensor, known: Tensor) -> Ten
     step = min(BLOCK_ELEMENTS, chunk_size(everyone.shape[0]))
     for low in range(0, rows.shape[0], step):
         here = best[low : low + step]
-        above = known.shape[0] + low + torch.arange(len(here), device=rows.device)  # how many rank higher
-        scores = similarity(everyone[: int(above[-1])], queries[here])
+        first = known.shape[0] + low  # so many rank above all of the block
+        scores = similarity(everyone[: first + len(here) - 1], queries[here])
         if scores.shape[1]:
-            order = torch.arange(scores.shape[1], device=rows.device)
-            delta[here] = -scores.masked_fill(order >= above[:, None], float("-inf")).amax(dim=1)
+            inside = torch.ones(len(here), scores.shape[1] - first, dtype=torch.bool, device=rows.device)
+            scores[:, first:].masked_fill_(inside.triu_(), float("-inf"))  # of the block itself only what ranks higher
+            delta[here] = -scores.amax(dim=1)
     return delta.clamp_min_(0.0)
