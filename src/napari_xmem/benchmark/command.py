@@ -84,7 +84,7 @@ def _goals() -> list[Case]:
     medium, large, huge = SIZES["medium"], SIZES["large"], SIZES["huge"]
     return [
         Case("cutie", *large, 1),
-        Case("local", *large, 124),
+        Case("local", *large, 124, cycles=3),
         Case("cutie", *large, 5),
         Case("local", *large, 500),
         Case("local", *huge, 500),

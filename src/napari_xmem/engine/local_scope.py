@@ -132,8 +132,9 @@ class LocalScope:
         grow: float = 1.0,
     ) -> Region:
         """Return the region for an object of this place and size."""
-        side = bucket_side(grow * (max(extent_px) + 2 * self.max_displacement_px))
-        return place_region(centre_px, side, frame_shape, self.network.config.stride_px)
+        stride = self.network.config.stride_px
+        side = bucket_side(grow * (max(extent_px) + 2 * self.max_displacement_px), stride)
+        return place_region(centre_px, side, frame_shape, stride)
 
     @torch.inference_mode()
     def advance(
