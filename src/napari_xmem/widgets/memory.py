@@ -159,8 +159,7 @@ class MemoryWidget(MemoryActions):
             for name, text in STORE_NAMES.items()
         )
         self.form.legend.setText(
-            f"{' '.join(squares)}<br>"
-            f"&#9660; condensed <span style='color:{colours.bad}'>&#9650;</span> removed (elements per frame)"
+            f"{' '.join(squares)}<br>&#9660; condensed <span style='color:{colours.bad}'>&#9650;</span> removed"
         )
 
     def show_all(self, *_: Any) -> None:
