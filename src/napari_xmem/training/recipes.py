@@ -62,7 +62,7 @@ _CELLS_SMALL = ModelConfig(
     intensity="percentile",
     contrast_px=21,
     locality_px=36.0,
-    nominal_diameter_px=42.0,
+    nominal_diameter_px=56.0,
 )
 
 _TINY = ModelConfig(
