@@ -89,6 +89,7 @@ def make_text(runs: Runs, fingerprint: str) -> str:
     small = [(name, (group, name), QUARTER) for group, name in runs if group == "quarter" and name != "base"]
     parts += [differences_table(runs, small), "Other sizes and controls against the paper's memory:"]
     rest = [(title_of(key), key, PAPER) for key in runs if key[0] != "paper"]
+    rest.append(("default against default with the paper's policies", ("default", "default"), OLD_DEFAULT))
     return "\n\n".join([*parts, differences_table(runs, rest)])
 
 
