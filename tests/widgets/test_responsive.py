@@ -15,8 +15,8 @@ from qtpy.QtWidgets import QApplication
 from widget_scenes import drifting_discs, seeds_on
 
 pytestmark = pytest.mark.gui
-WAIT = 120_000
-N_FRAMES = 20
+WAIT = 280_000
+N_FRAMES = 10
 
 
 class Heartbeat:
@@ -58,7 +58,7 @@ def cost_of_drawing_s(viewer):
 
 
 def test_events_are_handled_during_a_run(qtbot, viewer, tiny_model, record_property):
-    movie, truth = drifting_discs(N_FRAMES, (256, 256))
+    movie, truth = drifting_discs(N_FRAMES, (128, 128))
     viewer.add_image(movie, name="movie")
     viewer.add_labels(seeds_on(truth, 0), name="seeds")
     drawing_s = cost_of_drawing_s(viewer)
