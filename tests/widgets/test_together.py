@@ -43,6 +43,7 @@ def test_deleting_a_layer_while_all_docks_look(qtbot, viewer, docks, name):
     propagate.frame_done.connect(lambda _: name in viewer.layers and viewer.layers.remove(name))
     with qtbot.waitSignal(propagate.run_ended, timeout=WAIT):
         propagate.run()
+    propagate.frame_done.disconnect()
     for dock in (memory, review, explain):
         dock.watch.look()
         assert (dock.result is None) == (name == "movie tracked")
