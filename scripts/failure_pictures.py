@@ -18,8 +18,8 @@ from PIL import Image, ImageDraw, ImageFont
 from napari_xmem.tracking import evaluate
 from napari_xmem.training.suite import SuiteOptions, run_suite
 
-KINDS = ("rods", "rods-drift", "em-stack", "yeast", "still-fluo", "still-phase", "natural", "c2c12")
-NEED_DATA = ("still-fluo", "still-phase", "c2c12")
+KINDS = ("nuclei-dense", "rods", "rods-drift", "em-stack", "still-phase", "natural", "c2c12")
+NEED_DATA = ("still-phase", "c2c12")
 
 
 def main() -> None:
