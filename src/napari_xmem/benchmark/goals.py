@@ -72,7 +72,7 @@ def _area(rows: Sequence[Row]) -> Iterator[Goal]:
     each = [row.seconds["ours"] / row.figures["region_pixels"] * 1e6 for row in found if row is not None]
     if len(each) == 3:
         text = ", ".join(f"{seconds:.2f}" for seconds in each) + " s"
-        what = "cost per megapixel of regions, objects of 34, 67 and 134 px"
+        what = "cost per megapixel of regions, objects of 0.8, 1.6 and 3.2 nominal diameters"
         yield what, "linear in area: no growth", text, max(each[1:]) <= 1.1 * each[0]
     large, huge = _find(rows, "local", LARGE, 124), _find(rows, "local", HUGE, 124)
     if large is not None and huge is not None:
