@@ -13,7 +13,8 @@ from torch import Tensor
 from napari_xmem.config import MemoryConfig
 from napari_xmem.engine import propagate
 from napari_xmem.imaging import median_diameter_px
-from napari_xmem.model import XMem, load_model
+from napari_xmem.model import InferenceXMem, XMem, load_model
+from napari_xmem.model.inference import choose_precision
 from napari_xmem.tracking.measures import measure_objects
 from napari_xmem.training.suite.catalogue import suite_movies
 from napari_xmem.training.suite.movie import SuiteMovie
@@ -84,7 +85,7 @@ ABLATIONS: tuple[Ablation, ...] = (
 """All that are run; values that are the default anyway give the default's numbers."""
 
 
-class _Forgetful(XMem):
+class _Forgetful(InferenceXMem):
     """A network whose sensory memory is empty whenever it is read."""
 
     def encode_value(
@@ -169,10 +170,10 @@ def _changed(network: XMem, ablation: Ablation) -> XMem:
     if ablation.sensory and ablation.locality_px is None:
         return network
     locality = network.config.locality_px if ablation.locality_px is None else ablation.locality_px
-    kind = XMem if ablation.sensory else _Forgetful
-    copy = kind(replace(network.config, locality_px=locality))
+    copy = XMem(replace(network.config, locality_px=locality))
     copy.load_state_dict(network.state_dict())
-    return copy.requires_grad_(False).eval().to(network.device)
+    copy = copy.requires_grad_(False).eval().to(network.device)
+    return copy if ablation.sensory else _Forgetful(copy, choose_precision(network.device))
 
 
 def _score(movie: SuiteMovie, network: XMem, ablation: Ablation) -> MovieScore:
