@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from napari_xmem.config import ModelConfig, TrainingConfig
 from napari_xmem.errors import ConfigError
@@ -84,6 +84,9 @@ _TINY = ModelConfig(
     nominal_diameter_px=42.0,
 )
 
+_LATE = TrainingConfig(seed_noise=0.1, annotator_bias=0.4, mixture="movies")
+"""What the late stages share: the seed says where borders are, and hard kinds are drawn more often."""
+
 RECIPES: dict[str, Recipe] = {
     "cells-small": Recipe(
         "cells-small",
@@ -110,7 +113,8 @@ RECIPES: dict[str, Recipe] = {
                 learning_rate_end=2e-5,
                 freeze_norm=True,
             ),
-            TrainingConfig(
+            replace(
+                _LATE,
                 steps=1031,
                 batch=6,
                 clip_frames=5,
@@ -118,11 +122,9 @@ RECIPES: dict[str, Recipe] = {
                 learning_rate=8e-4,
                 learning_rate_end=6.5e-4,
                 warmup_steps=50,
-                seed_noise=0.1,
-                annotator_bias=0.4,
-                mixture="movies",
             ),
-            TrainingConfig(
+            replace(
+                _LATE,
                 steps=950,
                 batch=6,
                 clip_frames=5,
@@ -130,11 +132,9 @@ RECIPES: dict[str, Recipe] = {
                 diameter_px=52.0,
                 learning_rate=6.5e-4,
                 learning_rate_end=5e-4,
-                seed_noise=0.1,
-                annotator_bias=0.4,
-                mixture="movies",
             ),
-            TrainingConfig(
+            replace(
+                _LATE,
                 steps=1650,
                 batch=4,
                 clip_frames=8,
@@ -144,11 +144,9 @@ RECIPES: dict[str, Recipe] = {
                 learning_rate=5e-4,
                 learning_rate_end=1e-4,
                 freeze_norm=True,
-                seed_noise=0.1,
-                annotator_bias=0.4,
-                mixture="movies",
             ),
-            TrainingConfig(
+            replace(
+                _LATE,
                 steps=700,
                 batch=4,
                 clip_frames=6,
@@ -158,9 +156,6 @@ RECIPES: dict[str, Recipe] = {
                 learning_rate=1e-4,
                 learning_rate_end=1e-5,
                 freeze_norm=True,
-                seed_noise=0.1,
-                annotator_bias=0.4,
-                mixture="movies",
             ),
         ),
     ),
