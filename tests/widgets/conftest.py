@@ -23,6 +23,14 @@ def tiny_model(tmp_path_factory):
     return str(save_model(XMem(get_recipe("tiny").model), tmp_path_factory.mktemp("model") / "tiny.safetensors"))
 
 
+@pytest.fixture(scope="session")
+def network(tiny_model):
+    """Return the tiny model, loaded."""
+    from napari_xmem.model import load_model
+
+    return load_model(tiny_model, "cpu")
+
+
 @pytest.fixture(autouse=True)
 def settings(monkeypatch):
     """Settings that live as long as the test, with the forecast off; the user's own are left alone."""

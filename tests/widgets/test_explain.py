@@ -17,13 +17,6 @@ pytestmark = pytest.mark.gui
 WAIT_MS = 120_000
 
 
-@pytest.fixture(scope="session")
-def network(tiny_model):
-    from napari_xmem.model import load_model
-
-    return load_model(tiny_model, "cpu")
-
-
 @pytest.fixture
 def explain(viewer):
     _, made = viewer.window.add_plugin_dock_widget("napari-xmem", "Explain")

@@ -35,13 +35,6 @@ def messages():
     notification_manager.notification_ready.disconnect(seen.append)
 
 
-@pytest.fixture(scope="session")
-def network(tiny_model):
-    from napari_xmem.model import load_model
-
-    return load_model(tiny_model, "cpu")
-
-
 @pytest.fixture
 def broken():
     """Breaks things until `undo`, at the latest until the end of the test."""

@@ -27,13 +27,6 @@ def memory(viewer):
     return made
 
 
-@pytest.fixture(scope="session")
-def network(tiny_model):
-    from napari_xmem.model import load_model
-
-    return load_model(tiny_model, "cpu")
-
-
 @pytest.fixture
 def scene(viewer, network, memory):
     layer, session, _ = add_result(viewer, network)
