@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.cli.messages import frame_list, progress, say, say_error, stopping_gently
+from napari_xmem.cli.messages import frame_list, progress, say, stopping_gently
 from napari_xmem.cli.options import add_model_options, add_quiet, int_list, memory_config
 from napari_xmem.cli.outputs import Outputs
+from napari_xmem.cli.runs import engine_options, frame_range, keeping, seed_frame
 from napari_xmem.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
     from napari_xmem.imaging import FrameSource
     from napari_xmem.io import Movie
-    from napari_xmem.session.journal import RunJournal
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -72,9 +70,9 @@ def run(args: argparse.Namespace) -> int:
     memory = memory_config(args.memory)
     movie = open_movie(args.movie, args.axes)
     source = FrameSource(movie.data, channels=args.channels)
-    start, stop = _frame_range(args, len(source))
+    start, stop = frame_range(args, len(source))
     labels = open_labels(args.seeds)
-    seeds = normalise_seeds(labels.data, len(source), source.frame_shape, _seed_frame(args, start, stop))
+    seeds = normalise_seeds(labels.data, len(source), source.frame_shape, seed_frame(args, start, stop))
     if not any(start <= t < stop for t in seeds):
         raise InputError(f"seeds lie on frames {frame_list(seeds)}, all outside frames {start} to {stop - 1}.")
     if args.dry_run:
@@ -96,14 +94,14 @@ def _propagate(
     from napari_xmem.session.journal import RunJournal
 
     began = time.monotonic()
-    plan = prepare_run(source, seeds, args.model, PropagationConfig(memory=memory, **_options(args)))
+    plan = prepare_run(source, seeds, args.model, PropagationConfig(memory=memory, **engine_options(args)))
     journal = RunJournal(args.output)
     rest, kept = journal.resume(plan) if args.resume else journal.begin(plan)
     if not args.quiet:
         say(f"scope {plan.scope_reason}")
         if kept:
             say(f"going on after {len(kept)} finished frames")
-    with _keeping(journal), Outputs(args, movie, plan, frame_range) as outputs:
+    with keeping(journal), Outputs(args, movie, plan, frame_range) as outputs:
         for result in kept:
             outputs.write(result)
         with progress(plan.n_results, "propagating", args.quiet, done=len(kept)) as bar, stopping_gently() as stop:
@@ -118,31 +116,6 @@ def _propagate(
     if not args.quiet:
         outputs.report(time.monotonic() - began)
     return 0
-
-
-@contextmanager
-def _keeping(journal: RunJournal) -> Iterator[None]:
-    """Keep what is finished whatever happens, and say so."""
-    try:
-        yield
-    except BaseException as error:
-        if isinstance(error, (InputError, OutputError)):  # the frame was not begun: memory is as the last one left it
-            with suppress(OutputError):
-                journal.save_memory()
-        if journal.n_frames:
-            note = f"{journal.n_frames} finished frames are kept in {journal.folder}; "
-            say_error(f"{note}run the same command with --resume to go on.", kind="note")
-        raise
-
-
-def _options(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the options that `iter_propagate` and `forecast` share."""
-    names = (
-        "device", "scope", "direction", "start", "stop", "diameter_px", "max_displacement_px", "precision",
-        "memory_device",
-    )  # fmt: skip
-    budget = None if args.memory_budget is None else round(args.memory_budget * 1e9)
-    return {**{name: getattr(args, name) for name in names}, "memory_budget_bytes": budget}
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
@@ -170,21 +143,6 @@ def _check_unfinished(args: argparse.Namespace) -> None:
         )
 
 
-def _frame_range(args: argparse.Namespace, n_frames: int) -> tuple[int, int]:
-    start, stop = args.start or 0, n_frames if args.stop is None else args.stop
-    if not 0 <= start < stop <= n_frames:
-        raise InputError(
-            f"--start {start} --stop {stop}: expected 0 <= start < stop <= {n_frames} (the movie's frames)."
-        )
-    return start, stop
-
-
-def _seed_frame(args: argparse.Namespace, start: int, stop: int) -> int:
-    if args.seed_frame is not None:
-        return int(args.seed_frame)
-    return stop - 1 if args.direction == "backward" else start
-
-
 def _report_plan(
     args: argparse.Namespace,
     movie: Movie,
@@ -198,7 +156,7 @@ def _report_plan(
     from napari_xmem.model import XMem, load_model
 
     network = args.model if isinstance(args.model, XMem) else load_model(args.model, device=args.device)
-    expected = forecast(source, seeds, model=network, memory=memory, **_options(args))
+    expected = forecast(source, seeds, model=network, memory=memory, **engine_options(args))
     diameter = median_diameter_px(next(iter(seeds.values())))
     rows, columns = source.frame_shape
     say(

@@ -1,0 +1,59 @@
+"""What runs over movies and over movies of volumes share."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from napari_xmem.cli.messages import say_error
+from napari_xmem.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from napari_xmem.session.journal import RunJournal
+
+__all__ = ["engine_options", "frame_range", "keeping", "seed_frame"]
+
+
+@contextmanager
+def keeping(journal: RunJournal) -> Iterator[None]:
+    """Keep what is finished whatever happens, and say so."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, (InputError, OutputError)):  # the frame was not begun: memory is as the last one left it
+            with suppress(OutputError):
+                journal.save_memory()
+        if journal.n_frames:
+            note = f"{journal.n_frames} finished frames are kept in {journal.folder}; "
+            say_error(f"{note}run the same command with --resume to go on.", kind="note")
+        raise
+
+
+def engine_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that `iter_propagate` and `forecast` share."""
+    names = (
+        "device", "scope", "direction", "start", "stop", "diameter_px", "max_displacement_px", "precision",
+        "memory_device",
+    )  # fmt: skip
+    budget = None if args.memory_budget is None else round(args.memory_budget * 1e9)
+    return {**{name: getattr(args, name) for name in names}, "memory_budget_bytes": budget}
+
+
+def frame_range(args: argparse.Namespace, n_frames: int) -> tuple[int, int]:
+    """Return first frame and end (exclusive) of --start and --stop, or raise `InputError`."""
+    start, stop = args.start or 0, n_frames if args.stop is None else args.stop
+    if not 0 <= start < stop <= n_frames:
+        raise InputError(
+            f"--start {start} --stop {stop}: expected 0 <= start < stop <= {n_frames} (the movie's frames)."
+        )
+    return start, stop
+
+
+def seed_frame(args: argparse.Namespace, start: int, stop: int) -> int:
+    """Return the frame that a single image, or volume, of seeds belongs to."""
+    if args.seed_frame is not None:
+        return int(args.seed_frame)
+    return stop - 1 if args.direction == "backward" else start
