@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
 
-from napari_xmem.errors import MemoryBankError
-from napari_xmem.memory import edits
-from napari_xmem.memory.index import HeldFrame, MemoryIndex, held_frames
+from napari_xmem.memory.editable import UNDO_STEPS, EditableMemory
 from napari_xmem.memory.limits import Policies, enforce_limits
-from napari_xmem.memory.portable import load_state, save_state
-from napari_xmem.memory.recall import MemoryVote, explain, give_feedback, recall
+from napari_xmem.memory.portable import load_state
+from napari_xmem.memory.recall import give_feedback, recall
 from napari_xmem.memory.state import BankState, check_frame
 from napari_xmem.memory.store import ElementTable, Store
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
     from napari_xmem.config import MemoryConfig
-    from napari_xmem.memory.snapshot import MemorySizes, MemorySnapshot
 
 __all__ = ["UNDO_STEPS", "MemoryBank"]
 
-#: Changes that can be undone.
-UNDO_STEPS = 16
 
-
-class MemoryBank:
+class MemoryBank(EditableMemory):
     """Working, long-term and permanent memory of some objects that share keys.
 
     With ``config.permanent_seeds`` False this is the memory of XMem: the first memorised frame stays for ever, and when
@@ -52,40 +45,8 @@ class MemoryBank:
     def __init__(
         self, config: MemoryConfig, *, key_dim: int, value_dim: int, device: torch.device | None = None
     ) -> None:
+        super().__init__(BankState(config, key_dim, value_dim), device)
         self._policies = Policies.of(config)
-        self._state = BankState(config, key_dim, value_dim)
-        self._history: list[BankState] = []
-        self._device = device
-
-    @property
-    def config(self) -> MemoryConfig:
-        """Limits and policies."""
-        return self._state.config
-
-    @property
-    def object_ids(self) -> tuple[int, ...]:
-        """Ids in order of first appearance."""
-        return self._state.object_ids
-
-    @property
-    def sizes(self) -> MemorySizes:
-        """Elements per store. In paper mode ``working`` counts the first frame too, as the official code does."""
-        return self._state.sizes
-
-    @property
-    def version(self) -> int:
-        """A number that differs after every change of what is held."""
-        return self._state.version
-
-    @property
-    def device(self) -> torch.device | None:
-        """Where elements are kept; None while it is empty and left open."""
-        return self._device if self._state.table is None else self._state.table.device
-
-    @property
-    def n_bytes(self) -> int:
-        """Bytes allocated, with the spare room of growing buffers and without what undo keeps."""
-        return 0 if self._state.table is None else self._state.table.n_bytes
 
     @torch.no_grad()
     def add(
@@ -220,116 +181,11 @@ class MemoryBank:
         """
         give_feedback(self._state, self._home(confidence))
 
-    @torch.no_grad()
-    def explain(
-        self, key: Tensor, selection: Tensor | None, object_id: int, top: int | None = None
-    ) -> list[MemoryVote]:
-        """Return the elements that answer one query for one object, largest weight first; counts nothing.
-
-        Parameters
-        ----------
-        key, selection : Tensor
-            (C, 1).
-        object_id : int
-            The object.
-        top : int or None
-            Longest list; None: all that answer (``config.top_k``).
-
-        Returns
-        -------
-        list of MemoryVote
-            Frame, place, store and weight of each; all weights of an answer add up to 1.
-
-        Raises
-        ------
-        MemoryBankError
-            If memory is empty, does not know the object, or the key has another shape.
-        """
-        return explain(self._state, key, selection, object_id, top)
-
-    def forget(self, object_id: int) -> None:
-        """Forget an object and free its values; elements that hold no other object go too. Undoable."""
-        self._edit(lambda: edits.forget_object(self._state, object_id))
-
-    def forget_frames(self, frames: int | Iterable[int], object_id: int | None = None) -> None:
-        """Forget what some frames left in any store, permanent ones too. Undoable.
-
-        Parameters
-        ----------
-        frames : int or iterable of int
-            Frames of the movie.
-        object_id : int, optional
-            Forget this object only; None: all.
-
-        Raises
-        ------
-        MemoryBankError
-            If memory holds nothing of these frames.
-        """
-        wanted = _frames(frames)
-        self._edit(lambda: edits.forget_frames(self._state, wanted, object_id))
-
-    def protect(self, frames: int | Iterable[int]) -> None:
-        """Make what some frames left in memory permanent. Undoable.
-
-        Parameters
-        ----------
-        frames : int or iterable of int
-            Frames of the movie.
-
-        Raises
-        ------
-        MemoryBankError
-            If memory holds nothing of these frames.
-        """
-        wanted = _frames(frames)
-        self._edit(lambda: edits.protect(self._state, wanted))
-
-    def correct(self, frame: int, object_ids: Sequence[int]) -> None:
-        """Make way for a corrected frame: call it just before that frame is added with ``permanent=True``. Undoable.
-
-        Forgets of these objects all that comes from that frame, and what is not permanent within
-        ``config.correction_radius_frames`` of it, so that the correction does not compete with the error.
-
-        Parameters
-        ----------
-        frame : int
-            The corrected frame.
-        object_ids : sequence of int
-            Objects whose masks were corrected there.
-        """
-        self._edit(lambda: edits.correct(self._state, frame, object_ids))
-
-    def undo(self) -> None:
-        """Take back the last `forget`, `forget_frames`, `protect` or `correct`.
-
-        Memory becomes what it was just before; frames memorised since then are gone with it. Up to `UNDO_STEPS` changes
-        can be taken back.
-
-        Raises
-        ------
-        MemoryBankError
-            If there is nothing to undo.
-        """
-        if not self._history:
-            raise MemoryBankError("There is no change of memory left to undo.")
-        self._state = replace(self._history.pop().copy(), config=self._state.config)
-        self._state.log("undone", 0, 0, "the last change was taken back")
-
-    def _edit(self, change: Callable[[], None]) -> None:
-        before = self._state.freeze()
-        change()
-        self._history = [*self._history, before][-UNDO_STEPS:]
-
     def reconfigure(self, config: MemoryConfig) -> None:
         """Go on with other limits and policies, from the next frame on; a wrong policy name raises `ConfigError`."""
         self._policies = Policies.of(config)
         self._state.config = config
         self._state.refresh()
-
-    def held_frames(self) -> tuple[HeldFrame, ...]:
-        """List what each frame of the movie left in each store, by frame."""
-        return held_frames(self._state)
 
     def fork(self) -> MemoryBank:
         """Return an independent bank that holds the same; undo starts anew."""
@@ -338,42 +194,6 @@ class MemoryBank:
         )
         other._state = self._state.copy()
         return other
-
-    def index(self) -> MemoryIndex:
-        """Return who would answer which query as memory is now, without the answers; see `MemoryIndex`."""
-        return MemoryIndex(self._state)
-
-    def snapshot(self, frame: int) -> MemorySnapshot:
-        """Describe memory after a frame.
-
-        Parameters
-        ----------
-        frame : int
-            The frame that was just done.
-
-        Returns
-        -------
-        MemorySnapshot
-            Elements and bytes per store and object; its events are those since the snapshot before.
-        """
-        return self._state.describe(frame)
-
-    def save(self, path: str | os.PathLike[str], *, fingerprint: str = "") -> None:
-        """Write the bank to a safetensors file, which appears when it is whole.
-
-        Parameters
-        ----------
-        path : str or path
-            The file; what stands there is replaced.
-        fingerprint : str
-            `XMem.fingerprint` of the model whose keys and values these are.
-
-        Raises
-        ------
-        OutputError
-            If the file cannot be written.
-        """
-        save_state(self._state, path, fingerprint)
 
     @classmethod
     def load(
@@ -403,7 +223,3 @@ class MemoryBank:
         bank = cls(state.config, key_dim=state.key_dim, value_dim=state.value_dim)
         bank._state = state
         return bank
-
-
-def _frames(frames: int | Iterable[int]) -> tuple[int, ...]:
-    return (frames,) if isinstance(frames, int) else tuple(int(frame) for frame in frames)
