@@ -3,45 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
-from napari_xmem.config import PropagationConfig
-from napari_xmem.engine import PropagationResult, prepare_run
-from napari_xmem.engine.passes import plan_passes
-from napari_xmem.errors import InputError, SessionError
-from napari_xmem.imaging import FrameSource, check_labels, label_at, label_dtype, object_ids
-from napari_xmem.session.book import FrameRecord, PackedLabels, ResultBook
+from napari_xmem.engine import prepare_run
+from napari_xmem.errors import SessionError
+from napari_xmem.imaging import check_labels
+from napari_xmem.session.answers import Answers
+from napari_xmem.session.book import FrameRecord, PackedLabels
 from napari_xmem.session.compare import Agreement, CorrectionSummary
 from napari_xmem.session.desk import MemoryDesk
-from napari_xmem.session.driver import AT_REST, Driver
-from napari_xmem.session.history import Change, Given, History
-from napari_xmem.session.review import Review
-from napari_xmem.session.state import SessionSnapshot, SessionState
+from napari_xmem.session.driver import AT_REST
+from napari_xmem.session.history import Change, Given
+from napari_xmem.session.state import SessionState
 from napari_xmem.session.tasks import CorrectionTask, PropagationTask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from napari_xmem.config import MemoryConfig
-    from napari_xmem.engine import FrameResult, Run
-    from napari_xmem.engine.follow import Follower
-    from napari_xmem.engine.portable import StoredMemory
-    from napari_xmem.engine.propagate import Watch
-    from napari_xmem.engine.provenance import Explainer, Explanation, MemoryTrail
+    from napari_xmem.config import PropagationConfig
+    from napari_xmem.engine import PropagationResult, Run
     from napari_xmem.model import XMem
-
-    Write = Callable[[int, NDArray[Any]], None]
+    from napari_xmem.session.workbench import Write
 
 __all__ = ["TrackingSession"]
 
 
-class TrackingSession(Driver):
+class TrackingSession(Answers):
     """Seeds, runs, corrections, locked frames and results of one movie.
 
     A session computes only while somebody iterates over `frames` (or calls `run` or `correct`, which do); any thread
@@ -81,20 +71,7 @@ class TrackingSession(Driver):
         write: Write | None = None,
         explain_bytes: int = 256_000_000,
     ) -> None:
-        super().__init__()
-        self._source = frames if isinstance(frames, FrameSource) else FrameSource(frames)
-        self._seeds, self._model = seeds, model
-        self._config = config or PropagationConfig()
-        self._memory = self._config.memory
-        self._run: Run | None = None
-        self._given = Given()
-        self._follower: Follower | None = None
-        self.write = write
-        self.explain_bytes = explain_bytes
-        self.book = ResultBook()
-        self.history = History()
-        self.explainers: dict[int, tuple[tuple[frozenset[int] | None, Explainer], ...]] = {}
-        self.start_memory: StoredMemory | None = None
+        super().__init__(frames, seeds, model, config, write, explain_bytes)
         self.desk = MemoryDesk(self)
 
     @classmethod
@@ -128,142 +105,6 @@ class TrackingSession(Driver):
             if image.any():
                 session.book.put(t, FrameRecord.given(t, image, seeded=False, confidence=float("nan")))
         return session
-
-    # ---- what it knows
-
-    @property
-    def given(self) -> Given:
-        """What the person said: seeds, corrections, locked frames."""
-        return self._given
-
-    @property
-    def n_frames(self) -> int:
-        """Frames of the movie."""
-        return len(self._source)
-
-    @property
-    def frame_shape(self) -> tuple[int, int]:
-        """Rows and columns of a frame."""
-        return self._source.frame_shape
-
-    @property
-    def frame_range(self) -> tuple[int, int]:
-        """First frame and end (exclusive) of what corrections may change."""
-        if self._run is not None and self._config.start is None and self._config.stop is None:
-            return 0, self.n_frames
-        low, high = self._config.start or 0, self._config.stop
-        return low, self.n_frames if high is None else high
-
-    @property
-    def follower(self) -> Follower | None:
-        """What holds the memory of the present or latest run; look at it only while nothing runs."""
-        return self._follower
-
-    @property
-    def network(self) -> XMem | None:
-        """The network; None before the first run."""
-        return None if self._run is None else self._run.network
-
-    @property
-    def memory(self) -> MemoryConfig:
-        """The memory manager's settings; a change takes effect with the next frame, while paused on resume."""
-        return self._memory
-
-    @memory.setter
-    def memory(self, memory: MemoryConfig) -> None:
-        self._memory = memory
-
-    def snapshot(self) -> SessionSnapshot:
-        """Return what the session is doing and which frames are done, given, corrected and locked now."""
-        with self._facts:
-            given = self._given
-            return replace(
-                self._progress,
-                state=self.state,
-                seeded=given.seeded,
-                corrected=tuple(sorted(given.corrected)),
-                locked=tuple(sorted(given.locked)),
-                with_result=self.book.frames,
-                undo=self.history.undo_title,
-                redo=self.history.redo_title,
-            )
-
-    def labels(self, frame: int) -> NDArray[Any]:
-        """Return the latest labels of a frame.
-
-        Parameters
-        ----------
-        frame : int
-            Frame of the movie.
-
-        Returns
-        -------
-        ndarray, shape (Y, X), uint16 or int32
-            Object ids, 0 = background.
-
-        Raises
-        ------
-        SessionError
-            If the frame has no result.
-        """
-        return self.book.labels(frame)
-
-    def result(self) -> PropagationResult:
-        """Return everything done so far as one result; frames without any are 0."""
-        frames = self.book.frames
-        dtype = label_dtype(max((int(self.book.labels(t).max()) for t in frames), default=0))
-        labels = np.zeros((self.n_frames, *self.frame_shape), dtype)
-        for t in frames:
-            labels[t] = self.book.labels(t)
-        run, memory = self._run, self.book.snapshots(frames)
-        scope, reason = (run.scope, run.scope_reason) if run is not None else ("", "not propagated")
-        recipe = {} if run is None else self.current_run().recipe
-        return PropagationResult(labels, self.book.scores(), memory, scope, reason, recipe, self)
-
-    def review(self) -> Review:
-        """Return what deserves a look: confidence per frame, and the frames to check first."""
-        given = self._given
-        return Review(self.book.scores(), tuple(sorted({*given.labels, *given.locked})))
-
-    def explain(
-        self, frame: int, y: float, x: float, object_id: int | None = None, top: int | None = None
-    ) -> Explanation:
-        """Say which memory elements voted for the label at a pixel, see `PropagationResult.explain`.
-
-        While a session runs it keeps the keys of memory at every change, as far as `explain_bytes` reach (states share
-        their keys until memory drops some). If nothing was kept the run is repeated up to that frame.
-
-        Parameters
-        ----------
-        frame : int
-            Frame of the movie.
-        y, x : float
-            Row and column in pixels.
-        object_id : int, optional
-            Ask for this object; None: the one at this pixel.
-        top : int, optional
-            Longest list of votes; None: all.
-
-        Returns
-        -------
-        Explanation
-            Frame, place, store and weight of every element that voted, largest weight first.
-
-        Raises
-        ------
-        InputError
-            If the pixel lies outside the movie, or the labels of the frame were given by hand.
-        SessionError
-            If the frame has no result.
-        """
-        if object_id is None:
-            object_id = label_at(self.labels(frame), y, x)
-        for objects, explainer in self.explainers.get(frame, ()):
-            if objects is None or object_id in objects or not object_id:
-                return explainer.explain(frame, y, x, object_id, top)
-        raise InputError(f"The labels of frame {frame} were given by hand; memory had no part in them.")
-
-    # ---- what it does
 
     def run(self) -> PropagationResult:
         """Do all the work in this thread and return the result."""
@@ -414,112 +255,8 @@ class TrackingSession(Driver):
             raise SessionError("The corrected frames hold no object; paint at least one.")
         return packed
 
-    # ---- for tasks
-
-    def prepare(self) -> Run:
-        """Check everything and load the model, if that was not done yet; `frames` does it by itself.
-
-        Raises
-        ------
-        InputError, SeedError, ConfigError, CheckpointError, DeviceError
-            See `napari_xmem.iter_propagate`.
-        """
-        with self._turn:
-            if self._run is None:
-                if self._seeds is None:
-                    raise SessionError("This session has no seeds; correct a frame, and it is propagated from there.")
-                config = replace(self._config, memory=self._memory)
-                self._adopt(prepare_run(self._source, self._seeds, self._model, config))
-            return self.current_run()
-
-    def current_run(self) -> Run:
-        """Return the prepared run with the settings of now."""
-        run = self._run
-        if run is None:
-            raise SessionError("The session has no run yet; give seeds or a correction first.")
-        recipe = {**run.recipe, "memory": self._memory.to_dict(), "corrected_frames": sorted(self._given.corrected)}
-        return replace(run, config=replace(run.config, memory=self._memory), recipe=recipe)
-
-    def next_run(self) -> Run:
-        """Return the run of everything that is known: seeds, corrections, locked frames."""
-        run = self.prepare()
-        known, whole = self.known_frames()
-        if self.start_memory is not None:
-            run = replace(run, begin=partial(self.start_memory.start, object_ids=_ids_of(known)))
-        if set(known) == set(run.seeds) and not whole:
-            return run
-        low, high = run.recipe["frames"]
-        ids = _ids_of(known)
-        absent = {t: tuple(sorted(ids - set(object_ids(known[t])))) for t in known if t in whole}
-        passes = plan_passes(known, low, high, run.config.direction)
-        dtype = np.promote_types(run.dtype, label_dtype(max(ids)))
-        return replace(run, seeds=known, absent=absent, passes=passes, dtype=dtype)
-
-    def known_frames(self) -> tuple[dict[int, NDArray[np.int64]], frozenset[int]]:
-        """Return frames that memory may learn from, and those among them that are right as a whole."""
-        given = self._given
-        known = {t: packed.unpack().astype(np.int64) for t, packed in given.labels.items()}
-        known |= {t: self.book.labels(t).astype(np.int64) for t in given.locked}
-        known = {t: known[t] for t in sorted(known) if t not in given.forgotten}
-        return known, (given.corrected | given.locked) & frozenset(known)
-
-    def set_given(self, given: Given) -> None:
-        """Replace what the person said."""
-        with self._facts:
-            self._given = given
-
-    def keep(
-        self, result: FrameResult, explainer: Explainer | None, objects: frozenset[int] | None = None
-    ) -> FrameResult:
-        """Take in the result of a frame, unless it is locked; returns what counts.
-
-        `explainer` knows how the masks of `objects` (None: all) came about; None: they were given by hand.
-        """
-        if result.frame in self._given.locked:
-            record = self.book.get(result.frame)
-            return result if record is None else record.result
-        self.book.put(result.frame, FrameRecord.of(result))
-        with self._facts:
-            earlier = () if objects is None else self.explainers.get(result.frame, ())
-            self.explainers[result.frame] = () if explainer is None else ((objects, explainer), *earlier)
-        self._tell(result.frame, result.labels)
-        return result
-
-    def watcher(self, trail: MemoryTrail) -> Watch:
-        """Return what follows a run from inside: it keeps the follower in reach and memory's states for `explain`."""
-
-        def watch(follower: Follower, frame: int) -> None:
-            self._follower = follower
-            trail.record(follower, frame)
-
-        return watch
-
-    def _tell(self, frame: int, labels: NDArray[Any] | None = None) -> None:
-        if self.write is None:
-            return
-        if labels is None:
-            record = self.book.get(frame)
-            labels = np.zeros(self.frame_shape, np.uint16) if record is None else record.packed.unpack()
-        self.write(frame, labels)
-
-    def _adopt(self, run: Run) -> None:
-        with self._facts:
-            self._run = run
-            self._memory = run.config.memory
-            seeds = {t: PackedLabels.pack(image) for t, image in run.seeds.items()}
-            self._given = replace(self._given, labels={**seeds, **self._given.labels})
-
     def _first_task(self) -> PropagationTask:
         return PropagationTask(self)
-
-    def _before_frame(self) -> None:
-        follower = self._follower
-        if follower is not None and any(bank.config != self._memory for bank in follower.banks):
-            follower.reconfigure(self._memory)
-
-
-def _ids_of(known: Mapping[int, NDArray[Any]]) -> set[int]:
-    return {i for labels in known.values() for i in object_ids(labels)}
 
 
 def _named(frames: frozenset[int]) -> str:
