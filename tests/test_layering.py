@@ -6,11 +6,12 @@ import ast
 
 import pytest
 
-BASE = {"errors", "config"}
+BASE = {"errors", "config", "files"}
 # A room may import itself and these.
 ALLOWED = {
     "errors": set(),
     "config": {"errors"},
+    "files": set(),
     "imaging": BASE,
     "tracking": BASE | {"imaging"},
     "model": BASE | {"imaging"},

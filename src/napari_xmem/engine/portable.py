@@ -5,7 +5,6 @@ One zip file holds ``run.json``, one safetensors file per memory bank, and ``sta
 
 from __future__ import annotations
 
-import contextlib
 import json
 import tempfile
 import zipfile
@@ -22,6 +21,7 @@ from safetensors.torch import save as save_tensors
 from napari_xmem.engine.follow import Follower, GlobalFollower, LocalFollower
 from napari_xmem.engine.tracked import TrackedObject
 from napari_xmem.errors import MemoryBankError, OutputError
+from napari_xmem.files import whole_file
 from napari_xmem.memory import MemoryBank
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ __all__ = ["FORMAT", "StoredMemory", "load_memory", "save_memory"]
 
 #: Name and version of the format.
 FORMAT = "napari-xmem run memory 1"
-_PLACE = ("centre_px", "extent_px", "area_px", "velocity_px", "lost_frames", "cut")
+_PLACE = ("centre_px", "extent_px", "area_px", "velocity_px", "lost_frames", "cut", "surprises_px")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,23 +135,22 @@ def save_memory(follower: Follower, path: str | os.PathLike[str], *, fingerprint
     OutputError
         If the file cannot be written.
     """
-    target = Path(path)
-    partial = target.with_name(target.name + ".partial")
     facts, tensors = _describe(follower)
     facts |= {"format": FORMAT, "fingerprint": fingerprint, "banks": len(follower.banks)}
     try:
-        with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(partial, "w") as archive:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            whole_file(path) as partial,
+            zipfile.ZipFile(partial, "w") as archive,
+        ):
             archive.writestr("run.json", json.dumps(facts))
             archive.writestr("state.safetensors", save_tensors(tensors))
             for number, bank in enumerate(follower.banks):
                 file = Path(folder) / "bank"
                 bank.save(file, fingerprint=fingerprint)
                 archive.write(file, f"bank-{number}.safetensors")
-        partial.replace(target)
     except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise OutputError(f"Memory cannot be written to {target}: {error}. Choose another place.") from error
+        raise OutputError(f"Memory cannot be written to {path}: {error}. Choose another place.") from error
 
 
 def load_memory(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> StoredMemory:

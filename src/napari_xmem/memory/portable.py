@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from napari_xmem.config import MemoryConfig
 from napari_xmem.errors import ConfigError, MemoryBankError, OutputError
+from napari_xmem.files import whole_file
 from napari_xmem.memory.snapshot import MemoryEvent, MemoryTotals
 from napari_xmem.memory.state import BankState
 from napari_xmem.memory.store import Column, ElementTable
@@ -58,15 +57,11 @@ def save_state(state: BankState, path: str | os.PathLike[str], fingerprint: str)
         "totals": asdict(state.totals),
     }
     metadata = {"format": FORMAT, "fingerprint": fingerprint, "bank": json.dumps(header)}
-    target = Path(path)
-    partial = target.with_name(target.name + ".partial")
     try:
-        save_file(_tensors(state), partial, metadata=metadata)
-        partial.replace(target)
+        with whole_file(path) as partial:
+            save_file(_tensors(state), partial, metadata=metadata)
     except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise OutputError(f"Memory cannot be written to {target}: {error}. Choose another place.") from error
+        raise OutputError(f"Memory cannot be written to {path}: {error}. Choose another place.") from error
 
 
 def load_state(path: str | os.PathLike[str], fingerprint: str | None, device: torch.device) -> BankState:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from napari_xmem.config import ModelConfig
 from napari_xmem.errors import CheckpointError, ConfigError
+from napari_xmem.files import whole_file
 from napari_xmem.model.device import resolve_device
 from napari_xmem.model.xmem import XMem
 
@@ -110,9 +111,8 @@ def save_model(network: XMem, path: str | Path, *, half: bool = True, card: Mapp
         "card": json.dumps(dict(card or {})),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    save_file(state, partial, metadata=metadata)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        save_file(state, partial, metadata=metadata)
     return path
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from napari_xmem.errors import CheckpointError
+from napari_xmem.files import whole_file
 from napari_xmem.model import XMem
 
 if TYPE_CHECKING:
@@ -86,11 +87,11 @@ class TrainingState:
         }
         for part, tensors in parts.items():
             plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-            save_file(plain, folder / f"{part}.{self.step}.safetensors")
+            with whole_file(folder / f"{part}.{self.step}.safetensors") as partial:
+                save_file(plain, partial)
         record = {"step": self.step, "seconds": self.seconds, "history": self.history}
-        partial = folder / "state.json.partial"
-        partial.write_text(json.dumps(record))
-        partial.replace(folder / "state.json")
+        with whole_file(folder / "state.json") as partial:
+            partial.write_text(json.dumps(record))
         for part in _PARTS:
             for old in folder.glob(f"{part}.*.safetensors"):
                 if old.name != f"{part}.{self.step}.safetensors":

@@ -1,0 +1,51 @@
+"""Files that appear when they are whole."""
+
+from __future__ import annotations
+
+import stat
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+__all__ = ["whole_file"]
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a file to write to that takes the place of `path` when it is whole; nothing stays of it after an error.
+
+    It gets the permissions of any new file (the umask), whoever writes it: safetensors makes files that nobody but
+    their owner may read.
+
+    Parameters
+    ----------
+    path : str or path
+        The file; what stands there is replaced.
+
+    Yields
+    ------
+    Path
+        An empty file beside it; it may be replaced by another.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be made.
+    """
+    target = Path(path)
+    partial = target.with_name(target.name + ".partial")
+    try:
+        partial.unlink(missing_ok=True)
+        partial.touch()
+        ordinary = stat.S_IMODE(partial.stat().st_mode)
+        yield partial
+        partial.chmod(ordinary)
+        partial.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
