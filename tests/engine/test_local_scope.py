@@ -195,3 +195,51 @@ def test_auto_scope_looks_at_objects_frame_and_device_and_says_so(caplog):
     with caplog.at_level(logging.INFO, "napari_xmem"):
         result = nx.propagate(frames, {0: labels[0]}, model=tiny_network())
     assert result.scope == "local" and result.scope_reason in caplog.text
+
+
+def kept_to(beyond, frames=4, extent=60.0):
+    """An object of 60 px that was expected at (200, 200) and reached `beyond` pixels further to the right."""
+    tracked = TrackedObject(1, None, (200.0, 200.0), (extent, extent), 3600.0)
+    for _ in range(frames):
+        tracked.centre_px = tracked.expected_px = (200.0, 200.0)
+        tracked.extent_px = (extent, extent)
+        box = (170.0, 170.0, 230.0, 230.0 + beyond)
+        tracked.observe(Observation(3600.0, 0.9, box), (0.0, 0.0), seeded=False)
+    return tracked
+
+
+def test_the_margin_follows_how_far_objects_went_beyond_what_was_expected():
+    assert kept_to(0.0, frames=3).margin_px(40.0) == 40.0  # not yet known
+    assert kept_to(0.0).margin_px(40.0) == pytest.approx(22.0)
+    assert kept_to(6.0).margin_px(40.0) == pytest.approx(22.0 + 12.0)
+    assert kept_to(30.0).margin_px(40.0) == 40.0
+    assert kept_to(-8.0).margin_px(40.0) == pytest.approx(22.0)  # it only shrank
+
+
+def test_one_surprise_is_remembered_for_four_frames():
+    tracked = kept_to(0.0)
+    for beyond, margin in ((5.0, 32.0), (0.0, 32.0), (0.0, 32.0), (0.0, 32.0), (0.0, 22.0)):
+        tracked.expected_px, tracked.extent_px = (200.0, 200.0), (60.0, 60.0)
+        tracked.observe(Observation(3600.0, 0.9, (170.0 - beyond, 170.0, 230.0, 230.0)), (0.0, 0.0), seeded=False)
+        assert tracked.margin_px(40.0) == pytest.approx(margin)
+
+
+@pytest.mark.parametrize("change", ["seeded", "cut", "lost"])
+def test_after_a_change_objects_are_looked_for_in_the_largest_margin(change):
+    tracked = kept_to(0.0)
+    there = Observation(3600.0, 0.9, (170.0, 170.0, 230.0, 230.0), cut=change == "cut")
+    gone = Observation(0.0, 0.0, (0.0, 0.0, 0.0, 0.0))
+    tracked.observe(gone if change == "lost" else there, (0.0, 0.0), seeded=change == "seeded")
+    assert tracked.margin_px(40.0) == 40.0
+
+
+def test_a_largest_step_that_the_user_gave_is_kept_to():
+    sides = []
+    for given in (None, 45.0):
+        scope = LocalScope(tiny_network(), nx.MemoryConfig(), given)
+        tracked = kept_to(0.0)
+        tracked.bank = MemoryBank(nx.MemoryConfig(), key_dim=8, value_dim=8)
+        tracked.bank.add(0, torch.rand(8, 4), torch.ones(4), torch.rand(8, 4), torch.rand(1, 8, 4), (1,))
+        scope.objects[1] = tracked
+        sides.append(scope._regions_to_search((512, 512), (0.0, 0.0), set())[0][1].height)
+    assert sides[1] == 152 and sides[0] < sides[1]  # 60 + 2 * 45, on the key grid

@@ -17,7 +17,6 @@ from napari_xmem.benchmark.scenes import disc_movie, fill_long_term, fill_workin
 from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig
 from napari_xmem.engine import iter_propagate, prepare_run
 from napari_xmem.engine.global_scope import GlobalScope
-from napari_xmem.engine.workload import Workload
 from napari_xmem.memory import MemoryBank
 from napari_xmem.model import InferenceXMem, XMem, load_model
 
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_xmem.benchmark.measure import Case
+    from napari_xmem.engine.regions import Region
+    from napari_xmem.engine.run import Run
 
 __all__ = ["SUITES"]
 
@@ -129,15 +130,15 @@ def _compare_steps(case: Case, ours: GlobalScope, dense: DenseReference, image: 
 def local_scope(case: Case) -> dict[str, Any]:
     """Frames of a movie of discs in the local scope, with the bundled model and the default settings.
 
-    With full memory the mean over the frames from one consolidation to the next, with empty memory over two frames.
+    With full memory the mean over the frames from one consolidation to the next, after enough frames that regions and
+    what memory holds of them have settled; with empty memory over two frames, in the first and largest regions.
     """
     network = load_model("bundled", case.device)
     nominal, memory = network.config.nominal_diameter_px, MemoryConfig()
     cycle = (memory.working_max_frames - memory.working_min_frames) * memory.memory_interval_frames
-    measured = cycle if case.memory == "full" else 2
-    frames, labels = disc_movie(
-        (case.height, case.width), case.objects, 2 + measured * case.cycles, case.diameters * nominal
-    )
+    measured, warm_up = (cycle, 1 + 3 * cycle) if case.memory == "full" else (2, 1)
+    n_frames = 1 + warm_up + measured * case.cycles
+    frames, labels = disc_movie((case.height, case.width), case.objects, n_frames, case.diameters * nominal)
     config = PropagationConfig(
         memory=memory, scope="local", device=case.device, diameter_px=nominal, precision=case.precision,  # type: ignore[arg-type]
         memory_budget_bytes=case.budget_bytes,
@@ -150,7 +151,7 @@ def local_scope(case: Case) -> dict[str, Any]:
             for bank in follower.banks:
                 fill_working(bank, memory.working_max_frames - 1)
                 fill_long_term(bank, run.config.memory.long_term_max_elements)  # which the budget may have lowered
-        name = "seeded" if t == 0 else "warm_up" if t == 1 else "frames"
+        name = "seeded" if t == 0 else "warm_up" if t <= warm_up else "frames"
         found = clock.time(name, lambda t=t: _follow(follower, frames[t], t, labels if t == 0 else None))
         elements = max(elements, *(bank.sizes.total for bank in follower.banks))
     times, walls = clock.seconds["frames"], clock.wall["frames"]
@@ -163,11 +164,16 @@ def local_scope(case: Case) -> dict[str, Any]:
         },
         "wall_seconds_per_frame": min(float(np.mean(walls[low : low + measured])) for low in rounds),
         "elements": elements,
-        "region_pixels": sum(Workload.of(run).region_pixels),
+        "region_pixels": sum(region.height * region.width for region in _regions(follower, run)),
         "bank_bytes": sum(bank.n_bytes for bank in follower.banks),
         "precision": run.network.precision,
         "found": int((found.area_px > 0).sum()),
     }
+
+
+def _regions(follower: Any, run: Run) -> list[Region]:
+    """Return where objects would be looked for on the next frame."""
+    return [r for _, r in follower.scope._regions_to_search(run.prepare.geometry.padded_shape, (0.0, 0.0), set())]
 
 
 def _follow(follower: Any, frame: Any, index: int, seeds: Any) -> Any:

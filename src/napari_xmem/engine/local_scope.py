@@ -55,7 +55,7 @@ class LocalScope:
         The memory manager's settings, for each object's memory.
     max_displacement_px : float, optional
         How far an object may move from where it is expected, in pixels of the scaled frame; None: 0.8 of the model's
-        nominal diameter, at least 32.
+        nominal diameter, at least 32, and less for objects that have kept to what was expected for some frames.
     budget : Budget, optional
         How much is computed at a time; bounds memory and changes no number.
     """
@@ -71,6 +71,7 @@ class LocalScope:
         self.memory = memory
         nominal = network.config.nominal_diameter_px
         self.max_displacement_px = max_displacement_px or max(32.0, 0.8 * nominal)
+        self.fixed_margin = max_displacement_px is not None
         self.budget = budget or Budget.unplanned(network.device)
         self.reset()
 
@@ -130,10 +131,12 @@ class LocalScope:
         extent_px: tuple[float, float],
         frame_shape: tuple[int, int],
         grow: float = 1.0,
+        margin_px: float | None = None,
     ) -> Region:
-        """Return the region for an object of this place and size."""
+        """Return the region for an object of this place and size; `margin_px` around it, None: the largest."""
         stride = self.network.config.stride_px
-        side = bucket_side(grow * (max(extent_px) + 2 * self.max_displacement_px), stride)
+        margin = self.max_displacement_px if margin_px is None else margin_px
+        side = bucket_side(grow * (max(extent_px) + 2 * margin), stride)
         return place_region(centre_px, side, frame_shape, stride)
 
     @torch.inference_mode()
@@ -224,7 +227,8 @@ class LocalScope:
                 grow = min(1 + SEARCH_GROWTH * tracked.lost_frames, SEARCH_LIMIT)
                 grow = max(grow, CUT_GROWTH) if tracked.cut else grow
                 tracked.expected_px = tracked.shifted(drift_px)
-                region = self.region_for(tracked.expected_px, tracked.extent_px, shape, grow)
+                margin = None if self.fixed_margin else tracked.margin_px(self.max_displacement_px)
+                region = self.region_for(tracked.expected_px, tracked.extent_px, shape, grow, margin)
                 todo.append((tracked.object_id, region))
         return todo
 

@@ -22,6 +22,9 @@ _VELOCITY_RATE = 0.5
 #: box jumps because it divides, merges or is half hidden.
 _STEADY_SPEED, _UNSTEADY_SPEED = 1.2, 0.25
 _STEADY_AREA = (0.7, 1.4)
+#: The margin around an object is the largest one until it was seen on so many frames in a row; then a share of the
+#: largest one, and so many times the farthest that its box went beyond what was expected on those frames.
+_CALM_FRAMES, _CALM_SHARE, _SURPRISE_GAIN = 4, 0.55, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,9 @@ class TrackedObject:
         Sensory memory ``(Ch, h, w)``.
     expected_px : tuple of 2 float
         Where its centre was last expected: the centre of its region but for the frame's border.
+    surprises_px : tuple of float
+        How far its box went beyond what was expected on each of the last frames; empty after it was seeded, lost or
+        cut by its region.
     """
 
     object_id: int
@@ -87,6 +93,13 @@ class TrackedObject:
     cut: bool = False
     hidden: Tensor | None = None
     expected_px: tuple[float, float] = (0.0, 0.0)
+    surprises_px: tuple[float, ...] = ()
+
+    def margin_px(self, largest_px: float) -> float:
+        """Return how far around its expected box it is looked for: less for objects that keep to what is expected."""
+        if len(self.surprises_px) < _CALM_FRAMES:
+            return largest_px
+        return min(largest_px, _CALM_SHARE * largest_px + _SURPRISE_GAIN * max(self.surprises_px))
 
     def shifted(self, drift_px: tuple[float, float]) -> tuple[float, float]:
         """Return where its centre should be after the frame has drifted by `drift_px` (y, x)."""
@@ -105,14 +118,24 @@ class TrackedObject:
         """Take in where the object was found on this frame, or that it was not."""
         if not seeded and not self._is_there(seen):
             self.lost_frames += 1
+            self.surprises_px = ()
             self.centre_px = (self.centre_px[0] + drift_px[0], self.centre_px[1] + drift_px[1])
             return
+        foreseen = not (seeded or seen.cut or self.lost_frames)
+        self.surprises_px = (*self.surprises_px, self._surprise(seen))[-_CALM_FRAMES:] if foreseen else ()
         self.velocity_px = (0.0, 0.0) if seeded or self.lost_frames else self._velocity(seen, drift_px)
         self.centre_px = seen.centre_px
         self.cut = seen.cut
         self.extent_px = (seen.box[2] - seen.box[0], seen.box[3] - seen.box[1])
         self.area_px = seen.area_px if seeded else (1 - _AREA_RATE) * self.area_px + _AREA_RATE * seen.area_px
         self.lost_frames = 0
+
+    def _surprise(self, seen: Observation) -> float:
+        """Return how far its box goes beyond the box it had, where that was expected."""
+        beyond = [0.0]
+        for axis, (expected, extent) in enumerate(zip(self.expected_px, self.extent_px, strict=True)):
+            beyond += [expected - extent / 2 - seen.box[axis], seen.box[axis + 2] - expected - extent / 2]
+        return max(beyond)
 
     def _velocity(self, seen: Observation, drift_px: tuple[float, float]) -> tuple[float, float]:
         """Return the running mean of its motion, with where it was seen now."""
