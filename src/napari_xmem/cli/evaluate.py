@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         return _run_suite(args)
     if args.pred is None or args.truth is None:
         raise InputError("evaluate needs PRED and TRUTH, or --suite.")
-    pred, truth = open_labels(args.pred).data, open_labels(args.truth).data
+    pred, truth = (open_labels(path, volumes=True).data for path in (args.pred, args.truth))
     frames = None if args.frames == "all" else _frames(args.frames)
     lineage = read_lineage(args.lineage) if args.lineage else None
     table = evaluate(pred, truth, frames, args.seed_frame, lineage, args.objects)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ORDERS_TEXT", "AxisPlan"]
 
-ORDERS_TEXT = "TYX, TYXC, TCYX, CTYX or ZYX (T time, C channel, Z slice, Y row, X column)"
+ORDERS_TEXT = "TYX, TYXC, TCYX, CTYX, ZYX or TZYX (T time, C channel, Z slice, Y row, X column)"
 
 
 @dataclass(frozen=True, slots=True)

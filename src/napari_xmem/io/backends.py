@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,35 +25,35 @@ _CLASSIC_TIFF_BYTES = 2**32 - 2**26
 
 
 class Backend(Protocol):
-    """Writes frames of labels into one new file or folder."""
+    """Writes pages of labels, the planes (Y, X) of an array counted in its order, into one new file or folder."""
 
-    def write(self, t: int, labels: NDArray[Any]) -> None:
-        """Write frame `t`, labels (Y, X) of the right dtype, contiguous."""
+    def write(self, page: int, labels: NDArray[Any]) -> None:
+        """Write a page, labels (Y, X) of the right dtype, contiguous."""
 
     def finish(self) -> None:
-        """Complete the file; frames not written are zero."""
+        """Complete the file; pages not written are zero."""
 
     def discard(self) -> None:
         """Close whatever is open."""
 
 
 class NpyBackend:
-    """One npy file, written at the place of each frame.
+    """One npy file, written at the place of each page.
 
     It is not mapped into memory, because a full disk under a map kills the process.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self._file = path.open("wb")
         header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_2_0(self._file, header)
         self._offset = self._file.tell()
-        self._frame_bytes = shape[1] * shape[2] * dtype.itemsize
-        self._size = self._offset + shape[0] * self._frame_bytes
+        self._page_bytes = shape[-2] * shape[-1] * dtype.itemsize
+        self._size = self._offset + math.prod(shape[:-2]) * self._page_bytes
 
-    def write(self, t: int, labels: NDArray[Any]) -> None:
-        """Write frame `t`."""
-        self._file.seek(self._offset + t * self._frame_bytes)
+    def write(self, page: int, labels: NDArray[Any]) -> None:
+        """Write a page."""
+        self._file.seek(self._offset + page * self._page_bytes)
         self._file.write(labels.data)
         self._file.flush()
 
@@ -69,20 +70,20 @@ class NpyBackend:
 
 
 class ZarrBackend:
-    """One zarr array, a chunk per frame or part of a frame."""
+    """One zarr array, a chunk per page or part of a page."""
 
-    def __init__(self, path: Path, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self._array: Any = zarr.create_array(
             store=str(path),
             shape=shape,
-            chunks=(1, min(shape[1], 2048), min(shape[2], 2048)),
+            chunks=(*(1 for _ in shape[:-2]), min(shape[-2], 2048), min(shape[-1], 2048)),
             dtype=dtype,
-            dimension_names=("t", "y", "x"),
+            dimension_names=("t", "y", "x") if len(shape) == 3 else ("t", "z", "y", "x"),
         )
 
-    def write(self, t: int, labels: NDArray[Any]) -> None:
-        """Write frame `t`."""
-        self._array[t] = labels
+    def write(self, page: int, labels: NDArray[Any]) -> None:
+        """Write a page."""
+        self._array[np.unravel_index(page, self._array.shape[:-2])] = labels
 
     def finish(self) -> None:
         """Nothing is left to do."""
@@ -101,36 +102,34 @@ class TiffBackend:
     def __init__(
         self,
         path: Path,
-        shape: tuple[int, int, int],
+        shape: tuple[int, ...],
         dtype: np.dtype[Any],
         scale: tuple[float, float] | None = None,
         unit: str | None = None,
+        z_step: float | None = None,
     ) -> None:
-        self._path, self._shape, self._dtype, self._scale, self._unit = path, shape, dtype, scale, unit
+        self._path, self._shape, self._dtype = path, shape, dtype
+        self._metadata = _ome(len(shape), scale, unit, z_step)
+        self._n_pages = math.prod(shape[:-2])
         self._side_path = path.with_name(path.name + ".strips")
         self._side = self._side_path.open("w+b")
         self._places: dict[int, list[tuple[int, int]]] = {}
-        self._rows = int(np.clip(_STRIP_BYTES // max(1, shape[2] * dtype.itemsize), 1, shape[1]))
+        self._rows = int(np.clip(_STRIP_BYTES // max(1, shape[-1] * dtype.itemsize), 1, shape[-2]))
 
-    def write(self, t: int, labels: NDArray[Any]) -> None:
-        """Compress and keep frame `t`."""
+    def write(self, page: int, labels: NDArray[Any]) -> None:
+        """Compress and keep a page."""
         places = []
         self._side.seek(0, os.SEEK_END)
         for strip in self._strips(labels):
             places.append((self._side.tell(), len(strip)))
             self._side.write(strip)
         self._side.flush()
-        self._places[t] = places
+        self._places[page] = places
 
     def finish(self) -> None:
         """Write the TIFF file from the kept strips."""
         total = sum(length for places in self._places.values() for _, length in places)
-        total += self._shape[0] * (512 + 24 * -(-self._shape[1] // self._rows))
-        metadata: dict[str, Any] = {"axes": "TYX"}
-        if self._scale is not None:
-            metadata |= {"PhysicalSizeY": self._scale[0], "PhysicalSizeX": self._scale[1]}
-            if self._unit:
-                metadata |= {"PhysicalSizeYUnit": self._unit, "PhysicalSizeXUnit": self._unit}
+        total += self._n_pages * (512 + 24 * -(-self._shape[-2] // self._rows))
         with self._side, tifffile.TiffWriter(self._path, ome=True, bigtiff=total > _CLASSIC_TIFF_BYTES) as tiff:
             tiff.write(
                 self._ordered(),
@@ -139,7 +138,7 @@ class TiffBackend:
                 compression="zlib",
                 rowsperstrip=self._rows,
                 photometric="minisblack",
-                metadata=metadata,
+                metadata=self._metadata,
             )
         self._side_path.unlink()
 
@@ -148,18 +147,27 @@ class TiffBackend:
         _close_quietly(self._side)
 
     def _strips(self, labels: NDArray[Any]) -> Iterator[bytes]:
-        for row in range(0, self._shape[1], self._rows):
+        for row in range(0, self._shape[-2], self._rows):
             yield zlib.compress(labels[row : row + self._rows].tobytes(), _ZLIB_LEVEL)
 
     def _ordered(self) -> Iterator[bytes]:
-        empty = list(self._strips(np.zeros(self._shape[1:], self._dtype)))
-        for t in range(self._shape[0]):
-            if t not in self._places:
+        empty = list(self._strips(np.zeros(self._shape[-2:], self._dtype)))
+        for page in range(self._n_pages):
+            if page not in self._places:
                 yield from empty
                 continue
-            for offset, length in self._places[t]:
+            for offset, length in self._places[page]:
                 self._side.seek(offset)
                 yield self._side.read(length)
+
+
+def _ome(ndim: int, scale: tuple[float, float] | None, unit: str | None, z_step: float | None) -> dict[str, Any]:
+    """Return axes and pixel size as OME metadata."""
+    sizes = {} if scale is None else {"Y": scale[0], "X": scale[1]}
+    if sizes and ndim == 4 and z_step:
+        sizes["Z"] = z_step
+    units = {f"PhysicalSize{axis}Unit": unit for axis in sizes if unit}
+    return {"axes": "TYX" if ndim == 3 else "TZYX", **{f"PhysicalSize{axis}": n for axis, n in sizes.items()}, **units}
 
 
 def _close_quietly(file: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a reader returns, and an array whose frames are read when indexed."""
+"""What a reader returns, and arrays whose frames, or planes, are read when indexed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.imaging.axes import AxisPlan
 
-__all__ = ["LazyFrames", "Opened"]
+__all__ = ["LazyFrames", "LazyVolumes", "Opened"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,15 @@ class Opened:
         One letter per axis where the file says, such as "TCYX".
     scale, unit
         Height and width of a pixel and their unit, where the file says.
+    z_step : float or None
+        Distance of two planes in the same unit, where the file says.
     """
 
     array: Any
     axes: str | None = None
     scale: tuple[float, float] | None = None
     unit: str | None = None
+    z_step: float | None = None
 
 
 class LazyFrames:
@@ -78,3 +81,40 @@ class LazyFrames:
 
     def _read(self, t: int) -> NDArray[Any]:
         return self._plan.order_frame(np.asarray(self._array[self._plan.index(t)]))
+
+
+class LazyVolumes:
+    """An array (T, Z, Y, X[, C]) over a file: a plane is read when it is indexed, and nothing is kept.
+
+    Parameters
+    ----------
+    array : array_like
+        The file's array.
+    plan : AxisPlan
+        Which of its axes is which, in one plane.
+    depth : int
+        The array's axis of planes.
+    """
+
+    def __init__(self, array: Any, plan: AxisPlan, depth: int) -> None:
+        self._array, self._plan, self._depth = array, plan, depth
+        n_frames, *inside = plan.canonical_shape
+        self.shape: tuple[int, ...] = (n_frames, int(array.shape[depth]), *inside)
+        self.dtype: np.dtype[Any] = np.dtype(array.dtype)
+        self.ndim: int = len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        t, z, *inside = (*index, slice(None)) if isinstance(index, tuple) else (index, slice(None))
+        if isinstance(t, slice):
+            return np.stack([self[(k, z, *inside)] for k in range(len(self))[t]])
+        if isinstance(z, slice):
+            return np.stack([self[(t, k, *inside)] for k in range(self.shape[1])[z]])
+        place = list(self._plan.index(range(len(self))[t]))
+        place[self._depth] = range(self.shape[1])[z]
+        return self._plan.order_frame(np.asarray(self._array[tuple(place)]))[tuple(inside)]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[:], dtype=dtype)

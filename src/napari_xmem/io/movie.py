@@ -11,7 +11,7 @@ import numpy as np
 from napari_xmem.errors import InputError
 from napari_xmem.imaging.axes import ORDERS_TEXT, AxisPlan
 from napari_xmem.io.folder import open_folder
-from napari_xmem.io.lazy import LazyFrames, Opened
+from napari_xmem.io.lazy import LazyFrames, LazyVolumes, Opened
 from napari_xmem.io.numpy_files import open_npy, open_npz
 from napari_xmem.io.tiff import open_tiff
 from napari_xmem.io.zarr_store import open_zarr
@@ -34,14 +34,17 @@ class Movie:
     ----------
     data : array_like
         (T, Y, X) or (T, Y, X, C); labels may also be one frame (Y, X). Indexing reads only the frames asked for.
+        Movies of volumes, where asked for: (T, Z, Y, X) or (T, Z, Y, X, C).
     axes : str
-        Order of `data`: "TYX", "TYXC" or "YX".
+        Order of `data`: "TYX", "TYXC", "TZYX", "TZYXC" or "YX".
     path : str
         Where it came from.
     scale : tuple of 2 float or None
         Height and width of a pixel in `unit`, where the file says.
     unit : str or None
         Unit of `scale`, for example "um".
+    z_step : float or None
+        Distance of two planes in `unit`, where the file says.
     """
 
     data: Any
@@ -49,6 +52,7 @@ class Movie:
     path: str
     scale: tuple[float, float] | None = None
     unit: str | None = None
+    z_step: float | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -61,7 +65,7 @@ class Movie:
         return np.dtype(self.data.dtype)
 
 
-def open_movie(path: str | Path, axes: str | None = None) -> Movie:
+def open_movie(path: str | Path, axes: str | None = None, *, volumes: bool = False) -> Movie:
     """Open a movie without reading its pixels (compressed npz is the exception).
 
     Parameters
@@ -71,6 +75,8 @@ def open_movie(path: str | Path, axes: str | None = None) -> Movie:
         order. ``file.npz:name`` and ``store.zarr:path`` choose an array inside.
     axes : str, optional
         Order of the axes in the file, such as "TCYX"; needed where the file doesn't say and the shape leaves a choice.
+    volumes : bool
+        Take movies of volumes too, as (T, Z, Y, X) or (T, Z, Y, X, C), read plane by plane.
 
     Returns
     -------
@@ -86,6 +92,8 @@ def open_movie(path: str | Path, axes: str | None = None) -> Movie:
     shape = tuple(int(n) for n in opened.array.shape)
     order = axes or opened.axes or _guess(shape, path)
     try:
+        if volumes and _holds_volumes(shape, order):
+            return _volumes(opened, shape, order.upper(), path)
         plan = AxisPlan.from_axes(shape, order)
     except InputError as error:
         source = "" if axes else " If the file's own axes are wrong, give the right ones with axes= (--axes)."
@@ -93,7 +101,7 @@ def open_movie(path: str | Path, axes: str | None = None) -> Movie:
     return _movie(opened, plan, path)
 
 
-def open_labels(path: str | Path, axes: str | None = None) -> Movie:
+def open_labels(path: str | Path, axes: str | None = None, *, volumes: bool = False) -> Movie:
     """Open labels: like `open_movie`, but without channels, and a single frame (Y, X) is allowed.
 
     Parameters
@@ -102,6 +110,8 @@ def open_labels(path: str | Path, axes: str | None = None) -> Movie:
         A file as for `open_movie`; a single image of labels may be a TIFF or npy file.
     axes : str, optional
         Order of the axes in the file, such as "TYX".
+    volumes : bool
+        Take labels of volumes too, as (T, Z, Y, X); that order is taken where the file doesn't say.
 
     Returns
     -------
@@ -121,12 +131,29 @@ def open_labels(path: str | Path, axes: str | None = None) -> Movie:
         return Movie(np.asarray(opened.array[:, :]), "YX", str(path), opened.scale, opened.unit)
     if {"Y", "X"} <= set(named) and all(n == 1 for n, a in zip(shape, named, strict=False) if a not in "YX"):
         return Movie(np.asarray(opened.array[squeezed]), "YX", str(path), opened.scale, opened.unit)
-    movie = open_movie(path, axes)
-    if movie.axes != "TYX":
+    if volumes and len(shape) == 4 and not opened.axes:
+        axes = axes or "TZYX"
+    movie = open_movie(path, axes, volumes=volumes)
+    if "C" in movie.axes:
         raise InputError(
             f"{path}: labels have {movie.shape[-1]} channels, expected none: (T, Y, X) or (Y, X) integers."
         )
     return movie
+
+
+def _holds_volumes(shape: tuple[int, ...], axes: str) -> bool:
+    sizes = dict(zip(axes.upper(), shape, strict=False))
+    return sizes.get("T", 1) > 1 and sizes.get("Z", 1) > 1
+
+
+def _volumes(opened: Opened, shape: tuple[int, ...], axes: str, path: str | Path) -> Movie:
+    depth = axes.index("Z")
+    try:
+        plan = AxisPlan.from_axes(tuple(1 if axis == depth else n for axis, n in enumerate(shape)), axes)
+    except InputError:
+        plan = AxisPlan.from_axes(shape, axes)  # fails in the same way, and names the true shape
+    array = LazyVolumes(opened.array, plan, depth)
+    return Movie(array, "TZYX" + "C" * (array.ndim - 4), str(path), opened.scale, opened.unit, opened.z_step)
 
 
 def _movie(opened: Opened, plan: AxisPlan, path: str | Path) -> Movie:

@@ -43,6 +43,8 @@ class ScoreWriter:
         File that ends in .csv. Columns: frame, object, area_px, confidence (0..1), seeded (0 or 1).
     overwrite : bool
         Replace what stands there.
+    size : str
+        Name of the third column: "volume_voxels" for volumes.
 
     Raises
     ------
@@ -50,8 +52,9 @@ class ScoreWriter:
         If the file cannot be written.
     """
 
-    def __init__(self, path: str | Path, overwrite: bool = False) -> None:
+    def __init__(self, path: str | Path, overwrite: bool = False, size: str = "area_px") -> None:
         self.path = check_output(path, overwrite, ".csv")
+        self._size = size
         self._rows: dict[tuple[int, int], tuple[int, float, int]] = {}
 
     def __enter__(self) -> Self:
@@ -74,7 +77,7 @@ class ScoreWriter:
         try:
             with part.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file)
-                writer.writerow(["frame", "object", "area_px", "confidence", "seeded"])
+                writer.writerow(["frame", "object", self._size, "confidence", "seeded"])
                 for (frame, i), (area, confidence, seeded) in sorted(self._rows.items()):
                     writer.writerow([frame, i, area, f"{confidence:.4f}", seeded])
             part.replace(self.path)

@@ -39,14 +39,14 @@ def open_tiff(path: Path, key: str = "") -> Opened:
         series = tiff.series[0]
         pages = list(series.pages)
         _check_complete(path, pages, series)
-        scale, unit = _pixel_size(tiff)
+        scale, unit, z_step = _pixel_size(tiff)
         axes = series.axes if len(set(series.axes)) == len(series.axes) else None
         if series.dataoffset is not None and len(series.shape) >= 2 and series.dtype is not None:
             byteorder = series.dtype.newbyteorder(tiff.byteorder)
             array: Any = np.memmap(path, byteorder, "r", series.dataoffset, tuple(series.shape))
         else:
             array = _Pages(pages, tuple(series.shape))
-    return Opened(array, axes, scale, unit)
+    return Opened(array, axes, scale, unit, z_step)
 
 
 def read_image(path: Path) -> NDArray[Any]:
@@ -144,21 +144,23 @@ def _noticing_damage(path: Path) -> Iterator[None]:
         raise InputError(f"{path} is damaged or cut off ({seen[0]}); copy or export it again.")
 
 
-def _pixel_size(tiff: tifffile.TiffFile) -> tuple[tuple[float, float] | None, str | None]:
-    """Return height and width of a pixel and their unit, from OME or ImageJ metadata."""
+def _pixel_size(tiff: tifffile.TiffFile) -> tuple[tuple[float, float] | None, str | None, float | None]:
+    """Return height and width of a pixel, their unit and the step in z, from OME or ImageJ metadata."""
     try:
         if tiff.is_ome and tiff.ome_metadata:
             pixels = ElementTree.fromstring(tiff.ome_metadata).find(".//{*}Pixels")
             if pixels is not None and "PhysicalSizeX" in pixels.attrib:
                 x = float(pixels.attrib["PhysicalSizeX"])
                 y = float(pixels.attrib.get("PhysicalSizeY", x))
-                return (y, x), pixels.attrib.get("PhysicalSizeXUnit", "µm")
+                z = float(pixels.attrib["PhysicalSizeZ"]) if "PhysicalSizeZ" in pixels.attrib else None
+                return (y, x), pixels.attrib.get("PhysicalSizeXUnit", "µm"), z
         elif tiff.imagej_metadata and (unit := tiff.imagej_metadata.get("unit")):
             y, x = (
                 tiff.pages[0].tags[name].value[1] / tiff.pages[0].tags[name].value[0]  # type: ignore[union-attr]
                 for name in ("YResolution", "XResolution")
             )
-            return (y, x), str(unit).replace("\\u00B5", "µ").replace("micron", "µm")
+            z = float(tiff.imagej_metadata["spacing"]) if "spacing" in tiff.imagej_metadata else None
+            return (y, x), str(unit).replace("\\u00B5", "µ").replace("micron", "µm"), z
     except (KeyError, ValueError, ZeroDivisionError, ElementTree.ParseError):
-        return None, None  # a pixel size that makes no sense is none
-    return None, None
+        return None, None, None  # a pixel size that makes no sense is none
+    return None, None, None

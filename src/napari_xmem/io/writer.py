@@ -62,17 +62,18 @@ def check_output(path: str | Path, overwrite: bool = False, suffixes: str = WRIT
 
 
 class LabelWriter:
-    """Write labels (T, Y, X) frame by frame, in any order and in bounded memory.
+    """Write labels (T, Y, X) frame by frame, or (T, Z, Y, X) plane by plane, in any order and in bounded memory.
 
     Everything goes to a temporary neighbour of `path` that is renamed by `close`. Leaving the ``with`` block by an
-    error removes it and leaves an existing `path` as it was. Frames that were not written are background.
+    error removes it and leaves an existing `path` as it was. What was not written is background.
 
     Parameters
     ----------
     path : str or Path
-        .tif/.tiff (OME-TIFF with axes TYX, compressed; BigTIFF where needed), .npy or .zarr (version 3, compressed).
-    shape : tuple of 3 int
-        (T, Y, X).
+        .tif/.tiff (OME-TIFF with axes TYX or TZYX, compressed; BigTIFF where needed), .npy or .zarr (version 3,
+        compressed).
+    shape : tuple of 3 or 4 int
+        (T, Y, X) or (T, Z, Y, X).
     dtype : dtype_like
         An integer dtype that holds every label, see `napari_xmem.imaging.label_dtype`.
     overwrite : bool
@@ -81,6 +82,8 @@ class LabelWriter:
         Height and width of a pixel in `unit`, written where the format can hold them.
     unit : str, optional
         Unit of `scale`, such as "um".
+    z_step : float, optional
+        Distance of two planes in `unit`, for volumes.
 
     Raises
     ------
@@ -91,17 +94,20 @@ class LabelWriter:
     def __init__(
         self,
         path: str | Path,
-        shape: tuple[int, int, int],
+        shape: tuple[int, ...],
         dtype: DTypeLike = np.uint16,
         overwrite: bool = False,
         scale: tuple[float, float] | None = None,
         unit: str | None = None,
+        z_step: float | None = None,
     ) -> None:
         self.path = check_output(path, overwrite)
-        self.shape = (int(shape[0]), int(shape[1]), int(shape[2]))
+        self.shape = tuple(int(n) for n in shape)
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         if self.dtype.kind not in "ui":
             raise InputError(f"labels of dtype {self.dtype} cannot be written, expected an integer dtype.")
+        if len(self.shape) not in (3, 4):
+            raise InputError(f"labels of shape {self.shape} cannot be written, expected (T, Y, X) or (T, Z, Y, X).")
         self.overwrite = overwrite
         with _saying(self.path):
             _remove_abandoned(self.path)
@@ -110,7 +116,7 @@ class LabelWriter:
         self._backend: Backend | None = None
         try:
             with _saying(self.path):
-                self._backend = _backend(self._folder / self.path.name, self.shape, self.dtype, scale, unit)
+                self._backend = _backend(self._folder / self.path.name, self.shape, self.dtype, scale, unit, z_step)
         except BaseException:
             self.abort()
             raise
@@ -126,8 +132,8 @@ class LabelWriter:
         else:
             self.abort()
 
-    def write(self, t: int, labels: NDArray[Any]) -> None:
-        """Write a frame; one written again is replaced.
+    def write(self, t: int, labels: NDArray[Any], z: int | None = None) -> None:
+        """Write a frame, or one plane of it; one written again is replaced.
 
         Parameters
         ----------
@@ -135,6 +141,8 @@ class LabelWriter:
             Frame, 0 to T - 1, in any order.
         labels : ndarray, shape (Y, X), integer
             Labels that fit the writer's dtype.
+        z : int, optional
+            Plane, 0 to Z - 1, where labels are (T, Z, Y, X).
 
         Raises
         ------
@@ -145,16 +153,20 @@ class LabelWriter:
         """
         if self._backend is None:
             raise OutputError(f"{self.path}: the writer is closed.")
-        if not 0 <= t < self.shape[0] or labels.shape != self.shape[1:]:
+        place = (t,) if z is None else (t, z)
+        inside = all(0 <= i < n for i, n in zip(place, self.shape, strict=False))
+        if not inside or labels.shape != self.shape[len(place) :] or labels.ndim != 2:
+            which = f"frame {t}" if z is None else f"plane {z} of frame {t}"
             raise InputError(
-                f"cannot write frame {t} of shape {labels.shape} to {self.path}, which has shape {self.shape}."
+                f"cannot write {which} of shape {labels.shape} to {self.path}, which has shape {self.shape}."
             )
         limits = np.iinfo(self.dtype)
         if labels.size and not (limits.min <= int(labels.min()) and int(labels.max()) <= limits.max):
             raise InputError(f"frame {t} holds the label {int(labels.max())}, which does not fit {self.dtype}.")
         try:
             with _saying(self.path):
-                self._backend.write(int(t), np.ascontiguousarray(labels, self.dtype))
+                page = int(np.ravel_multi_index(place, self.shape[:-2]))
+                self._backend.write(page, np.ascontiguousarray(labels, self.dtype))
         except OutputError:
             self.abort()
             raise
@@ -215,17 +227,18 @@ def _remove_abandoned(path: Path) -> None:
 
 def _backend(
     path: Path,
-    shape: tuple[int, int, int],
+    shape: tuple[int, ...],
     dtype: np.dtype[Any],
     scale: tuple[float, float] | None,
     unit: str | None,
+    z_step: float | None,
 ) -> Backend:
     suffix = path.suffix.lower()
     if suffix == ".npy":
         return NpyBackend(path, shape, dtype)
     if suffix == ".zarr":
         return ZarrBackend(path, shape, dtype)
-    return TiffBackend(path, shape, dtype, scale, unit)
+    return TiffBackend(path, shape, dtype, scale, unit, z_step)
 
 
 @contextmanager

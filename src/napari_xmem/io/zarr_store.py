@@ -79,5 +79,6 @@ def _level_zero(path: Path, group: Any, image: Mapping[str, Any]) -> Opened:
         if transform.get("type") == "scale" and axes and {"Y", "X"} <= set(axes):
             y, x = axes.index("Y"), axes.index("X")
             scale = (float(transform["scale"][y]), float(transform["scale"][x]))
-            return Opened(array, axes, scale, listed[x].get("unit"))
+            z_step = float(transform["scale"][axes.index("Z")]) if "Z" in axes else None
+            return Opened(array, axes, scale, listed[x].get("unit"), z_step)
     return Opened(array, axes)

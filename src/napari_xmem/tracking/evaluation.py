@@ -110,7 +110,7 @@ def evaluate(
 
     Parameters
     ----------
-    pred, truth : array_like, shape (T, Y, X), integer
+    pred, truth : array_like, shape (T, Y, X) or (T, Z, Y, X), integer
         Labels; only the frames that are scored are read. Objects have the same id in both.
     frames : sequence of int, optional
         Frames to score; those outside the movie are left out. None: all but `seed_frame`.
@@ -132,10 +132,10 @@ def evaluate(
     InputError
         If shapes differ, no frame is left, or the seed frame holds no objects.
     """
-    if tuple(pred.shape) != tuple(truth.shape) or len(truth.shape) != 3:
+    if tuple(pred.shape) != tuple(truth.shape) or len(truth.shape) not in (3, 4):
         raise InputError(
             f"labels of shape {tuple(pred.shape)} and truth of shape {tuple(truth.shape)}: expected two movies "
-            "(T, Y, X) of one shape."
+            "(T, Y, X), or two of volumes (T, Z, Y, X), of one shape."
         )
     n_frames = int(truth.shape[0])
     if not 0 <= seed_frame < n_frames:
