@@ -76,12 +76,12 @@ class Forecast:
         """False if the run needs more memory than is free."""
         return self.peak_bytes <= self.free_bytes
 
-    def describe(self) -> str:
-        """Return the forecast as one line."""
+    def describe(self, unit: str = "frame") -> str:
+        """Return the forecast as one line; `unit` is what is counted."""
         room = "" if self.fits else f", more than the {_size(self.free_bytes)} that are free"
         return (
-            f"about {_duration(self.seconds_per_frame)} per frame, {_duration(self.seconds)} for {self.n_frames} "
-            f"frames, {_size(self.peak_bytes)} of memory{room}"
+            f"about {_duration(self.seconds_per_frame)} per {unit}, {_duration(self.seconds)} for {self.n_frames} "
+            f"{unit}s, {_size(self.peak_bytes)} of memory{room}"
         )
 
 

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_xmem.engine.planes import PlaneMovie, join_planes, seed_volumes, seeded_planes
 from napari_xmem.engine.propagate import iter_propagate, propagate
-from napari_xmem.engine.results import FrameResult, Scores
+from napari_xmem.engine.results import Scores
 from napari_xmem.errors import InputError, SeedError
+from napari_xmem.model import XMem, load_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
+
+    from napari_xmem.engine.results import FrameResult
 
 __all__ = ["PlaneResult", "VolumeResult", "follow_through_z", "iter_volumes", "propagate_volumes"]
 
@@ -48,19 +52,6 @@ class VolumeResult:
     scores: Scores
     planes: tuple[int, ...]
     recipe: dict[str, Any] = field(default_factory=dict)
-
-
-class _Plane:
-    """One plane of a movie of volumes, as a movie (T, Y, X) that is read frame by frame."""
-
-    def __init__(self, frames: Any, z: int) -> None:
-        self._frames, self._z = frames, z
-        self.shape = (int(frames.shape[0]), *(int(n) for n in frames.shape[2:]))
-        self.dtype, self.ndim = frames.dtype, len(self.shape)
-
-    def __getitem__(self, index: Any) -> Any:
-        t, *rest = index if isinstance(index, tuple) else (index,)
-        return np.asarray(self._frames[t, self._z])[tuple(rest)]
 
 
 def propagate_volumes(
@@ -114,7 +105,7 @@ def propagate_volumes(
             progress(done, int(frames.shape[0]) * int(frames.shape[1]))
     if labels is None:
         raise SeedError("No plane was followed: the seeds hold no object in the frame range.")
-    joined = [_join(frame, [r for _, r in planes]) for frame, planes in sorted(parts.items())]
+    joined = [join_planes(frame, [r for _, r in planes]) for frame, planes in sorted(parts.items())]
     planes = tuple(sorted({z for found in parts.values() for z, _ in found}))
     recipe = {"planes": list(planes), "fill_planes": fill_planes, **{k: str(v) for k, v in options.items()}}
     return VolumeResult(labels, Scores.collect(joined), planes, recipe)
@@ -151,10 +142,11 @@ def iter_volumes(frames: Any, seeds: Any, *, fill_planes: bool = False, **option
             f"the movie has shape {getattr(frames, 'shape', None)}, expected (T, Z, Y, X). "
             "For (T, Y, X), or a stack (Z, Y, X) to be followed along z, use propagate."
         )
-    volumes = _seed_volumes(seeds, tuple(int(n) for n in frames.shape), options.get("start"))
+    volumes = seed_volumes(seeds, tuple(int(n) for n in frames.shape), options.get("start"))
+    options["model"] = _loaded(options)
     if fill_planes:
         volumes = {t: follow_through_z(frames[t], volume, **_still(options)) for t, volume in volumes.items()}
-    seeded = [z for z in range(frames.shape[1]) if any(volume[z].any() for volume in volumes.values())]
+    seeded = seeded_planes(volumes)
     if not seeded:
         raise SeedError("The seeds are empty: paint at least one object.")
     return _planes(frames, volumes, seeded, options)
@@ -167,7 +159,7 @@ def _planes(
         seeds = {t: volume[z] for t, volume in volumes.items() if volume[z].any()}
         first = min(seeds)
         own = options if options.get("direction", "forward") != "forward" else {**options, "start": first}
-        for result in iter_propagate(_Plane(frames, z), seeds, **own):
+        for result in iter_propagate(PlaneMovie(frames, z), seeds, **own):
             yield PlaneResult(z, result)
 
 
@@ -196,42 +188,12 @@ def follow_through_z(volume: Any, seeds: NDArray[Any], **options: Any) -> NDArra
     return filled
 
 
+def _loaded(options: Mapping[str, Any]) -> XMem:
+    """Load the model once for all planes."""
+    model = options.get("model", "bundled")
+    return model if isinstance(model, XMem) else load_model(model, options.get("device", "auto"))
+
+
 def _still(options: dict[str, Any]) -> dict[str, Any]:
     """Options of a run through time that also hold along z."""
     return {name: value for name, value in options.items() if name not in ("start", "stop", "direction", "progress")}
-
-
-def _seed_volumes(seeds: Any, shape: tuple[int, ...], start: int | None) -> dict[int, NDArray[np.int64]]:
-    """Bring seeds to ``{frame: (Z, Y, X)}``; frames without any label are left out."""
-    if hasattr(seeds, "items"):
-        given = {int(t): np.asarray(volume) for t, volume in seeds.items()}
-    else:
-        stacked = np.asarray(seeds)
-        if stacked.ndim == 4 and len(stacked) == shape[0]:
-            given = dict(enumerate(stacked))
-        else:
-            given = {start or 0: stacked}
-    for t, volume in given.items():
-        if volume.shape != shape[1:] or volume.dtype.kind not in "bui" or not 0 <= t < shape[0]:
-            raise SeedError(
-                f"seeds of frame {t} have shape {volume.shape} and type {volume.dtype}, expected whole numbers "
-                f"{shape[1:]} on a frame from 0 to {shape[0] - 1}."
-            )
-        if volume.size and int(volume.min()) < 0:
-            raise SeedError(f"seeds of frame {t} hold negative labels; expected 0 for background and ids above.")
-    return {t: volume.astype(np.int64) for t, volume in given.items() if volume.any()}
-
-
-def _join(frame: int, planes: list[FrameResult]) -> FrameResult:
-    """Sum the planes of one frame up, per object."""
-    ids = tuple(dict.fromkeys(i for plane in planes for i in plane.object_ids))
-    area, weighted = dict.fromkeys(ids, 0), dict.fromkeys(ids, 0.0)
-    for plane in planes:
-        for object_id, pixels, confidence in zip(plane.object_ids, plane.area_px, plane.confidence, strict=True):
-            area[object_id] += int(pixels)
-            weighted[object_id] += float(pixels) * float(confidence)
-    confidence = np.array([weighted[i] / area[i] if area[i] else 0.0 for i in ids], np.float32)
-    seeded = any(plane.seeded for plane in planes)
-    return FrameResult(
-        frame, np.zeros((0, 0), np.uint16), ids, np.array([area[i] for i in ids], np.int64), confidence, seeded
-    )

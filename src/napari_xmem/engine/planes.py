@@ -1,0 +1,166 @@
+"""The planes of a movie of volumes: movies of their own, whose results are joined per object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_xmem.engine.forecast import forecast_run
+from napari_xmem.engine.passes import plan_passes
+from napari_xmem.engine.results import FrameResult
+from napari_xmem.engine.run import Run, prepare_run
+from napari_xmem.errors import SeedError
+from napari_xmem.imaging import FrameSource, check_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_xmem.config import PropagationConfig
+    from napari_xmem.engine.forecast import Forecast
+    from napari_xmem.model import XMem
+
+__all__ = ["PlaneMovie", "VolumeRuns", "join_planes", "seed_volumes", "seeded_planes"]
+
+
+class PlaneMovie:
+    """One plane of a movie of volumes, as a movie (T, Y, X[, C]) that is read frame by frame."""
+
+    def __init__(self, frames: Any, z: int) -> None:
+        self._frames, self._z = frames, z
+        self.shape = (int(frames.shape[0]), *(int(n) for n in frames.shape[2:]))
+        self.dtype, self.ndim = frames.dtype, len(self.shape)
+
+    def __getitem__(self, index: Any) -> Any:
+        t, *rest = index if isinstance(index, tuple) else (index,)
+        return np.asarray(self._frames[t, self._z])[tuple(rest)]
+
+
+def seed_volumes(seeds: Any, shape: tuple[int, ...], start: int | None) -> dict[int, NDArray[Any]]:
+    """Bring seeds of a movie of volumes into the form {frame: labels}.
+
+    Parameters
+    ----------
+    seeds : mapping or array_like
+        ``{frame: (Z, Y, X) labels}``, a (T, Z, Y, X) stack in which all-zero frames are unannotated (read frame by
+        frame), or one (Z, Y, X) volume for frame `start`.
+    shape : tuple of 4 int
+        (T, Z, Y, X) of the movie.
+    start : int or None
+        Frame of a single volume; 0 where None.
+
+    Returns
+    -------
+    dict
+        Frame, ascending, to labels (Z, Y, X) of whole numbers; only frames with labels.
+
+    Raises
+    ------
+    SeedError
+        If a shape, a frame or values do not fit.
+    """
+    n_frames, *volume_shape = shape
+    if hasattr(seeds, "items"):
+        given = sorted((int(t), np.asarray(volume)) for t, volume in seeds.items())
+    else:
+        stacked = seeds if hasattr(seeds, "ndim") else np.asarray(seeds)
+        if tuple(stacked.shape) not in (tuple(volume_shape), tuple(shape)):
+            raise SeedError(
+                f"seeds have shape {tuple(stacked.shape)}, expected {tuple(volume_shape)}, one volume (Z, Y, X), or "
+                f"{tuple(shape)}, (T, Z, Y, X) like the movie."
+            )
+        single = stacked.ndim == 3
+        given = (
+            [(start or 0, np.asarray(stacked))] if single else [(t, np.asarray(stacked[t])) for t in range(n_frames)]
+        )
+    found = {}
+    for t, volume in given:
+        if not 0 <= t < n_frames:
+            raise SeedError(f"seeds are given for frame {t}, but the movie has frames 0 to {n_frames - 1}.")
+        if volume.shape != tuple(volume_shape):
+            raise SeedError(
+                f"seeds of frame {t} have shape {volume.shape}, expected (Z, Y, X) = {tuple(volume_shape)}."
+            )
+        for z, labels in enumerate(volume):
+            check_labels(labels, labels.shape, f"seeds of frame {t}, plane {z},")
+        if volume.any():
+            found[t] = volume
+    return found
+
+
+def seeded_planes(volumes: Mapping[int, NDArray[Any]]) -> list[int]:
+    """List the planes on which any of some volumes (Z, Y, X) holds labels."""
+    return sorted({int(z) for volume in volumes.values() for z in np.flatnonzero(volume.any((1, 2)))})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VolumeRuns:
+    """A movie of volumes, seeds and settings: one run per seeded plane, prepared when its turn comes.
+
+    Attributes
+    ----------
+    frames : array_like
+        (T, Z, Y, X) or (T, Z, Y, X, C).
+    volumes : dict
+        Frame to labels (Z, Y, X), at least one, all inside the frame range of `config`.
+    network : XMem
+        The network.
+    config : PropagationConfig
+        The settings.
+    channels : sequence of int or None
+        Channels to use.
+    """
+
+    frames: Any
+    volumes: dict[int, NDArray[Any]]
+    network: XMem
+    config: PropagationConfig
+    channels: Sequence[int] | None = None
+
+    @property
+    def planes(self) -> list[int]:
+        """Planes that will be followed."""
+        return seeded_planes(self.volumes)
+
+    @property
+    def n_results(self) -> int:
+        """Planes of frames that will be given out."""
+        low, high = self.config.start or 0, self.config.stop or len(self.source(0))
+        passes = [p for z in self.planes for p in plan_passes(self.seeds(z), low, high, self.config.direction)]
+        return sum(len(p.frames) - p.report_from for p in passes)
+
+    def source(self, z: int) -> FrameSource:
+        """Return a plane as a movie."""
+        return FrameSource(PlaneMovie(self.frames, z), channels=self.channels)
+
+    def seeds(self, z: int) -> dict[int, NDArray[Any]]:
+        """Return the seeds of a plane."""
+        return {t: volume[z] for t, volume in self.volumes.items() if volume[z].any()}
+
+    def __iter__(self) -> Iterator[tuple[int, Run]]:
+        return ((z, prepare_run(self.source(z), self.seeds(z), self.network, self.config)) for z in self.planes)
+
+    def forecast(self) -> Forecast:
+        """Say what all planes will cost, one after the other; a frame is one plane of a frame there."""
+        parts = [forecast_run(run) for _, run in self]
+        largest = max(parts, key=lambda part: part.peak_bytes)
+        n_frames = sum(part.n_frames for part in parts)
+        return replace(largest, seconds_per_frame=sum(part.seconds for part in parts) / n_frames, n_frames=n_frames)
+
+
+def join_planes(frame: int, planes: Sequence[FrameResult]) -> FrameResult:
+    """Sum the planes of one frame up, per object: volume, and confidence weighted by area; without labels."""
+    ids = tuple(dict.fromkeys(i for plane in planes for i in plane.object_ids))
+    area, weighted = dict.fromkeys(ids, 0), dict.fromkeys(ids, 0.0)
+    for plane in planes:
+        for object_id, pixels, confidence in zip(plane.object_ids, plane.area_px, plane.confidence, strict=True):
+            area[object_id] += int(pixels)
+            weighted[object_id] += float(pixels) * float(confidence)
+    confidence = np.array([weighted[i] / area[i] if area[i] else 0.0 for i in ids], np.float32)
+    seeded = any(plane.seeded for plane in planes)
+    return FrameResult(
+        frame, np.zeros((0, 0), np.uint16), ids, np.array([area[i] for i in ids], np.int64), confidence, seeded
+    )
