@@ -67,6 +67,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--axes", help="order of the movies' axes where their files don't say, such as TCYX")
     parser.add_argument("--channels", type=int_list, metavar="N,N", help="channels to use, up to three")
     parser.add_argument("--seed-frame", type=int, metavar="T", help="frame that single images of seeds belong to")
+    parser.add_argument(
+        "--fill-planes", action="store_true", help="volumes: first follow the seeds through the planes of their frame"
+    )
     parser.add_argument("--direction", choices=("forward", "backward", "both"), default="forward")
     add_model_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="do movies again whose result exists")

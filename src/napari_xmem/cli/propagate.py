@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_xmem.cli import volumes
 from napari_xmem.cli.messages import frame_list, progress, say, stopping_gently
 from napari_xmem.cli.options import add_model_options, add_quiet, int_list, memory_config
 from napari_xmem.cli.outputs import Outputs
@@ -39,6 +40,9 @@ def add_parser(subparsers: Subparsers) -> None:
         required=True,
         help="labels: a stack in which frames without labels are zero, or one frame (see --seed-frame)",
     )
+    parser.add_argument(
+        "--fill-planes", action="store_true", help="volumes: first follow the seeds through the planes of their frame"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="labels to write: .tif, .npy or .zarr")
     parser.add_argument("--overview", metavar="PNG", help="also write a picture of frames with label outlines")
     parser.add_argument("--scores", metavar="CSV", help="also write area and confidence per object and frame")
@@ -68,7 +72,11 @@ def run(args: argparse.Namespace) -> int:
 
     _check_outputs(args)
     memory = memory_config(args.memory)
-    movie = open_movie(args.movie, args.axes)
+    movie = open_movie(args.movie, args.axes, volumes=True)
+    if "Z" in movie.axes:
+        return volumes.run(args, movie)
+    if args.fill_planes:
+        raise InputError(f"--fill-planes is for movies of volumes (T, Z, Y, X); {movie.path} has shape {movie.shape}.")
     source = FrameSource(movie.data, channels=args.channels)
     start, stop = frame_range(args, len(source))
     labels = open_labels(args.seeds)

@@ -14,18 +14,27 @@ if TYPE_CHECKING:
 
     from napari_xmem.session.journal import RunJournal
 
-__all__ = ["engine_options", "frame_range", "keeping", "seed_frame"]
+__all__ = ["engine_options", "frame_range", "keeping", "saving_memory", "seed_frame"]
+
+
+@contextmanager
+def saving_memory(journal: RunJournal) -> Iterator[None]:
+    """Save memory where a frame was not begun, so that memory is as the last one left it."""
+    try:
+        yield
+    except (InputError, OutputError):
+        with suppress(OutputError):
+            journal.save_memory()
+        raise
 
 
 @contextmanager
 def keeping(journal: RunJournal) -> Iterator[None]:
     """Keep what is finished whatever happens, and say so."""
     try:
-        yield
-    except BaseException as error:
-        if isinstance(error, (InputError, OutputError)):  # the frame was not begun: memory is as the last one left it
-            with suppress(OutputError):
-                journal.save_memory()
+        with saving_memory(journal):
+            yield
+    except BaseException:
         if journal.n_frames:
             note = f"{journal.n_frames} finished frames are kept in {journal.folder}; "
             say_error(f"{note}run the same command with --resume to go on.", kind="note")

@@ -67,8 +67,14 @@ class RunJournal:
 
     @property
     def n_frames(self) -> int:
-        """Number of finished frames."""
-        return len(list(self.folder.glob("frame-*.npz")))
+        """Number of finished frames, over all parts."""
+        return len(list(self.folder.rglob("frame-*.npz")))
+
+    def part(self, name: str) -> RunJournal:
+        """Return the journal of one of several runs that make one result; it lies inside this one's folder."""
+        part = RunJournal(self.folder / name, self.save_after_s)
+        part.folder = self.folder / name
+        return part
 
     def begin(self, run: Run) -> tuple[Run, list[FrameResult]]:
         """Start afresh; an earlier journal is removed. Nothing is written before the first frame is done.
@@ -109,6 +115,9 @@ class RunJournal:
             run = replace(run, config=replace(run.config, memory=MemoryConfig.from_dict(facts["memory_used"])))
             saved = sorted(self.folder.glob("memory-*.xmem"))
             self._run, self._saved = run, time.monotonic()
+            whole = frames_given_out(run, sum(len(part.frames) for part in run.passes))
+            if self.n_frames == len(whole):
+                return replace(run, passes=[]), [self._read(frame) for frame in whole]
             self._n_worked = int(saved[-1].stem.removeprefix("memory-")) if saved else 0
             if not saved:
                 return run, []
@@ -172,6 +181,11 @@ class RunJournal:
         self._saved = time.monotonic()
         self._cost_s = self._saved - begun
 
+    def forget_memory(self) -> None:
+        """Remove the saved memory of a run that is done, and keep its frames."""
+        for saved in self.folder.glob("memory-*.xmem"):
+            saved.unlink(missing_ok=True)
+
     def remove(self) -> None:
         """Forget the unfinished run."""
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -179,7 +193,7 @@ class RunJournal:
     def _write_facts(self) -> None:
         run = self._require_run()
         facts = _identity(run) | {"memory_used": run.config.memory.to_dict()}
-        self.folder.mkdir()
+        self.folder.mkdir(parents=True)
         partial = self.folder / ".run.partial"
         partial.write_text(json.dumps(facts, indent=1), encoding="utf-8")
         partial.replace(self.folder / "run.json")

@@ -1,0 +1,106 @@
+"""The files a run over volumes writes, and what is said about them at the end."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from napari_xmem.cli.messages import say
+
+if TYPE_CHECKING:
+    import argparse
+    from types import TracebackType
+
+    from napari_xmem.engine import FrameResult
+    from napari_xmem.engine.planes import VolumeRuns
+    from napari_xmem.io import Movie
+
+__all__ = ["VolumeOutputs", "overview_plane"]
+
+
+def overview_plane(runs: VolumeRuns) -> int:
+    """Return the plane that the overview shows: the one with most seeded pixels."""
+    return max(runs.planes, key=lambda z: sum(int(np.count_nonzero(v[z])) for v in runs.volumes.values()))
+
+
+class VolumeOutputs:
+    """Labels (T, Z, Y, X), scores and overview of one movie of volumes.
+
+    Each file appears when the ``with`` block ends without an error.
+
+    Parameters
+    ----------
+    args : Namespace
+        ``output``, ``overview``, ``scores`` and ``overwrite``.
+    movie : Movie
+        The movie; its voxel size goes into the labels' file.
+    runs : VolumeRuns
+        The runs of all planes.
+    frame_range : tuple of 2 int
+        First frame and end.
+    """
+
+    def __init__(self, args: argparse.Namespace, movie: Movie, runs: VolumeRuns, frame_range: tuple[int, int]) -> None:
+        from napari_xmem.imaging import label_dtype
+        from napari_xmem.io import LabelWriter
+        from napari_xmem.io.overview import Overview
+        from napari_xmem.io.scores import ScoreWriter
+
+        self._args = args
+        self._planes: dict[int, list[FrameResult]] = {}
+        self._n_planes = len(runs.planes)
+        self._shown = overview_plane(runs)
+        self._overview = Overview.of_range(runs.source(self._shown), *frame_range) if args.overview else None
+        dtype = label_dtype(max(int(volume.max()) for volume in runs.volumes.values()))
+        with ExitStack() as stack:
+            self._scores = None
+            if args.scores:
+                self._scores = stack.enter_context(ScoreWriter(args.scores, args.overwrite, "volume_voxels"))
+            self._labels = stack.enter_context(
+                LabelWriter(args.output, movie.shape[:4], dtype, args.overwrite, movie.scale, movie.unit, movie.z_step)
+            )
+            self._files = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None and self._scores is not None:
+            for result in self._joined():
+                self._scores.write(result)
+        self._files.__exit__(kind, error, trace)
+        if kind is None and self._overview is not None:
+            self._overview.save(self._args.overview)
+
+    def write(self, z: int, result: FrameResult) -> None:
+        """Take in the result of one plane of a frame; its labels are not kept."""
+        self._labels.write(result.frame, result.labels, z)
+        if self._overview is not None and z == self._shown:
+            self._overview.add(result.frame, result.labels, result.seeded)
+        slim = replace(result, labels=np.zeros((0, 0), result.labels.dtype), memory=None)
+        self._planes.setdefault(result.frame, []).append(slim)
+
+    def report(self, seconds: float) -> None:
+        """Print what was done and written."""
+        joined = self._joined()
+        seen = {i for result in joined for i in result.object_ids}
+        gone = {i for r in joined for i, volume in zip(r.object_ids, r.area_px, strict=True) if volume == 0}
+        lost = f"; {len(gone)} of them not found on every frame" if gone else ""
+        objects = "1 object" if len(seen) == 1 else f"{len(seen)} objects"
+        planes = "1 plane" if self._n_planes == 1 else f"{self._n_planes} planes"
+        say(f"{objects} in {planes} on {len(joined)} frames in {seconds:.1f} s{lost}")
+        overview = f"{self._args.overview} (plane {self._shown})" if self._args.overview else None
+        paths: list[Any] = [self._args.output, overview, self._args.scores]
+        for path in paths:
+            if path:
+                say(f"wrote {path}")
+
+    def _joined(self) -> list[FrameResult]:
+        from napari_xmem.engine.planes import join_planes
+
+        return [join_planes(frame, planes) for frame, planes in sorted(self._planes.items())]

@@ -1,0 +1,155 @@
+"""``napari-xmem propagate`` on movies of volumes (T, Z, Y, X): plane after plane, one id per cell."""
+
+from __future__ import annotations
+
+import time
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_xmem.cli.messages import frame_list, progress, say, stopping_gently
+from napari_xmem.cli.options import memory_config
+from napari_xmem.cli.runs import engine_options, frame_range, keeping, saving_memory, seed_frame
+from napari_xmem.cli.volume_outputs import VolumeOutputs
+from napari_xmem.errors import InputError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from numpy.typing import NDArray
+
+    from napari_xmem.engine import Run
+    from napari_xmem.engine.planes import VolumeRuns
+    from napari_xmem.io import Movie
+    from napari_xmem.session.journal import RunJournal
+
+__all__ = ["run"]
+
+
+def run(args: argparse.Namespace, movie: Movie) -> int:
+    """Check everything, then propagate in every seeded plane and write plane by plane."""
+    from napari_xmem.config import PropagationConfig
+    from napari_xmem.engine.planes import VolumeRuns
+    from napari_xmem.model import XMem, load_model
+
+    config = PropagationConfig(memory=memory_config(args.memory), **engine_options(args))
+    between = frame_range(args, movie.shape[0])
+    volumes = _seeds(args, movie, between)
+    network = args.model if isinstance(args.model, XMem) else load_model(args.model, device=args.device)
+    runs = VolumeRuns(movie.data, volumes, network, config, args.channels)
+    runs.source(0)  # says what is wrong with the channels
+    if args.fill_planes:
+        volumes = {t: _guessed(v) if args.dry_run else _filled(runs, t, v) for t, v in volumes.items()}
+        runs = VolumeRuns(movie.data, volumes, network, config, args.channels)
+    return _report_plan(args, movie, runs) if args.dry_run else _propagate(args, movie, runs, between)
+
+
+def _seeds(args: argparse.Namespace, movie: Movie, between: tuple[int, int]) -> dict[int, NDArray[Any]]:
+    """Read the seeds inside the frame range, frame to labels (Z, Y, X)."""
+    from napari_xmem.engine.planes import seed_volumes
+    from napari_xmem.errors import SeedError
+    from napari_xmem.io import open_labels
+
+    start, stop = between
+    labels = open_labels(args.seeds, volumes=True)
+    volumes = seed_volumes(labels.data, movie.shape[:4], seed_frame(args, start, stop))
+    if not volumes:
+        raise SeedError("seeds are empty: no voxel is above 0 on any frame; draw at least one object.")
+    inside = {t: volume for t, volume in volumes.items() if start <= t < stop}
+    if not inside:
+        raise InputError(f"seeds lie on frames {frame_list(volumes)}, all outside frames {start} to {stop - 1}.")
+    return inside
+
+
+def _filled(runs: VolumeRuns, frame: int, seeds: NDArray[Any]) -> NDArray[Any]:
+    """Follow the seeds of a frame through its planes."""
+    from napari_xmem.engine import follow_through_z
+
+    config = runs.config
+    volume = np.stack([runs.source(z).read(frame) for z in range(len(seeds))])
+    names = (
+        "memory", "device", "scope", "diameter_px", "max_displacement_px", "memory_budget_bytes", "precision",
+        "memory_device",
+    )  # fmt: skip
+    return follow_through_z(volume, seeds, model=runs.network, **{name: getattr(config, name) for name in names})
+
+
+def _guessed(seeds: NDArray[Any]) -> NDArray[Any]:
+    """Put the seeds of a frame on all its planes: the most that following them through z gives."""
+    return np.broadcast_to(seeds.max(0), seeds.shape)
+
+
+def _propagate(args: argparse.Namespace, movie: Movie, runs: VolumeRuns, between: tuple[int, int]) -> int:
+    from napari_xmem.session.journal import RunJournal
+
+    began = time.monotonic()
+    journal = RunJournal(args.output)
+    prepared = iter(runs)
+    first = next(prepared)  # says what is wrong before anything is touched
+    if not args.resume:
+        journal.remove()
+    elif journal.n_frames and not args.quiet:
+        say(f"going on; {journal.n_frames} planes of frames were finished before")
+    planes = chain([first], prepared)
+    with keeping(journal), VolumeOutputs(args, movie, runs, between) as outputs:
+        _follow(args, planes, journal, outputs, runs.n_results)
+    journal.remove()
+    if not args.quiet:
+        outputs.report(time.monotonic() - began)
+    return 0
+
+
+def _follow(
+    args: argparse.Namespace,
+    planes: chain[tuple[int, Run]],
+    journal: RunJournal,
+    outputs: VolumeOutputs,
+    n_results: int,
+) -> None:
+    """Do plane after plane, each with a journal of its own."""
+    from napari_xmem.engine import iter_run
+
+    said: set[str] = set()
+    with progress(n_results, "propagating", args.quiet, unit="plane") as bar, stopping_gently() as stop:
+        for z, plan in planes:
+            if plan.scope not in said and not args.quiet:
+                said.add(plan.scope)
+                say(f"scope {plan.scope_reason} (plane {z})")
+            part = journal.part(f"plane-{z:04d}")
+            rest, kept = part.resume(plan) if args.resume else part.begin(plan)
+            for result in kept:
+                outputs.write(z, result)
+                bar.update()
+            with saving_memory(part):
+                for result in iter_run(rest, watch=part.watch):
+                    part.keep(result)
+                    outputs.write(z, result)
+                    bar.update()
+                    if stop.signal is not None:
+                        part.save_memory()
+                        stop.obey()
+            part.forget_memory()
+
+
+def _report_plan(args: argparse.Namespace, movie: Movie, runs: VolumeRuns) -> int:
+    from napari_xmem.imaging import label_dtype, median_diameter_px, object_ids
+
+    expected = runs.forecast()
+    n_frames, n_planes, rows, columns = movie.shape[:4]
+    source = runs.source(0)
+    ids = {i for volume in runs.volumes.values() for i in object_ids(volume)}
+    seeds = [image for z in runs.planes for image in runs.seeds(z).values()]
+    diameter = float(np.median([median_diameter_px(image) for image in seeds]))
+    planes = "all planes, as far as they go" if args.fill_planes else f"planes {frame_list(runs.planes)}"
+    say(
+        f"movie   {movie.path}: {n_frames} frames of {n_planes} planes of {rows} x {columns} px, "
+        f"{source.n_channels} channel(s), {source.dtype}"
+    )
+    say(f"seeds   {len(ids)} objects on frames {frame_list(runs.volumes)}, {planes}, median diameter {diameter:.0f} px")
+    say(f"model   {runs.network.config.name}, on {expected.device}")
+    say(f"scope   {expected.reason}")
+    say(f"output  {args.output}: {movie.shape[:4]} {label_dtype(max(ids)).__name__}")
+    say(f"cost    {expected.describe('plane')}")
+    say("dry run: nothing was written")
+    return 0
