@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
+from napari_xmem.cli.cards import card_lines
 from napari_xmem.cli.messages import say
 
 if TYPE_CHECKING:
@@ -41,13 +43,13 @@ def _show(model: str) -> int:
     from napari_xmem.model.checkpoint import BUNDLED_MODELS, bundled_path, model_card
 
     network = load_model(model, device="cpu")
-    say(f"model            {network.config.name}")
-    say(f"parameters       {sum(p.numel() for p in network.parameters()):,}")
-    say(f"fingerprint      {network.fingerprint}")
+    say(f"{'model':20} {network.config.name}")
+    say(f"{'parameters':20} {sum(p.numel() for p in network.parameters()):,}")
+    say(f"{'fingerprint':20} {network.fingerprint}")
     for name, value in network.config.to_dict().items():
         say(f"{name:20} {value}")
     path = bundled_path(model) if model in BUNDLED_MODELS else None
     if path is not None or model.endswith(".safetensors"):
-        for name, value in model_card(path or model).items():
-            say(f"{name:20} {value}")
+        for line in card_lines(model_card(path or model), shutil.get_terminal_size((100, 24)).columns):
+            say(line)
     return 0
