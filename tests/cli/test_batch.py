@@ -80,7 +80,12 @@ def test_same_names_are_refused(folder, tiny_model, tmp_path, capsys):
 
 
 def test_dry_run(folder, tiny_model, tmp_path, capsys):
-    out = tmp_path / "results"
-    assert batch(folder, tiny_model, "--dry-run", output=out) == 1
-    assert "nothing was written" in capsys.readouterr().out
-    assert os.listdir(out) == []
+    before = sorted(tmp_path.rglob("*"))
+    out = tmp_path / "new" / "results"
+    assert batch(folder, tiny_model, "--dry-run", output=out) == 1  # one movie is damaged, one has no seeds
+    captured = capsys.readouterr()
+    assert captured.out.count("nothing was written") == 2 and str(out / "a_labels.tif") in captured.out
+    assert "2 done, 2 failed" in captured.out
+    assert batch(folder, tiny_model, "--dry-run", output=folder / "b.tif" / "results") == 2
+    assert "b.tif is a file" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before

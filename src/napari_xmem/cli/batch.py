@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 import warnings
 from dataclasses import dataclass
@@ -119,6 +120,7 @@ def _do(args: argparse.Namespace, job: _Job) -> None:
     one.overview = f"{stem}_overview.png" if args.overview else None
     one.scores = f"{stem}_scores.csv" if args.scores else None
     one.start = one.stop = None
+    one.needs_folder = not args.dry_run
     one.resume = not args.overwrite
     one.overwrite = True  # the result is not there, or to be replaced; what lies beside it is of an earlier try
     propagate.run(one)
@@ -153,11 +155,20 @@ def _find_jobs(args: argparse.Namespace) -> list[_Job]:
     twice = sorted({str(path) for path in outputs if outputs.count(path) > 1})
     if twice:
         raise OutputError(f"several movies would be written to {twice[0]}; do them one folder at a time.")
+    _make(folder, only_check=args.dry_run)
+    return jobs
+
+
+def _make(folder: Path, *, only_check: bool) -> None:
+    if only_check:
+        there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise OutputError(f"{folder} cannot be made: {there} is {'not writable' if there.is_dir() else 'a file'}.")
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder} cannot be made: {error.strerror or error}.") from error
-    return jobs
 
 
 def _movies_in(folder: Path, seeds_suffix: str) -> list[Path]:

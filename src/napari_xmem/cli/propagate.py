@@ -62,7 +62,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
     parser.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
     add_quiet(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, needs_folder=True)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -127,14 +127,14 @@ def _propagate(
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
-    from napari_xmem.io import check_output
+    from napari_xmem.io import WRITABLE, check_output
 
-    wanted = [(args.output, None), (args.overview, ".png"), (args.scores, ".csv")]
+    wanted = [(args.output, WRITABLE), (args.overview, ".png"), (args.scores, ".csv")]
     inputs = {Path(p).resolve() for p in (args.movie, args.seeds)}
     for path, suffixes in wanted:
         if path is None:
             continue
-        check_output(path, args.overwrite) if suffixes is None else check_output(path, args.overwrite, suffixes)
+        check_output(path, args.overwrite, suffixes, needs_folder=args.needs_folder)
         if Path(path).resolve() in inputs:
             raise OutputError(f"{path} is also an input; choose another name for the output.")
     _check_unfinished(args)

@@ -29,7 +29,9 @@ __all__ = ["WRITABLE", "LabelWriter", "check_output"]
 WRITABLE = ".tif, .tiff, .npy or .zarr"
 
 
-def check_output(path: str | Path, overwrite: bool = False, suffixes: str = WRITABLE) -> Path:
+def check_output(
+    path: str | Path, overwrite: bool = False, suffixes: str = WRITABLE, *, needs_folder: bool = True
+) -> Path:
     """Check that something can be written to `path`.
 
     Parameters
@@ -40,6 +42,8 @@ def check_output(path: str | Path, overwrite: bool = False, suffixes: str = WRIT
         Allow that something stands there.
     suffixes : str
         Endings that are allowed, as they are to be listed in the message.
+    needs_folder : bool
+        The folder must exist; False if it will be made.
 
     Returns
     -------
@@ -54,7 +58,7 @@ def check_output(path: str | Path, overwrite: bool = False, suffixes: str = WRIT
     target = Path(path)
     if target.suffix.lower() not in suffixes.replace(",", "").split():
         raise OutputError(f"{target}: cannot write this kind of file, expected a name that ends in {suffixes}.")
-    if not target.parent.is_dir():
+    if needs_folder and not target.parent.is_dir():
         raise OutputError(f"{target}: its folder {target.parent} does not exist; make it first.")
     if target.exists() and not overwrite:
         raise OutputError(f"{target} exists; choose another name or allow overwriting (--overwrite).")
