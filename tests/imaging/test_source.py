@@ -46,6 +46,8 @@ def test_choosing_channels():
         FrameSource(many)
     np.testing.assert_array_equal(FrameSource(many, channels=[4, 0]).read(1), many[1][..., [4, 0]])
     assert FrameSource(many, channels=[2]).read(1).shape == (10, 12)
+    with pytest.raises(InputError, match=r"4 channels.*colours of RGBA are channels=\[0, 1, 2\] or --channels 0,1,2"):
+        FrameSource(many[..., :4])
     with pytest.raises(InputError, match="from 0 to 4"):
         FrameSource(many, channels=[5])
 

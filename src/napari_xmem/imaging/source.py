@@ -170,9 +170,14 @@ def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
 def _choose_channels(channels: Sequence[int] | None, n_channels: int) -> tuple[int, ...] | None:
     if channels is None:
         if n_channels > MAX_CHANNELS:
+            some = (
+                "the colours of RGBA are channels=[0, 1, 2] or --channels 0,1,2"
+                if n_channels == 4
+                else "channels=[0, 1] or --channels 0,1"
+            )
             raise InputError(
-                f"the movie has {n_channels} channels, expected up to {MAX_CHANNELS}; choose some "
-                "(channels=[0, 1] or --channels 0,1). If that axis is no channel axis, reorder the axes."
+                f"the movie has {n_channels} channels, expected up to {MAX_CHANNELS}; choose some ({some}). "
+                "If that axis is no channel axis, reorder the axes."
             )
         return None
     chosen = tuple(int(c) for c in channels)
