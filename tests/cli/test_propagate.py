@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -214,6 +215,33 @@ def test_damage_in_the_middle_keeps_what_is_done(files, tiny_model, capsys):
     np.testing.assert_array_equal(tifffile.imread(files.output), tifffile.imread(again))
     with open(scores, newline="") as file:
         assert {int(row["frame"]) for row in csv.DictReader(file)} == set(range(40))
+
+
+def test_stopped_on_the_way_back_it_goes_on_and_says_so(files, tiny_model, capsys):
+    movie = files.folder / "movie.zarr"
+    zarr.create_array(str(movie), data=np.tile(files.arrays["movie"], (8, 1, 1)), chunks=(1, 48, 64))
+    painted = np.zeros((40, 48, 64), np.uint16)
+    painted[[0, 8]] = files.arrays["seeds"][0]
+    seeds = str(files.folder / "seed.npy")
+    np.save(seeds, painted)
+    chunk = movie / "c" / "4" / "0" / "0"  # not one of the frames on which intensities are measured
+    good = chunk.read_bytes()
+    chunk.write_bytes(good[:20])
+    names = {"movie": str(movie), "seeds": seeds}
+    assert propagate(files, tiny_model, "--direction", "both", **names) == 2
+    assert "what was done is kept in" in capsys.readouterr().err
+    chunk.write_bytes(good)
+    unfinished = files.results / "labels.tif.unfinished"
+    shutil.copytree(unfinished, files.folder / "copy")
+    assert propagate(files, tiny_model, "--direction", "both", "--resume", **names) == 0
+    assert "going on after 4 frames of the way back" in capsys.readouterr().out
+    found = tifffile.imread(files.output)
+
+    shutil.copytree(files.folder / "copy", unfinished)
+    next(unfinished.glob("memory-*")).unlink()
+    assert propagate(files, tiny_model, "--direction", "both", "--resume", "--overwrite", **names) == 0
+    assert "starting again from the first frame" in capsys.readouterr().out
+    np.testing.assert_array_equal(tifffile.imread(files.output), found)
 
 
 def test_damage_that_is_seen_before_the_start_leaves_nothing(files, tiny_model, capsys):

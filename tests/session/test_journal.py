@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from itertools import islice
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from napari_xmem.config import MemoryConfig, PropagationConfig
 from napari_xmem.engine import iter_run, prepare_run
-from napari_xmem.engine.rest import can_be_resumed, frames_given_out
+from napari_xmem.engine.rest import frames_given_out, is_given_out
 from napari_xmem.errors import OutputError, SessionError
 from napari_xmem.session.journal import RunJournal
 from session.conftest import discs
@@ -59,7 +60,7 @@ def test_stopped_twice_it_gives_the_same(prepared, tmp_path, direction):
     output = tmp_path / "labels.tif"
     begun = RunJournal(output, save_after_s=0)
     run = prepared(seeds, direction=direction)
-    begun.begin(run)
+    run, _ = begun.begin(run)
     keep(begun, run, [], 3)
     for stop in (4, 99):
         again = RunJournal(output, save_after_s=0)
@@ -69,6 +70,39 @@ def test_stopped_twice_it_gives_the_same(prepared, tmp_path, direction):
     same(results, expected)
     again.remove()
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("worked", [3, 6, 7, 10])
+def test_both_ways_from_several_seeds_it_gives_the_same(prepared, tmp_path, worked):
+    first, late = np.where(prepared.truth[2] == 3, 0, prepared.truth[2]), prepared.truth[6]
+    seeds = {2: first, 6: late}  # object 3 is found on frames 2 to 5 on the way back only
+    expected = list(iter_run(prepared(seeds, direction="both")))
+    assert any(3 in r.object_ids for r in expected if 3 <= r.frame < 6)
+    output = tmp_path / "labels.tif"
+    begun = RunJournal(output)
+    run, _ = begun.begin(prepared(seeds, direction="both"))
+
+    def watch(follower, frame):
+        begun.watch(follower, frame)
+        if begun.n_worked == worked and begun.is_whole:
+            begun.save_memory()
+            raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt):
+        for result in iter_run(run, watch=watch):
+            begun.keep(result)
+            if begun.n_worked == worked:
+                begun.save_memory()
+                break
+    assert begun.n_worked == worked
+    again = RunJournal(output, save_after_s=0)
+    rest, kept = again.resume(prepared(seeds, direction="both"))
+    assert again.n_worked == worked
+    results = list(kept)
+    keep(again, rest, results, 99)
+    same(results, expected)
+    again.forget_memory()
+    assert not [name for name in os.listdir(again.folder) if not name.startswith(("frame-", "run.json"))]
 
 
 def test_without_a_saved_memory_it_starts_again(prepared, tmp_path):
@@ -137,5 +171,18 @@ def test_frames_given_out(prepared):
     both = prepared({4: truth[4]}, direction="both")
     assert frames_given_out(both, 3) == [4, 5, 6]
     assert frames_given_out(both, 8) == [4, 5, 6, 7, 8, 9, 3]
+    assert [n for n in range(1, 12) if not is_given_out(both, n)] == [7]
     held = prepared({2: truth[2], 6: truth[6]}, direction="both")
-    assert can_be_resumed(both) and not can_be_resumed(held)
+    assert frames_given_out(held, 6) == [1]
+    assert [n for n in range(1, 16) if not is_given_out(held, n)] == [1, 2, 3, 4, 5]
+
+
+def test_memory_is_saved_on_the_way_back_too(prepared, tmp_path):
+    journal = RunJournal(tmp_path / "labels.tif", save_after_s=0)
+    run, _ = journal.begin(prepared({0: prepared.truth[0], 6: prepared.truth[6]}, direction="both"))
+    running = iter_run(run, watch=journal.watch)
+    journal.keep(next(running))  # the first result comes after the whole way back
+    running.close()
+    again = RunJournal(tmp_path / "labels.tif")
+    again.resume(prepared({0: prepared.truth[0], 6: prepared.truth[6]}, direction="both"))
+    assert 0 < again.n_worked <= 8

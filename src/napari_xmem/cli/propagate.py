@@ -10,7 +10,7 @@ from napari_xmem.cli import volumes
 from napari_xmem.cli.messages import frame_list, progress, say, stopping_gently
 from napari_xmem.cli.options import add_model_options, add_quiet, int_list, memory_config
 from napari_xmem.cli.outputs import Outputs
-from napari_xmem.cli.runs import engine_options, frame_range, keeping, seed_frame
+from napari_xmem.cli.runs import engine_options, frame_range, keeping, seed_frame, watching
 from napari_xmem.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.imaging import FrameSource
     from napari_xmem.io import Movie
+    from napari_xmem.session.journal import RunJournal
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -104,16 +105,17 @@ def _propagate(
     began = time.monotonic()
     plan = prepare_run(source, seeds, args.model, PropagationConfig(memory=memory, **engine_options(args)))
     journal = RunJournal(args.output)
+    interrupted = args.resume and journal.exists
     rest, kept = journal.resume(plan) if args.resume else journal.begin(plan)
     if not args.quiet:
         say(f"scope {plan.scope_reason}")
-        if kept:
-            say(f"going on after {len(kept)} finished frames")
+        if interrupted:
+            say(_resumed(journal, len(kept)))
     with keeping(journal), Outputs(args, movie, plan, frame_range) as outputs:
         for result in kept:
             outputs.write(result)
         with progress(plan.n_results, "propagating", args.quiet, done=len(kept)) as bar, stopping_gently() as stop:
-            for result in iter_run(rest, watch=journal.watch):
+            for result in iter_run(rest, watch=watching(journal, stop)):
                 journal.keep(result)
                 outputs.write(result)
                 bar.update()
@@ -124,6 +126,14 @@ def _propagate(
     if not args.quiet:
         outputs.report(time.monotonic() - began)
     return 0
+
+
+def _resumed(journal: RunJournal, n_kept: int) -> str:
+    if n_kept:
+        return f"going on after {n_kept} finished frames"
+    if journal.n_worked:
+        return f"going on after {journal.n_worked} frames of the way back, whose results come with the way forward"
+    return "starting again from the first frame: the interrupted run was stopped before its memory was saved"
 
 
 def _check_outputs(args: argparse.Namespace) -> None:

@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from napari_xmem.cli.messages import StopRequest
+    from napari_xmem.engine.follow import Follower
+    from napari_xmem.engine.propagate import Watch
     from napari_xmem.session.journal import RunJournal
 
-__all__ = ["engine_options", "frame_range", "keeping", "saving_memory", "seed_frame"]
+__all__ = ["engine_options", "frame_range", "keeping", "saving_memory", "seed_frame", "watching"]
 
 
 @contextmanager
@@ -35,10 +38,23 @@ def keeping(journal: RunJournal) -> Iterator[None]:
         with saving_memory(journal):
             yield
     except BaseException:
-        if journal.n_frames:
-            note = f"{journal.n_frames} finished frames are kept in {journal.folder}; "
-            say_error(f"{note}run the same command with --resume to go on.", kind="note")
+        if journal.exists:
+            kept = f"{journal.n_frames} finished frames are" if journal.n_frames else "what was done is"
+            note = f"{kept} kept in {journal.folder}; run the same command with --resume to go on."
+            say_error(note, kind="note")
         raise
+
+
+def watching(journal: RunJournal, stop: StopRequest) -> Watch:
+    """Return what follows a run from inside: it keeps the run, and stops it where the frame at hand has no result."""
+
+    def watch(follower: Follower, frame: int) -> None:
+        journal.watch(follower, frame)
+        if stop.signal is not None and journal.is_whole:
+            journal.save_memory()
+            stop.obey()
+
+    return watch
 
 
 def engine_options(args: argparse.Namespace) -> dict[str, Any]:

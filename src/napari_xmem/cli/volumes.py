@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_xmem.cli.messages import frame_list, progress, say, stopping_gently
 from napari_xmem.cli.options import memory_config
-from napari_xmem.cli.runs import engine_options, frame_range, keeping, saving_memory, seed_frame
+from napari_xmem.cli.runs import engine_options, frame_range, keeping, saving_memory, seed_frame, watching
 from napari_xmem.cli.volume_outputs import VolumeOutputs
 from napari_xmem.errors import InputError
 
@@ -122,7 +122,7 @@ def _follow(
                 outputs.write(z, result)
                 bar.update()
             with saving_memory(part):
-                for result in iter_run(rest, watch=part.watch):
+                for result in iter_run(rest, watch=watching(part, stop)):
                     part.keep(result)
                     outputs.write(z, result)
                     bar.update()

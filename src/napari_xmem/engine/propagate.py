@@ -12,6 +12,7 @@ import numpy as np
 from napari_xmem.config import Direction, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
 from napari_xmem.engine.devices import agree_on_threads
 from napari_xmem.engine.follow import keep_seeds
+from napari_xmem.engine.held import HeldObjects
 from napari_xmem.engine.provenance import Explainer
 from napari_xmem.engine.reader import ReadAhead
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores
@@ -19,8 +20,6 @@ from napari_xmem.engine.run import Run, prepare_run
 from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError, is_out_of_memory
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from napari_xmem.engine.follow import Follower
     from napari_xmem.engine.passes import Pass
     from napari_xmem.model import XMem
@@ -170,7 +169,7 @@ def iter_run(run: Run, progress: Progress | None = None, watch: Watch | None = N
     `watch` is called with the follower and the frame after every frame, also those that are not given out; between
     results memory may be looked at and changed.
     """
-    done, held = 0, _Held()
+    done, held = 0, HeldObjects() if run.held is None else run.held
     for part in run.passes:
         for result in _guarded(_iter_pass(run, part, held, watch)):
             done += 1
@@ -179,42 +178,7 @@ def iter_run(run: Run, progress: Progress | None = None, watch: Watch | None = N
             yield result
 
 
-class _Held:
-    """Objects found on the way back to frames that the way forward gives out, as pixel lists."""
-
-    def __init__(self) -> None:
-        self._pixels: dict[int, list[tuple[int, NDArray[Any], float]]] = {}
-
-    def put(self, frame: int, found: Any, ids: tuple[int, ...], known: set[int]) -> None:
-        """Keep the objects of a frame that are not in `known`."""
-        late = [(i, row) for row, i in enumerate(ids) if i not in known and found.area_px[row]]
-        self._pixels[frame] = [(i, np.flatnonzero(found.labels == i), float(found.confidence[row])) for i, row in late]
-
-    def merge(self, result: FrameResult, dtype: Any) -> FrameResult:
-        """Add the kept objects of a frame where the forward result left room."""
-        kept = self._pixels.pop(result.frame, [])
-        if not kept:
-            return result
-        labels = result.labels.copy()
-        area, confidence = list(result.area_px), list(result.confidence)
-        for object_id, pixels, score in kept:
-            free = pixels[labels.flat[pixels] == 0]
-            labels.flat[free] = object_id
-            area.append(len(free))
-            confidence.append(score if len(free) else 0.0)
-        return FrameResult(
-            result.frame,
-            labels.astype(dtype, copy=False),
-            (*result.object_ids, *(i for i, _, _ in kept)),
-            np.array(area, np.int64),
-            np.array(confidence, np.float32),
-            result.seeded,
-            result.memory,
-            result.seconds,
-        )
-
-
-def _iter_pass(run: Run, part: Pass, held: _Held, watch: Watch | None) -> Iterator[FrameResult]:
+def _iter_pass(run: Run, part: Pass, held: HeldObjects, watch: Watch | None) -> Iterator[FrameResult]:
     follower = run.new_follower()
     with ReadAhead(run.source, part.frames) as reader:
         begun = time.perf_counter()
@@ -227,10 +191,10 @@ def _iter_pass(run: Run, part: Pass, held: _Held, watch: Watch | None) -> Iterat
             ids = follower.object_ids
             if seeds is not None:
                 found = keep_seeds(found, ids, seeds, absent)
-            if watch:
-                watch(follower, frame)
             if frame in part.held:
                 held.put(frame, found, ids, run.known_by(frame))
+            if watch:
+                watch(follower, frame)
             if position >= part.report_from:
                 result = FrameResult(
                     frame,

@@ -9,15 +9,20 @@ from napari_xmem.engine.passes import Pass
 
 if TYPE_CHECKING:
     from napari_xmem.engine.follow import Follower
+    from napari_xmem.engine.held import HeldObjects
     from napari_xmem.engine.portable import StoredMemory
     from napari_xmem.engine.run import Run
 
-__all__ = ["can_be_resumed", "frames_given_out", "rest_of_run"]
+__all__ = ["frames_given_out", "is_given_out", "rest_of_run"]
 
 
-def can_be_resumed(run: Run) -> bool:
-    """Tell whether memory is all that a run needs to go on; not where a pass holds results back for a later one."""
-    return not any(part.held for part in run.passes)
+def is_given_out(run: Run, n_worked: int) -> bool:
+    """Tell whether the frame worked on as number `n_worked` (from 1), over all passes, is given out."""
+    for part in run.passes:
+        if n_worked <= len(part.frames):
+            return n_worked > part.report_from
+        n_worked -= len(part.frames)
+    return False
 
 
 def frames_given_out(run: Run, n_worked: int) -> list[int]:
@@ -29,7 +34,7 @@ def frames_given_out(run: Run, n_worked: int) -> list[int]:
     return out
 
 
-def rest_of_run(run: Run, n_worked: int, memory: StoredMemory) -> Run:
+def rest_of_run(run: Run, n_worked: int, memory: StoredMemory, held: HeldObjects | None = None) -> Run:
     """Return what is left of a run after `n_worked` frames, over all passes: the same results as without the stop.
 
     Parameters
@@ -40,6 +45,8 @@ def rest_of_run(run: Run, n_worked: int, memory: StoredMemory) -> Run:
         Frames worked on before the stop, also those whose results were not given out.
     memory : StoredMemory
         Memory after the last of them.
+    held : HeldObjects, optional
+        What they found on frames of later passes; None: nothing.
 
     Raises
     ------
@@ -47,6 +54,7 @@ def rest_of_run(run: Run, n_worked: int, memory: StoredMemory) -> Run:
         If the memory is of another model or scope.
     """
     memory.check(run.network.fingerprint, run.scope)
+    run = replace(run, held=held)
     passes = list(run.passes)
     while passes and n_worked >= len(passes[0].frames):
         n_worked -= len(passes.pop(0).frames)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.config import PropagationConfig
+    from napari_xmem.engine.held import HeldObjects
 
 __all__ = ["Run", "prepare_run"]
 
@@ -74,6 +75,8 @@ class Run:
         Seeded frame to objects known to be nowhere on it.
     begin : callable or None
         Called with each new follower, to fill its memory.
+    held : HeldObjects or None
+        What earlier passes found on frames of later ones, where a run is kept from outside; such a run is done once.
     """
 
     source: FrameSource
@@ -88,6 +91,7 @@ class Run:
     recipe: dict[str, Any] = field(default_factory=dict)
     absent: dict[int, tuple[int, ...]] = field(default_factory=dict)
     begin: Callable[[Follower], None] | None = None
+    held: HeldObjects | None = None
 
     @property
     def n_results(self) -> int:

@@ -1,8 +1,9 @@
 """What a long run has done so far, on disk: finished frames, and from time to time the memory to go on with.
 
-A folder beside the result, ``OUTPUT.unfinished``, holds one npz file per finished frame, ``memory.xmem`` and
-``run.json``. It goes away when the result is whole; after a crash, a full disk or a lost machine the run is taken up
-from it, with the results it would have had.
+A folder beside the result, ``OUTPUT.unfinished``, holds one npz file per finished frame, ``run.json``, and the memory
+after N frames worked on: ``memory-N.xmem``, with ``held-N.npz`` for what was found on frames that a later pass gives
+out. It goes away when the result is whole; after a crash, a full disk or a lost machine the run is taken up from it,
+with the results it would have had.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.config import MemoryConfig
+from napari_xmem.engine.held import HeldObjects
 from napari_xmem.engine.portable import load_memory, save_memory
-from napari_xmem.engine.rest import can_be_resumed, frames_given_out, rest_of_run
+from napari_xmem.engine.rest import frames_given_out, is_given_out, rest_of_run
 from napari_xmem.engine.results import FrameResult
 from napari_xmem.errors import OutputError, SessionError, XMemError
+from napari_xmem.files import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +59,7 @@ class RunJournal:
         self.save_after_s = save_after_s
         self._run: Run | None = None
         self._follower: Follower | None = None
+        self._held = HeldObjects()
         self._n_worked = self._n_kept = 0
         self._saved = time.monotonic()
         self._cost_s = 0.0
@@ -82,8 +86,9 @@ class RunJournal:
         Returns the run and no results, as `resume`.
         """
         self.remove()
-        self._run, self._n_worked, self._saved = run, 0, time.monotonic()
-        return run, []
+        self._held = HeldObjects()
+        self._run, self._n_worked, self._n_kept, self._saved = run, 0, 0, time.monotonic()
+        return replace(run, held=self._held), []
 
     def resume(self, run: Run) -> tuple[Run, list[FrameResult]]:
         """Take up the unfinished run, or begin where there is nothing to go on from.
@@ -118,16 +123,33 @@ class RunJournal:
             whole = frames_given_out(run, sum(len(part.frames) for part in run.passes))
             if self.n_frames == len(whole):
                 return replace(run, passes=[]), [self._read(frame) for frame in whole]
-            self._n_worked = int(saved[-1].stem.removeprefix("memory-")) if saved else 0
+            self._held = HeldObjects()
+            self._n_worked = self._n_kept = int(saved[-1].stem.removeprefix("memory-")) if saved else 0
             if not saved:
-                return run, []
-            rest = rest_of_run(run, self._n_worked, load_memory(saved[-1], run.network.device))
+                return replace(run, held=self._held), []
+            memory = load_memory(saved[-1], run.network.device)
+            with np.load(_beside(saved[-1]), allow_pickle=False) as held:
+                self._held = HeldObjects.from_arrays(held)
+            rest = rest_of_run(run, self._n_worked, memory, self._held)
             return rest, [self._read(frame) for frame in frames_given_out(run, self._n_worked)]
 
     def watch(self, follower: Follower, frame: int) -> None:
         """Look at the memory after each frame, also those that are not given out; see `iter_run`."""
         self._follower = follower
         self._n_worked += 1
+        if not is_given_out(self._require_run(), self._n_worked):
+            self._n_kept = self._n_worked
+            self._save_if_due()
+
+    @property
+    def n_worked(self) -> int:
+        """Frames worked on so far, over all passes, also those that are not given out."""
+        return self._n_worked
+
+    @property
+    def is_whole(self) -> bool:
+        """True if the frame worked on last is kept, or is not given out: the run can be stopped here."""
+        return self._n_kept == self._n_worked
 
     def keep(self, result: FrameResult) -> None:
         """Write a finished frame, and the memory if it is time to.
@@ -138,8 +160,7 @@ class RunJournal:
             If it cannot be written; what was kept before stays.
         """
         with _saying(self.folder):
-            if not self.exists:
-                self._write_facts()
+            self._begin_folder()
             partial = self.folder / ".frame.partial"
             with partial.open("wb") as file:
                 np.savez_compressed(
@@ -152,6 +173,9 @@ class RunJournal:
                 )
             partial.replace(self.folder / f"frame-{result.frame:06d}.npz")
         self._n_kept = self._n_worked
+        self._save_if_due()
+
+    def _save_if_due(self) -> None:
         since = time.monotonic() - self._saved
         if since > max(self.save_after_s, self._cost_s / _SAVE_SHARE):
             try:
@@ -163,34 +187,45 @@ class RunJournal:
     def save_memory(self) -> None:
         """Write the memory, if the frame worked on last was kept, so that the run can go on after it.
 
+        With it goes what was found on frames that a later pass gives out.
+
         Raises
         ------
         OutputError
             If it cannot be written.
         """
-        if self._run is None or self._follower is None or self._n_kept != self._n_worked:
-            return
-        if not can_be_resumed(self._run):
+        if self._run is None or self._follower is None or not self.is_whole:
             return
         begun = time.monotonic()
         target = self.folder / f"memory-{self._n_worked:08d}.xmem"
+        with _saying(self.folder):
+            self._begin_folder()
+            with whole_file(_beside(target)) as partial, partial.open("wb") as file:
+                np.savez_compressed(file, **self._held.to_arrays())  # type: ignore[arg-type]
         save_memory(self._follower, target, fingerprint=self._run.network.fingerprint)
-        for old in self.folder.glob("memory-*.xmem"):
-            if old != target:
-                old.unlink(missing_ok=True)
+        self._remove_memory(but=target)
         self._saved = time.monotonic()
         self._cost_s = self._saved - begun
 
     def forget_memory(self) -> None:
         """Remove the saved memory of a run that is done, and keep its frames."""
+        self._remove_memory()
+
+    def _remove_memory(self, but: Path | None = None) -> None:
         for saved in self.folder.glob("memory-*.xmem"):
-            saved.unlink(missing_ok=True)
+            if saved != but:
+                saved.unlink(missing_ok=True)
+        for held in self.folder.glob("held-*.npz"):
+            if but is None or held != _beside(but):
+                held.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Forget the unfinished run."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _write_facts(self) -> None:
+    def _begin_folder(self) -> None:
+        if self.exists:
+            return
         run = self._require_run()
         facts = _identity(run) | {"memory_used": run.config.memory.to_dict()}
         self.folder.mkdir(parents=True)
@@ -215,6 +250,11 @@ class RunJournal:
         with np.load(self.folder / f"frame-{frame:06d}.npz", allow_pickle=False) as held:
             ids = tuple(int(i) for i in held["object_ids"])
             return FrameResult(frame, held["labels"], ids, held["area_px"], held["confidence"], bool(held["seeded"]))
+
+
+def _beside(memory: Path) -> Path:
+    """Return the file of what was found on frames of later passes."""
+    return memory.with_name(memory.name.replace("memory-", "held-")).with_suffix(".npz")
 
 
 def _identity(run: Run) -> dict[str, Any]:

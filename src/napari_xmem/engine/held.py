@@ -1,0 +1,82 @@
+"""Objects found on the way back to frames that the way forward gives out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_xmem.engine.results import FrameResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+__all__ = ["HeldObjects"]
+
+
+class HeldObjects:
+    """Objects that a pass found on frames of a later pass, as pixel lists, until that pass comes there."""
+
+    def __init__(self) -> None:
+        self._pixels: dict[int, list[tuple[int, NDArray[Any], float]]] = {}
+
+    def put(self, frame: int, found: Any, ids: tuple[int, ...], known: set[int]) -> None:
+        """Keep the objects of a frame that are not in `known`."""
+        late = [(i, row) for row, i in enumerate(ids) if i not in known and found.area_px[row]]
+        self._pixels[frame] = [(i, np.flatnonzero(found.labels == i), float(found.confidence[row])) for i, row in late]
+
+    def merge(self, result: FrameResult, dtype: Any) -> FrameResult:
+        """Add the kept objects of a frame where the forward result left room."""
+        kept = self._pixels.pop(result.frame, [])
+        if not kept:
+            return result
+        labels = result.labels.copy()
+        area, confidence = list(result.area_px), list(result.confidence)
+        for object_id, pixels, score in kept:
+            free = pixels[labels.flat[pixels] == 0]
+            labels.flat[free] = object_id
+            area.append(len(free))
+            confidence.append(score if len(free) else 0.0)
+        return FrameResult(
+            result.frame,
+            labels.astype(dtype, copy=False),
+            (*result.object_ids, *(i for i, _, _ in kept)),
+            np.array(area, np.int64),
+            np.array(confidence, np.float32),
+            result.seeded,
+            result.memory,
+            result.seconds,
+        )
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all that is kept, as arrays for `from_arrays`.
+
+        Returns
+        -------
+        dict
+            `frames`, `object_ids`, `sizes` (n,) int64 and `confidence` (n,) float64 of the objects, in order, and their
+            `pixels` one after the other, int64.
+        """
+        rows = [(frame, *kept) for frame, objects in self._pixels.items() for kept in objects]
+        pixels = [pixels for _, _, pixels, _ in rows]
+        return {
+            "frames": np.array([row[0] for row in rows], np.int64),
+            "object_ids": np.array([row[1] for row in rows], np.int64),
+            "sizes": np.array([len(p) for p in pixels], np.int64),
+            "confidence": np.array([row[3] for row in rows], np.float64),
+            "pixels": np.concatenate([np.zeros(0, np.int64), *pixels]).astype(np.int64),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> HeldObjects:
+        """Return what `to_arrays` described."""
+        held = cls()
+        ends = np.cumsum(arrays["sizes"])
+        pixels = np.split(arrays["pixels"], ends[:-1]) if len(ends) else []
+        for frame, i, confidence, where in zip(
+            arrays["frames"], arrays["object_ids"], arrays["confidence"], pixels, strict=True
+        ):
+            held._pixels.setdefault(int(frame), []).append((int(i), where, float(confidence)))
+        return held
