@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 import textwrap
 from types import ModuleType
@@ -53,6 +54,16 @@ def test_navigation_and_files_agree(repository):
     named = list(nav_files(settings(repository)["nav"]))
     assert len(named) == len(set(named))
     assert sorted(named) == sorted(path.relative_to(docs).as_posix() for path in docs_pages(repository))
+
+
+def test_diagrams_are_pictures_that_the_script_draws(repository, tmp_path):
+    assert not [path for path in docs_pages(repository) if "```mermaid" in path.read_text(encoding="utf-8")]
+    diagrams = runpy.run_path(str(repository / "scripts" / "diagrams.py"))
+    for name in ("memory_life", "frame_way"):
+        diagrams[name](tmp_path)
+        drawn, there = (folder / f"{name}.svg" for folder in (tmp_path, repository / "docs" / "images"))
+        comments = [re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8")) for path in (drawn, there)]
+        assert len(comments[0]) > 8 and comments[0] == comments[1], "run scripts/diagrams.py"
 
 
 def test_links_and_pictures_exist(repository):
