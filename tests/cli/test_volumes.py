@@ -49,7 +49,9 @@ def volumes(tmp_path):
 def propagate(files, model, *extra, **changes):
     options = {"movie": files.movie, "seeds": files.seeds, "output": files.output, **changes}
     command = ["propagate", options["movie"], "--seeds", options["seeds"], "--output", options["output"]]
-    return main([*command, "--model", str(model), "--device", "cpu", *extra])
+    # The untrained network loses what it follows in small regions.
+    scope = "auto" if model == "bundled" else "global"
+    return main([*command, "--model", str(model), "--device", "cpu", "--scope", scope, *extra])
 
 
 def saved(files, name, array):
@@ -76,8 +78,9 @@ def test_a_sphere_keeps_its_id_through_planes_and_time(volumes, capsys):
         labels = tiff.asarray()
     assert labels.shape == SHAPE and labels.dtype == np.uint16 and set(np.unique(labels)) == {0, 5, 300}
     np.testing.assert_array_equal(labels[0], truth[0])
-    for t, z, i in ((t, z, i) for t in (1, 2) for z in range(4) for i in np.unique(truth[t, z]) if i):
-        assert jaccard(labels[t, z] == i, truth[t, z] == i) > 0.6, (t, z, i)
+    for t, z in np.ndindex(SHAPE[:2]):
+        for i in np.unique(truth[t, z])[1:]:
+            assert jaccard(labels[t, z] == i, truth[t, z] == i) > 0.6, (t, z, i)
     with open(scores, newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(int(row["frame"]), int(row["object"])) for row in rows] == [(t, i) for t in range(3) for i in (5, 300)]
@@ -96,7 +99,9 @@ def test_it_gives_what_python_gives_in_every_format(volumes, tiny_model, name):
     assert propagate(volumes, tiny_model, "--memory", "top_k=5", output=output) == 0
     memory = napari_xmem.MemoryConfig(top_k=5)
     movie, truth = volumes.arrays["movie"], volumes.arrays["truth"]
-    expected = napari_xmem.propagate_volumes(movie, truth[0], model=tiny_model, memory=memory, device="cpu")
+    options = {"model": tiny_model, "memory": memory, "device": "cpu", "scope": "global"}
+    expected = napari_xmem.propagate_volumes(movie, truth[0], **options)
+    assert expected.labels[2].any()
     labels = open_labels(output, volumes=True)
     assert labels.axes == "TZYX"
     np.testing.assert_array_equal(np.asarray(labels.data), expected.labels)
@@ -155,8 +160,9 @@ def test_seeds_of_one_plane_go_through_the_others(volumes, tiny_model, capsys):
     seeds[2] = truth[0, 2]
     one = saved(volumes, "one.npy", seeds)
     assert propagate(volumes, tiny_model, "--fill-planes", seeds=one) == 0
-    options = {"model": tiny_model, "device": "cpu", "fill_planes": True}
+    options = {"model": tiny_model, "device": "cpu", "scope": "global", "fill_planes": True}
     expected = napari_xmem.propagate_volumes(volumes.arrays["movie"], seeds, **options)
+    assert len(expected.planes) > 1
     np.testing.assert_array_equal(tifffile.imread(volumes.output), expected.labels)
     flat = saved(volumes, "flat.npy", volumes.arrays["movie"][:, 0])
     assert propagate(volumes, tiny_model, "--fill-planes", "--overwrite", movie=flat) == 2

@@ -62,7 +62,8 @@ class AxisPlan:
             raise InputError(f"{text}: no time axis, this is a single image; a movie of at least 2 frames is needed.")
         if len(long) > 1:
             names = ", ".join(sorted(long))
-            raise InputError(f"{text}: {names} are all longer than one; choose a single plane first (2D movies only).")
+            hint = ", or read it as a movie of volumes (volumes=True)" if long == {"T", "Z"} else ""
+            raise InputError(f"{text}: {names} are all longer than one; choose a single plane first{hint}.")
         both = [letter for letter in "CS" if letter in axes]
         if len(both) == 2:
             both = [letter for letter in both if shape[axes.index(letter)] > 1]
