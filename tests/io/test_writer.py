@@ -186,3 +186,21 @@ def test_leftovers_of_killed_processes_are_removed(tmp_path):
     with first, LabelWriter(tmp_path / "a.tif", (2, 4, 4)):
         assert len(list(tmp_path.glob(".a.tif.*.partial"))) == 2, "those of running processes stay"
     assert [path.name.split(".")[1] for path in tmp_path.glob("*.partial")] == ["b"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_volumes_are_written_plane_by_plane_in_any_order(tmp_path, name):
+    volumes = np.stack([LABELS[:4], LABELS[1:], LABELS[:4] + 7])
+    with LabelWriter(tmp_path / name, volumes.shape, volumes.dtype, scale=(0.5, 0.5), unit="µm", z_step=2.0) as writer:
+        for z, t in [(3, 0), (1, 2), (0, 1), (3, 2), (2, 1)]:
+            writer.write(t, volumes[t, z], z)
+        for t, z in [(3, 0), (0, 4), (0, None)]:
+            with pytest.raises(InputError, match="which has shape"):
+                writer.write(t, volumes[0, 0], z)
+    opened = open_labels(tmp_path / name, volumes=True)
+    assert opened.axes == "TZYX" and opened.shape == volumes.shape
+    if name.endswith(("tif", "tiff")):
+        assert (opened.scale, opened.unit, opened.z_step) == ((0.5, 0.5), "µm", 2.0)
+    for t, z in np.ndindex(3, 4):
+        written = (z, t) in [(3, 0), (1, 2), (0, 1), (3, 2), (2, 1)]
+        np.testing.assert_array_equal(opened.data[t, z], volumes[t, z] * written)
