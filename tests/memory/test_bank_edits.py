@@ -204,6 +204,32 @@ def test_changes_show_in_the_snapshot(bank):
     assert bank.snapshot(31).events == ()
 
 
+def test_undo_reports_no_event_again(make_bank, add_frame):
+    bank = make_bank(MemoryConfig(working_min_frames=1, working_max_frames=3, num_prototypes=2))
+    reported = []
+
+    def report(frame):
+        found = [event.kind for event in bank.snapshot(frame).events]
+        reported.extend(found)
+        return found
+
+    for t in range(4):
+        add_frame(bank, t, [float(t)], {1: [1.0]}, permanent=t == 0)
+    bank.protect(3)
+    assert report(3) == ["consolidated", "protected"]
+    bank.undo()
+    assert report(3) == ["undone"]
+    bank.protect(3)
+    bank.protect(0)
+    add_frame(bank, 4, [4.0], {1: [1.0]})
+    assert report(4)[:2] == ["protected", "protected"]
+    bank.undo()
+    bank.undo()
+    assert report(4) == ["undone"]  # the first was taken back before anyone was told of it
+    assert report(4) == []
+    assert reported.count("consolidated") >= bank.snapshot(4).totals.consolidations == 1
+
+
 def test_explain_lists_who_voted(make_bank, add_frame):
     bank = make_bank(MemoryConfig(top_k=2))
     add_frame(bank, 0, [0.0], {1: [1.0]}, permanent=True, positions=torch.tensor([[4.0, 8.0]]))

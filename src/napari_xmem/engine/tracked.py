@@ -110,6 +110,8 @@ class TrackedObject:
         )
 
     def _is_there(self, seen: Observation) -> bool:
+        if not seen.area_px:  # nothing is no share of anything, not even of an object that was too small to be seen
+            return False
         if not self.lost_frames:
             return seen.area_px >= LOST_AREA_SHARE * self.area_px
         return seen.area_px >= FOUND_AREA_SHARE * self.area_px and seen.confidence >= FOUND_CONFIDENCE

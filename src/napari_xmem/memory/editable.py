@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from napari_xmem.memory.snapshot import MemorySnapshot
     from napari_xmem.memory.state import BankState
 
 __all__ = ["UNDO_STEPS", "EditableMemory"]
@@ -86,7 +87,7 @@ class EditableMemory(MemoryView):
         """Take back the last `forget`, `forget_frames`, `protect` or `correct`.
 
         Memory becomes what it was just before; frames memorised since then are gone with it. Up to `UNDO_STEPS` changes
-        can be taken back.
+        can be taken back. What a snapshot has reported before is not reported again.
 
         Raises
         ------
@@ -97,6 +98,12 @@ class EditableMemory(MemoryView):
             raise MemoryBankError("There is no change of memory left to undo.")
         self._state = replace(self._history.pop().copy(), config=self._state.config)
         self._state.log("undone", 0, 0, "the last change was taken back")
+
+    def snapshot(self, frame: int) -> MemorySnapshot:
+        """Describe memory after a frame, see `MemoryView.snapshot`."""
+        for before in self._history:
+            before.events = ()  # reported now, or in a snapshot before: undo must not bring them back
+        return super().snapshot(frame)
 
     def _edit(self, change: Callable[[], None]) -> None:
         before = self._state.freeze()
