@@ -7,7 +7,6 @@ check follows Jabri, Owens & Efros (NeurIPS 2020, arXiv 2006.14613).
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -103,13 +102,20 @@ class ImportancePotentiation:
 
 @dataclass(frozen=True, slots=True)
 class ConsistencyPotentiation:
-    """Elements whose value the next memorised frame contradicts count less.
+    """Elements whose value the following memorised frames contradict count less.
 
-    For candidate ``j`` and the candidates ``i`` of the next frame: ``F[i] = softmax_i S[i, j]`` (where ``j`` went),
-    ``B[i] = `` weight of ``j`` when ``i`` looks back at all candidates of ``j``'s frame, ``c_j = sum_i F[i] B[i]``
-    (chance to come back, the cycle check), ``v'_j = sum_i F[i] v_i`` (what the place became). Then
-    ``b_j = -strength * c_j * (1 - cos(v_j, v'_j))``, the cosine averaged over the objects valid in both. The last frame
-    of the candidates has no next one: ``b = 0``.
+    Candidate ``j`` is compared with each later frame ``f`` of the candidates, ``i`` being the candidates of ``f``:
+    ``F[i] = softmax_i S[i, j]`` (where ``j`` went), ``B[i] =`` weight of ``j`` when ``i`` looks back at all candidates
+    of ``j``'s frame, ``c_jf = sum_i F[i] B[i]`` (chance to come back, the cycle check), ``v'_jf = sum_i F[i] v_i``
+    (what the place became), ``d_jf = 1 - cos(v_j, v'_jf)`` averaged over the objects valid in both. Then
+
+    ``b_j = -strength * sum_f a_jf c_jf d_jf``, ``a_jf = c_jf / sum_g c_jg``,
+
+    the evidence ``c d`` averaged over the frames to the degree that their cycle closes. A frame without a way back, or
+    without an object valid in both, is no evidence and leaves the average to the others; where no frame is left, as for
+    the last one, ``b = 0``. With one following frame ``b = -strength * c d``.
+
+    The cost is one comparison, there and back, of every two frames of the candidates, at consolidation only.
 
     Attributes
     ----------
@@ -128,11 +134,13 @@ class ConsistencyPotentiation:
             return None
         prior = torch.zeros(rows.shape[0], device=rows.device)
         order = [(block == number).nonzero()[:, 0] for number in torch.unique(block).tolist()]
-        for here, after in itertools.pairwise(order):
-            forward = torch.softmax(similarity(rows[after], queries[here]), dim=1)
-            backward = torch.softmax(similarity(rows[here], queries[after]), dim=1)
-            cycle = (forward * backward.T).sum(dim=1)
-            prior[here] = -self.strength * cycle * _disagreement(values, valid, forward, here, after)
+        for number, here in enumerate(order[:-1]):
+            pairs = [_compare(rows, queries, values, valid, here, after) for after in order[number + 1 :]]
+            closes = torch.stack([cycle * known for cycle, _, known in pairs])
+            total = closes.sum(dim=0)
+            share = closes / torch.where(total > 0, total, 1.0)
+            evidence = torch.stack([-self.strength * cycle * apart for cycle, apart, _ in pairs])
+            prior[here] = (share * evidence).sum(dim=0)
         return prior
 
 
@@ -166,13 +174,26 @@ class CombinedPotentiation:
         return total
 
 
-def _disagreement(values: Tensor, valid: Tensor, forward: Tensor, here: Tensor, after: Tensor) -> Tensor:
-    """Return ``1 - cos`` between values and what they became (n,), averaged over the objects valid in both frames."""
+def _compare(
+    rows: Tensor, queries: Tensor, values: Tensor, valid: Tensor, here: Tensor, after: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Compare the n candidates ``here`` with those of one later frame.
+
+    Returns
+    -------
+    tuple of Tensor
+        (n,) each: chance to come back 0..1; ``1 - cos`` between values and what they became, averaged over the objects
+        valid in both frames; bool, whether there is such an object.
+    """
+    forward = torch.softmax(similarity(rows[after], queries[here]), dim=1)
+    backward = torch.softmax(similarity(rows[here], queries[after]), dim=1)
+    cycle = (forward * backward.T).sum(dim=1)
     later = valid[:, after].float()
     became = torch.einsum("ij,ojv->oiv", forward, values[:, after].float() * later[:, :, None])
     apart = 1.0 - functional.cosine_similarity(values[:, here].float(), became, dim=-1, eps=_TINY)
-    known = valid[:, here] & (torch.einsum("ij,oj->oi", forward, later) > 0.5)
-    return (apart * known).sum(dim=0) / known.sum(dim=0).clamp_min(1)
+    both = valid[:, here] & (torch.einsum("ij,oj->oi", forward, later) > 0.5)
+    count = both.sum(dim=0)
+    return cycle, (apart * both).sum(dim=0) / count.clamp_min(1), count > 0
 
 
 POTENTIATIONS: Registry[Potentiation] = Registry("potentiation")
