@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -149,6 +151,39 @@ def test_snapshots_of_several_banks_add_up():
     assert sum(merged.usage_counts) == merged.sizes.total
     with pytest.raises(ValueError, match="at least one"):
         merge_snapshots([])
+
+
+def test_merged_events_say_whose_memory_it_was():
+    config = CONFIG.replace(permanent_seeds=True)
+    banks = [MemoryBank(config, key_dim=5, value_dim=2) for _ in range(3)]
+    for object_id, bank in zip((7, 4, 9), banks, strict=True):
+        for t in range(4 if object_id != 4 else 2):  # the second has too few frames to consolidate
+            key = torch.randn(5, object_id)
+            bank.add(t, key, torch.ones(object_id), torch.ones(5, object_id), torch.randn(1, 2, object_id), [object_id])
+    parts = [bank.snapshot(3) for bank in banks]
+    (event,) = merge_snapshots(parts).events
+    own = [part.events[0] for part in parts if part.events]
+    assert event.kind == "consolidated" and event.object_ids == (7, 9) and event.frame == 3
+    assert event.removed == sum(e.removed for e in own) and event.added == sum(e.added for e in own) == 6
+    assert merge_snapshots([merge_snapshots(parts)]).events == (event,)
+
+
+def test_events_of_older_files_name_no_objects(tmp_path):
+    bank = MemoryBank(CONFIG, key_dim=5, value_dim=2)
+    advance(bank, range(11))
+    bank.save(tmp_path / "bank")
+    from safetensors import safe_open
+    from safetensors.torch import load_file
+
+    with safe_open(str(tmp_path / "bank"), framework="pt") as file:
+        metadata = file.metadata()
+    header = json.loads(metadata["bank"])
+    assert header["events"]
+    for event in header["events"]:
+        del event["object_ids"]
+    save_file(load_file(tmp_path / "bank"), tmp_path / "old", metadata={**metadata, "bank": json.dumps(header)})
+    old, new = (MemoryBank.load(tmp_path / name).snapshot(10) for name in ("old", "bank"))
+    assert old == new == bank.snapshot(10) and {e.object_ids for e in old.events} == {()}
 
 
 class TestSensory:

@@ -140,6 +140,9 @@ def test_events_of_many_objects_are_summed_up():
     lines = event_lines(snapshot(1, 1, events=events))
     assert lines[0] == "consolidated: 12 became 6 (full)"
     assert lines[-1] == "and 6 more"
+    events = [MemoryEvent(1, "consolidated", 4, 2, "full", (i,)) for i in (5, 2)]
+    assert event_lines(snapshot(1, 1, events=events)) == ["consolidated: 8 became 4 (full), objects 5, 2"]
+    assert event_lines(snapshot(1, 1, events=events[:1]))[0].endswith("(full), object 5")
 
 
 def rows_of(table):

@@ -125,7 +125,7 @@ def _rebuild(header: Mapping[str, Any], tensors: Mapping[str, Tensor], device: t
         header["next_block"],
         header["frame"],
     )
-    state.events = tuple(MemoryEvent(**event) for event in header["events"])
+    state.events = tuple(MemoryEvent.from_dict(event) for event in header["events"])
     state.totals = MemoryTotals(**header["totals"])
     if tensors:
         ids = [int(object_id) for object_id in header["object_ids"]]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
     "USAGE_EDGES",
@@ -78,6 +78,9 @@ class MemoryEvent:
         Elements.
     reason : str
         In words.
+    object_ids : tuple of int
+        Objects whose memories it happened to, where each has its own (local scope); empty: the one memory of all
+        objects, or not said (files of earlier versions).
     """
 
     frame: int
@@ -85,6 +88,12 @@ class MemoryEvent:
     removed: int
     added: int
     reason: str
+    object_ids: tuple[int, ...] = ()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build from plain values (`dataclasses.asdict`, read back from JSON); what is missing gets its default."""
+        return cls(**{**values, "object_ids": tuple(values.get("object_ids", ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,9 @@ def usage_histogram(usage: Tensor) -> tuple[int, ...]:
 def merge_snapshots(snapshots: Iterable[MemorySnapshot]) -> MemorySnapshot:
     """Add up the snapshots of several banks after the same frame (local scope: one bank per object).
 
+    What happened to several banks after one frame for one reason becomes one event, with its elements summed and the
+    objects of these banks named.
+
     Raises
     ------
     ValueError
@@ -166,7 +178,22 @@ def merge_snapshots(snapshots: Iterable[MemorySnapshot]) -> MemorySnapshot:
         frame=max(part.frame for part in parts),
         stores=stores,
         objects=tuple(item for part in parts for item in part.objects),
-        events=tuple(event for part in parts for event in part.events),
+        events=_merge_events(parts),
         totals=totals,
         usage_counts=tuple(map(sum, zip(*(part.usage_counts for part in parts), strict=True))),
     )
+
+
+def _merge_events(parts: Sequence[MemorySnapshot]) -> tuple[MemoryEvent, ...]:
+    """Join events of equal frame, kind and reason, in the order in which each first occurs."""
+    joined: dict[tuple[int, EventKind, str], MemoryEvent] = {}
+    for part in parts:
+        own = tuple(item.object_id for item in part.objects)
+        for event in part.events:
+            place = (event.frame, event.kind, event.reason)
+            so_far = joined.get(place, MemoryEvent(event.frame, event.kind, 0, 0, event.reason))
+            ids = dict.fromkeys((*so_far.object_ids, *(event.object_ids or own)))
+            joined[place] = replace(
+                so_far, removed=so_far.removed + event.removed, added=so_far.added + event.added, object_ids=tuple(ids)
+            )
+    return tuple(joined.values())

@@ -8,6 +8,7 @@ from qtpy.QtCore import QPointF, QRectF
 from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from napari_xmem.widgets._chart import Chart, short_number, store_colour, triangle
+from napari_xmem.widgets._words import some
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,13 +102,16 @@ class MemoryChart(Chart):
 def event_lines(snapshot: MemorySnapshot, limit: int = 4) -> list[str]:
     """Say what happened to memory, events of many objects summed up."""
     sums: dict[tuple[str, str], list[int]] = {}
+    objects: dict[tuple[str, str], dict[int, None]] = {}
     for event in snapshot.events:
-        numbers = sums.setdefault((event.kind, event.reason), [0, 0, 0])
+        numbers = sums.setdefault((event.kind, event.reason), [0, 0])
         numbers[0] += event.removed
         numbers[1] += event.added
-        numbers[2] += 1
+        objects.setdefault((event.kind, event.reason), {}).update(dict.fromkeys(event.object_ids))
     lines = []
-    for (kind, reason), (removed, added, _) in sums.items():
-        count = f"{removed} became {added}" if kind == "consolidated" else f"{removed} elements"
-        lines.append(f"{kind}: {count} ({reason})")
+    for (kind, reason), (removed, added) in sums.items():
+        number = f"{removed} became {added}" if kind == "consolidated" else f"{removed} elements"
+        ids = objects[kind, reason]
+        whose = f", {'object' if len(ids) == 1 else 'objects'} {some(ids)}" if ids else ""
+        lines.append(f"{kind}: {number} ({reason}){whose}")
     return lines[:limit] + ([f"and {len(lines) - limit} more"] if len(lines) > limit else [])
