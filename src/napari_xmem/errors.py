@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "CheckpointError",
     "ConfigError",
@@ -22,7 +24,15 @@ class XMemError(Exception):
     """Base of every error that napari-xmem raises on purpose.
 
     The message says what was received, what was expected and what to do.
+
+    Attributes
+    ----------
+    partial : PropagationResult or None
+        What was finished before the error, where `napari_xmem.propagate` had begun: ``partial.scores.frames`` lists
+        the frames that are done, ``partial.labels`` is 0 on all others. None: nothing had begun.
     """
+
+    partial: Any = None
 
 
 class ConfigError(XMemError, ValueError):

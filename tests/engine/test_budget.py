@@ -121,6 +121,26 @@ def test_nothing_left_to_halve_is_an_error_and_results_so_far_are_kept(scope):
     assert [r.frame for r in done] == [0, 1, 2] and all(r.labels.any() for r in done[:1])
 
 
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_propagate_out_of_memory_gives_what_was_finished(scope):
+    network = tiny_network()
+    frames, labels = disc_movie(3, 7)
+    whole = nx.propagate(frames, {1: labels[1]}, model=InferenceXMem(network), scope=scope, memory=MEMORY)
+    little = LittleRoom(network)
+
+    def less_room(done, total):
+        little.objects = 10**9 if done < 4 else 0
+
+    with pytest.raises(OutOfMemoryError) as caught:
+        nx.propagate(frames, {1: labels[1]}, model=little, scope=scope, memory=MEMORY, progress=less_room)
+    partial = caught.value.partial
+    assert partial.scores.frames.tolist() == [1, 2, 3, 4] and len(partial.memory) == 4
+    np.testing.assert_array_equal(partial.labels[:5], whole.labels[:5])
+    assert partial.labels.shape == whole.labels.shape and not partial.labels[5:].any()
+    np.testing.assert_array_equal(partial.scores.area_px, whole.scores.area_px[:4])
+    assert partial.recipe == whole.recipe and partial.scope == scope
+
+
 def test_a_read_out_of_memory_halves_its_queries(monkeypatch):
     from napari_xmem.memory import recall as module
 

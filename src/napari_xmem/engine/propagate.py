@@ -20,6 +20,8 @@ from napari_xmem.engine.run import Run, prepare_run
 from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError, is_out_of_memory
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from napari_xmem.engine.follow import Follower
     from napari_xmem.engine.passes import Pass
     from napari_xmem.model import XMem
@@ -137,7 +139,9 @@ def propagate(frames: Any, seeds: Any, **options: Any) -> PropagationResult:
     TypeError
         If an option is unknown.
     XMemError
-        As `iter_propagate`.
+        As `iter_propagate`. If it was raised in the middle (OutOfMemoryError, PropagationError, or InputError for a
+        frame that cannot be read), its attribute ``partial`` is the `PropagationResult` of all frames finished before:
+        ``error.partial.scores.frames`` lists them, other frames of ``error.partial.labels`` are 0.
 
     Examples
     --------
@@ -154,10 +158,19 @@ def propagate(frames: Any, seeds: Any, **options: Any) -> PropagationResult:
         raise TypeError(f"propagate() got an option it does not know: {error}") from None
     run = prepare_run(frames, seeds, model, config)
     labels = np.zeros((len(run.source), *run.source.frame_shape), run.dtype)
-    results = []
-    for result in iter_run(run, progress):
-        labels[result.frame] = result.labels
-        results.append(replace(result, labels=labels[result.frame]))  # held once
+    results: list[FrameResult] = []
+    try:
+        for result in iter_run(run, progress):
+            labels[result.frame] = result.labels
+            results.append(replace(result, labels=labels[result.frame]))  # held once
+    except XMemError as error:
+        error.partial = _gathered(run, labels, results)
+        raise
+    return _gathered(run, labels, results)
+
+
+def _gathered(run: Run, labels: NDArray[Any], results: list[FrameResult]) -> PropagationResult:
+    """Return the frames done so far as a result."""
     memory = tuple(r.memory for r in results if r.memory is not None)
     scores = Scores.collect(results)
     return PropagationResult(labels, scores, memory, run.scope, run.scope_reason, run.recipe, Explainer(run))
