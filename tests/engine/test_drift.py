@@ -79,3 +79,59 @@ def test_objects_that_stay_decide_against_a_moving_background() -> None:
         still + backdrop[:200, :240], still + backdrop[30:230, 20:260], (still > 0).astype(np.float32)
     )
     assert found == (0.0, 0.0)
+
+
+def discs(places: np.ndarray, rng: np.random.Generator, size: int = 200, radius: float = 20.0) -> np.ndarray:
+    yy, xx = np.mgrid[:size, :size]
+    image = np.zeros((size, size), np.float32)
+    for number, (y, x) in enumerate(places):
+        image[np.hypot(yy - y, xx - x) < radius] = 0.6 + 0.1 * (number % 4)
+    return (ndimage.gaussian_filter(image, 2) + 0.03 * rng.standard_normal(image.shape)).astype(np.float32)
+
+
+def apart(rng: np.random.Generator, count: int, low: float, high: float) -> np.ndarray:
+    while True:
+        places = rng.uniform(low, high, (count, 2))
+        gaps = np.hypot(*(places[:, None] - places[None]).transpose(2, 0, 1))
+        if gaps[~np.eye(count, dtype=bool)].min(initial=99) > 45:
+            return places
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_few_look_alikes_that_move_each_on_its_own_way_are_no_drift(count: int) -> None:
+    """Without a reach most of these are taken for a jump of the whole frame that brings one cell to another's place."""
+    wrong = blind = 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        places = apart(rng, count, 25, 175)
+        angle = rng.uniform(0, 2 * np.pi, count)
+        moved = places + 10 * np.stack([np.sin(angle), np.cos(angle)], 1)
+        before, after = discs(places, rng), discs(moved, rng)
+        focus = (discs(places, rng) > 0.3).astype(np.float32)
+        wrong += np.hypot(*estimate_drift(before, after, focus, 32.0)) > 24
+        blind += np.hypot(*estimate_drift(before, after, focus)) > 24
+    assert wrong <= 1
+    assert count not in (2, 3) or blind > 3
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_jumps_beyond_reach_are_found_for_few_objects(count: int) -> None:
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        places = apart(rng, count, 25, 115)
+        before, after = discs(places, rng), discs(places + (60, 50) + rng.normal(0, 1, places.shape), rng)
+        found = estimate_drift(before, after, (discs(places, rng) > 0.3).astype(np.float32), 32.0)
+        assert np.hypot(found[0] - 60, found[1] - 50) < 4
+
+
+def test_one_object_in_a_crowd_does_not_decide_alone() -> None:
+    """It changed, and a neighbour far away looks more like it; all others stay."""
+    rng = np.random.default_rng(4)
+    still = apart(rng, 8, 25, 175)
+    before, after = discs(still, rng), discs(still, rng)
+    yy, xx = np.mgrid[:200, :200]
+    own = np.hypot(yy - still[0][0], xx - still[0][1]) < 24
+    after[own] = 0.15 * rng.standard_normal(int(own.sum())).astype(np.float32)
+    focus = own.astype(np.float32)
+    assert np.hypot(*estimate_drift(before, after, focus)) > 24
+    assert estimate_drift(before, after, focus, 32.0) == (0.0, 0.0)

@@ -17,15 +17,23 @@ _LEAST_OVERLAP = 0.25
 _MARGIN = 0.15
 _LEAST_MATCH = 0.3
 _LEAST_FOCUS = 0.3
+#: So many followed objects may decide against the rest of the frame: one alone may just look like another.
+_MANY = 4
+#: Reach, in pixels of a picture shrunk to it, and side of a part, when parts are matched each by itself.
+_REACH, _PART = 8, 10
 
 Frame: TypeAlias = "NDArray[np.float32]"
 
 
-def estimate_drift(before: Frame, after: Frame, focus: Frame | None = None) -> tuple[float, float]:
+def estimate_drift(
+    before: Frame, after: Frame, focus: Frame | None = None, reach_px: float = 0.0
+) -> tuple[float, float]:
     """Estimate by how much the picture, or what is followed in it, moved as a whole.
 
-    Phase correlation proposes shifts; one is believed only if it matches clearly better than no shift does, so that
-    cells moving each on its own way are left alone.
+    Phase correlation proposes shifts; one is believed only if it matches clearly better than no shift does. A shift
+    beyond `reach_px` must also match better than when every part of the picture moves by itself within that reach:
+    two cells of which one is carried onto the other's place are cells that moved each on its own way. Few objects do
+    not decide alone on such a shift: the whole frame must agree.
 
     Parameters
     ----------
@@ -34,6 +42,8 @@ def estimate_drift(before: Frame, after: Frame, focus: Frame | None = None) -> t
     focus : ndarray, shape (Y, X), float32, optional
         Where the followed objects were, 0 to 1: they decide, so that dirt on the camera or an uneven background that
         stays behind does not. None: the whole frame decides.
+    reach_px : float
+        How far objects are looked for without any drift, in pixels; 0: not known.
 
     Returns
     -------
@@ -53,11 +63,24 @@ def estimate_drift(before: Frame, after: Frame, focus: Frame | None = None) -> t
     candidates = {*_peaks(a * window, b * window), *_peaks(a, b), *_peaks(a * weight, b)}
     stay = _match(a, b, weight, (0, 0))
     best, shift = max(_LEAST_MATCH, stay + _MARGIN * (1 - max(stay, 0.0))), (0, 0)
+    parts: _Parts | None = None
+    many = focus is None or ndimage.label(focus > 0.5)[1] >= _MANY
     for candidate in sorted(candidates):
         score = _match(a, b, weight, candidate)
-        if score > best:
-            best, shift = score, candidate
+        if score <= best:
+            continue
+        if reach_px and max(map(abs, candidate)) * factor > reach_px:
+            parts = _Parts(a, b, weight, reach_px / factor) if parts is None else parts
+            if not parts.went(candidate) or not (many or _whole_frame_agrees(a, b, candidate)):
+                continue
+        best, shift = score, candidate
     return float(shift[0] * factor), float(shift[1] * factor)
+
+
+def _whole_frame_agrees(a: Frame, b: Frame, shift: tuple[int, int]) -> bool:
+    """Tell whether all that is seen, followed or not, fits the shift better than none."""
+    everything = np.ones_like(a)
+    return _match(a, b, everything, shift) > _match(a, b, everything, (0, 0))
 
 
 def _shrink(frame: Frame, factor: int) -> Frame:
@@ -91,21 +114,79 @@ def _peaks(a: Frame, b: Frame, count: int = 3) -> list[tuple[int, int]]:
     return found
 
 
+def _overlap(shape: tuple[int, ...], shift: tuple[int, int]) -> tuple[tuple[slice, ...], tuple[slice, ...]] | None:
+    """Return which part of the first frame lies on which part of the second; None for too little."""
+    before, after = [], []
+    for step, size in zip(shift, shape, strict=True):
+        if size - abs(step) < _LEAST_OVERLAP * size:
+            return None
+        before.append(slice(max(0, -step), size - max(0, step)))
+        after.append(slice(max(0, step), size - max(0, -step)))
+    return tuple(before), tuple(after)
+
+
+def _share(weight: Frame, shift: tuple[int, int]) -> float:
+    """Return how much of the weight stays on the frame; 0 for too little."""
+    overlap = _overlap(weight.shape, shift)
+    share = 0.0 if overlap is None else float(weight[overlap[0]].sum() / weight.sum())
+    return share if share >= (_LEAST_FOCUS if weight.min() < 1 else 0.0) else 0.0
+
+
 def _match(a: Frame, b: Frame, weight: Frame, shift: tuple[int, int]) -> float:
     """Return the weighted correlation of the overlapping parts times the root of their share, -1 for too little."""
-    slices_a, slices_b = [], []
-    for step, size in zip(shift, a.shape, strict=True):
-        if size - abs(step) < _LEAST_OVERLAP * size:
-            return -1.0
-        slices_a.append(slice(max(0, -step), size - max(0, step)))
-        slices_b.append(slice(max(0, step), size - max(0, -step)))
-    x, y, w = a[tuple(slices_a)], b[tuple(slices_b)], weight[tuple(slices_a)]
-    total = float(w.sum())
-    least = _LEAST_FOCUS if weight.min() < 1 else 0.0
-    if not total or total < least * float(weight.sum()):
+    overlap, share = _overlap(a.shape, shift), _share(weight, shift)
+    if overlap is None or not share:
         return -1.0
+    x, y, w = a[overlap[0]], b[overlap[1]], weight[overlap[0]]
+    total = float(w.sum())
     x = x - (w * x).sum() / total
     y = y - (w * y).sum() / total
     norm = float(np.sqrt((w * x * x).sum() * (w * y * y).sum()))
-    share = float(np.sqrt(total / weight.sum()))  # a match of few remaining pixels says little
-    return share * float((w * x * y).sum() / norm) if norm > 0 else -1.0
+    # a match of few remaining pixels says little
+    return float(np.sqrt(share) * (w * x * y).sum() / norm) if norm > 0 else -1.0
+
+
+class _Parts:
+    """The picture in parts of about an object's size, each matched by itself within reach of some place."""
+
+    def __init__(self, a: Frame, b: Frame, weight: Frame, reach_px: float) -> None:
+        self.factor = max(1, round(reach_px / _REACH))
+        self.reach = max(1, round(reach_px / self.factor))
+        a, self.b, self.weight = (_shrink(frame, self.factor) for frame in (a, b, weight))
+        self.known = np.maximum(self._sums(self.weight), 1e-6)
+        self.x = a * self.weight
+        self.mean = self._sums(self.x) / self.known
+        self.variance = np.maximum(self._sums(self.x * a) / self.known - self.mean**2, 0.0)
+        self.contrast = self.known * self.variance
+        self.here = self._best(self.b)
+        # what look-alikes reach wherever one looks
+        self.chance = self._best(np.roll(self.b, (self.b.shape[0] // 2, self.b.shape[1] // 2), axis=(0, 1)))
+
+    def went(self, shift: tuple[int, int]) -> bool:
+        """Tell whether the parts match better where the shift brings them than where they were."""
+        overlap = _overlap(self.b.shape, (round(shift[0] / self.factor), round(shift[1] / self.factor)))
+        if overlap is None:
+            return False
+        moved, inside = np.zeros_like(self.b), np.zeros_like(self.b)
+        moved[overlap[0]], inside[overlap[0]] = self.b[overlap[1]], self.weight[overlap[0]]
+        left = np.clip(self._sums(inside) / self.known, 0.0, 1.0)
+        there = left * self._best(moved) + (1 - left) * self.chance  # nothing is known of what leaves the frame
+        return float((self.contrast * (there - self.here)).sum()) > 0
+
+    def _best(self, b: Frame) -> NDArray[np.float64]:
+        """Return each part's best correlation."""
+        padded, best = np.pad(b, self.reach, mode="edge"), np.full(self.known.shape, -1.0)
+        for dy in range(2 * self.reach + 1):
+            for dx in range(2 * self.reach + 1):
+                y = padded[dy : dy + b.shape[0], dx : dx + b.shape[1]]
+                mean = self._sums(self.weight * y) / self.known
+                variance = self._sums(self.weight * y * y) / self.known - mean**2
+                covariance = self._sums(self.x * y) / self.known - self.mean * mean
+                found = covariance / np.sqrt(np.maximum(variance * self.variance, 1e-20))
+                np.maximum(best, found, out=best)
+        return best
+
+    def _sums(self, values: Frame) -> NDArray[np.float64]:
+        """Sum over each part; the last of a row or column may be smaller."""
+        rows = np.add.reduceat(values.astype(np.float64), np.arange(0, values.shape[0], _PART), axis=0)
+        return np.asarray(np.add.reduceat(rows, np.arange(0, values.shape[1], _PART), axis=1), np.float64)

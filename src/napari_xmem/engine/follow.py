@@ -238,7 +238,9 @@ class LocalFollower:
         geometry = self.prepare.geometry
         image = self.prepare(frame, index)
         grey = image[:3].mean(0)[: geometry.scaled_shape[0], : geometry.scaled_shape[1]].numpy()
-        drift = (0.0, 0.0) if self._before is None else estimate_drift(self._before, grey, self._focus)
+        drift, reach = (0.0, 0.0), self.scope.max_displacement_px
+        if self._before is not None:
+            drift = estimate_drift(self._before, grey, self._focus, reach)
         self._before = grey
         patches = [] if seeds is None else self._seed_masks(seeds)
         painted = {patch.object_id for patch in patches}
