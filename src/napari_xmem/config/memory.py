@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from napari_xmem.config.checks import build, check_names, require
+from napari_xmem.config.checks import (
+    build,
+    check_names,
+    check_number,
+    check_switch,
+    check_text,
+    check_whole,
+    require,
+)
 
 __all__ = ["MemoryConfig"]
 
@@ -65,7 +73,7 @@ class MemoryConfig:
     Raises
     ------
     ConfigError
-        If a value is out of its range.
+        If a value is of the wrong type or out of its range.
 
     References
     ----------
@@ -98,14 +106,22 @@ class MemoryConfig:
     correction_radius_frames: int = 10
 
     def __post_init__(self) -> None:
-        def at_least(name: str, low: float) -> None:
-            value = getattr(self, name)
-            require(value >= low, f"{name} is {value}, expected at least {low}.")
-
         for name in ("memory_interval_frames", "working_min_frames", "num_prototypes", "long_term_max_elements"):
-            at_least(name, 1)
+            check_whole(self, name, 1)
+        check_whole(self, "working_max_frames")
+        check_whole(self, "correction_radius_frames", 0)
+        check_whole(self, "top_k", 1, ", or None for all")
+        check_whole(self, "deep_update_interval_frames", 0, ", or None for every memory frame")
+        require(
+            self.working_max_frames > self.working_min_frames,
+            f"working_max_frames is {self.working_max_frames}, expected more than working_min_frames "
+            f"({self.working_min_frames}).",
+        )
+        for name in ("long_term", "count_long_term_usage", "permanent_seeds"):
+            check_switch(self, name)
+        for name in ("prototype_selection", "potentiation", "eviction"):
+            check_text(self, name)
         for name in (
-            "correction_radius_frames",
             "importance_strength",
             "consistency_strength",
             "reading_importance_strength",
@@ -115,19 +131,9 @@ class MemoryConfig:
             "mix_relevance",
             "mix_contribution",
         ):
-            at_least(name, 0)
-        require(
-            self.working_max_frames > self.working_min_frames,
-            f"working_max_frames is {self.working_max_frames}, expected more than working_min_frames "
-            f"({self.working_min_frames}).",
-        )
-        require(self.top_k is None or self.top_k >= 1, f"top_k is {self.top_k}, expected at least 1, or None for all.")
-        require(
-            self.deep_update_interval_frames is None or self.deep_update_interval_frames >= 0,
-            f"deep_update_interval_frames is {self.deep_update_interval_frames}, expected 0 or more, or None.",
-        )
-        require(0 <= self.novelty_weight <= 1, f"novelty_weight is {self.novelty_weight}, expected 0 to 1.")
-        require(self.half_life_frames > 0, f"half_life_frames is {self.half_life_frames}, expected more than 0.")
+            check_number(self, name)
+        check_number(self, "novelty_weight", 0, 1)
+        check_number(self, "half_life_frames", above=True)
 
     @classmethod
     def paper(cls, **changes: Any) -> Self:

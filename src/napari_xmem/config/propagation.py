@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from napari_xmem.config.checks import require
+from napari_xmem.config.checks import check_number, check_whole, require
 from napari_xmem.config.memory import MemoryConfig
 
 __all__ = ["Direction", "MemoryDevice", "Precision", "PropagationConfig", "Scope"]
@@ -45,6 +45,11 @@ class PropagationConfig:
         Where memory banks are kept and read: on the device, in the host's memory, or on the device where they fit.
     percentiles : tuple of 2 float
         Intensity percentiles of the movie that become 0 and 1.
+
+    Raises
+    ------
+    ConfigError
+        If a value is of the wrong type or out of its range.
     """
 
     memory: MemoryConfig = field(default_factory=MemoryConfig)
@@ -80,8 +85,15 @@ class PropagationConfig:
             self.memory_device in get_args(MemoryDevice),
             f"memory_device is {self.memory_device!r}, expected 'auto', 'device' or 'host'.",
         )
+        for name in ("start", "stop"):
+            check_whole(self, name, none=", or None")
         for name in ("diameter_px", "max_displacement_px", "memory_budget_bytes"):
-            value = getattr(self, name)
-            require(value is None or value > 0, f"{name} is {value}, expected more than 0, or None to choose.")
-        low, high = self.percentiles
+            check_number(self, name, above=True, none=", or None to choose")
+        self._check_percentiles()
+
+    def _check_percentiles(self) -> None:
+        try:
+            low, high = (float(percentile) for percentile in self.percentiles)
+        except (TypeError, ValueError):
+            low = high = -1.0
         require(0 <= low < high <= 100, f"percentiles are {self.percentiles}, expected 0 <= low < high <= 100.")
