@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari_xmem.model import XMem
 
 T, Y, X = 6, 48, 56
+NO_WEIGHTS = dict.fromkeys(("mix_usage", "mix_age", "mix_relevance", "mix_contribution"), 0)
 
 
 @pytest.fixture
@@ -164,6 +165,10 @@ def test_recipe_says_it_all(movie: np.ndarray, tiny_network: XMem) -> None:
         ({0: np.ones((Y, X), int)}, {"direction": "up"}, ConfigError, "up"),
         ({0: np.ones((Y, X), int)}, {"diameter_px": -3}, ConfigError, "-3"),
         ({0: np.ones((Y, X), int)}, {"memory": {"top_k": 3}}, ConfigError, "memory is a dict"),
+        ({0: np.ones((Y, X), int)}, {"memory": MemoryConfig(eviction="foo")}, ConfigError, "eviction is 'foo'"),
+        ({0: np.ones((Y, X), int)}, {"memory": MemoryConfig(potentiation="foo")}, ConfigError, "potentiation is 'foo'"),
+        ({0: np.ones((Y, X), int)}, {"memory": MemoryConfig(eviction="mix", **NO_WEIGHTS)}, ConfigError, "mix_"),
+        ({0: np.ones((Y, X), int)}, {"max_displacement_px": "5"}, ConfigError, "max_displacement_px is '5'"),
     ],
 )
 def test_bad_input_is_refused_at_once(

@@ -27,6 +27,7 @@ from napari_xmem.imaging import (
     object_ids,
     scale_factor,
 )
+from napari_xmem.memory import check_policies
 from napari_xmem.model import InferenceXMem, XMem, load_model, optimise
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ def prepare_run(frames: Any, seeds: Any, model: str | Path | XMem, config: Propa
     InputError, SeedError, ConfigError, CheckpointError, DeviceError
         See `iter_propagate`.
     """
+    check_policies(config.memory)
     source = FrameSource(frames)
     n_frames = len(source)
     single = config.start if config.direction != "backward" or config.start is not None else n_frames - 1

@@ -9,6 +9,7 @@ from napari_xmem.memory.affinity import read_dense
 from napari_xmem.memory.bank import MemoryBank
 from napari_xmem.memory.eviction import EVICTIONS
 from napari_xmem.memory.index import HeldFrame, MemoryIndex
+from napari_xmem.memory.limits import check_policies
 from napari_xmem.memory.place import PLACE_CHANNELS, with_place
 from napari_xmem.memory.potentiation import POTENTIATIONS
 from napari_xmem.memory.recall import MemoryVote
@@ -42,6 +43,7 @@ __all__ = [
     "SensoryMemory",
     "Store",
     "StoreMemory",
+    "check_policies",
     "merge_snapshots",
     "read_dense",
     "with_place",

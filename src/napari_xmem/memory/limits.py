@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_xmem.config import MemoryConfig
     from napari_xmem.memory.state import BankState
 
-__all__ = ["Policies", "enforce_limits"]
+__all__ = ["Policies", "check_policies", "enforce_limits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,11 @@ class Policies:
             return True
         policies = (self.potentiation, self.eviction)
         return config.long_term and any(getattr(policy, "uses_feedback", True) for policy in policies)
+
+
+def check_policies(config: MemoryConfig) -> None:
+    """Raise `ConfigError` unless the policies that ``config`` names exist and agree with its other settings."""
+    Policies.of(config)
 
 
 def enforce_limits(state: BankState, policies: Policies) -> None:
