@@ -76,6 +76,9 @@ class Provoked:
     def negative(self):
         nx.propagate(MOVIE, {0: -SEEDS.astype(np.int16)})
 
+    def the_movie_itself(self):
+        nx.propagate(MOVIE, MOVIE[0])
+
     # ---- settings
 
     def misspelt(self):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from engine.simple_movies import tiny_network
+from napari_xmem.config import MemoryConfig
 from napari_xmem.engine.volumes import follow_through_z, iter_volumes, propagate_volumes
-from napari_xmem.errors import InputError, SeedError
+from napari_xmem.errors import ConfigError, InputError, SeedError
 from napari_xmem.model import load_model
 from napari_xmem.model.checkpoint import bundled_path
 
@@ -100,3 +101,13 @@ def test_bad_input_says_what_was_expected():
         propagate_volumes(frames, labels[0].astype(float))
     with pytest.raises(SeedError, match="empty"):
         follow_through_z(frames[0], np.zeros_like(labels[0]))
+
+
+def test_settings_and_unknown_sizes_are_refused_by_the_call_itself():
+    frames, labels = balls()
+    with pytest.raises(ConfigError, match="eviction is 'foo'"):
+        iter_volumes(frames, labels[0], memory=MemoryConfig(eviction="foo"))
+    array = pytest.importorskip("dask.array")
+    unknown = array.from_array(frames)[array.from_array(np.ones(4, bool))]
+    with pytest.raises(InputError, match=r"movie.compute_chunk_sizes\(\)"):
+        iter_volumes(unknown, labels[0])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dask.array as da
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_xmem.errors import InputError, SeedError
 from napari_xmem.imaging import normalise_seeds
@@ -82,3 +83,27 @@ def test_bad_seeds(seeds, message):
     with pytest.raises(SeedError, match=message) as caught:
         normalise_seeds(seeds, 5, SHAPE, None)
     assert isinstance(caught.value, InputError)
+
+
+def test_an_image_in_place_of_labels_is_refused():
+    rng = np.random.default_rng(0)
+    noise = rng.poisson(3000, (2, 128, 160)).astype(np.uint16)
+    smooth = ndimage.gaussian_filter(rng.random((128, 160)), 8)
+    smooth = (255 * (smooth - smooth.min()) / np.ptp(smooth)).astype(np.uint8)
+    sparse = np.zeros((64, 64), np.int64)
+    sparse[::2, ::4] = np.arange(1, 513).reshape(32, 16)
+    for seeds in (noise, {1: noise[0]}, smooth, sparse):
+        with pytest.raises(SeedError, match=r"scattered like the pixels of an image; expected labels.*the movie given"):
+            normalise_seeds(seeds, 2, seeds[1].shape if isinstance(seeds, dict) else seeds.shape[-2:])
+
+
+def test_labels_that_are_no_image_however_many_or_small():
+    yy, xx = np.mgrid[:128, :160]
+    for size in (2, 3, 10):
+        packed = (yy // size) * 160 + xx // size + 1
+        normalise_seeds(packed, 2, packed.shape)
+    points = np.zeros((128, 160), np.int64)
+    points.ravel()[np.random.default_rng(0).choice(128 * 160, 800, replace=False)] = np.arange(1, 801)
+    normalise_seeds(points, 2, points.shape)
+    few = np.random.default_rng(0).integers(0, 40, (128, 160))
+    normalise_seeds(few, 2, few.shape)

@@ -91,6 +91,20 @@ def test_bad_movies(frames, message):
         FrameSource(frames)
 
 
+def test_sizes_that_dask_does_not_know():
+    da = pytest.importorskip("dask.array")
+    movie = da.from_array(MOVIE, chunks=(1, -1, -1))
+    chosen = movie[da.from_array(np.ones(len(MOVIE), bool), chunks=1)]
+    with pytest.raises(InputError, match=r"shape \(nan, .*movie.compute_chunk_sizes\(\)"):
+        FrameSource(chosen)
+    np.testing.assert_array_equal(FrameSource(chosen.compute_chunk_sizes()).read(2), MOVIE[2])
+
+
+def test_a_movie_of_volumes_is_told_where_to_go():
+    with pytest.raises(InputError, match="128 channels.*for a movie of volumes .* use propagate_volumes"):
+        FrameSource(np.zeros((5, 7, 64, 128), np.uint8))
+
+
 def test_bad_frames():
     with pytest.raises(InputError, match="frames 0 to 4"):
         FrameSource(MOVIE).read(5)

@@ -12,7 +12,7 @@ from napari_xmem.engine.passes import plan_passes
 from napari_xmem.engine.results import FrameResult
 from napari_xmem.engine.run import Run, prepare_run
 from napari_xmem.errors import SeedError
-from napari_xmem.imaging import FrameSource, check_labels
+from napari_xmem.imaging import FrameSource, check_labels, check_not_an_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -87,6 +87,9 @@ def seed_volumes(seeds: Any, shape: tuple[int, ...], start: int | None) -> dict[
         for z, labels in enumerate(volume):
             check_labels(labels, labels.shape, f"seeds of frame {t}, plane {z},")
         if volume.any():
+            if not found:
+                z = seeded_planes({t: volume})[0]
+                check_not_an_image(volume[z], f"seeds of frame {t}, plane {z},")
             found[t] = volume
     return found
 

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_xmem.config import MemoryConfig
 from napari_xmem.engine.planes import PlaneMovie, join_planes, seed_volumes, seeded_planes
 from napari_xmem.engine.propagate import iter_propagate, propagate
 from napari_xmem.engine.results import Scores
 from napari_xmem.errors import InputError, SeedError
+from napari_xmem.imaging import known_shape
+from napari_xmem.memory import check_policies
 from napari_xmem.model import XMem, load_model
 
 if TYPE_CHECKING:
@@ -142,7 +145,9 @@ def iter_volumes(frames: Any, seeds: Any, *, fill_planes: bool = False, **option
             f"the movie has shape {getattr(frames, 'shape', None)}, expected (T, Z, Y, X). "
             "For (T, Y, X), or a stack (Z, Y, X) to be followed along z, use propagate."
         )
-    volumes = seed_volumes(seeds, tuple(int(n) for n in frames.shape), options.get("start"))
+    if isinstance(options.get("memory"), MemoryConfig):
+        check_policies(options["memory"])
+    volumes = seed_volumes(seeds, known_shape(frames), options.get("start"))
     options["model"] = _loaded(options)
     if fill_planes:
         volumes = {t: follow_through_z(frames[t], volume, **_still(options)) for t, volume in volumes.items()}

@@ -16,8 +16,8 @@ from napari_xmem.imaging.labels import (
 )
 from napari_xmem.imaging.normalise import IntensityNormaliser, NonFinitePixelsWarning
 from napari_xmem.imaging.scaling import Padding, resize_image, resize_labels, scale_factor
-from napari_xmem.imaging.seeds import check_labels, normalise_seeds
-from napari_xmem.imaging.source import FrameSource
+from napari_xmem.imaging.seeds import check_labels, check_not_an_image, normalise_seeds
+from napari_xmem.imaging.source import FrameSource, known_shape
 
 __all__ = [
     "MAX_ID",
@@ -27,6 +27,8 @@ __all__ = [
     "NonFinitePixelsWarning",
     "Padding",
     "check_labels",
+    "check_not_an_image",
+    "known_shape",
     "label_at",
     "label_dtype",
     "labels_to_masks",

@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.errors import SeedError
-from napari_xmem.imaging.labels import MAX_ID
+from napari_xmem.imaging.labels import MAX_ID, object_areas
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["check_labels", "normalise_seeds"]
+__all__ = ["check_labels", "check_not_an_image", "normalise_seeds"]
+
+#: More single pixels than this share of all pixels, or more than this share of touching foreground pixels that differ
+#: in their label: that is an image. In labels of cells neighbours belong together, but for the outlines.
+_MOST_PIXELS, _MOST_DIFFERENT = 0.05, 0.6
+#: Fewer objects, or fewer touching pixels, prove nothing.
+_FEW_OBJECTS, _FEW_PAIRS = 50, 500
 
 
 def normalise_seeds(
@@ -44,7 +50,8 @@ def normalise_seeds(
     Raises
     ------
     SeedError
-        If there are no labels at all, a shape or frame does not fit, or values are negative, too large or floats.
+        If there are no labels at all, a shape or frame does not fit, values are negative, too large or floats, or the
+        first frame with labels looks like an image (see `check_not_an_image`).
     """
     if isinstance(seeds, Mapping):
         found = _from_mapping(seeds, n_frames, frame_shape)
@@ -61,6 +68,8 @@ def normalise_seeds(
             )
     if not found:
         raise SeedError("seeds are empty: no pixel is above 0 on any frame; draw at least one object.")
+    first = next(iter(found))
+    check_not_an_image(found[first], f"seeds of frame {first}")
     return found
 
 
@@ -96,6 +105,31 @@ def check_labels(labels: Any, frame_shape: tuple[int, int], name: str = "seeds")
             f"{name} hold the label {int(array.max())}, expected at most {MAX_ID} (2**31 - 1); relabel them."
         )
     return array.astype(np.int64)
+
+
+def check_not_an_image(labels: NDArray[Any], name: str = "seeds") -> None:
+    """Refuse labels (Y, X) that look like an image: the movie given in place of its seeds, for example.
+
+    Raises
+    ------
+    SeedError
+        If most objects are single pixels and there are more of them than 5 % of the pixels, or more than 60 % of the
+        object pixels with another one on their right differ from it; in both cases only from 50 objects on.
+    """
+    ids, areas = object_areas(labels)
+    if ids.size < _FEW_OBJECTS:
+        return
+    left, right = labels[:, :-1], labels[:, 1:]
+    touching = (left > 0) & (right > 0)
+    pairs = int(touching.sum())
+    different = int((touching & (left != right)).sum())
+    specks = np.median(areas) <= 1 and ids.size > _MOST_PIXELS * labels.size
+    if not specks and (pairs < _FEW_PAIRS or different <= _MOST_DIFFERENT * pairs):
+        return
+    raise SeedError(
+        f"{name} hold {ids.size} objects of {np.median(areas):g} pixels each (median), scattered like the pixels of an "
+        "image; expected labels, one number per object. Was the movie given in place of its seeds?"
+    )
 
 
 def _as_array(labels: Any) -> NDArray[Any]:

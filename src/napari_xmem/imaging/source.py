@@ -13,7 +13,7 @@ from napari_xmem.imaging.axes import AxisPlan
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FrameSource"]
+__all__ = ["FrameSource", "known_shape"]
 
 MAX_CHANNELS = 3
 
@@ -52,7 +52,7 @@ class FrameSource:
             array, plan = frames._array, frames._plan
         else:
             array = frames if hasattr(frames, "shape") and hasattr(frames, "dtype") else _Listed(frames)
-            plan = _plan(tuple(int(n) for n in array.shape), channel_axis, min_frames)
+            plan = _plan(known_shape(array), channel_axis, min_frames)
         self._array: Any = array
         self._plan: AxisPlan = plan
         self.dtype: np.dtype[Any] = _native(_dtype_of(array, plan))
@@ -104,6 +104,23 @@ class FrameSource:
             frame = frame[..., list(self._channels)]
             frame = frame[..., 0] if len(self._channels) == 1 else frame
         return frame.astype(self.dtype, copy=False)
+
+
+def known_shape(array: Any) -> tuple[int, ...]:
+    """Return the shape of a movie.
+
+    Raises
+    ------
+    InputError
+        If a size is not known, as of some dask arrays.
+    """
+    shape = tuple(array.shape)
+    if any(n != n for n in shape):  # dask writes NaN for what it does not know
+        raise InputError(
+            f"the movie has shape {shape}: dask does not know some of its sizes; let it find out with "
+            "movie.compute_chunk_sizes(), then pass the movie again."
+        )
+    return tuple(int(n) for n in shape)
 
 
 class _Listed:
@@ -177,7 +194,8 @@ def _choose_channels(channels: Sequence[int] | None, n_channels: int) -> tuple[i
             )
             raise InputError(
                 f"the movie has {n_channels} channels, expected up to {MAX_CHANNELS}; choose some ({some}). "
-                "If that axis is no channel axis, reorder the axes."
+                "If that axis is no channel axis, reorder the axes; for a movie of volumes (T, Z, Y, X) use "
+                "propagate_volumes."
             )
         return None
     chosen = tuple(int(c) for c in channels)
