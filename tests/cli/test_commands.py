@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -27,6 +28,49 @@ def test_evaluate_one_object_and_bad_input(files, capsys):
     assert main(["evaluate", files.truth, files.truth, "--frames", "x"]) == 2
     assert main(["evaluate", files.truth, files.truth, "--objects", "4"]) == 2
     assert capsys.readouterr().err.count("\n") == 3
+
+
+def test_evaluate_says_which_frames_it_scored(files, capsys):
+    assert main(["evaluate", files.truth, files.truth]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:4]] == ["1", "4", "mean"]
+    assert lines[4] == "scored frames 1, 4 of 0-4, 2 left out; --frames all scores every frame"
+    assert main(["evaluate", files.truth, files.truth, "--frames", "2,9,10"]) == 0
+    out = capsys.readouterr().out
+    assert "scored frames 2 of 0-4, 3 left out\n" in out
+    assert "there are no frames 9-10: the movie ends with frame 4\n" in out
+    assert main(["evaluate", files.truth, files.truth, "--frames", "all"]) == 0
+    assert "left out" not in capsys.readouterr().out
+
+
+def test_evaluate_writes_its_figures(files, capsys):
+    target = files.results / "scores.json"
+    assert main(["evaluate", files.seeds, files.truth, "--frames", "1,4", "--json", str(target)]) == 0
+    out = capsys.readouterr().out
+    found = json.loads(target.read_text())
+    assert found["predicted"] == files.seeds and found["n_frames"] == 5 and found["scored_frames"] == [1, 4]
+    assert found["mean_jaccard"] == 0 and found["losses"] == 4
+    assert [row["jaccard"] for row in found["frames"]] == [{"3": 0, "9": 0}] * 2
+    assert f"would score J {found['copied_seeds']['mean_jaccard']:.3f}" in out
+    assert [path.name for path in files.results.iterdir()] == ["scores.json"]
+
+
+@pytest.mark.parametrize("suite", [False, True])
+def test_evaluate_checks_where_figures_go_before_it_begins(files, capsys, suite, monkeypatch):
+    from napari_xmem.training import suite as validation
+
+    monkeypatch.setattr(validation, "run_suite", lambda *_: pytest.fail("the suite was run"))
+    what = ["--suite", "--model", "no model"] if suite else [files.truth, files.truth]
+    for target, message in (
+        (files.results, "is a folder; name a file"),
+        (files.results / "no" / "a.json", "there is no folder"),
+    ):
+        assert main(["evaluate", *what, "--json", str(target)]) == 2
+        captured = capsys.readouterr()
+        assert captured.out == "" and captured.err.count("\n") == 1 and message in captured.err
+    if not suite:
+        assert main(["evaluate", *what, "--json", files.truth]) == 2
+        assert "is also an input" in capsys.readouterr().err
 
 
 def test_lineage_files(tmp_path):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from napari_xmem.errors import InputError
 from napari_xmem.tracking import evaluate
+from napari_xmem.tracking.evaluation import usual_frames
 
 
 def movie(*frames):
@@ -60,6 +62,31 @@ def test_frames_outside_and_other_seed_frames():
     truth = movie("1.", "1.", ".1")
     assert [row.frame for row in evaluate(truth, truth, frames=(1, 5, 19)).rows] == [1]
     assert [row.frame for row in evaluate(truth, truth, frames=None, seed_frame=2).rows] == [0, 1]
+    assert evaluate(truth[:2], truth[:2], seed_frame=1).frames == (0,)
+
+
+@pytest.mark.parametrize(
+    ("n_frames", "expected"),
+    [
+        (2, (1,)), (5, (1, 4)), (6, (1, 5)), (7, (1, 5, 6)), (11, (1, 5, 9, 10)), (15, (1, 5, 9, 10, 14)),
+        (20, (1, 5, 9, 10, 19)), (500, (1, 5, 9, 10, 19)),
+    ],
+)  # fmt: skip
+def test_usual_frames_end_with_the_last_of_a_short_movie(n_frames, expected):
+    assert usual_frames(n_frames) == expected
+    truth = np.ones((n_frames, 2, 2), int)
+    assert evaluate(truth, truth).frames == expected
+
+
+def test_figures_as_plain_values():
+    truth = movie("1111.2222.33", "1111.2222.33", "............")
+    pred = movie("1111.2222.33", "111..1222...", "2222.1111..3")
+    found = json.loads(json.dumps(evaluate(pred, truth).to_dict(), allow_nan=False))
+    assert found["scored_frames"] == [1, 2] and found["seed_frame"] == 0
+    assert found["frames"][0]["jaccard"] == {"1": 3 / 5, "2": 3 / 4, "3": 0}
+    assert found["mean_jaccard"] == found["frames"][0]["mean_jaccard"] == pytest.approx(0.45)
+    assert found["frames"][1]["mean_jaccard"] is None and found["frames"][1]["identity"] is None
+    assert (found["swaps"], found["losses"]) == (0, 1)
 
 
 def test_the_printed_table():
@@ -76,6 +103,7 @@ def test_the_printed_table():
         (np.zeros((3, 4, 4), int), np.zeros((3, 4, 5), int), {}, "of one shape"),
         (np.zeros((3, 4, 4), int), np.zeros((3, 4, 4), int), {}, "no objects on seed frame 0"),
         (np.ones((3, 4, 4), int), np.ones((3, 4, 4), int), {"frames": (7,)}, "can be scored"),
+        (np.ones((3, 4, 4), int), np.ones((3, 4, 4), int), {"frames": "some"}, "'some', expected frame numbers"),
         (np.ones((3, 4, 4), int), np.ones((3, 4, 4), int), {"seed_frame": 3}, "seed frame 3"),
         (np.ones((3, 4, 4)), np.ones((3, 4, 4), int), {}, "float64"),
     ],

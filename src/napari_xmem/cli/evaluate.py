@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_xmem.cli.messages import progress, say
+from napari_xmem.cli.messages import frame_list, progress, say
 from napari_xmem.cli.options import add_quiet, int_list
-from napari_xmem.errors import InputError
+from napari_xmem.errors import InputError, OutputError
+from napari_xmem.files import whole_file
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
+
+    from napari_xmem.tracking import EvaluationTable
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -32,7 +38,9 @@ def add_parser(subparsers: Subparsers) -> None:
         "truth", nargs="?", metavar="TRUTH", help="true labels with the same ids, for example movie.npz:labels"
     )
     parser.add_argument(
-        "--frames", default="1,5,9,10,19", metavar="T,T|all", help="frames to score (default %(default)s)"
+        "--frames",
+        metavar="T,T|all",
+        help="frames to score (default 1,5,9,10,19; of shorter movies those that they have, and the last)",
     )
     parser.add_argument("--seed-frame", type=int, default=0, metavar="T", help="frame whose objects are followed")
     parser.add_argument("--objects", type=int_list, metavar="ID,ID", help="score these objects only")
@@ -43,6 +51,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "'lineage', a CSV of child,parent or a CTC track table (L B E P)",
     )
     parser.add_argument("--per-object", action="store_true", help="also print each object's mean J")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all numbers here")
     _add_suite(parser)
     parser.set_defaults(run=run)
 
@@ -58,7 +67,6 @@ def _add_suite(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--kinds", nargs="+", default=[], metavar="KIND", help="these kinds of movie only")
     group.add_argument("--no-baselines", action="store_true", help="leave out copied seeds, flow, flow and watershed")
     group.add_argument("--markdown", action="store_true", help="print the table for a document")
-    group.add_argument("--json", type=Path, metavar="FILE", help="write all numbers here")
     add_quiet(group)  # type: ignore[arg-type]
 
 
@@ -67,8 +75,6 @@ def _run_suite(args: argparse.Namespace) -> int:
 
     if args.pred is not None:
         raise InputError("--suite runs a model on movies of its own; leave out PRED and TRUTH.")
-    if args.json is not None and not args.json.parent.is_dir():
-        raise InputError(f"--json {args.json}: there is no folder {args.json.parent}.")
     options = SuiteOptions(args.model, args.device, args.data, tuple(args.kinds), not args.no_baselines)
     with progress(count_movies(options), "suite", args.quiet, unit="movie") as bar:
         report = run_suite(options, lambda done, total, name: bar.update())
@@ -77,24 +83,27 @@ def _run_suite(args: argparse.Namespace) -> int:
     if left_out and not args.quiet:
         say(f"left out for want of --data: {', '.join(left_out)}")
     if args.json is not None:
-        report.write(args.json)
+        _write_json(args.json, report.to_dict())
     return 0
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the table, and what copying the seeds would score."""
+    """Print the table, which frames it is about, and what copying the seeds would score."""
     from napari_xmem.io import open_labels
     from napari_xmem.tracking import evaluate
 
+    _check_json(args)
     if args.suite:
         return _run_suite(args)
     if args.pred is None or args.truth is None:
         raise InputError("evaluate needs PRED and TRUTH, or --suite.")
     pred, truth = (open_labels(path, volumes=True).data for path in (args.pred, args.truth))
-    frames = None if args.frames == "all" else _frames(args.frames)
+    frames = _frames(args.frames)
     lineage = read_lineage(args.lineage) if args.lineage else None
     table = evaluate(pred, truth, frames, args.seed_frame, lineage, args.objects)
     say(str(table))
+    if not args.quiet:
+        _say_frames(table, int(truth.shape[0]), frames)
     if args.per_object:
         say("object  mean J")
         for i, jaccard in table.per_object().items():
@@ -105,7 +114,48 @@ def run(args: argparse.Namespace) -> int:
         f"copying the labels of frame {args.seed_frame} would score J {baseline.mean_jaccard:.3f}, "
         f"id {baseline.identity:.3f}"
     )
+    if args.json is not None:
+        about = {"predicted": args.pred, "truth": args.truth, "n_frames": int(truth.shape[0])}
+        _write_json(args.json, {**about, **table.to_dict(), "copied_seeds": baseline.to_dict()})
     return 0
+
+
+def _check_json(args: argparse.Namespace) -> None:
+    """Find out before anything is computed that --json cannot be written."""
+    path = args.json
+    if path is None:
+        return
+    if path.is_dir():
+        raise OutputError(f"--json {path} is a folder; name a file, for example {path / 'scores.json'}.")
+    if not path.parent.is_dir():
+        raise OutputError(f"--json {path}: there is no folder {path.parent}; make it first.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise OutputError(f"--json {path} is not writable; choose another place.")
+    if path.resolve() in {Path(p).resolve() for p in (args.pred, args.truth) if p is not None}:
+        raise OutputError(f"--json {path} is also an input; choose another name.")
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    text = json.dumps(values, indent=1) + "\n"
+    try:
+        if path.exists() and not path.is_file():  # a pipe, or the terminal
+            path.write_text(text, encoding="utf-8")
+            return
+        with whole_file(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _say_frames(table: EvaluationTable, n_frames: int, asked: Sequence[int] | str | None) -> None:
+    """Say which frames were scored, unless all were."""
+    left_out = n_frames - 1 - len(table.frames)
+    missing = [] if asked is None or isinstance(asked, str) else [t for t in asked if not 0 <= t < n_frames]
+    if left_out:
+        more = "" if missing else "; --frames all scores every frame"
+        say(f"scored frames {frame_list(table.frames)} of 0-{n_frames - 1}, {left_out} left out{more}")
+    if missing:
+        say(f"there are no frames {frame_list(missing)}: the movie ends with frame {n_frames - 1}")
 
 
 def read_lineage(path: str) -> dict[int, int]:
@@ -132,7 +182,9 @@ def read_lineage(path: str) -> dict[int, int]:
     return {int(child): int(parent) for child, parent in rows if parent > 0}
 
 
-def _frames(text: str) -> list[int]:
+def _frames(text: str | None) -> list[int] | Literal["usual"] | None:
+    if text is None or text == "all":
+        return "usual" if text is None else None
     try:
         return [int(part) for part in text.split(",")]
     except ValueError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["EvaluationTable", "FrameScores", "evaluate"]
+__all__ = ["EvaluationTable", "FrameScores", "evaluate", "usual_frames"]
 
 IDENTITY_IOU = 0.5
+_USUAL_FRAMES = (1, 5, 9, 10, 19)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,34 @@ class EvaluationTable:
         """Mean over frames of the share of objects followed rightly."""
         return _mean([row.identity for row in self.rows])
 
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """The frames that were scored."""
+        return tuple(row.frame for row in self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all figures as plain JSON-able values; None for a mean over nothing."""
+        rows = [
+            {
+                "frame": row.frame,
+                "mean_jaccard": _known(row.mean_jaccard),
+                "identity": _known(row.identity),
+                "swaps": row.swaps,
+                "losses": row.losses,
+                "jaccard": {str(i): jaccard for i, jaccard in zip(row.object_ids, row.jaccard, strict=True)},
+            }
+            for row in self.rows
+        ]
+        return {
+            "seed_frame": self.seed_frame,
+            "scored_frames": list(self.frames),
+            "mean_jaccard": _known(self.mean_jaccard),
+            "identity": _known(self.identity),
+            "swaps": sum(row.swaps for row in self.rows),
+            "losses": sum(row.losses for row in self.rows),
+            "frames": rows,
+        }
+
     def per_object(self) -> dict[int, float]:
         """Return each object's Jaccard index, averaged over the frames where it was scored."""
         found: dict[int, list[float]] = {}
@@ -101,7 +130,7 @@ class EvaluationTable:
 def evaluate(
     pred: Any,
     truth: Any,
-    frames: Sequence[int] | None = (1, 5, 9, 10, 19),
+    frames: Sequence[int] | Literal["usual"] | None = "usual",
     seed_frame: int = 0,
     lineage: Mapping[int, int] | None = None,
     object_ids: Sequence[int] | None = None,
@@ -112,8 +141,9 @@ def evaluate(
     ----------
     pred, truth : array_like, shape (T, Y, X) or (T, Z, Y, X), integer
         Labels; only the frames that are scored are read. Objects have the same id in both.
-    frames : sequence of int, optional
-        Frames to score; those outside the movie are left out. None: all but `seed_frame`.
+    frames : sequence of int, "usual" or None
+        Frames to score; those outside the movie are left out. "usual": 1, 5, 9, 10 and 19; of a shorter movie those
+        that it has, and its last one. None: all but `seed_frame`.
     seed_frame : int
         Objects present in the truth of this frame are scored, as long as the truth shows them.
     lineage : mapping, optional
@@ -140,6 +170,10 @@ def evaluate(
     n_frames = int(truth.shape[0])
     if not 0 <= seed_frame < n_frames:
         raise InputError(f"seed frame {seed_frame} does not exist: there are frames 0 to {n_frames - 1}.")
+    if isinstance(frames, str):
+        if frames != "usual":
+            raise InputError(f"frames are {frames!r}, expected frame numbers, 'usual', or None for all.")
+        frames = [t for t in usual_frames(n_frames) if t != seed_frame] or None
     wanted = range(n_frames) if frames is None else sorted({int(t) for t in frames if 0 <= t < n_frames})
     scored = [t for t in wanted if t != seed_frame]
     if not scored:
@@ -153,6 +187,15 @@ def evaluate(
         )
     rows = [_score(t, roots(_frame(pred, t)), roots(_frame(truth, t)), seeded) for t in scored]
     return EvaluationTable(tuple(rows), seed_frame)
+
+
+def usual_frames(n_frames: int) -> tuple[int, ...]:
+    """Return the frames that are scored where none are named, for movies of `n_frames` frames.
+
+    They are 1, 5, 9, 10 and 19, so that long movies can be compared; of a movie that ends before, those that it has and
+    its last one.
+    """
+    return tuple(sorted({min(t, n_frames - 1) for t in _USUAL_FRAMES}))
 
 
 def _score(frame: int, pred: NDArray[Any], truth: NDArray[Any], seeded: NDArray[np.int64]) -> FrameScores:
@@ -204,6 +247,10 @@ def _frame(labels: Any, t: int) -> NDArray[np.int64]:
     if frame.dtype.kind not in "bui":
         raise InputError(f"labels have dtype {frame.dtype}, expected integers.")
     return frame.astype(np.int64)
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value
 
 
 def _mean(values: list[float]) -> float:
