@@ -62,6 +62,8 @@ def test_what_is_wrong_with_all_is_said_first(folder, tiny_model, tmp_path, caps
         ((tmp_path / "none", tiny_model), "does not exist"),
         ((folder, "no.pth"), "no.pth"),
         ((folder, tiny_model, "--memory", "topk=3"), "Did you mean top_k?"),
+        ((folder, tiny_model, "--memory", "eviction=fifo"), "eviction is 'fifo', expected one of"),
+        ((folder, tiny_model, "--memory-budget", "inf"), "--memory-budget is inf"),
     ):
         assert batch(*command, output=out) == 2
         err = capsys.readouterr().err
@@ -69,6 +71,14 @@ def test_what_is_wrong_with_all_is_said_first(folder, tiny_model, tmp_path, caps
     (tmp_path / "file").write_text("")
     assert batch(folder, tiny_model, output=tmp_path / "file") == 2
     assert "cannot be made" in capsys.readouterr().err
+
+
+def test_the_seed_frame_is_for_single_images_only(folder, tiny_model, tmp_path, capsys):
+    for name in ("b.tif", "d.npy"):
+        (folder / name).unlink()
+    assert batch(folder, tiny_model, "--seed-frame", "1", "--dry-run", output=tmp_path / "out") == 0
+    out = capsys.readouterr().out
+    assert "2 objects on frames 0," in out and "2 objects on frames 1," in out
 
 
 def test_same_names_are_refused(folder, tiny_model, tmp_path, capsys):

@@ -18,6 +18,8 @@ import zarr
 from napari_xmem.cli import main
 from napari_xmem.io import open_labels
 
+NO_WEIGHTS = ("mix_usage=0", "mix_age=0", "mix_relevance=0", "mix_contribution=0")
+
 
 def propagate(files, model, *extra, **changes):
     options = {"movie": files.movie, "seeds": files.seeds, "output": files.output, **changes}
@@ -280,7 +282,28 @@ def test_cuda_where_there_is_none(files, tiny_model, capsys):
         (("--memory", "top_k=many"), "expected a whole number or none"),
         (("--memory", "long_term=maybe"), "expected true or false"),
         (("--memory", "novelty_weight=3"), "expected 0 to 1"),
-        (("--memory", "eviction=fifo"), "fifo"),
+        (("--memory", "eviction=fifo"), "eviction is 'fifo', expected one of 'usage'"),
+        (("--memory", "eviction=fifo", "--dry-run"), "eviction is 'fifo', expected one of 'usage'"),
+        (
+            (
+                "--memory",
+                "eviction=mix",
+                "mix_usage=0",
+                "mix_age=0",
+                "mix_relevance=0",
+                "mix_contribution=0",
+                "--dry-run",
+            ),
+            "All mix_* weights are 0",
+        ),
+        (("--memory", "half_life_frames=inf"), "half_life_frames is inf, expected a finite number"),
+        (("--memory-budget", "nan"), "--memory-budget is nan, expected GB above 0"),
+        (("--memory-budget", "inf", "--dry-run"), "--memory-budget is inf, expected GB above 0"),
+        (("--memory-budget", "0"), "--memory-budget is 0, expected GB above 0"),
+        (("--diameter-px", "inf"), "diameter_px is inf, expected a finite number"),
+        (("--diameter-px", "nan", "--dry-run"), "diameter_px is nan, expected a finite number"),
+        (("--seed-frame", "99"), "--seed-frame 99 is for seeds of a single frame"),
+        (("--seed-frame", "0", "--dry-run"), "has shape (5, 48, 64): a stack"),
         (("--start", "3", "--stop", "2"), "expected 0 <= start < stop <= 5"),
         (("--stop", "9"), "expected 0 <= start < stop <= 5"),
         (("--start", "2"), "outside frames 2 to 4"),
@@ -295,6 +318,14 @@ def test_cuda_where_there_is_none(files, tiny_model, capsys):
 )
 def test_bad_options(files, tiny_model, capsys, extra, message):
     refused(propagate(files, tiny_model, *extra), capsys, message, files)
+
+
+@pytest.mark.parametrize("extra", [(), ("--dry-run",)])
+def test_the_movie_in_place_of_seeds(files, tiny_model, capsys, extra):
+    noisy = np.random.default_rng(0).poisson(900, (5, 48, 64)).astype(np.uint16)
+    tifffile.imwrite(files.movie, noisy, metadata={"axes": "TYX"})
+    code = propagate(files, tiny_model, *extra, seeds=files.movie)
+    refused(code, capsys, "Was the movie given in place of its seeds?", files)
 
 
 def test_outputs_never_replace_inputs(files, tiny_model, capsys):

@@ -234,6 +234,8 @@ def test_bad_seeds(volumes, tiny_model, capsys, case):
         (("--axes", "TYX"), "one letter per axis"),
         (("--channels", "2"), "numbers from 0 to 0"),
         (("--diameter-px", "-4"), "diameter_px is -4"),
+        (("--memory-budget", "nan"), "--memory-budget is nan, expected GB above 0"),
+        (("--memory", "eviction=fifo", "--dry-run"), "eviction is 'fifo', expected one of"),
     ],
 )
 def test_bad_options(volumes, tiny_model, capsys, extra, message):
@@ -241,6 +243,21 @@ def test_bad_options(volumes, tiny_model, capsys, extra, message):
     err = capsys.readouterr().err
     assert code == 2 and message in err, err
     assert os.listdir(volumes.results) == []
+
+
+def test_a_stack_of_seeds_names_its_frames(volumes, tiny_model, capsys):
+    seeds = np.zeros(SHAPE, np.uint16)
+    seeds[0] = TRUTH[0]
+    code = propagate(volumes, tiny_model, "--seed-frame", "1", seeds=saved(volumes, "stack.npy", seeds))
+    err = capsys.readouterr().err
+    assert code == 2 and "--seed-frame 1 is for seeds of a single frame" in err and f"has shape {SHAPE}" in err, err
+
+
+def test_an_image_of_volumes_in_place_of_seeds(volumes, tiny_model, capsys):
+    image = np.random.default_rng(0).poisson(900, SHAPE).astype(np.uint16)
+    code = propagate(volumes, tiny_model, "--dry-run", seeds=saved(volumes, "image.npy", image))
+    err = capsys.readouterr().err
+    assert code == 2 and "seeds of frame 0, plane 0, hold" in err and "Was the movie given" in err, err
 
 
 def test_batch_does_volumes_too(volumes, tiny_model, capsys):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from napari_xmem.cli import propagate
 from napari_xmem.cli.messages import collected_warnings, say, say_error
 from napari_xmem.cli.options import add_model_options, add_quiet, int_list, memory_config
+from napari_xmem.cli.runs import memory_budget_bytes
 from napari_xmem.errors import InputError, OutputError, XMemError
 
 if TYPE_CHECKING:
@@ -81,9 +82,11 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do all movies and say how it went."""
+    from napari_xmem.memory import check_policies
     from napari_xmem.model import load_model
 
-    memory_config(args.memory)
+    check_policies(memory_config(args.memory))
+    memory_budget_bytes(args)
     jobs = _find_jobs(args)
     args.model = load_model(args.model, args.device)  # once for all
     failed: list[str] = []
@@ -121,6 +124,7 @@ def _do(args: argparse.Namespace, job: _Job) -> None:
     one.scores = f"{stem}_scores.csv" if args.scores else None
     one.start = one.stop = None
     one.needs_folder = not args.dry_run
+    one.stacks_too = True
     one.resume = not args.overwrite
     one.overwrite = True  # the result is not there, or to be replaced; what lies beside it is of an earlier try
     propagate.run(one)

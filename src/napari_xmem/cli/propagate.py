@@ -10,7 +10,7 @@ from napari_xmem.cli import volumes
 from napari_xmem.cli.messages import frame_list, progress, say, stopping_gently
 from napari_xmem.cli.options import add_model_options, add_quiet, int_list, memory_config
 from napari_xmem.cli.outputs import Outputs
-from napari_xmem.cli.runs import engine_options, frame_range, keeping, seed_frame, watching
+from napari_xmem.cli.runs import check_seed_frame, engine_options, frame_range, keeping, seed_frame, watching
 from napari_xmem.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
     parser.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
     add_quiet(parser)
-    parser.set_defaults(run=run, needs_folder=True)
+    parser.set_defaults(run=run, needs_folder=True, stacks_too=False)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -81,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
     source = FrameSource(movie.data, channels=args.channels)
     start, stop = frame_range(args, len(source))
     labels = open_labels(args.seeds)
+    check_seed_frame(args, labels.shape, 2)
     seeds = normalise_seeds(labels.data, len(source), source.frame_shape, seed_frame(args, start, stop))
     if not any(start <= t < stop for t in seeds):
         raise InputError(f"seeds lie on frames {frame_list(seeds)}, all outside frames {start} to {stop - 1}.")

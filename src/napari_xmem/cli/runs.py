@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.cli.messages import say_error
-from napari_xmem.errors import InputError, OutputError
+from napari_xmem.errors import ConfigError, InputError, OutputError
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +18,16 @@ if TYPE_CHECKING:
     from napari_xmem.engine.propagate import Watch
     from napari_xmem.session.journal import RunJournal
 
-__all__ = ["engine_options", "frame_range", "keeping", "saving_memory", "seed_frame", "watching"]
+__all__ = [
+    "check_seed_frame",
+    "engine_options",
+    "frame_range",
+    "keeping",
+    "memory_budget_bytes",
+    "saving_memory",
+    "seed_frame",
+    "watching",
+]
 
 
 @contextmanager
@@ -63,8 +73,37 @@ def engine_options(args: argparse.Namespace) -> dict[str, Any]:
         "device", "scope", "direction", "start", "stop", "diameter_px", "max_displacement_px", "precision",
         "memory_device",
     )  # fmt: skip
-    budget = None if args.memory_budget is None else round(args.memory_budget * 1e9)
-    return {**{name: getattr(args, name) for name in names}, "memory_budget_bytes": budget}
+    return {**{name: getattr(args, name) for name in names}, "memory_budget_bytes": memory_budget_bytes(args)}
+
+
+def memory_budget_bytes(args: argparse.Namespace) -> int | None:
+    """Return the bytes of --memory-budget, or raise `ConfigError`."""
+    if args.memory_budget is None:
+        return None
+    n_bytes = args.memory_budget * 1e9
+    if not math.isfinite(n_bytes) or n_bytes < 1:
+        raise ConfigError(f"--memory-budget is {args.memory_budget:g}, expected GB above 0, for example 4.")
+    return round(n_bytes)
+
+
+def check_seed_frame(args: argparse.Namespace, shape: tuple[int, ...], single: int) -> None:
+    """Raise `InputError` if --seed-frame is given for seeds that name their frames themselves.
+
+    Parameters
+    ----------
+    args : Namespace
+        ``seed_frame``, ``seeds``, and ``stacks_too``: there may be stacks among single images, as in batches.
+    shape : tuple of int
+        Shape of the seeds.
+    single : int
+        Dimensions of seeds of one frame.
+    """
+    if args.seed_frame is None or args.stacks_too or len(shape) <= single:
+        return
+    raise InputError(
+        f"--seed-frame {args.seed_frame} is for seeds of a single frame, but {args.seeds} has shape {shape}: a stack, "
+        "in which frames without labels are zero. Leave --seed-frame out, or give that frame's labels only."
+    )
 
 
 def frame_range(args: argparse.Namespace, n_frames: int) -> tuple[int, int]:

@@ -10,7 +10,15 @@ import numpy as np
 
 from napari_xmem.cli.messages import frame_list, progress, say, stopping_gently
 from napari_xmem.cli.options import memory_config
-from napari_xmem.cli.runs import engine_options, frame_range, keeping, saving_memory, seed_frame, watching
+from napari_xmem.cli.runs import (
+    check_seed_frame,
+    engine_options,
+    frame_range,
+    keeping,
+    saving_memory,
+    seed_frame,
+    watching,
+)
 from napari_xmem.cli.volume_outputs import VolumeOutputs
 from napari_xmem.errors import InputError
 
@@ -53,6 +61,7 @@ def _seeds(args: argparse.Namespace, movie: Movie, between: tuple[int, int]) -> 
 
     start, stop = between
     labels = open_labels(args.seeds, volumes=True)
+    check_seed_frame(args, labels.shape, 3)
     volumes = seed_volumes(labels.data, movie.shape[:4], seed_frame(args, start, stop))
     if not volumes:
         raise SeedError("seeds are empty: no voxel is above 0 on any frame; draw at least one object.")
