@@ -119,7 +119,7 @@ def test_jumps_beyond_reach_are_found_for_few_objects(count: int) -> None:
     for seed in range(5):
         rng = np.random.default_rng(seed)
         places = apart(rng, count, 25, 115)
-        before, after = discs(places, rng), discs(places + (60, 50) + rng.normal(0, 1, places.shape), rng)
+        before, after = discs(places, rng), discs(places + np.array([60, 50]) + rng.normal(0, 1, places.shape), rng)
         found = estimate_drift(before, after, (discs(places, rng) > 0.3).astype(np.float32), 32.0)
         assert np.hypot(found[0] - 60, found[1] - 50) < 4
 

@@ -56,3 +56,38 @@ def test_ownership_moves_with_the_drift() -> None:
     assert torch.equal(lowered, moved.probability > 0.5)
     ownership.move((0.0, 0.0), (32, 32))
     assert ownership.defend([other], set()) == [other]
+
+
+def test_where_most_are_lost_at_once_they_keep_what_they_held() -> None:
+    ownership = Ownership()
+    shape = (8, 16)
+    whole = Region(0, 0, 8, 16)
+
+    def half(object_id, left, strength=0.9):
+        probability = torch.zeros(shape)
+        probability[:, left : left + 8] = strength
+        return RegionMask(object_id, whole, probability)
+
+    def blank(object_id):
+        return RegionMask(object_id, whole, torch.zeros(shape))
+
+    ownership.update([half(1, 0), half(2, 8)], shape)
+    for _ in range(2):  # two dark frames
+        ownership.update([blank(1), blank(2)], shape, {1, 2})
+    both = [RegionMask(i, whole, torch.full(shape, 0.9)) for i in (1, 2)]  # each claims what looks like it
+    first, second = ownership.defend(both, set())
+    assert (first.probability[:, :8] > 0.5).all() and (first.probability[:, 8:] < 0.5).all()
+    assert (second.probability[:, 8:] > 0.5).all() and (second.probability[:, :8] < 0.5).all()
+
+
+def test_one_that_is_lost_by_itself_holds_nothing() -> None:
+    ownership = Ownership()
+    shape = (8, 16)
+    whole = Region(0, 0, 8, 16)
+    probability = torch.zeros(shape)
+    probability[:, :8] = 0.9
+    others = [RegionMask(i, whole, torch.zeros(shape)) for i in (2, 3)]
+    ownership.update([RegionMask(1, whole, probability), *others], shape)
+    ownership.update([RegionMask(1, whole, torch.zeros(shape)), *others], shape, {1})
+    both = [RegionMask(i, whole, torch.full(shape, 0.9)) for i in (1, 2)]
+    assert all((mask.probability > 0.5).all() for mask in ownership.defend(both, set()))

@@ -183,7 +183,7 @@ class LocalScope:
         own = self.ownership.defend([given.get(i) or found[i] for i in self.objects], set(given))
         masks, seen = observe_masks(aggregate_regions(own, set(given), shape), shape)
         masks = [self._settle(mask, seen[mask.object_id], mask.object_id in given, drift_px) for mask in masks]
-        self.ownership.update(masks, shape)
+        self.ownership.update(masks, shape, {i for i, tracked in self.objects.items() if tracked.lost_frames})
         self._credit(found, masks)
         if plan.memorise:
             self._memorise(image, encoded, masks, seen, set(given), plan, index)
@@ -257,7 +257,8 @@ class LocalScope:
     def _batch(self, masks: Sequence[RegionMask]) -> RegionBatch:
         """Return objects with regions of one size as a batch."""
         tracked = [self.objects[m.object_id] for m in masks]
-        return RegionBatch(tracked, [m.region for m in masks], self.network.config.stride_px)
+        regions = [m.region for m in masks]
+        return RegionBatch(tracked, regions, self.network.config.stride_px, self.budget.similarities)
 
     def _memorise(
         self,

@@ -71,11 +71,18 @@ class Ownership:
             out.append(RegionMask(mask.object_id, mask.region, torch.where(others, lowered, mask.probability)))
         return out
 
-    def update(self, masks: Sequence[RegionMask], frame_shape: tuple[int, int]) -> None:
-        """Take in the aggregated masks of this frame."""
+    def update(self, masks: Sequence[RegionMask], frame_shape: tuple[int, int], lost: Set[int] = frozenset()) -> None:
+        """Take in the aggregated masks of this frame.
+
+        Where more than half of the objects are `lost`, the frame is dark or out of focus: they keep what they held, so
+        that look-alikes that all come back at once, and are looked for far and wide, do not claim each other.
+        """
         if not masks:
             return
         owner = torch.zeros(frame_shape, dtype=torch.int32, device=masks[0].probability.device)
+        if self._owner is not None and self._owner.shape == owner.shape and 2 * len(lost) > len(masks):
+            keeping = torch.isin(self._owner, torch.tensor(sorted(lost), dtype=torch.int32, device=owner.device))
+            owner[keeping] = self._owner[keeping]
         for mask in masks:
             window = mask.region.slices
             owner[window] = owner[window].masked_fill(mask.probability > 0.5, mask.object_id)
