@@ -8,7 +8,7 @@ import torch
 
 import napari_xmem as nx
 from engine.simple_movies import disc_movie, tiny_network
-from napari_xmem.engine.budget import elements_per_object
+from napari_xmem.engine.growth import elements_per_object
 from napari_xmem.engine.probe import LiveBytes
 from napari_xmem.errors import SeedError
 
@@ -65,6 +65,39 @@ def test_element_forecast_is_what_a_bank_holds():
     mean, most = elements_per_object(config, 40, 6)
     assert max(held) <= most <= max(held) + 6  # at the moment of an add, before consolidation
     assert mean == pytest.approx(np.mean(held), rel=0.15)
+
+
+@pytest.mark.parametrize("permanent_seeds", [True, False])
+def test_element_forecast_counts_every_seeded_frame(permanent_seeds):
+    config = nx.MemoryConfig(
+        working_min_frames=2, working_max_frames=4, num_prototypes=5, long_term_max_elements=12,
+        permanent_seeds=permanent_seeds,
+    )  # fmt: skip
+    bank, seeded, held = nx_bank(config), (7, 8, 20, 21, 22, 30), []
+    for t in range(40):
+        painted = t == 0 or t in seeded
+        bank.add(t, torch.rand(8, 6), torch.ones(6), torch.rand(8, 6), torch.rand(1, 8, 6), (1,), permanent=painted)
+        held.append(bank.sizes.total)
+    assert bank.sizes.permanent == (42 if permanent_seeds else 0)
+    mean, most = elements_per_object(config, 40, 6, seeded)
+    assert max(held) <= most <= max(held) + 2 * 6
+    assert mean == pytest.approx(np.mean(held), rel=0.15)
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+@pytest.mark.parametrize("direction", ["forward", "backward", "both"])
+def test_forecast_counts_every_seeded_frame(scope, direction):
+    network, (frames, labels) = tiny_network(), disc_movie(4, 20)
+    options = {"model": network, "scope": scope, "direction": direction, "diameter_px": 16}
+    few, many = ({t: labels[t] for t in seeded} for seeded in ((0, 19), (0, 4, 8, 12, 16, 19)))
+    one, other = (nx.forecast(frames, seeds, **options) for seeds in (few, many))
+    result = nx.propagate(frames, many, **options)
+    most = max(snapshot.n_bytes for snapshot in result.memory)
+    assert one.memory_bank_bytes < other.memory_bank_bytes
+    assert most <= other.memory_bank_bytes
+    if scope == "global":  # in the local scope the untrained network loses objects and memorises nothing
+        assert other.memory_bank_bytes <= 2.2 * most
+    assert one.least_budget_bytes < other.least_budget_bytes and other.fits
 
 
 def nx_bank(config):

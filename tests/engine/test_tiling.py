@@ -33,9 +33,10 @@ def tensors(encoded):
     }
 
 
+@pytest.mark.parametrize("step_px", [1, 64])
 @pytest.mark.parametrize("changes", SHAPES)
 @torch.no_grad()
-def test_tiles_equal_the_whole_frame(changes):
+def test_tiles_equal_the_whole_frame(changes, step_px):
     network = InferenceXMem(tiny_network(1, **changes))
     stride = network.config.stride_px
     image = torch.randn(1, 4, 31 * stride, 37 * stride)
@@ -43,7 +44,11 @@ def test_tiles_equal_the_whole_frame(changes):
     regions = [Region(0, 0, 64, 64), Region(10 * stride, 20 * stride, 64, 96), Region(27 * stride, 0, 64, 64)]
     tiles = plan_tiles(regions, tuple(image.shape[-2:]), halo_px(network.config), 160 * 160)
     assert len(tiles) >= 2
-    parts = encode_frame(network, image, tiles, memorise=True)
+    sizes, encode = [], network.encode_key
+    network.encode_key = lambda window: sizes.append(window.shape[-2:]) or encode(window)
+    parts = encode_frame(network, image, tiles, memorise=True, step_px=step_px)
+    limits = tuple(image.shape[-2:])
+    assert all(n % step_px == 0 or n == limit for size in sizes for n, limit in zip(size, limits, strict=True))
     for name, (expected, scale) in tensors(whole).items():
         found = tensors(parts)[name][0]
         assert found.shape == expected.shape

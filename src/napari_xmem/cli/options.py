@@ -58,7 +58,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--memory-budget",
         type=float,
         metavar="GB",
-        help="memory that tensors may take at a time, in GB; default: a share of what is free",
+        help="memory that tensors may take at a time, in GB; default: a share of what is free; --dry-run says whether "
+        "it can be kept",
     )
     parser.add_argument(
         "--memory-device",

@@ -14,6 +14,8 @@ Scope = Literal["auto", "local", "global"]
 Direction = Literal["forward", "backward", "both"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 MemoryDevice = Literal["auto", "device", "host"]
+#: A memory budget below this is a mistake, of the unit for instance.
+LEAST_BUDGET_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class PropagationConfig:
     max_displacement_px : float or None
         How far an object may move between frames, in pixels of the movie; None: chosen from the diameter.
     memory_budget_bytes : int or None
-        Memory that tensors may take at a time; None: a share of what the device has free.
+        Memory that tensors may take at a time, at least 1 MB; None: a share of what the device has free.
     precision : str
         Type in which convolutions compute: "float32", "bfloat16", "float16", or "auto": bfloat16 for the local scope
         where the device is faster in it, else float32. Similarity, aggregation and sensory memory are always float32.
@@ -89,6 +91,11 @@ class PropagationConfig:
             check_whole(self, name, none=", or None")
         for name in ("diameter_px", "max_displacement_px", "memory_budget_bytes"):
             check_number(self, name, above=True, none=", or None to choose")
+        require(
+            self.memory_budget_bytes is None or self.memory_budget_bytes >= LEAST_BUDGET_BYTES,
+            f"memory_budget_bytes is {self.memory_budget_bytes}, expected at least {LEAST_BUDGET_BYTES} (1 MB), or "
+            "None to choose; nx.forecast(...).least_budget_bytes says what a run needs.",
+        )
         self._check_percentiles()
 
     def _check_percentiles(self) -> None:

@@ -9,15 +9,17 @@ import torch
 
 from napari_xmem.engine.devices import free_bytes, release_cache
 from napari_xmem.engine.probe import network_bytes
+from napari_xmem.engine.tiling import least_tile_pixels
 from napari_xmem.errors import is_out_of_memory
+from napari_xmem.memory.affinity import CHUNK_ELEMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from napari_xmem.config import MemoryConfig, MemoryDevice, ModelConfig
+    from napari_xmem.config import MemoryDevice
     from napari_xmem.model import InferenceXMem
 
-__all__ = ["Budget", "WorkLimit", "bank_row_bytes", "elements_per_object", "fit_long_term"]
+__all__ = ["Budget", "WorkLimit"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -28,8 +30,10 @@ _SHARE = {"cpu": 0.5, "cuda": 0.85, "mps": 0.5}
 _MOST_PIXELS = {"cpu": 16 * 128 * 128, "cuda": 512 * 128 * 128, "mps": 64 * 128 * 128}
 #: Likewise pixels of a frame encoded at a time.
 _MOST_TILE_PIXELS = {"cpu": 1024 * 1024, "cuda": 4096 * 4096, "mps": 2048 * 2048}
-#: float32 columns of a memory element besides key, selection and the augmented key.
-_SIDE_COLUMNS = 13
+#: Bytes per query and element while memory is read: the similarity, and what choosing the best takes.
+_SIMILARITY_BYTES = 12
+#: Queries are never compared with less at a time than this.
+_LEAST_SIMILARITIES = 65_536
 
 
 @dataclass(slots=True)
@@ -42,14 +46,20 @@ class WorkLimit:
         Pixels at a time, over all objects.
     device : torch.device or None
         Whose cache to empty before another try.
+    few_sizes : bool
+        Compute 1, 2, 4, 8 ... items at a time, and tiles of few sizes: for every size of its input a CPU's library
+        keeps what it prepared.
     """
 
     pixels: int
     device: torch.device | None = None
+    few_sizes: bool = False
 
-    def size(self, pixels_each: int) -> int:
-        """Return how many items of `pixels_each` are computed at a time, at least 1."""
-        return max(1, self.pixels // max(1, pixels_each))
+    def size(self, pixels_each: int, count: int | None = None) -> int:
+        """Return how many of `count` items (None: endless) of `pixels_each` are computed at a time, at least 1."""
+        size = max(1, self.pixels // max(1, pixels_each))
+        size = size if count is None else min(size, count)
+        return 1 << (size.bit_length() - 1) if self.few_sizes else size
 
     def map(
         self, items: Sequence[Item], pixels_each: int, compute: Callable[[Sequence[Item]], Sequence[Result]]
@@ -73,7 +83,7 @@ class WorkLimit:
         """
         out: list[Result] = []
         while len(out) < len(items):
-            chunk = items[len(out) : len(out) + self.size(pixels_each)]
+            chunk = items[len(out) : len(out) + self.size(pixels_each, len(items) - len(out))]
             try:
                 out += compute(chunk)
                 continue
@@ -123,6 +133,12 @@ class Budget:
         Pixels of the frame encoded at a time.
     bank_device : torch.device or None
         Where memory banks are kept; None: on the network's device.
+    similarities : int
+        Queries times memory elements compared at a time.
+    least : int
+        The smallest total with which the run would keep within it.
+    asked : bool
+        The total was asked for, not taken from what is free.
     """
 
     total: int
@@ -130,6 +146,14 @@ class Budget:
     work: WorkLimit
     tile: WorkLimit
     bank_device: torch.device | None = None
+    similarities: int = CHUNK_ELEMENTS
+    least: int = 0
+    asked: bool = False
+
+    @property
+    def is_short(self) -> bool:
+        """True if a total was asked for that the run cannot keep within."""
+        return self.asked and self.total < self.least
 
     @classmethod
     def unplanned(cls, device: torch.device) -> Budget:
@@ -146,12 +170,15 @@ class Budget:
         masks_bytes: int = 0,
         memory_budget_bytes: int | None = None,
         memory_device: MemoryDevice = "auto",
+        *,
+        least_bank_bytes: int = 0,
+        region_pixels: int = 0,
     ) -> Budget:
         """Share a budget out.
 
-        Banks get what they need up to half of it, a frame's features what they need; what is left, and at least an
-        eighth, is for activations. Banks that outgrow a device's half go to the host's memory, up to a share of what
-        is free there.
+        A frame's features and masks get what they need, and so does one object, one tile or one chunk of queries at a
+        time; then banks up to what is left, or half of the budget if that is more; the rest makes the chunks larger.
+        Banks that outgrow a device go to the host's memory, up to a share of what is free there.
 
         Parameters
         ----------
@@ -167,74 +194,32 @@ class Budget:
             The budget; None: a share of what the device has free.
         memory_device : {"auto", "device", "host"}
             Where banks are kept; "auto": on the device where they fit.
+        least_bank_bytes : int
+            Bytes of memory with long-term memory as short as it can be.
+        region_pixels : int
+            Pixels of the largest region of an object.
         """
-        device, host = network.device, torch.device("cpu")
-        total = memory_budget_bytes or int(_SHARE[device.type] * free_bytes(device))
-        on_host = memory_device == "host" or (
-            memory_device == "auto" and device.type != "cpu" and bank_bytes > total // 2
-        )
+        device, need, asked = network.device, network_bytes(network), memory_budget_bytes is not None
+        total = int(memory_budget_bytes or _SHARE[device.type] * free_bytes(device))
+        least_tile, per_pixel = least_tile_pixels(network.config, frame_pixels), max(need.decode, need.value)
+        at_least = [need.key * least_tile, region_pixels * per_pixel, _SIMILARITY_BYTES * _LEAST_SIMILARITIES]
+        fixed = masks_bytes + int(need.kept * frame_pixels)
+        left = total - fixed - int(max(at_least))
+        may_part = device.type != "cpu" and memory_device != "device"
+        on_host = memory_device == "host" or (may_part and bank_bytes > min(left, total // 2))
         apart = on_host and device.type != "cpu"
-        room = int(_SHARE["cpu"] * free_bytes(host)) if apart else total // 2
+        room = int(_SHARE["cpu"] * free_bytes(torch.device("cpu"))) if apart else max(left, total // 2)
         banks = min(bank_bytes, room)
-        need = network_bytes(network)
-        rest = max(total - (0 if apart else banks) - masks_bytes - int(need.kept * frame_pixels), total // 8)
-        work = min(_MOST_PIXELS[device.type], int(rest / max(need.decode, need.value)))
-        tile = min(_MOST_TILE_PIXELS[device.type], int(rest / need.key))
-        home = host if on_host else None
-        return cls(total, banks, WorkLimit(max(1, work), device), WorkLimit(max(1, tile), device), home)
-
-
-def bank_row_bytes(model: ModelConfig, n_objects: int = 1) -> int:
-    """Return the bytes of one memory element of a bank that `n_objects` share."""
-    return 4 * (4 * model.key_dim + 1 + _SIDE_COLUMNS) + n_objects * (4 * model.value_dim + 1)
-
-
-def elements_per_object(memory: MemoryConfig, n_frames: int, cells: int) -> tuple[float, int]:
-    """Return the mean and the largest number of memory elements while `n_frames` are done.
-
-    Parameters
-    ----------
-    memory : MemoryConfig
-        Limits and intervals.
-    n_frames : int
-        Frames of the run.
-    cells : int
-        Elements that one frame leaves.
-    """
-    frames, long_term, total, most = 0, 0, 0, 0
-    for time in range(n_frames):
-        if time % memory.memory_interval_frames == 0:
-            frames += 1
-            most = max(most, frames * cells + long_term)
-            if memory.long_term and frames >= memory.working_max_frames:
-                made = min(memory.num_prototypes, (frames - memory.working_min_frames) * cells)
-                frames = memory.working_min_frames
-                long_term = min(long_term + made, memory.long_term_max_elements)
-            elif memory.permanent_seeds and not memory.long_term:
-                frames = min(frames, memory.working_max_frames)
-        total += frames * cells + long_term
-    return total / max(1, n_frames), most
-
-
-def fit_long_term(memory: MemoryConfig, cells: int, row_bytes: int, bytes_each: float) -> MemoryConfig:
-    """Lower the limit of long-term memory so that one bank takes at most `bytes_each`.
-
-    Working memory is not touched, and long-term memory keeps room for one consolidation.
-
-    Parameters
-    ----------
-    memory : MemoryConfig
-        The settings asked for.
-    cells : int
-        Elements that one frame leaves.
-    row_bytes : int
-        Bytes of an element.
-    bytes_each : float
-        Room for one bank.
-    """
-    if not memory.long_term:
-        return memory
-    room = int(bytes_each / row_bytes) - memory.working_max_frames * cells
-    least = min(memory.num_prototypes, memory.long_term_max_elements)
-    limit = max(least, min(memory.long_term_max_elements, room))
-    return memory if limit == memory.long_term_max_elements else memory.replace(long_term_max_elements=limit)
+        rest = total - (0 if apart else banks) - fixed
+        rest = max(rest, 0 if asked else total // 8)
+        work, tile, few_sizes = int(rest / per_pixel), int(rest / need.key), asked and device.type == "cpu"
+        return cls(
+            total,
+            banks,
+            WorkLimit(max(1, min(_MOST_PIXELS[device.type], work)), device, few_sizes),
+            WorkLimit(max(least_tile, min(_MOST_TILE_PIXELS[device.type], tile)), device, few_sizes),
+            torch.device("cpu") if on_host else None,
+            max(_LEAST_SIMILARITIES, min(CHUNK_ELEMENTS, rest // _SIMILARITY_BYTES)),
+            fixed + int(max(at_least)) + (0 if may_part else least_bank_bytes),
+            asked,
+        )

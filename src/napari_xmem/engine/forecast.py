@@ -9,7 +9,7 @@ from napari_xmem.config import MemoryConfig, PropagationConfig
 from napari_xmem.engine.devices import clock, free_bytes
 from napari_xmem.engine.drift import estimate_drift
 from napari_xmem.engine.probe import NetworkCost, network_bytes, probe_network
-from napari_xmem.engine.run import Run, prepare_run
+from napari_xmem.engine.run import Run, prepare_run, short_budget
 from napari_xmem.engine.workload import Workload
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ _BASE_BYTES = 350_000_000
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """Expected cost of a run; times within a factor of about 1.5 on a machine that has nothing else to do.
+
+    Every object is counted with the region in which it is looked for at first; objects that keep calm are looked for in
+    smaller ones later, so movies of such objects take less time than said.
 
     Attributes
     ----------
@@ -52,6 +55,11 @@ class Forecast:
         Where it will run.
     long_term_max_elements : int
         Limit of long-term memory, lower than asked for where the budget needs that.
+    budget_bytes : int or None
+        ``memory_budget_bytes`` as asked for.
+    least_budget_bytes : int
+        The smallest budget that this run can keep: features and masks of a frame, one object or tile at a time, and
+        working and permanent memory of all objects. The network's weights and the program itself are not in it.
     """
 
     seconds_per_frame: float
@@ -65,6 +73,8 @@ class Forecast:
     n_objects: int
     device: str
     long_term_max_elements: int
+    budget_bytes: int | None = None
+    least_budget_bytes: int = 0
 
     @property
     def seconds(self) -> float:
@@ -73,12 +83,19 @@ class Forecast:
 
     @property
     def fits(self) -> bool:
-        """False if the run needs more memory than is free."""
-        return self.peak_bytes <= self.free_bytes
+        """False if the run needs more memory than is free, or than the budget that was asked for."""
+        return self.peak_bytes <= self.free_bytes and self.keeps_budget
+
+    @property
+    def keeps_budget(self) -> bool:
+        """False if the run needs more memory than ``memory_budget_bytes``, however little is computed at a time."""
+        return self.budget_bytes is None or self.least_budget_bytes <= self.budget_bytes
 
     def describe(self, unit: str = "frame") -> str:
         """Return the forecast as one line; `unit` is what is counted."""
-        room = "" if self.fits else f", more than the {_size(self.free_bytes)} that are free"
+        room = "" if self.peak_bytes <= self.free_bytes else f", more than the {_size(self.free_bytes)} that are free"
+        if self.budget_bytes is not None and not self.keeps_budget:
+            room += f"; {short_budget(self.budget_bytes, self.least_budget_bytes)}"
         return (
             f"about {_duration(self.seconds_per_frame)} per {unit}, {_duration(self.seconds)} for {self.n_frames} "
             f"{unit}s, {_size(self.peak_bytes)} of memory{room}"
@@ -118,7 +135,7 @@ def forecast(frames: Any, seeds: Any, *, model: str | Path | XMem = "bundled", *
         config = PropagationConfig(**options)
     except TypeError as error:
         raise TypeError(f"forecast() got an option it does not know: {error}") from None
-    return forecast_run(prepare_run(frames, seeds, model, config))
+    return forecast_run(prepare_run(frames, seeds, model, config, announce=False))
 
 
 def forecast_run(run: Run) -> Forecast:
@@ -140,6 +157,8 @@ def forecast_run(run: Run) -> Forecast:
         n_objects=len(work.region_pixels),
         device=str(device),
         long_term_max_elements=work.memory.long_term_max_elements,
+        budget_bytes=run.config.memory_budget_bytes,
+        least_budget_bytes=work.budget.least,
     )
 
 
@@ -167,17 +186,11 @@ def _object_seconds(run: Run, work: Workload, cost: NetworkCost) -> float:
 
 def _activation_bytes(run: Run, work: Workload) -> int:
     """Return the bytes of everything but weights and banks, at the largest moment of a frame."""
-    need = network_bytes(run.network)
-    regions = work.region_pixels
-    tile = min(work.padded_pixels, work.budget.tile.pixels) if run.scope == "local" else work.padded_pixels
-    chunk = work.budget.work.size(max(regions)) * max(regions)
-    at_a_time = min(sum(regions), chunk) * max(need.decode, need.value)
-    encoding = need.kept * (work.padded_pixels - tile) + need.key * tile
-    scratch = need.kept * work.padded_pixels + at_a_time
-    masks = 4 * (3 * sum(regions) + 8 * work.padded_pixels + 6 * work.frame_pixels)
-    if run.scope == "global":
-        masks += 4 * len(regions) * (4 * work.frame_pixels + regions[0])
-    return int(max(encoding, scratch)) + masks
+    need, kept = network_bytes(run.network), work.kept_pixels
+    largest, tile = max(work.region_pixels), work.budget.tile.pixels
+    at_a_time = min(sum(work.region_pixels), work.budget.work.size(largest) * largest) * max(need.decode, need.value)
+    encoding = need.key * kept if tile >= kept else need.kept * kept + need.key * tile
+    return int(max(encoding, need.kept * kept + at_a_time)) + work.masks_bytes
 
 
 def _size(n_bytes: int) -> str:

@@ -122,7 +122,13 @@ class GlobalScope:
     def _predict(self, features: EncodedFrame, plan: FramePlan, frame: int) -> Tensor:
         """Return aggregated probabilities ``(N + 1, Hp, Wp)`` of all known objects; update their sensory memory."""
         key, selection = features.key[0], features.selection[0]
-        readout = self.bank.read(key.flatten(1), selection.flatten(1), object_ids=self.object_ids, frame=frame)
+        readout = self.bank.read(
+            key.flatten(1),
+            selection.flatten(1),
+            object_ids=self.object_ids,
+            frame=frame,
+            chunk_elements=self.budget.similarities,
+        )
         readout = readout.unflatten(2, key.shape[-2:])
 
         def decode(rows: Sequence[int]) -> list[Tensor]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.config import Direction, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
-from napari_xmem.engine.devices import agree_on_threads
+from napari_xmem.engine.devices import agree_on_threads, trim_heap
 from napari_xmem.engine.follow import keep_seeds
 from napari_xmem.engine.held import HeldObjects
 from napari_xmem.engine.provenance import Explainer
@@ -79,7 +79,8 @@ def iter_propagate(
     max_displacement_px : float, optional
         How far an object may move between frames, in pixels of the movie, for ``scope="local"``.
     memory_budget_bytes : int, optional
-        Memory that tensors may take at a time, in bytes; None: a share of what the device has free.
+        Memory that tensors may take at a time, in bytes, without the network's weights, at least 1 MB; None: a share
+        of what the device has free. Where it cannot be kept a warning says what would be needed, see `forecast`.
     precision : {"auto", "float32", "bfloat16", "float16"}
         Type in which convolutions compute; "auto": bfloat16 for the local scope where the device computes in it.
     memory_device : {"auto", "device", "host"}
@@ -198,6 +199,8 @@ def _iter_pass(run: Run, part: Pass, held: HeldObjects, watch: Watch | None) -> 
         for position, (frame, pixels) in enumerate(reader):
             seeds = run.seeds.get(frame)
             last = position == len(part.frames) - 1
+            if run.config.memory_budget_bytes is not None:
+                trim_heap()
             agree_on_threads()  # before every frame: between two, the caller may have drawn something
             absent = run.absent.get(frame, ())
             found = follower.advance(pixels, frame, seeds, last=last, absent=absent)

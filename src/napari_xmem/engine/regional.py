@@ -9,6 +9,7 @@ import torch
 
 from napari_xmem.engine.regions import Region, crop_batch, resize_grid
 from napari_xmem.memory import with_place
+from napari_xmem.memory.affinity import CHUNK_ELEMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +37,14 @@ class RegionBatch:
         Their regions.
     stride_px : int
         Key stride.
+    similarities : int
+        Queries times memory elements compared at a time.
     """
 
     tracked: Sequence[TrackedObject]
     regions: Sequence[Region]
     stride_px: int
+    similarities: int = CHUNK_ELEMENTS
 
     @property
     def cells(self) -> tuple[int, int]:
@@ -105,7 +109,7 @@ def decode_regions(
     keys, selections = batch.placed(keys, selections, expected, network.config.locality_px)
     for item, key, selection in zip(batch.tracked, keys, selections, strict=True):
         if item.object_id not in answers:
-            answers[item.object_id] = item.bank.read(key, selection, frame=frame)
+            answers[item.object_id] = item.bank.read(key, selection, frame=frame, chunk_elements=batch.similarities)
     readout = torch.cat([answers[item.object_id] for item in batch.tracked]).unflatten(2, batch.cells)
     hidden = batch.hidden(network.config.hidden_dim)
     hidden = None if hidden is None else hidden.to(readout.device)

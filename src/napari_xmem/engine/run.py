@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from napari_xmem.config import PropagationConfig
     from napari_xmem.engine.held import HeldObjects
 
-__all__ = ["Run", "prepare_run"]
+__all__ = ["Run", "prepare_run", "short_budget"]
 
 _LOG = logging.getLogger("napari_xmem")
 #: Up to this many objects are shrunk only to this multiple of the nominal diameter.
@@ -117,8 +118,12 @@ class Run:
         return {i for t, labels in self.seeds.items() if t <= frame for i in object_ids(labels)}
 
 
-def prepare_run(frames: Any, seeds: Any, model: str | Path | XMem, config: PropagationConfig) -> Run:
+def prepare_run(
+    frames: Any, seeds: Any, model: str | Path | XMem, config: PropagationConfig, *, announce: bool = True
+) -> Run:
     """Check a movie, seeds and settings and resolve what is left to choose.
+
+    `announce`: warn if the memory budget cannot be kept, or only with a shorter long-term memory.
 
     Raises
     ------
@@ -164,7 +169,8 @@ def prepare_run(frames: Any, seeds: Any, model: str | Path | XMem, config: Propa
         "memory": config.memory.to_dict(),
         "memory_device": config.memory_device,
     }
-    return _within_budget(Run(source, labels, network, config, passes, scope, reason, prepare, dtype, recipe))
+    run = Run(source, labels, network, config, passes, scope, reason, prepare, dtype, recipe)
+    return _within_budget(run, announce=announce)
 
 
 def on_working_device(network: InferenceXMem) -> InferenceXMem:
@@ -188,13 +194,38 @@ def on_working_device(network: InferenceXMem) -> InferenceXMem:
     return network
 
 
-def _within_budget(run: Run) -> Run:
-    """Lower the limit of long-term memory where all banks together would outgrow the budget."""
-    memory = Workload.of(run).memory
+def short_budget(asked: int, least: int) -> str:
+    """Say that a memory budget cannot be kept, why, and what could be; both in bytes."""
+    return (
+        f"the memory budget of {asked / 1e6:.0f} MB cannot be kept: this run needs at least {math.ceil(least / 1e6)} "
+        "MB for one frame's features and masks, one object at a time, and working and permanent memory of all objects"
+    )
+
+
+def _within_budget(run: Run, *, announce: bool) -> Run:
+    """Lower the limit of long-term memory where all banks together would outgrow the budget, and say what is so."""
+    work = Workload.of(run)
+    budget, memory, asked = work.budget, work.memory, run.config.memory_budget_bytes
+    if asked is not None:
+        run.recipe["memory_budget_bytes"] = asked
+    if asked is not None and budget.is_short:
+        run.recipe["least_budget_bytes"] = budget.least
+        if announce:
+            text = short_budget(asked, budget.least)
+            warnings.warn(f"{text[0].upper()}{text[1:]}. It goes on with as little at a time as it can.", stacklevel=3)
     if memory is run.config.memory:
         return run
+    before = run.config.memory.long_term_max_elements
     run.recipe["memory"] = memory.to_dict()
-    run.recipe["long_term_limited_from"] = run.config.memory.long_term_max_elements
+    run.recipe["long_term_limited_from"] = before
+    if announce:
+        whose = "the memory budget" if asked is not None else "what is free"
+        warnings.warn(
+            f"Long-term memory is limited to {memory.long_term_max_elements} elements instead of {before} "
+            f"(long_term_max_elements), so that all memories together stay within {whose}, {budget.total / 1e6:.0f} "
+            "MB: labels can differ from those of a run with more memory.",
+            stacklevel=3,
+        )
     return replace(run, config=replace(run.config, memory=memory))
 
 

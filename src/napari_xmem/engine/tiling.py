@@ -25,11 +25,23 @@ if TYPE_CHECKING:
     from napari_xmem.engine.budget import WorkLimit
     from napari_xmem.model import XMem
 
-__all__ = ["EncodedFrame", "can_tile", "encode_frame", "encode_regions", "halo_px", "plan_tiles"]
+__all__ = [
+    "TILE_STEP_PX",
+    "EncodedFrame",
+    "can_tile",
+    "encode_frame",
+    "encode_regions",
+    "halo_px",
+    "least_tile_pixels",
+    "plan_tiles",
+]
 
-_BLOCK_PX = 32
+#: Tiles have their corners on multiples of this.
+TILE_STEP_PX = 32
 #: What starting one more tile costs, in pixels encoded.
 _TILE_OVERHEAD_PX = 4096
+#: Sides of windows are multiples of this where few sizes are wanted.
+_FEW_SIZES_PX = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +88,11 @@ def halo_px(config: ModelConfig) -> int:
     return -(-reach // config.stride_px) * config.stride_px
 
 
+def least_tile_pixels(config: ModelConfig, frame_pixels: int) -> int:
+    """Return the pixels of the smallest tile, with its halo: below it most of what is computed is halo."""
+    return min(frame_pixels, (4 * halo_px(config)) ** 2) if can_tile(config) else frame_pixels
+
+
 def plan_tiles(
     regions: Iterable[Region], frame_shape: tuple[int, int], halo: int, max_pixels: int | None = None
 ) -> list[Region]:
@@ -100,19 +117,21 @@ def plan_tiles(
     list of Region
         Rectangles without overlap, corners on multiples of 32 px, inside the frame.
     """
-    needed = np.zeros(tuple(-(-side // _BLOCK_PX) for side in frame_shape), bool)
+    needed = np.zeros(tuple(-(-side // TILE_STEP_PX) for side in frame_shape), bool)
     for region in regions:
         rows, columns = region.slices
         needed[
-            rows.start // _BLOCK_PX : -(-rows.stop // _BLOCK_PX),
-            columns.start // _BLOCK_PX : -(-columns.stop // _BLOCK_PX),
+            rows.start // TILE_STEP_PX : -(-rows.stop // TILE_STEP_PX),
+            columns.start // TILE_STEP_PX : -(-columns.stop // TILE_STEP_PX),
         ] = True
     planner = _Planner(needed, frame_shape, halo, max_pixels)
     boxes = [] if not needed.any() else planner.split(planner.trim((0, needed.shape[0], 0, needed.shape[1])))
     return [planner.region(box) for box in boxes]
 
 
-def encode_frame(network: XMem, image: Tensor, tiles: Sequence[Region], *, memorise: bool) -> EncodedFrame:
+def encode_frame(
+    network: XMem, image: Tensor, tiles: Sequence[Region], *, memorise: bool, step_px: int = 1
+) -> EncodedFrame:
     """Encode the tiles of a frame.
 
     Parameters
@@ -125,6 +144,8 @@ def encode_frame(network: XMem, image: Tensor, tiles: Sequence[Region], *, memor
         From `plan_tiles`; one that covers the frame gives the untiled result itself.
     memorise : bool
         Make the value encoder's share too.
+    step_px : int
+        Encode windows whose sides are multiples of this where the frame is large enough: of few sizes.
     """
     height, width = image.shape[-2:]
     if len(tiles) == 1 and tiles[0].shape == (height, width):
@@ -133,8 +154,8 @@ def encode_frame(network: XMem, image: Tensor, tiles: Sequence[Region], *, memor
     halo, stride = halo_px(config), config.stride_px
     canvas: dict[str, Tensor] = {}
     for tile in tiles:
-        top, left = max(0, tile.y - halo), max(0, tile.x - halo)
-        bottom, right = min(height, tile.y + tile.height + halo), min(width, tile.x + tile.width + halo)
+        top, bottom = _window(tile.y, tile.height, halo, height, step_px)
+        left, right = _window(tile.x, tile.width, halo, width, step_px)
         part = _tensors(_encode(network, image[:, :, top:bottom, left:right], memorise=memorise))
         for name, (tensor, scale) in part.items():
             step = stride // scale
@@ -161,9 +182,18 @@ def encode_regions(
     halo = halo_px(config)
 
     def encode(pixels: int) -> EncodedFrame:
-        return encode_frame(network, image, plan_tiles(regions, shape, halo, pixels) or whole, memorise=memorise)
+        tiles = plan_tiles(regions, shape, halo, pixels) or whole
+        return encode_frame(network, image, tiles, memorise=memorise, step_px=_FEW_SIZES_PX if limit.few_sizes else 1)
 
     return limit.call(encode, least_pixels=(3 * halo) ** 2)
+
+
+def _window(start: int, length: int, halo: int, limit: int, step: int) -> tuple[int, int]:
+    """Return begin and end of a tile with its halo, inside the frame, in a length that is a multiple of `step`."""
+    low, high = max(0, start - halo), min(limit, start + length + halo)
+    size = min(limit, -(-(high - low) // step) * step)
+    low = min(low, limit - size)
+    return low, low + size
 
 
 def _encode(network: XMem, image: Tensor, *, memorise: bool) -> EncodedFrame:
@@ -223,7 +253,7 @@ class _Planner:
 
     def region(self, box: _Box) -> Region:
         """Return a box of blocks in pixels, inside the frame."""
-        top, bottom, left, right = (n * _BLOCK_PX for n in box)
+        top, bottom, left, right = (n * TILE_STEP_PX for n in box)
         bottom, right = min(bottom, self.frame_shape[0]), min(right, self.frame_shape[1])
         return Region(top, left, bottom - top, right - left)
 

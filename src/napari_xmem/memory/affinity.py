@@ -81,9 +81,9 @@ class SparseAffinity:
         return total
 
 
-def chunk_size(n_elements: int) -> int:
+def chunk_size(n_elements: int, chunk_elements: int = CHUNK_ELEMENTS) -> int:
     """Return how many queries are compared with ``n_elements`` memory elements at a time (at least 1)."""
-    return max(1, CHUNK_ELEMENTS // max(1, n_elements))
+    return max(1, chunk_elements // max(1, n_elements))
 
 
 def augment_memory(key: Tensor, shrinkage: Tensor | None = None) -> Tensor:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 import torch
 from torch import Tensor
 
+from napari_xmem.memory.affinity import CHUNK_ELEMENTS
 from napari_xmem.memory.editable import UNDO_STEPS, EditableMemory
 from napari_xmem.memory.limits import Policies, enforce_limits
 from napari_xmem.memory.portable import load_state
@@ -122,6 +123,7 @@ class MemoryBank(EditableMemory):
         *,
         object_ids: Sequence[int] | None = None,
         frame: int | None = None,
+        chunk_elements: int = CHUNK_ELEMENTS,
     ) -> Tensor:
         """Answer the queries of one frame and count who answered.
 
@@ -138,6 +140,8 @@ class MemoryBank(EditableMemory):
             N ids; None: all.
         frame : int or None
             The frame that asks, for the log.
+        chunk_elements : int
+            Similarities of queries and elements held at a time, about 12 bytes each; bounds memory only.
 
         Returns
         -------
@@ -156,7 +160,7 @@ class MemoryBank(EditableMemory):
         if frame is not None:
             state.frame = frame
         at_home = None if selection is None else self._home(selection)
-        return recall(state, self._home(key), at_home, ids).to(key.device)
+        return recall(state, self._home(key), at_home, ids, chunk_elements).to(key.device)
 
     def _home(self, tensor: Tensor) -> Tensor:
         """Bring a tensor to where elements are kept."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from napari_xmem.errors import MemoryBankError, is_out_of_memory
 from napari_xmem.memory import usage
 from napari_xmem.memory.affinity import (
+    CHUNK_ELEMENTS,
     SparseAffinity,
     augment_query,
     chunk_size,
@@ -52,15 +53,21 @@ class MemoryVote:
 
 
 def attend(
-    table: ElementTable, query: Tensor, groups: Sequence[Group], top_k: int | None, prior: Tensor | None = None
+    table: ElementTable,
+    query: Tensor,
+    groups: Sequence[Group],
+    top_k: int | None,
+    prior: Tensor | None = None,
+    chunk_elements: int = CHUNK_ELEMENTS,
 ) -> Iterator[tuple[int, int, SparseAffinity]]:
     """Yield (first query, number of the group, affinity) chunk by chunk; ``query`` (q, 2 C + 1) augmented.
 
-    ``prior`` (m,) is added to the similarities of the elements before the best ``top_k`` are chosen.
+    ``prior`` (m,) is added to the similarities of the elements before the best ``top_k`` are chosen. At most
+    ``chunk_elements`` similarities are held at a time, but at least those of one query.
 
     When the device has no room for a chunk, it goes on with chunks of half as many queries.
     """
-    low, step = 0, chunk_size(len(table))
+    low, step = 0, chunk_size(len(table), chunk_elements)
     while low < query.shape[0]:
         try:
             found = _attend_chunk(table, query[low : low + step], groups, top_k, prior)
@@ -122,7 +129,13 @@ def reading_prior(state: BankState) -> Tensor | None:
     return prior
 
 
-def recall(state: BankState, key: Tensor, selection: Tensor | None, object_ids: Sequence[int]) -> Tensor:
+def recall(
+    state: BankState,
+    key: Tensor,
+    selection: Tensor | None,
+    object_ids: Sequence[int],
+    chunk_elements: int = CHUNK_ELEMENTS,
+) -> Tensor:
     """Answer queries and count who answered, see `MemoryBank.read`."""
     table, top_k = state.filled(), state.config.top_k
     query = augment_query(key, selection)
@@ -131,7 +144,7 @@ def recall(state: BankState, key: Tensor, selection: Tensor | None, object_ids: 
     answers: dict[int, list[Tensor]] = {object_id: [] for object_id in object_ids}
     masses = [torch.zeros(len(table), device=table.device) for _ in groups]
     pending = []
-    for _, place, affinity in attend(table, query, groups, top_k, reading_prior(state)):
+    for _, place, affinity in attend(table, query, groups, top_k, reading_prior(state), chunk_elements):
         for object_id in groups[place].object_ids:
             answers[object_id].append(readout(affinity, table.values(object_id)).T)
         masses[place] += affinity.mass(len(table))

@@ -260,7 +260,8 @@ def _beside(memory: Path) -> Path:
 def _identity(run: Run) -> dict[str, Any]:
     """Return what must be equal for a run to be the same run."""
     recipe = dict(run.recipe)
-    recipe.pop("threads", None)  # they change rounding only
+    for name in ("threads", "memory_budget_bytes", "least_budget_bytes"):  # they change rounding only
+        recipe.pop(name, None)
     memory = recipe.pop("memory")
     limited_from = recipe.pop("long_term_limited_from", memory["long_term_max_elements"])
     memory = {**memory, "long_term_max_elements": limited_from}
