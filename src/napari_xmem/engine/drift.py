@@ -127,8 +127,8 @@ def _overlap(shape: tuple[int, ...], shift: tuple[int, int]) -> tuple[tuple[slic
 
 def _share(weight: Frame, shift: tuple[int, int]) -> float:
     """Return how much of the weight stays on the frame; 0 for too little."""
-    overlap = _overlap(weight.shape, shift)
-    share = 0.0 if overlap is None else float(weight[overlap[0]].sum() / weight.sum())
+    overlap, total = _overlap(weight.shape, shift), float(weight.sum())
+    share = 0.0 if overlap is None or not total else float(weight[overlap[0]].sum()) / total
     return share if share >= (_LEAST_FOCUS if weight.min() < 1 else 0.0) else 0.0
 
 
