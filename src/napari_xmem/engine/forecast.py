@@ -187,7 +187,7 @@ def _object_seconds(run: Run, work: Workload, cost: NetworkCost) -> float:
 def _activation_bytes(run: Run, work: Workload) -> int:
     """Return the bytes of everything but weights and banks, at the largest moment of a frame."""
     need, kept = network_bytes(run.network), work.kept_pixels
-    largest, tile = max(work.region_pixels), work.budget.tile.pixels
+    largest, tile = max(work.region_pixels, default=0), work.budget.tile.pixels
     at_a_time = min(sum(work.region_pixels), work.budget.work.size(largest) * largest) * max(need.decode, need.value)
     encoding = need.key * kept if tile >= kept else need.kept * kept + need.key * tile
     return int(max(encoding, need.kept * kept + at_a_time)) + work.masks_bytes

@@ -87,7 +87,7 @@ class Workload:
             run.config.memory_budget_bytes,
             run.config.memory_device,
             least_bank_bytes=least,
-            region_pixels=max(regions),
+            region_pixels=max(regions, default=0),  # none: memory is loaded
         )
         if bank_bytes > budget.banks:
             n_permanent = sum(item.pixels // cell * len(item.seeded) for item in banks) * memory.permanent_seeds
