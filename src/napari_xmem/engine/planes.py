@@ -76,7 +76,7 @@ def seed_volumes(seeds: Any, shape: tuple[int, ...], start: int | None) -> dict[
         given = (
             [(start or 0, np.asarray(stacked))] if single else [(t, np.asarray(stacked[t])) for t in range(n_frames)]
         )
-    found = {}
+    found: dict[int, NDArray[Any]] = {}
     for t, volume in given:
         if not 0 <= t < n_frames:
             raise SeedError(f"seeds are given for frame {t}, but the movie has frames 0 to {n_frames - 1}.")
