@@ -49,7 +49,7 @@ def _entry(name: str, value: Any, indent: int, label: int, width: int) -> Iterat
         yield from _block(value, inner, width)
     elif isinstance(value, Sequence) and not isinstance(value, str) and _are_rows(value):
         yield " " * indent + name
-        yield from _table(_turned([_flat(row) for row in value]), inner)
+        yield from _columns([_flat(row) for row in value], 1, inner, width)
     elif isinstance(value, Sequence) and not isinstance(value, str) and any(isinstance(v, str) for v in value):
         yield " " * indent + name
         for part in value:
@@ -87,11 +87,23 @@ def _flat(value: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[tuple[s
     return flat
 
 
-def _turned(rows: Sequence[Cells]) -> dict[str, Cells]:
+def _columns(rows: Sequence[Cells], number: int, indent: int, width: int) -> Iterator[str]:
+    """Write rows without names, the first of them `number`, as columns; below each other what is too wide."""
+    lines = list(_table(_turned(rows, number), indent))
+    if len(rows) < 2 or max(map(len, lines)) <= width:
+        yield from lines
+        return
+    half = (len(rows) + 1) // 2
+    yield from _columns(rows[:half], number, indent, width)
+    yield from _columns(rows[half:], number + half, indent, width)
+
+
+def _turned(rows: Sequence[Cells], first: int) -> dict[str, Cells]:
     """Turn rows without names, such as the stages of a recipe, into columns with numbers."""
     keys = dict.fromkeys(key for row in rows for key in row)
     return {
-        " ".join(key): {(str(number),): row[key] for number, row in enumerate(rows, 1) if key in row} for key in keys
+        " ".join(key): {(str(number),): row[key] for number, row in enumerate(rows, first) if key in row}
+        for key in keys
     }
 
 
