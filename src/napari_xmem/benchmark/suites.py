@@ -17,6 +17,7 @@ from napari_xmem.benchmark.scenes import disc_movie, fill_long_term, fill_workin
 from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig
 from napari_xmem.engine import iter_propagate, prepare_run
 from napari_xmem.engine.global_scope import GlobalScope
+from napari_xmem.engine.propagate import tidy
 from napari_xmem.memory import MemoryBank
 from napari_xmem.model import InferenceXMem, XMem, load_model
 
@@ -152,7 +153,7 @@ def local_scope(case: Case) -> dict[str, Any]:
                 fill_working(bank, memory.working_max_frames - 1)
                 fill_long_term(bank, run.config.memory.long_term_max_elements)  # which the budget may have lowered
         name = "seeded" if t == 0 else "warm_up" if t <= warm_up else "frames"
-        found = clock.time(name, lambda t=t: _follow(follower, frames[t], t, labels if t == 0 else None))
+        found = clock.time(name, lambda t=t: _follow(run, follower, frames[t], t, labels if t == 0 else None))
         elements = max(elements, *(bank.sizes.total for bank in follower.banks))
     times, walls = clock.seconds["frames"], clock.wall["frames"]
     rounds = range(0, len(times), measured)
@@ -176,8 +177,9 @@ def _regions(follower: Any, run: Run) -> list[Region]:
     return [r for _, r in follower.scope._regions_to_search(run.prepare.geometry.padded_shape, (0.0, 0.0), set())]
 
 
-def _follow(follower: Any, frame: Any, index: int, seeds: Any) -> Any:
+def _follow(run: Run, follower: Any, frame: Any, index: int, seeds: Any) -> Any:
     """Do all that a run does on a frame."""
+    tidy(run, follower)
     found = follower.advance(frame, index, seeds)
     follower.snapshot(index)
     return found

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from napari_xmem.engine.passes import Pass
     from napari_xmem.model import XMem
 
-__all__ = ["iter_propagate", "iter_run", "propagate"]
+__all__ = ["iter_propagate", "iter_run", "propagate", "tidy"]
+
+#: From so many objects on a frame takes a second or so, and the holes they leave in the heap are gigabytes.
+_MANY_OBJECTS = 100
 
 Progress = Callable[[int, int], None]
 Watch = Callable[["Follower", int], None]
@@ -199,8 +202,7 @@ def _iter_pass(run: Run, part: Pass, held: HeldObjects, watch: Watch | None) -> 
         for position, (frame, pixels) in enumerate(reader):
             seeds = run.seeds.get(frame)
             last = position == len(part.frames) - 1
-            if run.config.memory_budget_bytes is not None:
-                trim_heap()
+            tidy(run, follower)
             agree_on_threads()  # before every frame: between two, the caller may have drawn something
             absent = run.absent.get(frame, ())
             found = follower.advance(pixels, frame, seeds, last=last, absent=absent)
@@ -224,6 +226,12 @@ def _iter_pass(run: Run, part: Pass, held: HeldObjects, watch: Watch | None) -> 
                 )
                 yield held.merge(result, run.dtype)
             begun = time.perf_counter()
+
+
+def tidy(run: Run, follower: Follower) -> None:
+    """Give memory that is not used back to the system, where that is worth its milliseconds per frame."""
+    if run.config.memory_budget_bytes is not None or len(follower.object_ids) >= _MANY_OBJECTS:
+        trim_heap()
 
 
 def _guarded(results: Iterator[FrameResult]) -> Iterator[FrameResult]:
