@@ -7,6 +7,7 @@ import gc
 import sys
 import threading
 import time
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -22,7 +23,6 @@ __all__ = [
     "trim_heap",
 ]
 
-_C_LIBRARY = ctypes.CDLL(None) if sys.platform == "linux" else None
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _CGROUP_USED = Path("/sys/fs/cgroup/memory.current")
 
@@ -90,9 +90,14 @@ def trim_heap() -> None:
 
     Buffers that grow leave holes which glibc keeps: without this a process takes twice what its tensors take.
     """
-    trim = getattr(_C_LIBRARY, "malloc_trim", None)
+    trim = getattr(_c_library(), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+@cache
+def _c_library() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def agree_on_threads() -> int:

@@ -87,6 +87,9 @@ _TINY = ModelConfig(
 _LATE = TrainingConfig(seed_noise=0.1, annotator_bias=0.4, mixture="movies")
 """What the late stages share: the seed says where borders are, and hard kinds are drawn more often."""
 
+_LAST = replace(_LATE, region_px=160, diameter_px=56.0, diameter_spread=0.35, freeze_norm=True)
+"""What the last stages share: objects of the size that the model wants, and large regions."""
+
 RECIPES: dict[str, Recipe] = {
     "cells-small": Recipe(
         "cells-small",
@@ -145,43 +148,17 @@ RECIPES: dict[str, Recipe] = {
                 learning_rate_end=1e-4,
                 freeze_norm=True,
             ),
+            replace(_LAST, steps=700, batch=4, clip_frames=6, learning_rate=1e-4, learning_rate_end=1e-5),
             replace(
-                _LATE,
-                steps=700,
-                batch=4,
-                clip_frames=6,
-                region_px=160,
-                diameter_px=56.0,
-                diameter_spread=0.35,
-                learning_rate=1e-4,
-                learning_rate_end=1e-5,
-                freeze_norm=True,
-            ),
-            replace(
-                _LATE,
+                _LAST,
                 steps=2300,
                 batch=4,
                 clip_frames=7,
-                region_px=160,
-                diameter_px=56.0,
-                diameter_spread=0.35,
                 learning_rate=4e-4,
                 learning_rate_end=5e-5,
                 warmup_steps=50,
-                freeze_norm=True,
             ),
-            replace(
-                _LATE,
-                steps=600,
-                batch=6,
-                clip_frames=6,
-                region_px=160,
-                diameter_px=56.0,
-                diameter_spread=0.35,
-                learning_rate=5e-5,
-                learning_rate_end=5e-6,
-                freeze_norm=True,
-            ),
+            replace(_LAST, steps=600, batch=6, clip_frames=6, learning_rate=5e-5, learning_rate_end=5e-6),
         ),
     ),
     "tiny": Recipe("tiny", _TINY, (TrainingConfig(steps=20, batch=2, clip_frames=3, region_px=64, ema=0.9),)),
