@@ -16,6 +16,7 @@ __all__ = [
     "StopRequest",
     "cleaning_up_when_terminated",
     "collected_warnings",
+    "found_line",
     "frame_list",
     "progress",
     "say",
@@ -146,3 +147,10 @@ def frame_list(frames: Iterable[int]) -> str:
         else:
             runs.append([t])
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def found_line(n_objects: int, where: str, seconds: float, n_lost: int) -> str:
+    """Say how many objects were followed `where`, and how many of them were not found everywhere."""
+    lost = f"; {n_lost} of them not found on every frame" if n_lost else ""
+    objects = "1 object" if n_objects == 1 else f"{n_objects} objects"
+    return f"{objects} {where} in {seconds:.1f} s{lost}"

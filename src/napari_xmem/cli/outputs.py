@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-from napari_xmem.cli.messages import say
+from napari_xmem.cli.messages import found_line, say
 
 if TYPE_CHECKING:
     import argparse
@@ -76,10 +76,8 @@ class Outputs:
 
     def summary(self, seconds: float) -> Sequence[str]:
         """Return lines that say what was done and written."""
-        lost = f"; {len(self._lost)} of them not found on every frame" if self._lost else ""
-        objects = "1 object" if len(self._seen) == 1 else f"{len(self._seen)} objects"
         paths: list[Any] = [self._args.output, self._args.overview, self._args.scores]
-        first = f"{objects} on {self._n_done} frames in {seconds:.1f} s{lost}"
+        first = found_line(len(self._seen), f"on {self._n_done} frames", seconds, len(self._lost))
         return [first, *(f"wrote {path}" for path in paths if path)]
 
     def report(self, seconds: float) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from napari_xmem.cli.messages import say
+from napari_xmem.cli.messages import found_line, say
 
 if TYPE_CHECKING:
     import argparse
@@ -90,10 +90,8 @@ class VolumeOutputs:
         joined = self._joined()
         seen = {i for result in joined for i in result.object_ids}
         gone = {i for r in joined for i, volume in zip(r.object_ids, r.area_px, strict=True) if volume == 0}
-        lost = f"; {len(gone)} of them not found on every frame" if gone else ""
-        objects = "1 object" if len(seen) == 1 else f"{len(seen)} objects"
         planes = "1 plane" if self._n_planes == 1 else f"{self._n_planes} planes"
-        say(f"{objects} in {planes} on {len(joined)} frames in {seconds:.1f} s{lost}")
+        say(found_line(len(seen), f"in {planes} on {len(joined)} frames", seconds, len(gone)))
         overview = f"{self._args.overview} (plane {self._shown})" if self._args.overview else None
         paths: list[Any] = [self._args.output, overview, self._args.scores]
         for path in paths:
