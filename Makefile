@@ -10,6 +10,7 @@ TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
 # Twice quiet: errors only.
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --constraint constraints.txt
 SOURCES := pyproject.toml hatch_build.py napari.yaml constraints.txt
+EXTRAS := training/pyproject.toml benchmarks/pyproject.toml
 # Small arrays run slower on many threads; two pytest-wide threads leave room on a small machine.
 export OMP_NUM_THREADS ?= 2
 
@@ -59,8 +60,8 @@ $(VENV)/.installed: $(VENV)/.torch $(SOURCES)
 	$(INSTALL) --editable ".[all]"
 	touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed
-	$(INSTALL) --editable ".[all,test]"
+$(VENV)/.installed-test: $(VENV)/.installed $(EXTRAS)
+	$(INSTALL) --editable ".[all,test]" --editable ./training --editable ./benchmarks
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed-test

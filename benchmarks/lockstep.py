@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from napari_xmem.engine.frames import NetworkInput
+from napari_xmem.engine.scopes.preprocess import NetworkInput
 from napari_xmem.model import InferenceXMem
 
 if TYPE_CHECKING:

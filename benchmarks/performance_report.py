@@ -12,14 +12,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_xmem.benchmark.goals import goals
-from napari_xmem.benchmark.plots import save_plots
-from napari_xmem.benchmark.report import format_goals, format_tables, load_rows
+from napari_xmem_benchmark.goals import goals
+from napari_xmem_benchmark.plots import save_plots
+from napari_xmem_benchmark.report import format_goals, format_tables, load_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_xmem.benchmark.report import Row
+    from napari_xmem_benchmark.report import Row
 
 MARKS = ("<!-- measured -->", "<!-- /measured -->")
 

@@ -19,16 +19,16 @@ import torch
 
 from napari_xmem.engine import propagate
 from napari_xmem.model import XMem, load_model
-from napari_xmem.training.loop import RunOptions, train
-from napari_xmem.training.recipes import Recipe, get_recipe
-from napari_xmem.training.suite.ablations import few_objects
-from napari_xmem.training.suite.catalogue import suite_movies
-from napari_xmem.training.suite.score import score_movie
+from napari_xmem_training.loop import RunOptions, train
+from napari_xmem_training.recipes import Recipe, get_recipe
+from napari_xmem_training.suite.ablations import few_objects
+from napari_xmem_training.suite.catalogue import suite_movies
+from napari_xmem_training.suite.score import score_movie
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_xmem.training.suite.movie import SuiteMovie
+    from napari_xmem_training.suite.movie import SuiteMovie
 
 KINDS = ("nuclei-dense", "yeast", "rods", "em-stack", "still-phase", "drosophila")
 STEPS = 240

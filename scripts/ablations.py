@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from napari_xmem.training.suite.ablations import run_ablations, table
+from napari_xmem_training.suite.ablations import run_ablations, table
 
 KINDS = ("nuclei-dense", "phase-crowd", "yeast", "rods", "em-stack", "natural")
 KINDS_WITH_DATA = (*KINDS, "still-phase", "drosophila")

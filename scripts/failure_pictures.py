@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from napari_xmem.tracking import evaluate
-from napari_xmem.training.suite import SuiteOptions, run_suite
+from napari_xmem_training.suite import SuiteOptions, run_suite
 
 KINDS = ("nuclei-dense", "rods", "rods-drift", "em-stack", "still-phase", "natural", "c2c12")
 NEED_DATA = ("still-phase", "c2c12")

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from napari_xmem.model import load_model
 from napari_xmem.model.checkpoint import bundled_path, model_card
-from napari_xmem.training.card import rewrite_card, training_card
-from napari_xmem.training.plots import draw_history
-from napari_xmem.training.recipes import get_recipe
-from napari_xmem.training.suite.table import KindScore, markdown_table
+from napari_xmem_training.card import rewrite_card, training_card
+from napari_xmem_training.plots import draw_history
+from napari_xmem_training.recipes import get_recipe
+from napari_xmem_training.suite.table import KindScore, markdown_table
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 SUITE_COMMAND = "napari-xmem evaluate --suite --data ../shared/data --json suite.json"

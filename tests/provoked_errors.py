@@ -184,12 +184,12 @@ class Provoked:
         MemoryBank.load("nuclei.xmem", fingerprint="5afe6f66cd80acf8")
 
     def another_scope(self):
-        from napari_xmem.engine.portable import StoredMemory
+        from napari_xmem.engine.state_file import StoredMemory
 
         StoredMemory("local", "5afe6f66cd80acf8", (), {}, {}).check("5afe6f66cd80acf8", "global")
 
     def no_memory_file(self):
-        from napari_xmem.engine.portable import load_memory
+        from napari_xmem.engine.state_file import load_memory
 
         Path("notes.txt").write_text("frame 3 looks odd")
         load_memory("notes.txt")

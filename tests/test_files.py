@@ -14,8 +14,8 @@ from napari_xmem.files import whole_file
 from napari_xmem.io import LabelWriter
 from napari_xmem.memory import MemoryBank
 from napari_xmem.model import XMem, save_model
-from napari_xmem.training.recipes import get_recipe
-from napari_xmem.training.state import TrainingState
+from napari_xmem_training.recipes import get_recipe
+from napari_xmem_training.state import TrainingState
 
 
 def test_it_appears_when_it_is_whole(tmp_path):

@@ -18,16 +18,15 @@ ALLOWED = {
     "memory": BASE | {"imaging"},
     "engine": BASE | {"imaging", "model", "memory"},
     "io": BASE | {"imaging", "tracking"},
-    "sample_data": BASE | {"imaging", "training"},
-    "training": BASE | {"imaging", "model", "memory", "engine", "tracking"},
+    "simulate": BASE | {"imaging"},
+    "sample_data": BASE | {"imaging", "simulate"},
     "session": BASE | {"imaging", "model", "memory", "engine", "tracking", "io"},
-    "benchmark": BASE | {"imaging", "model", "memory", "engine", "tracking", "io", "sample_data"},
     "cli": None,
     "__main__": {"cli"},
     "widgets": None,
     "__init__": None,
 }
-NEVER = {"widgets": {"widgets"}, "cli": {"cli", "__main__"}, "training": {"cli", "training", "sample_data"}}
+NEVER = {"widgets": {"widgets"}, "cli": {"cli", "__main__"}}
 GUI = {"napari", "qtpy", "magicgui", "superqt", "PyQt6", "PySide6"}
 
 
@@ -88,12 +87,13 @@ def test_nobody_imports_the_outermost_rooms(sources):
     assert not wrong, "\n".join(wrong)
 
 
-def test_training_is_loaded_lazily(sources):
+def test_the_package_never_imports_training_or_benchmark(sources):
+    """They are distributions of their own, which `cli.extras` looks for when a command needs them."""
     wrong = [
-        f"{path} imports {name} at its top"
-        for path, room in sources
-        for name, is_lazy in imported(path)
-        if name.startswith("napari_xmem.training") and room == "cli" and not is_lazy
+        f"{path} imports {name}"
+        for path, _ in sources
+        for name, _ in imported(path)
+        if name.split(".")[0] in {"napari_xmem_training", "napari_xmem_benchmark"}
     ]
     assert not wrong, "\n".join(wrong)
 

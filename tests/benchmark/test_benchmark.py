@@ -9,17 +9,17 @@ import pytest
 import torch
 
 from engine.simple_movies import tiny_network
-from napari_xmem.benchmark import command, cutie, plots, report
-from napari_xmem.benchmark.dense_reference import DenseReference, dense_affinity
-from napari_xmem.benchmark.measure import Case, run_here
-from napari_xmem.benchmark.quality import tracked_movie
-from napari_xmem.benchmark.scenes import disc_movie, fill_long_term, fill_working, look_alikes, random_memory
 from napari_xmem.cli import main
 from napari_xmem.config import MemoryConfig
-from napari_xmem.engine.global_scope import GlobalScope
+from napari_xmem.engine.scopes.global_scope import GlobalScope
 from napari_xmem.errors import InputError
 from napari_xmem.memory import MemoryBank
 from napari_xmem.model import InferenceXMem
+from napari_xmem_benchmark import command, cutie, plots, report
+from napari_xmem_benchmark.dense_reference import DenseReference, dense_affinity
+from napari_xmem_benchmark.measure import Case, run_here
+from napari_xmem_benchmark.quality import tracked_movie
+from napari_xmem_benchmark.scenes import disc_movie, fill_long_term, fill_working, look_alikes, random_memory
 
 KEEP_ALL = MemoryConfig.paper(long_term=False)
 
@@ -220,7 +220,7 @@ def test_cutie_runs():
 
 
 def test_goals_are_told_from_what_was_measured():
-    from napari_xmem.benchmark.goals import goals
+    from napari_xmem_benchmark.goals import goals
 
     local = {"region_pixels": 2_000_000, "wall_seconds_per_frame": 2.1}
     rows = [

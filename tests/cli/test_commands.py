@@ -57,7 +57,7 @@ def test_evaluate_writes_its_figures(files, capsys):
 
 @pytest.mark.parametrize("suite", [False, True])
 def test_evaluate_checks_where_figures_go_before_it_begins(files, capsys, suite, monkeypatch):
-    from napari_xmem.training import suite as validation
+    from napari_xmem_training import suite as validation
 
     monkeypatch.setattr(validation, "run_suite", lambda *_: pytest.fail("the suite was run"))
     what = ["--suite", "--model", "no model"] if suite else [files.truth, files.truth]

@@ -110,7 +110,7 @@ def test_titled_blocks_stand_in_the_examples(repository):
 def test_commands_and_options_exist(repository):
     """Every `napari-xmem` line of every page (but benchmarks) is understood by the parsers; nothing is run."""
     from napari_xmem.cli.main import build_parser
-    from napari_xmem.training import cli as training
+    from napari_xmem_training import cli as training
 
     seen = 0
     for page in [repository / "README.md", *(repository / "docs").glob("*.md")]:
@@ -174,7 +174,7 @@ def test_code_of_a_page_runs(repository, scene, page):
 
 def test_memory_of_presets_is_as_told(repository, scene, capsys):
     """The settings on the page are those of the presets, and what they need is right within a sixth."""
-    from napari_xmem.widgets._presets import PRESETS
+    from napari_xmem.widgets.propagate.presets import PRESETS
 
     page = "docs/long_movies.md"
     code = next(text for language, _, text in blocks(repository, page) if language == "python")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from napari_xmem.engine.aggregation import aggregate_regions, others_in
-from napari_xmem.engine.estimate import RegionMask, compose_dense
-from napari_xmem.engine.regions import Region
+from napari_xmem.engine.scopes.aggregation import aggregate_regions, others_in
+from napari_xmem.engine.scopes.region_masks import RegionMask, compose_dense
+from napari_xmem.engine.scopes.regions import Region
 from napari_xmem.model import soft_aggregate
 
 SHAPE = (24, 32)

@@ -11,11 +11,12 @@ import torch
 import napari_xmem as nx
 from engine.simple_movies import disc_movie, tiny_network
 from napari_xmem.config import PropagationConfig
-from napari_xmem.engine import iter_run, prepare_run, probe
-from napari_xmem.engine.budget import Budget, WorkLimit
-from napari_xmem.engine.forecast import forecast_run
-from napari_xmem.engine.growth import bank_row_bytes, elements_per_object, fit_long_term
-from napari_xmem.engine.probe import LiveBytes, network_bytes
+from napari_xmem.engine import iter_run, prepare_run
+from napari_xmem.engine.cost import cost_model as probe
+from napari_xmem.engine.cost.budget import Budget, WorkLimit
+from napari_xmem.engine.cost.cost_model import LiveBytes, network_bytes
+from napari_xmem.engine.cost.forecast import forecast_run
+from napari_xmem.engine.cost.memory_estimate import bank_row_bytes, elements_per_object, fit_long_term
 from napari_xmem.errors import OutOfMemoryError, is_out_of_memory
 from napari_xmem.memory import MemoryBank
 from napari_xmem.model import InferenceXMem
@@ -50,7 +51,7 @@ class LittleRoom(InferenceXMem):
 
 @torch.inference_mode()
 def test_chunks_of_objects_change_no_probability():
-    from napari_xmem.engine.global_scope import GlobalScope
+    from napari_xmem.engine.scopes.global_scope import GlobalScope
 
     network = tiny_network()
     image, masks = torch.rand(4, 64, 96), (torch.rand(5, 64, 96) > 0.8).float()

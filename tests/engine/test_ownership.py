@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from napari_xmem.engine.estimate import RegionMask
-from napari_xmem.engine.ownership import Ownership
-from napari_xmem.engine.regions import Region
+from napari_xmem.engine.scopes.ownership import Ownership
+from napari_xmem.engine.scopes.region_masks import RegionMask
+from napari_xmem.engine.scopes.regions import Region
 
 SHAPE = (16, 24)
 REGION = Region(0, 0, 16, 16)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_xmem.engine.resample import resample, sampling_matrix
+from napari_xmem.engine.scopes.resample import resample, sampling_matrix
 
 
 @pytest.mark.parametrize("scale", [0.3, 0.8, 1.0, 1.7, 4.0])

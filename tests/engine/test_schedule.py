@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from napari_xmem import MemoryConfig
-from napari_xmem.engine.schedule import MemorySchedule
+from napari_xmem.engine.scopes.schedule import MemorySchedule
 
 
 def run(n_frames: int, seeded: tuple[int, ...] = (0,), last: bool = False, **options: object) -> list[str]:

@@ -8,8 +8,8 @@ import torch
 
 from engine.simple_movies import tiny_config, tiny_network
 from napari_xmem.config import ModelConfig
-from napari_xmem.engine.regions import Region
-from napari_xmem.engine.tiling import can_tile, encode_frame, halo_px, plan_tiles
+from napari_xmem.engine.scopes.regions import Region
+from napari_xmem.engine.scopes.tiling import can_tile, encode_frame, halo_px, plan_tiles
 from napari_xmem.model import InferenceXMem
 
 SHAPES = [

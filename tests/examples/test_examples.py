@@ -20,7 +20,7 @@ def model(tmp_path_factory):
     import torch
 
     from napari_xmem.model import XMem, save_model
-    from napari_xmem.training.recipes import get_recipe
+    from napari_xmem_training.recipes import get_recipe
 
     torch.manual_seed(0)
     return str(save_model(XMem(get_recipe("tiny").model), tmp_path_factory.mktemp("model") / "tiny.safetensors"))
@@ -88,7 +88,7 @@ def test_plot_memory(execute, tmp_path):
 
 def test_training_data(repository, tmp_path, monkeypatch, capsys):
     from napari_xmem.sample_data import simulated_nuclei
-    from napari_xmem.training.clips.store import StillStore
+    from napari_xmem_training.clips.store import StillStore
 
     for name, array in zip(("images", "masks"), simulated_nuclei(frames=3, size_px=(96, 96), n_objects=6), strict=True):
         (tmp_path / name).mkdir()
@@ -107,7 +107,7 @@ def test_training_data(repository, tmp_path, monkeypatch, capsys):
 def test_in_the_viewer(execute, qapp, monkeypatch):
     from types import SimpleNamespace
 
-    from napari_xmem.widgets import _settings
+    from napari_xmem.widgets.propagate import settings as _settings
 
     monkeypatch.setattr(_settings, "open_store", lambda: SimpleNamespace(**_settings.DEFAULTS))
     printed = execute("in_the_viewer.py", "--close", *SMALL)

@@ -28,7 +28,7 @@ def discs(frames=10, size=64, centres=((16, 16), (16, 46), (46, 16)), radius=7, 
 def tiny():
     """A network with random weights: quick, and good enough where masks do not matter."""
     from napari_xmem.model import XMem
-    from napari_xmem.training.recipes import get_recipe
+    from napari_xmem_training.recipes import get_recipe
 
     torch.manual_seed(0)
     return XMem(get_recipe("tiny").model).eval()

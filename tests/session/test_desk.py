@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from napari_xmem.engine import iter_run
-from napari_xmem.engine.passes import Pass
-from napari_xmem.engine.portable import load_memory
+from napari_xmem.engine.frame_order import Pass
+from napari_xmem.engine.state_file import load_memory
 from napari_xmem.errors import MemoryBankError, OutputError, SessionError
 
 

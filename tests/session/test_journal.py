@@ -11,9 +11,9 @@ import pytest
 
 from napari_xmem.config import MemoryConfig, PropagationConfig
 from napari_xmem.engine import iter_run, prepare_run
-from napari_xmem.engine.rest import frames_given_out, is_given_out
+from napari_xmem.engine.resume import frames_given_out, is_given_out
 from napari_xmem.errors import OutputError, SessionError
-from napari_xmem.session.journal import RunJournal
+from napari_xmem.session.checkpoint import RunJournal
 from session.conftest import discs
 
 MEMORY = MemoryConfig(memory_interval_frames=2, working_min_frames=1, working_max_frames=3, num_prototypes=8)
@@ -131,7 +131,7 @@ def test_a_memory_that_cannot_be_saved_stops_nothing(prepared, tmp_path, monkeyp
     def no_room(*_, **__):
         raise OutputError("No space left.")
 
-    monkeypatch.setattr("napari_xmem.session.journal.save_memory", no_room)
+    monkeypatch.setattr("napari_xmem.session.checkpoint.save_memory", no_room)
     journal = RunJournal(tmp_path / "labels.tif", save_after_s=0)
     run = prepared()
     journal.begin(run)

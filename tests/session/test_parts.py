@@ -11,10 +11,10 @@ from hypothesis.extra.numpy import arrays
 from napari_xmem.engine import FrameResult
 from napari_xmem.errors import ConfigError, SessionError
 from napari_xmem.session import Agreement
-from napari_xmem.session.book import FrameRecord, PackedLabels, ResultBook
+from napari_xmem.session.affected_objects import Involved, changed_objects, neighbours
 from napari_xmem.session.compare import overlap_of_objects
 from napari_xmem.session.history import Change, FrameChange, Given, History
-from napari_xmem.session.involved import Involved, changed_objects, neighbours
+from napari_xmem.session.results import FrameRecord, PackedLabels, ResultBook
 
 images = arrays(np.int32, (5, 7), elements=st.one_of(st.integers(0, 4), st.integers(0, 2**31 - 1)))
 

@@ -13,9 +13,9 @@ import torch
 
 from napari_xmem.config import TrainingConfig
 from napari_xmem.model import load_model
-from napari_xmem.training.recipes import get_recipe
-from napari_xmem.training.suite import suite_movies
-from napari_xmem.training.suite.ablations import few_objects
+from napari_xmem_training.recipes import get_recipe
+from napari_xmem_training.suite import suite_movies
+from napari_xmem_training.suite.ablations import few_objects
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "ablate_stride.py"
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from napari_xmem.training.annotators import annotator_bias, seed_noise
+from napari_xmem_training.annotators import annotator_bias, seed_noise
 
 
 def test_seed_noise_moves_outlines_by_a_pixel_and_keeps_small_seeds():

@@ -6,8 +6,8 @@ import torch
 
 from napari_xmem.model import XMem, load_model, save_model
 from napari_xmem.model.checkpoint import model_card
-from napari_xmem.training.card import rewrite_card, training_card
-from napari_xmem.training.recipes import get_recipe
+from napari_xmem_training.card import rewrite_card, training_card
+from napari_xmem_training.recipes import get_recipe
 
 
 def test_the_card_says_what_made_the_model(tmp_path):

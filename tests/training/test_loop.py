@@ -9,8 +9,8 @@ import torch
 
 from napari_xmem.config import TrainingConfig
 from napari_xmem.model import load_model
-from napari_xmem.training.loop import RunOptions, train
-from napari_xmem.training.recipes import get_recipe
+from napari_xmem_training.loop import RunOptions, train
+from napari_xmem_training.recipes import get_recipe
 
 pytestmark = pytest.mark.train
 CPU = torch.device("cpu")

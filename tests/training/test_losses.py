@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from napari_xmem.training.losses import bootstrapped_cross_entropy, dice_loss
+from napari_xmem_training.losses import bootstrapped_cross_entropy, dice_loss
 
 
 def test_cross_entropy_of_all_pixels_is_the_plain_mean():

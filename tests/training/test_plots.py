@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from napari_xmem.training.plots import draw_history
+from napari_xmem_training.plots import draw_history
 
 
 def test_curves_are_drawn(tmp_path):

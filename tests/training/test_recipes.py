@@ -6,7 +6,7 @@ import pytest
 
 from napari_xmem.errors import ConfigError
 from napari_xmem.model import XMem
-from napari_xmem.training.recipes import RECIPES, get_recipe
+from napari_xmem_training.recipes import RECIPES, get_recipe
 
 
 def test_every_step_belongs_to_one_stage():

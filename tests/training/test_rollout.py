@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from napari_xmem.model import XMem
-from napari_xmem.training.recipes import get_recipe
-from napari_xmem.training.rollout import Batch, Schedule, roll_out
+from napari_xmem_training.recipes import get_recipe
+from napari_xmem_training.rollout import Batch, Schedule, roll_out
 
 SIDE, WINDOW, FRAMES, COUNT = 48, 64, 4, 2
 

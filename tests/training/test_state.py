@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from napari_xmem.errors import CheckpointError
-from napari_xmem.training.recipes import RECIPES, get_recipe
-from napari_xmem.training.state import TrainingState
+from napari_xmem_training.recipes import RECIPES, get_recipe
+from napari_xmem_training.state import TrainingState
 
 CPU = torch.device("cpu")
 MIB = 1 << 20

@@ -8,7 +8,7 @@ import torch
 from napari_xmem.cli import main
 from napari_xmem.model import XMem, load_model, save_model
 from napari_xmem.model.checkpoint import model_card
-from napari_xmem.training.recipes import get_recipe
+from napari_xmem_training.recipes import get_recipe
 
 
 def run(*words):

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from napari_xmem.model import XMem
-from napari_xmem.training.recipes import get_recipe
-from napari_xmem.training.validate import Validator, _jaccard, _mean_over_families
+from napari_xmem_training.recipes import get_recipe
+from napari_xmem_training.validate import Validator, _jaccard, _mean_over_families
 
 
 def test_families_weigh_the_same_however_many_kinds_they_have():

@@ -17,7 +17,7 @@ def tiny_model(tmp_path_factory):
     import torch
 
     from napari_xmem.model import XMem, save_model
-    from napari_xmem.training.recipes import get_recipe
+    from napari_xmem_training.recipes import get_recipe
 
     torch.manual_seed(0)
     return str(save_model(XMem(get_recipe("tiny").model), tmp_path_factory.mktemp("model") / "tiny.safetensors"))
@@ -34,7 +34,7 @@ def network(tiny_model):
 @pytest.fixture(autouse=True)
 def settings(monkeypatch):
     """Settings that live as long as the test, with the forecast off; the user's own are left alone."""
-    from napari_xmem.widgets import _settings
+    from napari_xmem.widgets.propagate import settings as _settings
 
     store = SimpleNamespace(**{**_settings.DEFAULTS, "forecast": False})
     monkeypatch.setattr(_settings, "open_store", lambda: store)

@@ -7,10 +7,12 @@ import pytest
 from napari.utils.shortcuts import default_shortcuts
 
 from napari_xmem.config import MemoryConfig
-from napari_xmem.widgets import _settings, actions, review
-from napari_xmem.widgets._outcome import RunState
-from napari_xmem.widgets._results import session_of
-from napari_xmem.widgets.propagate import KEYS, PropagateWidget
+from napari_xmem.widgets import actions
+from napari_xmem.widgets.jobs.outcome import RunState
+from napari_xmem.widgets.layers.result import session_of
+from napari_xmem.widgets.propagate import settings as _settings
+from napari_xmem.widgets.propagate.dock import KEYS, PropagateWidget
+from napari_xmem.widgets.review import dock as review
 from widget_scenes import drifting_discs, seeds_on
 
 pytestmark = pytest.mark.gui
@@ -108,7 +110,7 @@ def test_keys_are_bound_and_released(qtbot, viewer, loaded):
 
 def test_presets_differ_in_what_they_say():
     """Each preset is its own settings, and "Little memory" keeps less than any other."""
-    from napari_xmem.widgets._presets import PRESETS, preset_of
+    from napari_xmem.widgets.propagate.presets import PRESETS, preset_of
 
     assert [preset_of(p.memory, p.scope) for p in PRESETS] == [p.key for p in PRESETS]
 

@@ -9,7 +9,7 @@ import torch
 
 from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError
 from napari_xmem.model.inference import InferenceXMem
-from napari_xmem.widgets._outcome import RunState
+from napari_xmem.widgets.jobs.outcome import RunState
 from review_scenes import add_result
 
 pytestmark = pytest.mark.gui
@@ -68,7 +68,7 @@ def test_a_run(qtbot, loaded, broken, messages, error, kind, words):
 
 
 def test_a_forecast(qtbot, loaded, monkeypatch):
-    module = importlib.import_module("napari_xmem.engine.forecast")  # a function of the package has the same name
+    module = importlib.import_module("napari_xmem.engine.cost.forecast")  # a function of the package has the same name
     failed = []
     monkeypatch.setattr(module, "forecast_run", lambda run: failed.append(run) or raising(RuntimeError("no"))())
     loaded.forecast = True

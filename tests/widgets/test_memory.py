@@ -9,11 +9,11 @@ import pytest
 
 from napari_xmem.config import MemoryConfig
 from napari_xmem.memory import MemoryEvent, MemorySnapshot, MemoryTotals, StoreMemory
-from napari_xmem.widgets._chart import store_colour
-from napari_xmem.widgets._memory_chart import MemoryChart, event_lines
-from napari_xmem.widgets._memory_fields import FIELDS, policy_choices
-from napari_xmem.widgets._results import session_of
-from napari_xmem.widgets._theme import theme_colours
+from napari_xmem.widgets.common.chart import store_colour
+from napari_xmem.widgets.common.theme import theme_colours
+from napari_xmem.widgets.layers.result import session_of
+from napari_xmem.widgets.memory.chart import MemoryChart, event_lines
+from napari_xmem.widgets.memory.fields import FIELDS, policy_choices
 from review_scenes import add_result
 
 pytestmark = pytest.mark.gui

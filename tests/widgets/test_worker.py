@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_xmem.errors import InputError, OutOfMemoryError, PropagationError, XMemError
-from napari_xmem.widgets._worker import JobControl, TimeLeft, short_time, start_job
+from napari_xmem.widgets.jobs.worker import JobControl, TimeLeft, short_time, start_job
 
 pytestmark = pytest.mark.gui
 WAIT = 10_000

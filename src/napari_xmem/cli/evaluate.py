@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_xmem.cli.extras import import_extra
 from napari_xmem.cli.messages import frame_list, progress, say
 from napari_xmem.cli.options import add_quiet, int_list
 from napari_xmem.errors import InputError, OutputError
@@ -71,15 +72,14 @@ def _add_suite(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_suite(args: argparse.Namespace) -> int:
-    from napari_xmem.training.suite import KINDS, SuiteOptions, count_movies, run_suite
-
     if args.pred is not None:
         raise InputError("--suite runs a model on movies of its own; leave out PRED and TRUTH.")
-    options = SuiteOptions(args.model, args.device, args.data, tuple(args.kinds), not args.no_baselines)
-    with progress(count_movies(options), "suite", args.quiet, unit="movie") as bar:
-        report = run_suite(options, lambda done, total, name: bar.update())
+    suite = import_extra("napari_xmem_training.suite")
+    options = suite.SuiteOptions(args.model, args.device, args.data, tuple(args.kinds), not args.no_baselines)
+    with progress(suite.count_movies(options), "suite", args.quiet, unit="movie") as bar:
+        report = suite.run_suite(options, lambda done, total, name: bar.update())
     say(report.markdown() if args.markdown else str(report))
-    left_out = [kind.name for kind in KINDS if kind.needs] if args.data is None and not args.kinds else []
+    left_out = [kind.name for kind in suite.KINDS if kind.needs] if args.data is None and not args.kinds else []
     if left_out and not args.quiet:
         say(f"left out for want of --data: {', '.join(left_out)}")
     if args.json is not None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.imaging import FrameSource
     from napari_xmem.io import Movie
-    from napari_xmem.session.journal import RunJournal
+    from napari_xmem.session.checkpoint import RunJournal
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -101,7 +101,7 @@ def _propagate(
 ) -> int:
     from napari_xmem.config import PropagationConfig
     from napari_xmem.engine import iter_run, prepare_run
-    from napari_xmem.session.journal import RunJournal
+    from napari_xmem.session.checkpoint import RunJournal
 
     began = time.monotonic()
     plan = prepare_run(source, seeds, args.model, PropagationConfig(memory=memory, **engine_options(args)))
@@ -152,7 +152,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
 
 
 def _check_unfinished(args: argparse.Namespace) -> None:
-    from napari_xmem.session.journal import RunJournal
+    from napari_xmem.session.checkpoint import RunJournal
 
     journal = RunJournal(args.output)
     if journal.exists and not args.resume and not args.overwrite and not args.dry_run:
@@ -170,7 +170,7 @@ def _report_plan(
     dtype: Any,
     memory: Any,
 ) -> int:
-    from napari_xmem.engine import forecast
+    from napari_xmem.engine.cost import forecast
     from napari_xmem.imaging import median_diameter_px
     from napari_xmem.model import XMem, load_model
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_xmem.cli.messages import StopRequest
-    from napari_xmem.engine.follow import Follower
     from napari_xmem.engine.propagate import Watch
-    from napari_xmem.session.journal import RunJournal
+    from napari_xmem.engine.scopes.follow import Follower
+    from napari_xmem.session.checkpoint import RunJournal
 
 __all__ = [
     "check_seed_frame",

@@ -1,8 +1,10 @@
-"""``napari-xmem train``: make a model from a recipe; the rest stands in `napari_xmem.training.cli`."""
+"""``napari-xmem train``: make a model from a recipe; the rest stands in `napari_xmem_training.cli`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from napari_xmem.cli.extras import import_extra
 
 if TYPE_CHECKING:
     import argparse
@@ -19,6 +21,4 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Hand over."""
-    from napari_xmem.training.cli import main
-
-    return int(main(args.rest))
+    return int(import_extra("napari_xmem_training.cli").main(args.rest))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine import Run
     from napari_xmem.engine.planes import VolumeRuns
     from napari_xmem.io import Movie
-    from napari_xmem.session.journal import RunJournal
+    from napari_xmem.session.checkpoint import RunJournal
 
 __all__ = ["run"]
 
@@ -90,7 +90,7 @@ def _guessed(seeds: NDArray[Any]) -> NDArray[Any]:
 
 
 def _propagate(args: argparse.Namespace, movie: Movie, runs: VolumeRuns, between: tuple[int, int]) -> int:
-    from napari_xmem.session.journal import RunJournal
+    from napari_xmem.session.checkpoint import RunJournal
 
     began = time.monotonic()
     journal = RunJournal(args.output)

@@ -51,7 +51,7 @@ class TrainingConfig:
         Share of clips in which seed and targets alike are grown or shrunk by the same one to three pixels: where the
         annotator draws a border is for the seed to say.
     mixture : str
-        Which clips are drawn how often: a name in `napari_xmem.training.clips.MIXTURES`.
+        Which clips are drawn how often: a name in `napari_xmem_training.clips.MIXTURES`.
     """
 
     steps: int = 10_000

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from napari_xmem.engine.forecast import Forecast, forecast, forecast_run
+from napari_xmem.engine.cost.forecast import Forecast, forecast, forecast_run
 from napari_xmem.engine.propagate import iter_propagate, iter_run, propagate
 from napari_xmem.engine.propagator import Propagator
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.engine.forecast import forecast_run
-from napari_xmem.engine.passes import plan_passes
+from napari_xmem.engine.cost.forecast import forecast_run
+from napari_xmem.engine.frame_order import plan_passes
 from napari_xmem.engine.results import FrameResult
 from napari_xmem.engine.run import Run, prepare_run
 from napari_xmem.errors import SeedError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.config import PropagationConfig
-    from napari_xmem.engine.forecast import Forecast
+    from napari_xmem.engine.cost.forecast import Forecast
     from napari_xmem.model import XMem
 
 __all__ = ["PlaneMovie", "VolumeRuns", "join_planes", "seed_volumes", "seeded_planes"]

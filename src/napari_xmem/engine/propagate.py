@@ -11,19 +11,19 @@ import numpy as np
 
 from napari_xmem.config import Direction, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
 from napari_xmem.engine.devices import agree_on_threads, trim_heap
-from napari_xmem.engine.follow import keep_seeds
-from napari_xmem.engine.held import HeldObjects
-from napari_xmem.engine.provenance import Explainer
+from napari_xmem.engine.explain import Explainer
+from napari_xmem.engine.late_objects import HeldObjects
 from napari_xmem.engine.reader import ReadAhead
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores
 from napari_xmem.engine.run import Run, prepare_run
+from napari_xmem.engine.scopes.follow import keep_seeds
 from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError, is_out_of_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.follow import Follower
-    from napari_xmem.engine.passes import Pass
+    from napari_xmem.engine.frame_order import Pass
+    from napari_xmem.engine.scopes.follow import Follower
     from napari_xmem.model import XMem
 
 __all__ = ["iter_propagate", "iter_run", "propagate", "tidy"]

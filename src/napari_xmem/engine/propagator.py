@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_xmem.config import MemoryConfig
-from napari_xmem.engine.global_scope import GlobalScope
-from napari_xmem.engine.local_scope import LocalScope
+from napari_xmem.engine.scopes.global_scope import GlobalScope
+from napari_xmem.engine.scopes.local_scope import LocalScope
 from napari_xmem.errors import ConfigError, InputError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from napari_xmem.imaging import label_at
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.provenance import Explanation
+    from napari_xmem.engine.explain import Explanation
     from napari_xmem.memory import MemorySnapshot
 
 __all__ = ["FrameResult", "PropagationResult", "Scores"]

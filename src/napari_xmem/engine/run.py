@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_xmem.engine.cost.cost_model import network_bytes
+from napari_xmem.engine.cost.run_size import Workload
 from napari_xmem.engine.devices import agree_on_threads
-from napari_xmem.engine.follow import Follower, GlobalFollower, LocalFollower
-from napari_xmem.engine.frames import FrameGeometry, NetworkInput
-from napari_xmem.engine.passes import Pass, frame_range, plan_passes
-from napari_xmem.engine.probe import network_bytes
-from napari_xmem.engine.scope_choice import choose_scope
-from napari_xmem.engine.workload import Workload
+from napari_xmem.engine.frame_order import Pass, frame_range, plan_passes
+from napari_xmem.engine.scopes.choice import choose_scope
+from napari_xmem.engine.scopes.follow import Follower, GlobalFollower, LocalFollower
+from napari_xmem.engine.scopes.preprocess import FrameGeometry, NetworkInput
 from napari_xmem.errors import is_out_of_memory
 from napari_xmem.imaging import (
     FrameSource,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.config import PropagationConfig
-    from napari_xmem.engine.held import HeldObjects
+    from napari_xmem.engine.late_objects import HeldObjects
 
 __all__ = ["Run", "prepare_run", "short_budget"]
 

@@ -10,7 +10,7 @@ from napari_xmem.memory.bank import MemoryBank
 from napari_xmem.memory.eviction import EVICTIONS
 from napari_xmem.memory.index import HeldFrame, MemoryIndex
 from napari_xmem.memory.limits import check_policies
-from napari_xmem.memory.place import PLACE_CHANNELS, with_place
+from napari_xmem.memory.position_prior import PLACE_CHANNELS, with_place
 from napari_xmem.memory.potentiation import POTENTIATIONS
 from napari_xmem.memory.recall import MemoryVote
 from napari_xmem.memory.selection import SELECTIONS

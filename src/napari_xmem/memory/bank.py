@@ -9,8 +9,8 @@ from torch import Tensor
 
 from napari_xmem.memory.affinity import CHUNK_ELEMENTS
 from napari_xmem.memory.editable import UNDO_STEPS, EditableMemory
+from napari_xmem.memory.files import load_state
 from napari_xmem.memory.limits import Policies, enforce_limits
-from napari_xmem.memory.portable import load_state
 from napari_xmem.memory.recall import give_feedback, recall
 from napari_xmem.memory.state import BankState, check_frame
 from napari_xmem.memory.store import ElementTable, Store

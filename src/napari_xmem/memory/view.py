@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from napari_xmem.memory.files import save_state
 from napari_xmem.memory.index import HeldFrame, MemoryIndex, held_frames
-from napari_xmem.memory.portable import save_state
 from napari_xmem.memory.recall import MemoryVote, explain
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 From a corrected frame labels are carried on to the next corrected or locked frame or the end of the run, and no further
 than old and new results begin to agree. Only objects that were changed, and those they collide with, get new masks, see
-`napari_xmem.session.involved`. Memory starts from what is known to be right: the frames that were seeded,
+`napari_xmem.session.affected_objects`. Memory starts from what is known to be right: the frames that were seeded,
 corrected or locked are shown to a fresh follower first, the corrected frame last; all are permanent memory. What the
 old run remembered of the error is thereby gone.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_xmem.engine import FrameResult, iter_run
-from napari_xmem.engine.passes import Pass
+from napari_xmem.engine.frame_order import Pass
 from napari_xmem.imaging import label_dtype, object_ids
 from napari_xmem.session.compare import Agreement, SegmentOutcome, overlap_of_objects
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine.propagate import Watch
     from napari_xmem.engine.run import Run
-    from napari_xmem.session.book import ResultBook
-    from napari_xmem.session.involved import Involved
+    from napari_xmem.session.affected_objects import Involved
+    from napari_xmem.session.results import ResultBook
 
 __all__ = ["MAX_PRIMERS", "Segment", "SegmentRun", "plan_segments", "segment_run"]
 

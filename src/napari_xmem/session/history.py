@@ -10,8 +10,8 @@ from napari_xmem.errors import SessionError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_xmem.engine.provenance import Explainer
-    from napari_xmem.session.book import FrameRecord, PackedLabels, ResultBook
+    from napari_xmem.engine.explain import Explainer
+    from napari_xmem.session.results import FrameRecord, PackedLabels, ResultBook
 
 __all__ = ["Change", "FrameChange", "Given", "History"]
 

@@ -9,11 +9,11 @@ from napari_xmem.engine import prepare_run
 from napari_xmem.errors import SessionError
 from napari_xmem.imaging import check_labels
 from napari_xmem.session.answers import Answers
-from napari_xmem.session.book import FrameRecord, PackedLabels
 from napari_xmem.session.compare import Agreement, CorrectionSummary
-from napari_xmem.session.desk import MemoryDesk
-from napari_xmem.session.driver import AT_REST
 from napari_xmem.session.history import Change, Given
+from napari_xmem.session.memory_editor import MemoryDesk
+from napari_xmem.session.results import FrameRecord, PackedLabels
+from napari_xmem.session.runner import AT_REST
 from napari_xmem.session.state import SessionState
 from napari_xmem.session.tasks import CorrectionTask, PropagationTask
 

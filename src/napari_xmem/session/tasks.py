@@ -6,19 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_xmem.engine import FrameResult, iter_run
-from napari_xmem.engine.provenance import Explainer, MemoryTrail
+from napari_xmem.engine.explain import Explainer, MemoryTrail
 from napari_xmem.imaging import object_ids
-from napari_xmem.session.book import FrameRecord
+from napari_xmem.session.affected_objects import Involved, changed_objects, neighbours
 from napari_xmem.session.compare import Agreement, CorrectionSummary, SegmentOutcome, overlap_of_objects
 from napari_xmem.session.corrections import Segment, SegmentRun, plan_segments, segment_run
 from napari_xmem.session.history import Change, FrameChange
-from napari_xmem.session.involved import Involved, changed_objects, neighbours
+from napari_xmem.session.results import FrameRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from napari_xmem.engine import Run
-    from napari_xmem.session.book import PackedLabels
+    from napari_xmem.session.results import PackedLabels
     from napari_xmem.session.session import TrackingSession
 
 #: Frames of a segment on which neighbours are looked for.

@@ -10,12 +10,12 @@ import numpy as np
 
 from napari_xmem.config import PropagationConfig
 from napari_xmem.engine import prepare_run
-from napari_xmem.engine.passes import plan_passes
+from napari_xmem.engine.frame_order import plan_passes
 from napari_xmem.errors import SessionError
 from napari_xmem.imaging import FrameSource, label_dtype, object_ids
-from napari_xmem.session.book import FrameRecord, PackedLabels, ResultBook
-from napari_xmem.session.driver import Driver
 from napari_xmem.session.history import Given, History
+from napari_xmem.session.results import FrameRecord, PackedLabels, ResultBook
+from napari_xmem.session.runner import Driver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from napari_xmem.config import MemoryConfig
     from napari_xmem.engine import FrameResult, Run
-    from napari_xmem.engine.follow import Follower
-    from napari_xmem.engine.portable import StoredMemory
+    from napari_xmem.engine.explain import Explainer, MemoryTrail
     from napari_xmem.engine.propagate import Watch
-    from napari_xmem.engine.provenance import Explainer, MemoryTrail
+    from napari_xmem.engine.scopes.follow import Follower
+    from napari_xmem.engine.state_file import StoredMemory
     from napari_xmem.model import XMem
 
     Write = Callable[[int, NDArray[Any]], None]

@@ -8,11 +8,11 @@ from napari.utils.notifications import show_info, show_warning
 from napari.viewer import Viewer  # noqa: TC002  (napari reads the annotation to pass its viewer)
 
 from napari_xmem.errors import SessionError, XMemError
-from napari_xmem.widgets._layers import plain_viewer
-from napari_xmem.widgets._movie import shown_index
-from napari_xmem.widgets._results import movie_of, session_of
-from napari_xmem.widgets._runner import runner_of
-from napari_xmem.widgets._seeds import SeedView
+from napari_xmem.widgets.jobs.runner import runner_of
+from napari_xmem.widgets.layers.choosers import plain_viewer
+from napari_xmem.widgets.layers.movie import shown_index
+from napari_xmem.widgets.layers.result import movie_of, session_of
+from napari_xmem.widgets.layers.seeds import SeedView
 
 __all__ = ["add_selected_label", "stop_tracking_selected_label"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from napari_xmem.training.clips import ClipConfig, Mixture
-from napari_xmem.training.clips.simulated import _dividing, followed
-from napari_xmem.training.simulate import SimulatedMovie
+from napari_xmem.simulate import SimulatedMovie
+from napari_xmem_training.clips import ClipConfig, Mixture
+from napari_xmem_training.clips.simulated import _dividing, followed
 
 CLIPS = 12
 

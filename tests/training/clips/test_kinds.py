@@ -10,12 +10,12 @@ from scipy import ndimage
 
 from napari_xmem.errors import ConfigError, InputError
 from napari_xmem.imaging import local_contrast
-from napari_xmem.training.clips import ClipConfig, Mixture
-from napari_xmem.training.clips.crowd import crowd
-from napari_xmem.training.clips.make import ClipMaker
-from napari_xmem.training.clips.shapes import shapes
-from napari_xmem.training.clips.stills import taken_apart, warped
-from napari_xmem.training.clips.store import StillStore
+from napari_xmem_training.clips import ClipConfig, Mixture
+from napari_xmem_training.clips.crowd import crowd
+from napari_xmem_training.clips.make import ClipMaker
+from napari_xmem_training.clips.shapes import shapes
+from napari_xmem_training.clips.stills import taken_apart, warped
+from napari_xmem_training.clips.store import StillStore
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_xmem.imaging import local_contrast
-from napari_xmem.training.clips import camera, ops
+from napari_xmem_training.clips import camera, ops
 
 cv2 = pytest.importorskip("cv2")
 

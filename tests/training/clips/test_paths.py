@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_xmem.training.clips.paths import Liveliness, random_motion, window_path
+from napari_xmem_training.clips.paths import Liveliness, random_motion, window_path
 
 
 def test_motion_starts_as_cut_and_stays_bounded() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_xmem.errors import InputError
-from napari_xmem.training.clips.store import StillStore, describe
+from napari_xmem_training.clips.store import StillStore, describe
 
 if TYPE_CHECKING:
     from pathlib import Path

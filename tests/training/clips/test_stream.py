@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_xmem.errors import ConfigError, InputError
-from napari_xmem.training.clips import Clip, ClipConfig, ClipStream, Mixture
+from napari_xmem_training.clips import Clip, ClipConfig, ClipStream, Mixture
 
 if TYPE_CHECKING:
     from pathlib import Path

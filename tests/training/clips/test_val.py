@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem.training.clips.val import validation_clips
+from napari_xmem_training.clips.val import validation_clips
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from napari_xmem.model import XMem, save_model
-from napari_xmem.training.recipes import get_recipe
-from napari_xmem.training.suite import suite_movies
-from napari_xmem.training.suite.ablations import ABLATIONS, few_objects, run_ablations, table
+from napari_xmem_training.recipes import get_recipe
+from napari_xmem_training.suite import suite_movies
+from napari_xmem_training.suite.ablations import ABLATIONS, few_objects, run_ablations, table
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 from scipy import ndimage
 
 from napari_xmem.tracking import evaluate
-from napari_xmem.training.suite.baselines import copy_seeds, optical_flow, warp_by_flow, warp_then_watershed
-from napari_xmem.training.suite.movie import SuiteMovie
+from napari_xmem_training.suite.baselines import copy_seeds, optical_flow, warp_by_flow, warp_then_watershed
+from napari_xmem_training.suite.movie import SuiteMovie
 
 
 def moving_discs(step=(1.5, 2.0), frames=6, size=128, radius=9.0, growth=0.0):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from napari_xmem.errors import ConfigError, InputError
-from napari_xmem.training.suite import KINDS, suite_movies
-from napari_xmem.training.suite.movie import SuiteMovie, keep_whole, motion_per_frame, movie_rng
+from napari_xmem_training.suite import KINDS, suite_movies
+from napari_xmem_training.suite.movie import SuiteMovie, keep_whole, motion_per_frame, movie_rng
 
 QUICK = ("natural", "return", "em-stack", "rods-drift")
 

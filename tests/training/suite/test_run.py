@@ -9,7 +9,7 @@ import torch
 
 from napari_xmem.cli import main
 from napari_xmem.model import XMem, save_model
-from napari_xmem.training.recipes import get_recipe
+from napari_xmem_training.recipes import get_recipe
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from napari_xmem.training.suite.movie import SuiteMovie
-from napari_xmem.training.suite.score import column_frames, interval, score_movie
-from napari_xmem.training.suite.table import KindScore, SuiteReport, markdown_table
+from napari_xmem_training.suite.movie import SuiteMovie
+from napari_xmem_training.suite.score import column_frames, interval, score_movie
+from napari_xmem_training.suite.table import KindScore, SuiteReport, markdown_table
 
 
 def squares(frames=20, gone=()):

@@ -1,0 +1,203 @@
+"""What a run will cost, before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_xmem.config import MemoryConfig, PropagationConfig
+from napari_xmem.engine.cost.cost_model import NetworkCost, network_bytes, probe_network
+from napari_xmem.engine.cost.run_size import Workload
+from napari_xmem.engine.devices import clock, free_bytes
+from napari_xmem.engine.run import Run, prepare_run, short_budget
+from napari_xmem.engine.scopes.drift import estimate_drift
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_xmem.model import XMem
+
+__all__ = ["Forecast", "forecast", "forecast_run"]
+
+#: Seconds per pixel of a region for taking its mask apart and putting it into the frame's labels.
+_MASK_SECONDS = 6e-8
+#: Seconds per object and frame for everything that does not depend on its size.
+_OBJECT_SECONDS = 2e-3
+#: Python, torch and the libraries, before anything is loaded.
+_BASE_BYTES = 350_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Expected cost of a run; times within a factor of about 1.5 on a machine that has nothing else to do.
+
+    Every object is counted with the region in which it is looked for at first; objects that keep calm are looked for in
+    smaller ones later, so movies of such objects take less time than said.
+
+    Attributes
+    ----------
+    seconds_per_frame : float
+        Mean over the run.
+    peak_bytes : int
+        Largest memory of the process on a CPU, of the device's tensors elsewhere. Memory banks are counted at the
+        size they reach at the end of the run, and not where they are kept in the host's memory.
+    memory_bank_bytes : int
+        The banks' share of it.
+    free_bytes : int
+        What the device has free now.
+    scope, reason : str
+        "local" or "global", and why.
+    precision : str
+        Type in which convolutions compute.
+    n_frames, n_objects : int
+        Size of the run.
+    device : str
+        Where it will run.
+    long_term_max_elements : int
+        Limit of long-term memory, lower than asked for where the budget needs that.
+    budget_bytes : int or None
+        ``memory_budget_bytes`` as asked for.
+    least_budget_bytes : int
+        The smallest budget that this run can keep: features and masks of a frame, one object or tile at a time, and
+        working and permanent memory of all objects. The network's weights and the program itself are not in it.
+    """
+
+    seconds_per_frame: float
+    peak_bytes: int
+    memory_bank_bytes: int
+    free_bytes: int
+    scope: str
+    reason: str
+    precision: str
+    n_frames: int
+    n_objects: int
+    device: str
+    long_term_max_elements: int
+    budget_bytes: int | None = None
+    least_budget_bytes: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds for the whole run."""
+        return self.seconds_per_frame * self.n_frames
+
+    @property
+    def fits(self) -> bool:
+        """False if the run needs more memory than is free, or than the budget that was asked for."""
+        return self.peak_bytes <= self.free_bytes and self.keeps_budget
+
+    @property
+    def keeps_budget(self) -> bool:
+        """False if the run needs more memory than ``memory_budget_bytes``, however little is computed at a time."""
+        return self.budget_bytes is None or self.least_budget_bytes <= self.budget_bytes
+
+    def describe(self, unit: str = "frame") -> str:
+        """Return the forecast as one line; `unit` is what is counted."""
+        room = "" if self.peak_bytes <= self.free_bytes else f", more than the {_size(self.free_bytes)} that are free"
+        if self.budget_bytes is not None and not self.keeps_budget:
+            room += f"; {short_budget(self.budget_bytes, self.least_budget_bytes)}"
+        return (
+            f"about {_duration(self.seconds_per_frame)} per {unit}, {_duration(self.seconds)} for {self.n_frames} "
+            f"{unit}s, {_size(self.peak_bytes)} of memory{room}"
+        )
+
+
+def forecast(frames: Any, seeds: Any, *, model: str | Path | XMem = "bundled", **options: Any) -> Forecast:
+    """Say what `propagate` would cost with the same arguments, without running it.
+
+    Every part of the network is timed on a small sample (about a second), and multiplied with the pixels, objects and
+    memory elements of the run.
+
+    Parameters
+    ----------
+    frames : array_like
+        The movie, as for `iter_propagate`.
+    seeds : mapping or array
+        Labels of one or more frames, as for `iter_propagate`.
+    model : str, path or XMem
+        "bundled", "xmem", a weights file, or a loaded network.
+    **options
+        All other arguments of `iter_propagate`.
+
+    Returns
+    -------
+    Forecast
+        Seconds per frame, bytes, and whether they are free; ``describe()`` says it in a line.
+
+    Raises
+    ------
+    InputError, SeedError, ConfigError, CheckpointError, DeviceError
+        As `iter_propagate`.
+    """
+    options.pop("progress", None)
+    options["memory"] = options.get("memory") or MemoryConfig()
+    try:
+        config = PropagationConfig(**options)
+    except TypeError as error:
+        raise TypeError(f"forecast() got an option it does not know: {error}") from None
+    return forecast_run(prepare_run(frames, seeds, model, config, announce=False))
+
+
+def forecast_run(run: Run) -> Forecast:
+    """Say what a prepared run will cost; see `forecast`."""
+    work, device = Workload.of(run), run.network.device
+    seconds = _frame_seconds(run) + _object_seconds(run, work, probe_network(run.network))
+    elsewhere = work.budget.bank_device is not None and work.budget.bank_device != device
+    base = _BASE_BYTES if device.type == "cpu" else 0
+    weights = sum(t.nbytes for t in (*run.network.parameters(), *run.network.buffers()))
+    return Forecast(
+        seconds_per_frame=seconds,
+        peak_bytes=base + weights + _activation_bytes(run, work) + (0 if elsewhere else work.bank_bytes),
+        memory_bank_bytes=work.bank_bytes,
+        free_bytes=free_bytes(device),
+        scope=run.scope,
+        reason=run.scope_reason,
+        precision=run.network.precision,
+        n_frames=run.n_results,
+        n_objects=len(work.region_pixels),
+        device=str(device),
+        long_term_max_elements=work.memory.long_term_max_elements,
+        budget_bytes=run.config.memory_budget_bytes,
+        least_budget_bytes=work.budget.least,
+    )
+
+
+def _frame_seconds(run: Run) -> float:
+    """Time reading and preparing one frame and estimating its drift."""
+    device = run.network.device
+    begun = clock(device)
+    frame = run.passes[0].frames[0]
+    image = run.prepare(run.source.read(frame), frame)
+    if run.scope == "local":
+        grey = image[:3].mean(0).numpy()
+        estimate_drift(grey, grey)
+    return clock(device) - begun
+
+
+def _object_seconds(run: Run, work: Workload, cost: NetworkCost) -> float:
+    """Return the seconds that network and memory take per frame."""
+    interval, cell = work.memory.memory_interval_frames, run.network.config.stride_px**2
+    objects, pixels = len(work.region_pixels), sum(work.region_pixels)
+    seconds = work.padded_pixels * cost.key + pixels * (cost.decode + cost.value / interval)
+    seconds += pixels * _MASK_SECONDS + objects * _OBJECT_SECONDS + pixels / cell * cost.gather
+    queries = [n // cell for n in work.region_pixels]
+    return seconds + cost.match * sum(q * m for q, m in zip(queries, work.mean_elements, strict=False))
+
+
+def _activation_bytes(run: Run, work: Workload) -> int:
+    """Return the bytes of everything but weights and banks, at the largest moment of a frame."""
+    need, kept = network_bytes(run.network), work.kept_pixels
+    largest, tile = max(work.region_pixels, default=0), work.budget.tile.pixels
+    at_a_time = min(sum(work.region_pixels), work.budget.work.size(largest) * largest) * max(need.decode, need.value)
+    encoding = need.key * kept if tile >= kept else need.kept * kept + need.key * tile
+    return int(max(encoding, need.kept * kept + at_a_time)) + work.masks_bytes
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.2g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,170 @@
+"""Network calls on batches of equally large regions, one object each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_xmem.engine.scopes.regions import Region, crop_batch, resize_grid
+from napari_xmem.memory import with_place
+from napari_xmem.memory.affinity import CHUNK_ELEMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from napari_xmem.engine.scopes.object_state import TrackedObject
+    from napari_xmem.engine.scopes.region_masks import RegionMask
+    from napari_xmem.engine.scopes.schedule import FramePlan
+    from napari_xmem.engine.scopes.tiling import EncodedFrame
+    from napari_xmem.model import XMem
+
+__all__ = ["RegionBatch", "decode_regions", "memorise_regions"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegionBatch:
+    """Objects whose regions have one size, and how to cut frame tensors to them.
+
+    Attributes
+    ----------
+    tracked : sequence of TrackedObject
+        ``N`` objects.
+    regions : sequence of Region
+        Their regions.
+    stride_px : int
+        Key stride.
+    similarities : int
+        Queries times memory elements compared at a time.
+    """
+
+    tracked: Sequence[TrackedObject]
+    regions: Sequence[Region]
+    stride_px: int
+    similarities: int = CHUNK_ELEMENTS
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Rows and columns of the key grid in each region."""
+        return self.regions[0].height // self.stride_px, self.regions[0].width // self.stride_px
+
+    def crop(self, tensor: Tensor, scale: int = 1) -> Tensor:
+        """Cut a frame tensor ``(1, C, ...)`` of `scale` times the key resolution to ``(N, C, ...)``."""
+        return crop_batch(tensor, self.regions, self.stride_px // scale)
+
+    def crop_pixels(self, tensor: Tensor) -> Tensor:
+        """Cut a frame tensor ``(1, C, H, W)`` of full resolution."""
+        return crop_batch(tensor, self.regions, 1)
+
+    def hidden(self, channels: int) -> Tensor | None:
+        """Return sensory memory ``(N, Ch, h, w)``, zeros for objects that have none yet; None for 0 channels."""
+        if not channels:
+            return None
+        blank = torch.zeros(channels, *self.cells)
+        states = [t.hidden if t.hidden is not None else blank for t in self.tracked]
+        device = next((t.hidden.device for t in self.tracked if t.hidden is not None), None)
+        return torch.stack([resize_grid(s.to(device) if device else s, self.cells) for s in states])
+
+    def keep_hidden(self, hidden: Tensor | None) -> None:
+        """Store new sensory memory ``(N, Ch, h, w)``."""
+        if hidden is not None:
+            for item, state in zip(self.tracked, hidden, strict=True):
+                item.hidden = state
+
+    def cell_centres(self) -> Tensor:
+        """Centres ``(N, h w, 2)`` of the regions' key cells as y, x in pixels of the scaled frame."""
+        corner = torch.tensor([(region.y, region.x) for region in self.regions])
+        y = (torch.arange(self.cells[0]) + 0.5) * self.stride_px
+        x = (torch.arange(self.cells[1]) + 0.5) * self.stride_px
+        return torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).flatten(0, 1) + corner[:, None]
+
+    def placed(
+        self, key: Tensor, selection: Tensor, centres_px: Sequence[tuple[float, float]], reach_px: float
+    ) -> tuple[Tensor, Tensor]:
+        """Add to keys and selections ``(N, Ck, n)`` where their cells lie relative to each object's centre."""
+        if not reach_px:
+            return key, selection
+        place = self.cell_centres() - torch.tensor(centres_px)[:, None]
+        return with_place(key.float(), selection.float(), place, reach_px)
+
+
+def decode_regions(
+    network: XMem, encoded: EncodedFrame, batch: RegionBatch, plan: FramePlan, frame: int, answers: dict[int, Tensor]
+) -> Tensor:
+    """Read each object's memory and decode its region; updates sensory memory if the plan says so.
+
+    What memory answered is kept in `answers` until it is decoded: a read counts usage, so it is not done again when
+    the device runs out of memory and the call is repeated with fewer objects. Nothing else changes before the end.
+
+    Returns
+    -------
+    Tensor
+        ``(N, h, w)`` float32, each object's probability by itself.
+    """
+    keys, selections = batch.crop(encoded.key).flatten(2), batch.crop(encoded.selection).flatten(2)
+    expected = [item.expected_px for item in batch.tracked]
+    keys, selections = batch.placed(keys, selections, expected, network.config.locality_px)
+    for item, key, selection in zip(batch.tracked, keys, selections, strict=True):
+        if item.object_id not in answers:
+            answers[item.object_id] = item.bank.read(key, selection, frame=frame, chunk_elements=batch.similarities)
+    readout = torch.cat([answers[item.object_id] for item in batch.tracked]).unflatten(2, batch.cells)
+    hidden = batch.hidden(network.config.hidden_dim)
+    hidden = None if hidden is None else hidden.to(readout.device)
+    logits, hidden = network.decode(encoded.decoding.map(batch.crop), readout, hidden, update_hidden=plan.normal_update)
+    probability = logits.sigmoid()
+    if plan.normal_update:
+        batch.keep_hidden(hidden)
+    for item in batch.tracked:
+        del answers[item.object_id]
+    return probability
+
+
+def memorise_regions(
+    network: XMem,
+    image: Tensor,
+    encoded: EncodedFrame,
+    batch: RegionBatch,
+    masks: Sequence[RegionMask],
+    total: Tensor,
+    plan: FramePlan,
+    frame: int,
+    permanent: set[int],
+    done: set[int],
+) -> None:
+    """Encode what to remember of each object and add it to its memory; nothing is stored before all is computed.
+
+    `image` is ``(1, C, H, W)``; `masks` are the batch's, in its order; `total` ``(H, W)`` is the sum of all objects'
+    probabilities; `permanent` are the objects whose mask was given on this frame. Objects join `done` as they are
+    stored, and are not stored again when the device runs out of memory and the call is repeated with fewer objects.
+    """
+    if encoded.encoding is None:
+        raise ValueError("The frame was encoded without the value encoder's share.")
+    own = torch.stack([m.probability for m in masks]).to(image.device)
+    others = (batch.crop_pixels(total[None, None])[:, 0].to(image.device) - own).clamp(min=0)
+    hidden = batch.hidden(network.config.hidden_dim)
+    hidden = None if hidden is None else hidden.to(image.device)
+    value, hidden = network.encode_value(
+        batch.crop_pixels(image), own, others, encoded.encoding.map(batch.crop), hidden, deep=plan.deep_update
+    )
+    key, shrinkage, selection = (batch.crop(t).flatten(2) for t in (encoded.key, encoded.shrinkage, encoded.selection))
+    places, centres = batch.cell_centres(), [item.centre_px for item in batch.tracked]
+    key, selection = batch.placed(key, selection, centres, network.config.locality_px)
+    for row, item in enumerate(batch.tracked):
+        if item.object_id in done:
+            continue
+        item.bank.add(
+            frame,
+            key[row],
+            shrinkage[row, 0],
+            selection[row],
+            value[row : row + 1].flatten(2),
+            (item.object_id,),
+            permanent=item.object_id in permanent,
+            positions=places[row],
+        )
+        done.add(item.object_id)
+    if plan.deep_update:
+        batch.keep_hidden(hidden)

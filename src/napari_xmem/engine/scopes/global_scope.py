@@ -1,0 +1,212 @@
+"""The paper's scope: the whole frame is one query against one memory shared by all objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_xmem.engine.cost.budget import Budget
+from napari_xmem.engine.devices import to_device
+from napari_xmem.engine.scopes.feedback import frame_confidence
+from napari_xmem.engine.scopes.regions import Region
+from napari_xmem.engine.scopes.schedule import FramePlan, MemorySchedule
+from napari_xmem.engine.scopes.seeding import seed_rows
+from napari_xmem.engine.scopes.tiling import encode_regions
+from napari_xmem.errors import InputError
+from napari_xmem.memory import MemoryBank, SensoryMemory
+from napari_xmem.model import soft_aggregate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_xmem.config import MemoryConfig
+    from napari_xmem.engine.scopes.tiling import EncodedFrame
+    from napari_xmem.model import XMem
+
+__all__ = ["GlobalScope"]
+
+
+class GlobalScope:
+    """XMem's state machine over whole frames.
+
+    Parameters
+    ----------
+    network : XMem
+        The network, in eval mode.
+    memory : MemoryConfig
+        The memory manager's settings.
+    budget : Budget, optional
+        How much is computed at a time; bounds activation memory and changes no number.
+
+    References
+    ----------
+    Cheng & Schwing 2022, XMem (arXiv 2207.07115), figure 2 and section 3.
+    """
+
+    def __init__(self, network: XMem, memory: MemoryConfig, budget: Budget | None = None) -> None:
+        self.network = network
+        self.memory = memory
+        self.budget = budget or Budget.unplanned(network.device)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: objects, memory, time."""
+        config = self.network.config
+        self.object_ids: tuple[int, ...] = ()
+        home = self.budget.bank_device
+        self.bank = MemoryBank(self.memory, key_dim=config.key_dim, value_dim=config.value_dim, device=home)
+        self.sensory = SensoryMemory(config.hidden_dim)
+        self.schedule = MemorySchedule(self.memory)
+        self._padded_shape: tuple[int, int] | None = None
+
+    @torch.inference_mode()
+    def step(
+        self,
+        image: Tensor,
+        masks: Tensor | None = None,
+        object_ids: Sequence[int] | None = None,
+        *,
+        last: bool = False,
+        frame: int | None = None,
+    ) -> Tensor:
+        """Advance one frame; see `napari_xmem.engine.Propagator.step`."""
+        height, width = image.shape[-2:]
+        left, _, top, _ = padding = _padding(height, width, self.network.config.stride_px)
+        image = F.pad(to_device(image, self.network.device), padding)[None]
+        self._check_shape(image, (height, width))
+        seeds = seed_rows(masks, object_ids, self.object_ids, (height, width))
+        if not seeds and not self.object_ids:
+            return image.new_ones(1, height, width)
+        plan = self.schedule.plan(seeded=bool(seeds), last=last)
+        index = self.schedule.time if frame is None else frame
+        whole = [Region(0, 0, image.shape[-2], image.shape[-1])]
+        features = encode_regions(self.network, image, whole, self.budget.tile, memorise=plan.memorise)
+        predicted: Tensor | None = None
+        if self.object_ids and not set(self.object_ids) <= set(seeds):
+            predicted = self._predict(features, plan, index)
+            if self.bank.wants_feedback:
+                self.bank.feedback(frame_confidence(predicted, self.network.config.stride_px))
+        if seeds:
+            rows = {i: F.pad(mask.to(image), padding) for i, mask in seeds.items()}
+            probability = soft_aggregate(self._merge(rows, predicted))
+        elif predicted is not None:
+            probability = predicted
+        if plan.memorise:
+            self._memorise(image, features, probability[1:], plan, index, permanent=bool(seeds))
+        return probability[:, top : top + height, left : left + width]
+
+    @property
+    def memory_sizes(self) -> dict[str, int]:
+        """Elements in each store."""
+        sizes = self.bank.sizes
+        return {"working": sizes.working, "long_term": sizes.long_term, "permanent": sizes.permanent}
+
+    def forget(self, object_id: int) -> None:
+        """Drop an object and all that memory holds of it."""
+        self.object_ids = tuple(i for i in self.object_ids if i != object_id)
+        self.bank.forget(object_id)
+        self.sensory.forget(object_id)
+
+    def _check_shape(self, image: Tensor, shape: tuple[int, int]) -> None:
+        padded = (image.shape[-2], image.shape[-1])
+        if self._padded_shape not in (None, padded):
+            raise InputError(
+                f"The frame is {shape[0]} x {shape[1]} px, but memory was made from frames of another size "
+                f"(padded {self._padded_shape}). All frames of a run need one size."
+            )
+        self._padded_shape = padded
+
+    def _predict(self, features: EncodedFrame, plan: FramePlan, frame: int) -> Tensor:
+        """Return aggregated probabilities ``(N + 1, Hp, Wp)`` of all known objects; update their sensory memory."""
+        key, selection = features.key[0], features.selection[0]
+        readout = self.bank.read(
+            key.flatten(1),
+            selection.flatten(1),
+            object_ids=self.object_ids,
+            frame=frame,
+            chunk_elements=self.budget.similarities,
+        )
+        readout = readout.unflatten(2, key.shape[-2:])
+
+        def decode(rows: Sequence[int]) -> list[Tensor]:
+            ids = tuple(self.object_ids[row] for row in rows)
+            part = readout[rows[0] : rows[-1] + 1]
+            hidden = self._hidden(ids, features)
+            decoded, hidden = self.network.decode(features.decoding, part, hidden, update_hidden=plan.normal_update)
+            if hidden is not None and plan.normal_update:
+                self.sensory.set(ids, hidden)
+            return list(decoded)
+
+        logits = self.budget.work.map(range(len(self.object_ids)), self._pixels(features), decode)
+        return soft_aggregate(torch.stack(logits).sigmoid())
+
+    def _merge(self, seeds: dict[int, Tensor], predicted: Tensor | None) -> Tensor:
+        """Join seeds with the prediction of objects that were not seeded; new objects come last.
+
+        Predictions give way wherever any seed is painted.
+        """
+        known = self.object_ids
+        self.object_ids = (*known, *(i for i in seeds if i not in known))
+        if predicted is None:
+            return torch.stack([seeds[i] for i in self.object_ids])
+        painted = torch.stack(list(seeds.values())).sum(0) > 0.5
+        free = predicted[1:].masked_fill(painted, 0.0)
+        return torch.stack([seeds[i] if i in seeds else free[known.index(i)] for i in self.object_ids])
+
+    def _hidden(self, ids: tuple[int, ...], features: EncodedFrame) -> Tensor | None:
+        """Sensory memory of some objects, zeros for new ones; None for a network without it."""
+        if not self.network.config.hidden_dim:
+            return None
+        height, width = features.key.shape[-2:]
+        return self.sensory.get(ids, (height, width), device=features.key.device)
+
+    def _memorise(
+        self, image: Tensor, features: EncodedFrame, masks: Tensor, plan: FramePlan, frame: int, *, permanent: bool
+    ) -> None:
+        """Encode the values of all objects and add them to memory; refresh sensory memory if it is due."""
+        context, total = features.encoding, masks.sum(0)
+        if context is None:
+            raise ValueError("The frame was encoded without the value encoder's share.")
+
+        def encode(rows: Sequence[int]) -> list[Tensor]:
+            ids = tuple(self.object_ids[row] for row in rows)
+            own = masks[rows[0] : rows[-1] + 1]
+            value, hidden = self.network.encode_value(
+                image, own, total - own, context, self._hidden(ids, features), deep=plan.deep_update
+            )
+            if hidden is not None and plan.deep_update:
+                self.sensory.set(ids, hidden)
+            return list(value.flatten(2))
+
+        values = self.budget.work.map(range(len(self.object_ids)), self._pixels(features), encode)
+        self.bank.add(
+            frame,
+            features.key[0].flatten(1),
+            features.shrinkage[0].flatten(),
+            features.selection[0].flatten(1),
+            torch.stack(values),
+            self.object_ids,
+            permanent=permanent,
+            positions=self._positions(features),
+        )
+
+    def _pixels(self, features: EncodedFrame) -> int:
+        """Pixels of the padded frame."""
+        return features.key.shape[-2] * features.key.shape[-1] * self.network.config.stride_px**2
+
+    def _positions(self, features: EncodedFrame) -> Tensor:
+        """Centres of the grid cells ``(h w, 2)`` as y, x in pixels of the padded image."""
+        stride = self.network.config.stride_px
+        height, width = features.key.shape[-2:]
+        y = (torch.arange(height) + 0.5) * stride
+        x = (torch.arange(width) + 0.5) * stride
+        return torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).flatten(0, 1)
+
+
+def _padding(height: int, width: int, multiple: int) -> tuple[int, int, int, int]:
+    """Return left, right, top, bottom padding to the next multiple, the odd pixel last."""
+    extra_y, extra_x = -height % multiple, -width % multiple
+    return extra_x // 2, extra_x - extra_x // 2, extra_y // 2, extra_y - extra_y // 2

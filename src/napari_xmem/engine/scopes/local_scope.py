@@ -1,0 +1,287 @@
+"""The local scope: every object is followed inside its own region, with its own memory.
+
+Look-alikes outside an object's reach cannot claim it, and cost grows with the area of the objects.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_xmem.engine.cost.budget import Budget
+from napari_xmem.engine.devices import to_device
+from napari_xmem.engine.scopes.aggregation import aggregate_regions, others_in
+from napari_xmem.engine.scopes.batches import RegionBatch, decode_regions, memorise_regions
+from napari_xmem.engine.scopes.feedback import region_confidence
+from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
+from napari_xmem.engine.scopes.ownership import Ownership
+from napari_xmem.engine.scopes.postprocess import observe_masks
+from napari_xmem.engine.scopes.region_masks import RegionMask, by_shape, compose_dense
+from napari_xmem.engine.scopes.regions import Region, bucket_side, place_region
+from napari_xmem.engine.scopes.schedule import FramePlan, MemorySchedule
+from napari_xmem.engine.scopes.seeding import seed_rows
+from napari_xmem.engine.scopes.tiling import EncodedFrame, encode_regions
+from napari_xmem.memory import PLACE_CHANNELS, MemoryBank
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_xmem.config import MemoryConfig
+    from napari_xmem.model import XMem
+
+__all__ = ["LocalScope"]
+
+#: Confidence below which a frame is not memorised: what is not believed must not be remembered.
+MEMORISE_CONFIDENCE = 0.5
+#: Growth of the region per frame in which the object was not found, and its limit.
+SEARCH_GROWTH, SEARCH_LIMIT = 0.5, 2.0
+#: Growth of the region of an object whose mask reached its border.
+CUT_GROWTH = 1.5
+
+
+class LocalScope:
+    """One region, one memory and one sensory state per object; one pass of the key encoder per frame.
+
+    Works in pixels of the scaled frame, see `napari_xmem.engine.scopes.preprocess`.
+
+    Parameters
+    ----------
+    network : XMem
+        The network, in eval mode.
+    memory : MemoryConfig
+        The memory manager's settings, for each object's memory.
+    max_displacement_px : float, optional
+        How far an object may move from where it is expected, in pixels of the scaled frame; None: 0.8 of the model's
+        nominal diameter, at least 32, and less for objects that have kept to what was expected for some frames.
+    budget : Budget, optional
+        How much is computed at a time; bounds memory and changes no number.
+    """
+
+    def __init__(
+        self,
+        network: XMem,
+        memory: MemoryConfig,
+        max_displacement_px: float | None = None,
+        budget: Budget | None = None,
+    ) -> None:
+        self.network = network
+        self.memory = memory
+        nominal = network.config.nominal_diameter_px
+        self.max_displacement_px = max_displacement_px or max(32.0, 0.8 * nominal)
+        self.fixed_margin = max_displacement_px is not None
+        self.budget = budget or Budget.unplanned(network.device)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: objects, memory, time."""
+        self.objects: dict[int, TrackedObject] = {}
+        self.schedule = MemorySchedule(self.memory)
+        self.ownership = Ownership()
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """Known objects, in order of first appearance."""
+        return tuple(self.objects)
+
+    @property
+    def memory_sizes(self) -> dict[str, int]:
+        """Elements in each store, summed over objects."""
+        sizes = [tracked.bank.sizes for tracked in self.objects.values()]
+        return {name: sum(getattr(s, name) for s in sizes) for name in ("working", "long_term", "permanent")}
+
+    def forget(self, object_id: int) -> None:
+        """Stop following an object and free its memory."""
+        self.objects.pop(object_id, None)
+
+    def step(
+        self,
+        image: Tensor,
+        masks: Tensor | None = None,
+        object_ids: Sequence[int] | None = None,
+        *,
+        last: bool = False,
+        frame: int | None = None,
+    ) -> Tensor:
+        """Advance one frame given as a whole; see `napari_xmem.engine.Propagator.step`."""
+        height, width = image.shape[-2:]
+        stride = self.network.config.stride_px
+        padding = (0, -width % stride, 0, -height % stride)
+        shape = (height + padding[3], width + padding[1])
+        rows = seed_rows(masks, object_ids, self.object_ids, (height, width))
+        seeds = [self.seed_from_mask(i, F.pad(mask, padding), shape) for i, mask in rows.items()]
+        found = self.advance(F.pad(image, padding), seeds, last=last, frame=frame)
+        return compose_dense(found, shape)[:, :height, :width].to(self.network.device)
+
+    def seed_from_mask(self, object_id: int, mask: Tensor, frame_shape: tuple[int, int]) -> RegionMask:
+        """Cut the region out of a mask ``(H, W)`` of the scaled frame."""
+        filled = (mask > 0.5).nonzero()
+        if not len(filled):
+            return RegionMask(object_id, Region(0, 0, 0, 0), mask[:0, :0])
+        top, left = filled.amin(0).tolist()
+        bottom, right = (filled.amax(0) + 1).tolist()
+        region = self.region_for(((top + bottom) / 2, (left + right) / 2), (bottom - top, right - left), frame_shape)
+        return RegionMask(object_id, region, mask[region.slices].float().cpu())
+
+    def region_for(
+        self,
+        centre_px: tuple[float, float],
+        extent_px: tuple[float, float],
+        frame_shape: tuple[int, int],
+        grow: float = 1.0,
+        margin_px: float | None = None,
+    ) -> Region:
+        """Return the region for an object of this place and size; `margin_px` around it, None: the largest."""
+        stride = self.network.config.stride_px
+        margin = self.max_displacement_px if margin_px is None else margin_px
+        side = bucket_side(grow * (max(extent_px) + 2 * margin), stride)
+        return place_region(centre_px, side, frame_shape, stride)
+
+    @torch.inference_mode()
+    def advance(
+        self,
+        image: Tensor,
+        seeds: Sequence[RegionMask] = (),
+        *,
+        last: bool = False,
+        frame: int | None = None,
+        drift_px: tuple[float, float] = (0.0, 0.0),
+    ) -> list[RegionMask]:
+        """Advance one frame.
+
+        Parameters
+        ----------
+        image : Tensor
+            ``(C, H, W)``, sides multiples of the key stride.
+        seeds : sequence of RegionMask
+            Given masks; an empty one says that its object is absent here.
+        last : bool
+            No frame follows.
+        frame : int, optional
+            Index in the movie, kept as provenance.
+        drift_px : tuple of 2 float
+            Shift of the whole frame since the last one.
+
+        Returns
+        -------
+        list of RegionMask
+            Aggregated probabilities of all objects, in order of first appearance.
+        """
+        plan = self.schedule.plan(seeded=bool(seeds), last=last)
+        index = self.schedule.time if frame is None else frame
+        image = to_device(image, self.network.device)[None]
+        shape = (image.shape[-2], image.shape[-1])
+        given = {seed.object_id: seed for seed in seeds}
+        todo = self._regions_to_search(shape, drift_px, skip=set(given))
+        encoded = self._encode(image, [*(r for _, r in todo), *(s.region for s in seeds)], memorise=plan.memorise)
+        found = {m.object_id: m for m in self._predict(encoded, todo, plan, index)}
+        for seed in seeds:
+            self._adopt(seed)
+        self.ownership.move(drift_px, shape)
+        own = self.ownership.defend([given.get(i) or found[i] for i in self.objects], set(given))
+        masks, seen = observe_masks(aggregate_regions(own, set(given), shape), shape)
+        masks = [self._settle(mask, seen[mask.object_id], mask.object_id in given, drift_px) for mask in masks]
+        self.ownership.update(masks, shape, {i for i, tracked in self.objects.items() if tracked.lost_frames})
+        self._credit(found, masks)
+        if plan.memorise:
+            self._memorise(image, encoded, masks, seen, set(given), plan, index)
+        return masks
+
+    def _settle(self, mask: RegionMask, seen: Observation, given: bool, drift_px: tuple[float, float]) -> RegionMask:
+        """Take in what was seen of an object; what is too little to be it is taken off the frame again."""
+        tracked = self.objects[mask.object_id]
+        tracked.observe(seen, drift_px, seeded=given and seen.area_px > 0)
+        if given or not tracked.lost_frames:
+            return mask
+        return RegionMask(mask.object_id, mask.region, torch.zeros_like(mask.probability))
+
+    def _credit(self, found: dict[int, RegionMask], masks: Sequence[RegionMask]) -> None:
+        """Tell memory how its answers turned out: of a lost object nothing was right."""
+        for mask in masks:
+            tracked = self.objects[mask.object_id]
+            if mask.object_id not in found or not tracked.bank.wants_feedback:
+                continue
+            own = found[mask.object_id].probability
+            confidence = region_confidence(own, mask.probability, self.network.config.stride_px)
+            tracked.bank.feedback(confidence * (not tracked.lost_frames))
+
+    def _adopt(self, seed: RegionMask) -> None:
+        """Start following an object that is seeded for the first time."""
+        if seed.object_id in self.objects:
+            return
+        config = self.network.config
+        key_dim = config.key_dim + (PLACE_CHANNELS if config.locality_px else 0)
+        bank = MemoryBank(self.memory, key_dim=key_dim, value_dim=config.value_dim, device=self.budget.bank_device)
+        centre = (seed.region.y + seed.region.height / 2, seed.region.x + seed.region.width / 2)
+        self.objects[seed.object_id] = TrackedObject(seed.object_id, bank, centre, (0.0, 0.0), 0.0)
+
+    def _regions_to_search(
+        self, shape: tuple[int, int], drift_px: tuple[float, float], skip: set[int]
+    ) -> list[tuple[int, Region]]:
+        """Return where each known object is looked for."""
+        todo = []
+        for tracked in self.objects.values():
+            if tracked.object_id not in skip and tracked.bank.object_ids:
+                grow = min(1 + SEARCH_GROWTH * tracked.lost_frames, SEARCH_LIMIT)
+                grow = max(grow, CUT_GROWTH) if tracked.cut else grow
+                tracked.expected_px = tracked.shifted(drift_px)
+                margin = None if self.fixed_margin else tracked.margin_px(self.max_displacement_px)
+                region = self.region_for(tracked.expected_px, tracked.extent_px, shape, grow, margin)
+                todo.append((tracked.object_id, region))
+        return todo
+
+    def _encode(self, image: Tensor, regions: Sequence[Region], *, memorise: bool) -> EncodedFrame:
+        """Encode the parts of the frame that any region touches."""
+        return encode_regions(self.network, image, regions, self.budget.tile, memorise=memorise)
+
+    def _predict(
+        self, encoded: EncodedFrame, todo: Sequence[tuple[int, Region]], plan: FramePlan, frame: int
+    ) -> list[RegionMask]:
+        """Return each object's own probability in its region, not yet aggregated, in host memory.
+
+        Masks are small and handled one by one: a copy per chunk is cheaper than many small calls on the device.
+        """
+        answers: dict[int, Tensor] = {}
+
+        def decode(chunk: Sequence[RegionMask]) -> list[RegionMask]:
+            probability = decode_regions(self.network, encoded, self._batch(chunk), plan, frame, answers).cpu()
+            return [RegionMask(m.object_id, m.region, p) for m, p in zip(chunk, probability, strict=True)]
+
+        out = []
+        for group in by_shape(RegionMask(i, region, encoded.key) for i, region in todo):
+            out += self.budget.work.map(group, group[0].region.height * group[0].region.width, decode)
+        return out
+
+    def _batch(self, masks: Sequence[RegionMask]) -> RegionBatch:
+        """Return objects with regions of one size as a batch."""
+        tracked = [self.objects[m.object_id] for m in masks]
+        regions = [m.region for m in masks]
+        return RegionBatch(tracked, regions, self.network.config.stride_px, self.budget.similarities)
+
+    def _memorise(
+        self,
+        image: Tensor,
+        encoded: EncodedFrame,
+        masks: list[RegionMask],
+        seen: dict[int, Observation],
+        seeded: set[int],
+        plan: FramePlan,
+        frame: int,
+    ) -> None:
+        """Encode and remember the objects that were given or found with confidence."""
+        sure = [m for m in masks if m.object_id in seeded or self._is_sure(m.object_id, seen)]
+        if not sure:
+            return
+        total, done = others_in(masks, (image.shape[-2], image.shape[-1])), set[int]()
+
+        def memorise(chunk: Sequence[RegionMask]) -> Sequence[RegionMask]:
+            memorise_regions(self.network, image, encoded, self._batch(chunk), chunk, total, plan, frame, seeded, done)
+            return chunk
+
+        for group in by_shape(sure):
+            self.budget.work.map(group, group[0].region.height * group[0].region.width, memorise)
+
+    def _is_sure(self, object_id: int, seen: dict[int, Observation]) -> bool:
+        return not self.objects[object_id].lost_frames and seen[object_id].confidence >= MEMORISE_CONFIDENCE

@@ -1,0 +1,89 @@
+"""Who held which pixel on the last frame: a pixel is not taken from an owner that still claims it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_xmem.engine.scopes.region_masks import RegionMask
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence, Set
+
+    from torch import Tensor
+
+__all__ = ["Ownership"]
+
+#: Probability left to others where the last owner still claims a pixel.
+_LEFT_TO_OTHERS = 0.02
+
+
+class Ownership:
+    """The label image of the last frame, moved along with the drift of the whole frame.
+
+    Objects are decoded independently of each other. Where two of them claim a pixel, the sharper claim would win, so
+    that an object that has left, or one half of a division, gnaws at its neighbours and in the end swaps places with
+    them. Objects move by less than their size from frame to frame: a pixel that was an object's own, and that this
+    object still claims, stays its own.
+    """
+
+    def __init__(self) -> None:
+        self._owner: Tensor | None = None
+
+    def move(self, drift_px: tuple[float, float], frame_shape: tuple[int, int]) -> None:
+        """Take over to the next frame: shift by the drift; forget all if the frame's size changed."""
+        if self._owner is None or tuple(self._owner.shape) != frame_shape:
+            self._owner = None
+            return
+        for axis, step in enumerate(round(d) for d in drift_px):
+            if step:
+                self._owner = torch.roll(self._owner, step, axis)
+                lost = slice(0, step) if step > 0 else slice(step, None)
+                self._owner[(lost, slice(None)) if axis == 0 else (slice(None), lost)] = 0
+
+    def defend(self, masks: Sequence[RegionMask], given: Set[int]) -> list[RegionMask]:
+        """Lower the claims of all but the last owner on the pixels that it still claims.
+
+        Parameters
+        ----------
+        masks : sequence of RegionMask
+            Each object's own probability, not yet aggregated.
+        given : set of int
+            Objects whose mask was painted on this frame; they are left as they are and own nothing here.
+        """
+        owner = self._owner
+        if owner is None:
+            return list(masks)
+        held = torch.zeros_like(owner, dtype=torch.bool)
+        for mask in masks:
+            if mask.object_id not in given:
+                window = mask.region.slices
+                held[window] |= (owner[window] == mask.object_id) & (mask.probability > 0.5)
+        out = []
+        for mask in masks:
+            if mask.object_id in given:
+                out.append(mask)
+                continue
+            window = mask.region.slices
+            others = held[window] & (owner[window] != mask.object_id)
+            lowered = mask.probability.clamp(max=_LEFT_TO_OTHERS)
+            out.append(RegionMask(mask.object_id, mask.region, torch.where(others, lowered, mask.probability)))
+        return out
+
+    def update(self, masks: Sequence[RegionMask], frame_shape: tuple[int, int], lost: Set[int] = frozenset()) -> None:
+        """Take in the aggregated masks of this frame.
+
+        Where more than half of the objects are `lost`, the frame is dark or out of focus: they keep what they held, so
+        that look-alikes that all come back at once, and are looked for far and wide, do not claim each other.
+        """
+        if not masks:
+            return
+        owner = torch.zeros(frame_shape, dtype=torch.int32, device=masks[0].probability.device)
+        if self._owner is not None and self._owner.shape == owner.shape and 2 * len(lost) > len(masks):
+            keeping = torch.isin(self._owner, torch.tensor(sorted(lost), dtype=torch.int32, device=owner.device))
+            owner[keeping] = self._owner[keeping]
+        for mask in masks:
+            window = mask.region.slices
+            owner[window] = owner[window].masked_fill(mask.probability > 0.5, mask.object_id)
+        self._owner = owner

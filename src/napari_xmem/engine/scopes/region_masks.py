@@ -1,0 +1,132 @@
+"""Where objects are on one frame: probabilities in regions, and the label image they give."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_xmem.engine.scopes.resample import resample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from napari_xmem.engine.scopes.regions import Region
+
+__all__ = ["FrameLabels", "RegionMask", "by_shape", "compose_dense", "compose_labels", "expected_jaccard"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegionMask:
+    """Probability of one object in its region.
+
+    Attributes
+    ----------
+    object_id : int
+        Label.
+    region : Region
+        Where, in the scaled frame.
+    probability : Tensor
+        ``(region height, region width)`` float32.
+    """
+
+    object_id: int
+    region: Region
+    probability: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameLabels:
+    """Label image of one frame with area and confidence of each object (see `FrameResult`)."""
+
+    labels: NDArray[np.int32]
+    area_px: NDArray[np.int64]
+    confidence: NDArray[np.float32]
+
+
+def by_shape(masks: Iterable[RegionMask]) -> Iterator[list[RegionMask]]:
+    """Group region masks of equal shape, keeping their order."""
+    groups: dict[tuple[int, int], list[RegionMask]] = defaultdict(list)
+    for mask in masks:
+        groups[mask.region.shape].append(mask)
+    return iter(groups.values())
+
+
+def compose_dense(masks: Iterable[RegionMask], frame_shape: tuple[int, int]) -> Tensor:
+    """Return ``(1 + N, H, W)`` probabilities of the whole scaled frame, background first."""
+    masks = list(masks)
+    device = masks[0].probability.device if masks else "cpu"
+    out = torch.zeros(1 + len(masks), *frame_shape, device=device)
+    for row, mask in enumerate(masks, start=1):
+        out[(row, *mask.region.slices)] = mask.probability
+    out[0] = (1 - out[1:].sum(0)).clamp(min=0)
+    return out
+
+
+def compose_labels(masks: Iterable[RegionMask], shape: tuple[int, int], scale: float) -> FrameLabels:
+    """Resample all objects to the pixels of the movie and let the most probable win.
+
+    Parameters
+    ----------
+    masks : iterable of RegionMask
+        Aggregated probabilities, one entry per object.
+    shape : tuple of 2 int
+        Frame size of the movie.
+    scale : float
+        Pixels of the scaled frame per pixel of the movie.
+    """
+    masks = list(masks)
+    best = np.zeros(shape, np.float32)
+    total = np.zeros(shape, np.float32)
+    labels = np.zeros(shape, np.int32)
+    patches = dict(_native_patches(masks, shape, scale))
+    for mask in masks:
+        window, probability = patches[mask.object_id]
+        total[window] += probability
+        wins = probability > best[window]
+        best[window] = np.where(wins, probability, best[window])
+        labels[window] = np.where(wins, mask.object_id, labels[window])
+    labels[best <= 1 - total] = 0
+    area = np.zeros(len(masks), np.int64)
+    confidence = np.zeros(len(masks), np.float32)
+    for row, mask in enumerate(masks):
+        window, probability = patches[mask.object_id]
+        area[row], confidence[row] = expected_jaccard(probability, labels[window] == mask.object_id)
+    return FrameLabels(labels, area, confidence)
+
+
+def expected_jaccard(probability: NDArray[Any], mask: NDArray[np.bool_]) -> tuple[int, float]:
+    """Return area and expected Jaccard index of a mask: ``sum(p inside) / (area + sum(p outside))``; 0 if empty."""
+    area = int(mask.sum())
+    if not area:
+        return 0, 0.0
+    inside = float(probability[mask].sum())
+    outside = float(probability.sum()) - inside
+    return area, min(1.0, inside / (area + max(outside, 0.0)))
+
+
+Window = tuple[slice, slice]
+
+
+def _native_patches(
+    masks: list[RegionMask], shape: tuple[int, int], scale: float
+) -> Iterator[tuple[int, tuple[Window, NDArray[np.float32]]]]:
+    """Yield object id, its window in the movie's frame and its probability there."""
+    for group in by_shape(masks):
+        height, width = group[0].region.shape
+        size = (math.ceil(height / scale) + 1, math.ceil(width / scale) + 1)
+        scaled = torch.tensor([(m.region.y, m.region.x) for m in group])
+        native = torch.tensor([(int(m.region.y / scale), int(m.region.x / scale)) for m in group])
+        stacked = torch.stack([m.probability for m in group])
+        device = stacked.device
+        out = resample(stacked, scaled.to(device), native.to(device), size, 1 / scale).cpu().numpy()
+        for mask, (y, x), patch in zip(group, native.tolist(), out, strict=True):
+            rows, columns = min(size[0], shape[0] - y), min(size[1], shape[1] - x)
+            yield mask.object_id, ((slice(y, y + rows), slice(x, x + columns)), patch[:rows, :columns])

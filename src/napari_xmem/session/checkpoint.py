@@ -1,0 +1,295 @@
+"""What a long run has done so far, on disk: finished frames, and from time to time the memory to go on with.
+
+A folder beside the result, ``OUTPUT.unfinished``, holds one npz file per finished frame, ``run.json``, and the memory
+after N frames worked on: ``memory-N.xmem``, with ``held-N.npz`` for what was found on frames that a later pass gives
+out. It goes away when the result is whole; after a crash, a full disk or a lost machine the run is taken up from it,
+with the results it would have had.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+import warnings
+import zipfile
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_xmem.config import MemoryConfig
+from napari_xmem.engine.late_objects import HeldObjects
+from napari_xmem.engine.results import FrameResult
+from napari_xmem.engine.resume import frames_given_out, is_given_out, rest_of_run
+from napari_xmem.engine.state_file import load_memory, save_memory
+from napari_xmem.errors import OutputError, SessionError, XMemError
+from napari_xmem.files import whole_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_xmem.engine import Run
+    from napari_xmem.engine.scopes.follow import Follower
+
+__all__ = ["RunJournal"]
+
+_FORMAT = "napari-xmem unfinished run 1"
+#: Memory is saved after this many seconds at the earliest, and at most this share of the time is spent on it.
+_SAVE_AFTER_S, _SAVE_SHARE = 60.0, 0.05
+
+
+class RunJournal:
+    """Keeps the finished frames of a run, and takes it up again.
+
+    Parameters
+    ----------
+    output : str or Path
+        Where the result will be written; the journal is the folder ``<output>.unfinished`` beside it.
+    save_after_s : float
+        Seconds after which memory is saved.
+    """
+
+    def __init__(self, output: str | Path, save_after_s: float = _SAVE_AFTER_S) -> None:
+        output = Path(output)
+        self.folder = output.with_name(output.name + ".unfinished")
+        self.save_after_s = save_after_s
+        self._run: Run | None = None
+        self._follower: Follower | None = None
+        self._held = HeldObjects()
+        self._n_worked = self._n_kept = 0
+        self._saved = time.monotonic()
+        self._cost_s = 0.0
+
+    @property
+    def exists(self) -> bool:
+        """True if there is an unfinished run."""
+        return self.folder.exists()
+
+    @property
+    def n_frames(self) -> int:
+        """Number of finished frames, over all parts."""
+        return len(list(self.folder.rglob("frame-*.npz")))
+
+    def part(self, name: str) -> RunJournal:
+        """Return the journal of one of several runs that make one result; it lies inside this one's folder."""
+        part = RunJournal(self.folder / name, self.save_after_s)
+        part.folder = self.folder / name
+        return part
+
+    def begin(self, run: Run) -> tuple[Run, list[FrameResult]]:
+        """Start afresh; an earlier journal is removed. Nothing is written before the first frame is done.
+
+        Returns the run and no results, as `resume`.
+        """
+        self.remove()
+        self._held = HeldObjects()
+        self._run, self._n_worked, self._n_kept, self._saved = run, 0, 0, time.monotonic()
+        return replace(run, held=self._held), []
+
+    def resume(self, run: Run) -> tuple[Run, list[FrameResult]]:
+        """Take up the unfinished run, or begin where there is nothing to go on from.
+
+        Parameters
+        ----------
+        run : Run
+            The whole run, prepared anew from the same movie, seeds and settings.
+
+        Returns
+        -------
+        Run
+            What is left of it.
+        list of FrameResult
+            The finished frames before that, without memory snapshots.
+
+        Raises
+        ------
+        SessionError
+            If the unfinished run had another movie, other seeds or other settings.
+        MemoryBankError
+            If its files are damaged.
+        """
+        if not self.exists:
+            return self.begin(run)
+        with _saying(self.folder):
+            facts = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+            self._check(facts, run)
+            run = replace(run, config=replace(run.config, memory=MemoryConfig.from_dict(facts["memory_used"])))
+            saved = sorted(self.folder.glob("memory-*.xmem"))
+            self._run, self._saved = run, time.monotonic()
+            whole = frames_given_out(run, sum(len(part.frames) for part in run.passes))
+            if self.n_frames == len(whole):
+                return replace(run, passes=[]), [self._read(frame) for frame in whole]
+            self._held = HeldObjects()
+            self._n_worked = self._n_kept = int(saved[-1].stem.removeprefix("memory-")) if saved else 0
+            if not saved:
+                return replace(run, held=self._held), []
+            memory = load_memory(saved[-1], run.network.device)
+            with np.load(_beside(saved[-1]), allow_pickle=False) as held:
+                self._held = HeldObjects.from_arrays(held)
+            rest = rest_of_run(run, self._n_worked, memory, self._held)
+            return rest, [self._read(frame) for frame in frames_given_out(run, self._n_worked)]
+
+    def watch(self, follower: Follower, frame: int) -> None:
+        """Look at the memory after each frame, also those that are not given out; see `iter_run`."""
+        self._follower = follower
+        self._n_worked += 1
+        if not is_given_out(self._require_run(), self._n_worked):
+            self._n_kept = self._n_worked
+            self._save_if_due()
+
+    @property
+    def n_worked(self) -> int:
+        """Frames worked on so far, over all passes, also those that are not given out."""
+        return self._n_worked
+
+    @property
+    def is_whole(self) -> bool:
+        """True if the frame worked on last is kept, or is not given out: the run can be stopped here."""
+        return self._n_kept == self._n_worked
+
+    def keep(self, result: FrameResult) -> None:
+        """Write a finished frame, and the memory if it is time to.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written; what was kept before stays.
+        """
+        with _saying(self.folder):
+            self._begin_folder()
+            partial = self.folder / ".frame.partial"
+            with partial.open("wb") as file:
+                np.savez_compressed(
+                    file,
+                    labels=result.labels,
+                    object_ids=np.array(result.object_ids, np.int64),
+                    area_px=result.area_px,
+                    confidence=result.confidence,
+                    seeded=result.seeded,
+                )
+            partial.replace(self.folder / f"frame-{result.frame:06d}.npz")
+        self._n_kept = self._n_worked
+        self._save_if_due()
+
+    def _save_if_due(self) -> None:
+        since = time.monotonic() - self._saved
+        if since > max(self.save_after_s, self._cost_s / _SAVE_SHARE):
+            try:
+                self.save_memory()
+            except OutputError as error:
+                self._saved = time.monotonic()
+                warnings.warn(f"{error} The run goes on; stopped now, it would begin anew.", stacklevel=2)
+
+    def save_memory(self) -> None:
+        """Write the memory, if the frame worked on last was kept, so that the run can go on after it.
+
+        With it goes what was found on frames that a later pass gives out.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        if self._run is None or self._follower is None or not self.is_whole:
+            return
+        begun = time.monotonic()
+        target = self.folder / f"memory-{self._n_worked:08d}.xmem"
+        with _saying(self.folder):
+            self._begin_folder()
+            with whole_file(_beside(target)) as partial, partial.open("wb") as file:
+                np.savez_compressed(file, **self._held.to_arrays())  # type: ignore[arg-type]
+        save_memory(self._follower, target, fingerprint=self._run.network.fingerprint)
+        self._remove_memory(but=target)
+        self._saved = time.monotonic()
+        self._cost_s = self._saved - begun
+
+    def forget_memory(self) -> None:
+        """Remove the saved memory of a run that is done, and keep its frames."""
+        self._remove_memory()
+
+    def _remove_memory(self, but: Path | None = None) -> None:
+        for saved in self.folder.glob("memory-*.xmem"):
+            if saved != but:
+                saved.unlink(missing_ok=True)
+        for held in self.folder.glob("held-*.npz"):
+            if but is None or held != _beside(but):
+                held.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Forget the unfinished run."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _begin_folder(self) -> None:
+        if self.exists:
+            return
+        run = self._require_run()
+        facts = _identity(run) | {"memory_used": run.config.memory.to_dict()}
+        self.folder.mkdir(parents=True)
+        partial = self.folder / ".run.partial"
+        partial.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        partial.replace(self.folder / "run.json")
+
+    def _require_run(self) -> Run:
+        if self._run is None:
+            raise SessionError("The journal has no run: call begin or resume first.")
+        return self._run
+
+    def _check(self, facts: dict[str, Any], run: Run) -> None:
+        for name, now in _identity(run).items():
+            if facts.get(name) != now:
+                raise SessionError(
+                    f"{self.folder} holds an unfinished run with {name} {facts.get(name)}, now it is {now}. "
+                    "Go on with the same movie, seeds and settings, or start afresh (--overwrite without --resume)."
+                )
+
+    def _read(self, frame: int) -> FrameResult:
+        with np.load(self.folder / f"frame-{frame:06d}.npz", allow_pickle=False) as held:
+            ids = tuple(int(i) for i in held["object_ids"])
+            return FrameResult(frame, held["labels"], ids, held["area_px"], held["confidence"], bool(held["seeded"]))
+
+
+def _beside(memory: Path) -> Path:
+    """Return the file of what was found on frames of later passes."""
+    return memory.with_name(memory.name.replace("memory-", "held-")).with_suffix(".npz")
+
+
+def _identity(run: Run) -> dict[str, Any]:
+    """Return what must be equal for a run to be the same run."""
+    recipe = dict(run.recipe)
+    for name in ("threads", "memory_budget_bytes", "least_budget_bytes"):  # they change rounding only
+        recipe.pop(name, None)
+    memory = recipe.pop("memory")
+    limited_from = recipe.pop("long_term_limited_from", memory["long_term_max_elements"])
+    memory = {**memory, "long_term_max_elements": limited_from}
+    seeds = hashlib.sha256()
+    for frame in sorted(run.seeds):
+        seeds.update(str(frame).encode() + np.ascontiguousarray(run.seeds[frame]).tobytes())
+    movie = [len(run.source), *run.source.frame_shape, run.source.n_channels, str(run.source.dtype)]
+    facts = {"format": _FORMAT, "movie": movie, "seeds": seeds.hexdigest()[:16], **recipe, **memory}
+    identity: dict[str, Any] = json.loads(json.dumps(facts))
+    return identity
+
+
+@contextmanager
+def _saying(folder: Path) -> Iterator[None]:
+    """Turn what goes wrong with files into our own errors."""
+    try:
+        yield
+    except (SessionError, OutputError):
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be used: {error.strerror or error}. Make room or choose another place for the output; "
+            "what was kept there stays."
+        ) from error
+    except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        if isinstance(error, XMemError):
+            raise
+        raise SessionError(
+            f"{folder} is damaged or was written by another version ({error}). "
+            "Start afresh (--overwrite without --resume)."
+        ) from error

@@ -1,8 +1,0 @@
-"""Training clips: what the network sees when it follows one object, made from stills and simulated movies."""
-
-from __future__ import annotations
-
-from napari_xmem.training.clips.clip import MIXTURES, Clip, ClipConfig, Mixture
-from napari_xmem.training.clips.stream import ClipStream
-
-__all__ = ["MIXTURES", "Clip", "ClipConfig", "ClipStream", "Mixture"]

@@ -1,0 +1,1 @@
+"""What all docks share: forms, charts, tables, theme, keys, wording."""

@@ -1,0 +1,73 @@
+"""What all docks share: a scrolled form, the theme's colours, letting go of the viewer when closed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+
+from napari_xmem.widgets.common.theme import Colours, style_sheet, theme_colours
+from napari_xmem.widgets.layers.choosers import Connections, plain_viewer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Dock", "open_dock", "widgets_of"]
+
+
+class Dock(QWidget):
+    """A panel beside the canvas.
+
+    Parameters
+    ----------
+    napari_viewer : napari Viewer
+        The viewer.
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self.viewer = plain_viewer(napari_viewer)
+        self.events = Connections()
+        self._release: list[Callable[[], Any]] = [self.events.release]
+        self.events.connect(self.viewer.events.theme, self.on_theme)
+        release = self._release
+        self.destroyed.connect(lambda *_: [undo() for undo in release])
+
+    def fill(self, form: QWidget) -> None:
+        """Put the form into a scroll area that never scrolls sideways."""
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(form)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(area)
+        self.setMinimumWidth(350)
+
+    def release_too(self, *undo: Callable[[], Any]) -> None:
+        """Call these too when the dock is destroyed."""
+        self._release.extend(undo)
+
+    def take_theme(self) -> Colours:
+        """Style the dock like napari's theme; returns its colours."""
+        colours = theme_colours(self.viewer.theme)
+        self.setStyleSheet(style_sheet(colours))
+        return colours
+
+    def on_theme(self, event: Any = None) -> None:
+        """Take the colours of the theme."""
+        self.take_theme()
+
+
+def open_dock(viewer: Any, name: str) -> Any:
+    """Open one of our docks; returns its widget."""
+    return viewer.window.add_plugin_dock_widget("napari-xmem", name, tabify=True)[1]
+
+
+def widgets_of(viewer: Any, kind: type) -> list[Any]:
+    """Return the open docks of a kind."""
+    docks = viewer.window.dock_widgets.values()
+    found = [plain_viewer(widget) for widget in docks]
+    return [widget for widget in found if isinstance(widget, kind)]

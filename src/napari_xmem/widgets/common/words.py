@@ -1,0 +1,82 @@
+"""Sentences for the status line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_xmem.widgets.jobs.time_left import short_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from napari_xmem.engine import FrameResult
+
+__all__ = ["count", "forecast_text", "lost_objects", "outcome_text", "plan_text", "running_text", "some"]
+
+
+def count(number: int, noun: str) -> str:
+    """Return "1 object" or "3 objects"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def some(numbers: Iterable[int], limit: int = 5) -> str:
+    """Write numbers, the first few of many; consecutive ones as a span."""
+    values = list(numbers)
+    if len(values) > 2 and values == list(range(values[0], values[-1] + 1)):
+        return f"{values[0]} to {values[-1]}"
+    shown = ", ".join(map(str, values[:limit]))
+    return shown if len(values) <= limit else f"{shown} and {len(values) - limit} more"
+
+
+def plan_text(seeded: Sequence[int], n_objects: int, direction: str, first: int, last: int) -> str:
+    """Say what Run will do."""
+    low = min(seeded) if direction == "forward" else first
+    high = max(seeded) if direction == "backward" else last
+    return f"Ready to follow {count(n_objects, 'object')} on frames {low} to {high}."
+
+
+def running_text(result: FrameResult, movie: str) -> str:
+    """Say which frame was just done and what happened on it."""
+    found = sum(1 for area in result.area_px if area)
+    text = f"Following {count(found, 'object')} in '{movie}': frame {result.frame} done"
+    lost = len(result.object_ids) - found
+    return f"{text}, {lost} not found." if lost else f"{text}."
+
+
+def lost_objects(history: Sequence[FrameResult]) -> tuple[int, ...]:
+    """Return objects that were not found on the last frame they were looked for."""
+    found: dict[int, bool] = {}
+    for result in history:
+        found.update({i: bool(area) for i, area in zip(result.object_ids, result.area_px, strict=True)})
+    return tuple(sorted(i for i, there in found.items() if not there))
+
+
+def outcome_text(outcome: Any, history: Sequence[FrameResult]) -> tuple[str, str]:
+    """Say how a run ended; returns the sentence and its role ("good", "bad" or "muted")."""
+    frames = count(outcome.n_frames, "frame")
+    if outcome.status == "failed":
+        kept = f" What was done before ({frames}) stays." if outcome.n_frames and outcome.layer is not None else ""
+        stop = "" if outcome.reason.endswith((".", "?", "!")) else "."
+        return f"{outcome.reason}{stop}{kept}", "bad"
+    if outcome.status == "stopped":
+        reason = f": {outcome.reason}" if outcome.reason else ""
+        kept = f" What is done ({frames}) stays." if outcome.n_frames and outcome.layer is not None else ""
+        return f"Stopped{reason}.{kept}", "muted"
+    if outcome.summary is not None:
+        return f"{outcome.summary}", "good"
+    lost = lost_objects(history)
+    tail = f" Not found to the end: {count(len(lost), 'object')} ({some(lost)})." if lost else ""
+    where = f" Result: the layer '{outcome.layer.name}'." if outcome.layer is not None else ""
+    return f"Done: {frames} in {short_time(outcome.seconds)}.{where}{tail}", "good"
+
+
+def forecast_text(forecast: Any) -> str:
+    """Say what a run will cost, and in which scope."""
+    pace = forecast.seconds_per_frame
+    each = f"{pace:.1f} s" if pace >= 0.1 else f"{1000 * pace:.0f} ms"
+    need = f"{forecast.peak_bytes / 1e9:.1f} GB of memory"
+    text = f"About {each} per frame on {forecast.device.upper()}, {short_time(forecast.seconds)} in all, {need}."
+    text += f" {forecast.reason[:1].upper()}{forecast.reason[1:]}"
+    if not forecast.fits:
+        text += f" Only {forecast.free_bytes / 1e9:.1f} GB are free: choose the preset Little memory."
+    return text

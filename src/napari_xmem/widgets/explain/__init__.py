@@ -1,0 +1,7 @@
+"""The dock *Explain*."""
+
+from __future__ import annotations
+
+from napari_xmem.widgets.explain.dock import ExplainWidget
+
+__all__ = ["ExplainWidget"]

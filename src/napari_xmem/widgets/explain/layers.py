@@ -1,0 +1,93 @@
+"""The Points layer that shows who voted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Points
+
+from napari_xmem.widgets.common.chart import store_colour
+
+if TYPE_CHECKING:
+    from napari_xmem.engine.explain import Explanation
+
+__all__ = ["VoteLayer"]
+
+NAME = "memory that voted"
+
+
+class VoteLayer:
+    """One Points layer, at the places the votes come from, whatever the frame on display.
+
+    Parameters
+    ----------
+    viewer : napari Viewer
+        Where it is added.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._layer: Any = None
+        self._explanation: Explanation | None = None
+
+    @property
+    def layer(self) -> Any:
+        """The layer; None if there is none (any more)."""
+        return self._layer if self._layer is not None and self._layer in self._viewer.layers else None
+
+    def show(self, explanation: Explanation, result: Any, dark: bool) -> None:
+        """Show an explanation on top of a result layer.
+
+        Points have two coordinates, so they are seen on every frame; the pixel asked for is the last point, a cross.
+        """
+        votes = [vote for vote in explanation.votes if np.isfinite(vote.y) and np.isfinite(vote.x)]
+        places = np.array([(v.y, v.x) for v in votes] + [(explanation.y, explanation.x)], float)
+        weights = np.array([v.weight for v in votes])
+        largest = weights.max() if len(weights) else 1.0
+        cell = explanation.cell_px
+        sizes = np.append(cell * (0.25 + 1.25 * np.sqrt(weights / largest)), 0.8 * cell)
+        colours = [store_colour(v.store, dark) for v in votes] + ["#ffffff"]
+        features = {
+            "frame": np.array([v.frame for v in votes] + [explanation.frame]),
+            "store": np.array([v.store for v in votes] + ["asked"]),
+            "weight": np.append(weights, np.nan),
+        }
+        selected, active = set(self._viewer.layers.selection), self._viewer.layers.selection.active
+        self.remove()
+        self._layer = Points(
+            places,
+            name=NAME,
+            size=sizes,
+            face_color=colours,
+            border_color="#000000",
+            border_width=0.08,
+            opacity=0.75,
+            symbol=["disc"] * len(votes) + ["cross"],
+            features=features,
+            scale=result.scale[-2:],
+            translate=result.translate[-2:],
+            units=result.units[-2:],
+            axis_labels=result.axis_labels[-2:],
+        )
+        self._layer.editable = False
+        self._viewer.add_layer(self._layer)
+        self._viewer.layers.selection = selected & set(self._viewer.layers)
+        self._viewer.layers.selection.active = active
+        self._explanation = explanation
+
+    def remove(self) -> None:
+        """Take the layer away."""
+        if self.layer is not None:
+            self._viewer.layers.remove(self._layer)
+        self._layer = None
+
+    def frame_at(self, position: Any) -> int | None:
+        """Return the frame of the vote at a place of the world, None if there is none."""
+        layer = self.layer
+        if layer is None or not layer.visible:
+            return None
+        index = layer.get_value(position, world=True)
+        if index is None or layer.features["store"][index] == "asked":
+            return None
+        return int(layer.features["frame"][index])

@@ -1,0 +1,1 @@
+"""What runs in threads, and how threads report to the viewer."""

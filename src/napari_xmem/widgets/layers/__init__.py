@@ -1,0 +1,1 @@
+"""Layers of the viewer as movies, seeds and results."""

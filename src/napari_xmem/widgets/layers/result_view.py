@@ -1,0 +1,79 @@
+"""The result layer on display: made once, redrawn when its frame is shown, followed if asked."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Labels
+
+from napari_xmem.widgets.layers.movie import MovieView, shown_index
+from napari_xmem.widgets.layers.result import METADATA_KEY, place_like, result_name
+
+if TYPE_CHECKING:
+    from napari_xmem.widgets.layers.result import ResultTarget
+
+__all__ = ["LiveView", "add_result_layer"]
+
+REFRESH_3D_S = 0.5
+_LAST_3D: dict[str, float] = {"at": 0.0}
+
+
+def add_result_layer(viewer: Any, image: Any, target: ResultTarget, recipe: dict[str, Any]) -> Labels:
+    """Add the layer of a run; the layer that was chosen stays chosen, since the user may be painting in it."""
+    layers = viewer.layers
+    selected, active = set(layers.selection), layers.selection.active
+    layer = Labels(target.data, name=result_name(image.name), metadata={METADATA_KEY: recipe}, **place_like(image))
+    viewer.add_layer(layer)
+    layers.selection = selected & set(layers)
+    layers.selection.active = active
+    return layer
+
+
+class LiveView:
+    """Redraws the result as frames are done, and moves the slider along if asked to, until the user moves it."""
+
+    def __init__(self) -> None:
+        self._follow = False
+        self._left_at: int | None = None
+
+    @property
+    def follow(self) -> bool:
+        """Move the slider to each frame as it is done."""
+        return self._follow
+
+    @follow.setter
+    def follow(self, value: bool) -> None:
+        self._follow, self._left_at = value, None
+
+    def begin(self) -> None:
+        """Begin a run: wherever the slider stands, it may be taken along."""
+        self._left_at = None
+
+    def show(self, viewer: Any, layer: Any, movie: MovieView, frame: int) -> bool:
+        """Redraw the layer if `frame` is on display, or go there; returns False if following has just been given up.
+
+        It is given up when the slider is not where it was left: then somebody wants to see something else.
+        """
+        if viewer is None or layer is None or layer not in viewer.layers:
+            return True
+        axis = movie.time_axis
+        shown = shown_index(layer, viewer.dims.point)
+        if viewer.dims.ndisplay == 3:
+            if time.monotonic() - _LAST_3D["at"] >= REFRESH_3D_S:
+                _LAST_3D["at"] = time.monotonic()
+                layer.refresh(extent=False)
+            return True
+        moved = self._follow and self._left_at is not None and shown[axis] != self._left_at
+        if moved:
+            self.follow = False
+        if self._follow:
+            self._left_at = frame
+            if shown[axis] != frame:
+                position = list(shown)
+                position[axis] = frame
+                viewer.dims.set_point(axis + viewer.dims.ndim - layer.ndim, layer.data_to_world(position)[axis])
+                return True
+        if shown[axis] == frame:
+            layer.refresh(extent=False)
+        return not moved

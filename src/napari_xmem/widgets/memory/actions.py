@@ -1,0 +1,134 @@
+"""What the buttons of the Memory dock do to memory; all can be called from scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Signal
+
+from napari_xmem.errors import SessionError
+from napari_xmem.widgets.common.result_dock import ResultDock
+from napari_xmem.widgets.common.status import error_details
+from napari_xmem.widgets.common.words import some
+from napari_xmem.widgets.jobs.worker import JobControl, handle_events_until, in_plain_words, start_job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
+    from napari_xmem.errors import XMemError
+    from napari_xmem.session import TrackingSession
+    from napari_xmem.widgets.memory.panel import MemoryPanel
+
+__all__ = ["MemoryActions"]
+
+
+class MemoryActions(ResultDock):
+    """Protect, forget, take back, save and load.
+
+    Parameters
+    ----------
+    napari_viewer : napari Viewer
+        The viewer.
+    """
+
+    busy_changed = Signal(bool)
+
+    form: MemoryPanel
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self._control: JobControl | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """True while a file is written or read."""
+        return self._control is not None
+
+    def protect_frames(self, frames: Iterable[int]) -> None:
+        """Never forget what these frames left in memory."""
+        wanted = sorted(frames)
+        self._change(lambda session: session.desk.protect(wanted), f"Frame {some(wanted)} is protected.")
+
+    def forget_frames(self, frames: Iterable[int]) -> None:
+        """Remove what these frames left in memory."""
+        wanted = sorted(frames)
+        self._change(lambda session: session.desk.forget_frames(wanted), f"Frame {some(wanted)} is forgotten.")
+
+    def forget_object(self, object_id: int) -> None:
+        """Stop following an object."""
+        self._change(
+            lambda session: session.desk.forget_object(object_id), f"Object {object_id} is no longer followed."
+        )
+
+    def undo(self) -> None:
+        """Take back the latest change of memory."""
+        self._change(lambda session: session.desk.undo(), "Taken back.")
+
+    def save(self, path: Any, *, wait: bool = True) -> None:
+        """Write the memory to a file; comes back when that is done, if `wait`."""
+        self._file_job(lambda session: session.desk.save(path), f"Memory is saved in {Path(path).name}.", wait)
+
+    def load(self, path: Any, *, wait: bool = True) -> None:
+        """Start the next run of this session from a saved memory; comes back when it is read, if `wait`."""
+        done = f"The next run of this result starts from {Path(path).name}."
+        self._file_job(lambda session: session.desk.load(path), done, wait)
+
+    def show_contents(self) -> None:
+        """Show what memory holds."""
+        raise NotImplementedError
+
+    def show_buttons(self) -> None:
+        """Enable what can be done now."""
+        raise NotImplementedError
+
+    def _require(self) -> TrackingSession:
+        session = self.session
+        if session is None:
+            raise SessionError("There is no run yet; propagate first.")
+        if self.is_busy:
+            raise SessionError("A file is being written or read; wait for its end.")
+        return session
+
+    def _change(self, change: Callable[[TrackingSession], Any], done: str) -> None:
+        try:
+            change(self._require())
+        except Exception as error:
+            self._show_error(in_plain_words(error))
+        else:
+            self.form.status.show_text(done, "good")
+        self.show_contents()
+
+    def _file_job(self, work: Callable[[TrackingSession], Any], done: str, wait: bool) -> None:
+        try:
+            session = self._require()
+        except SessionError as error:
+            self._show_error(error)
+            return
+        self._control = JobControl()
+        self.form.status.show_text("One moment ...")
+        self.show_buttons()
+        start_job(
+            _in_a_thread, work, session, control=self._control, owner=self,
+            message=lambda _: None, failed=self._show_error,
+            ended=lambda _: self.form.status.show_text(done, "good"), closed=self._on_file_closed,
+        )  # fmt: skip
+        if wait:
+            handle_events_until(self.busy_changed, lambda: not self.is_busy)
+
+    def _on_file_closed(self) -> None:
+        self._control = None
+        self.show_contents()
+        self.busy_changed.emit(False)
+
+    def _show_error(self, error: XMemError) -> None:
+        self.form.status.show_text(str(error), "bad", error_details(error))
+        show_error(str(error))
+
+
+def _in_a_thread(
+    control: JobControl, work: Callable[[TrackingSession], Any], session: TrackingSession
+) -> Generator[None, None, None]:
+    yield None
+    work(session)

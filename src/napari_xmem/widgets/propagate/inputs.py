@@ -1,0 +1,233 @@
+"""What the form says about movie and seeds together: layers that fit, what is missing, what Run will do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+
+from napari_xmem.errors import ConfigError, XMemError
+from napari_xmem.widgets.common.words import count, plan_text, some
+from napari_xmem.widgets.jobs.models import model_problem
+from napari_xmem.widgets.layers.choosers import Connections
+from napari_xmem.widgets.layers.result import is_result
+from napari_xmem.widgets.layers.seeds import SeedScan, SeedView
+from napari_xmem.widgets.propagate.form import FILE, ChannelPicker, PropagateForm
+from napari_xmem.widgets.propagate.movie_inputs import MovieInputs, is_movie
+
+if TYPE_CHECKING:
+    from napari_xmem.widgets.layers.movie import MovieView
+
+__all__ = ["PropagateInputs"]
+
+NO_SEEDS = "Now paint the objects to follow: press + beside Seeds, then draw each one with its own number on one frame."
+
+
+class PropagateInputs(QObject):
+    """Keeps the input part of a form in step with the viewer.
+
+    Parameters
+    ----------
+    viewer : napari Viewer
+        The viewer.
+    form : PropagateForm
+        The controls.
+    parent : QObject
+        Owner.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Any, form: PropagateForm, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer, self._form = viewer, form
+        self._seed_events = Connections()
+        self._seed_view: SeedView | None = None
+        self._seed_problem = NO_SEEDS
+        self._frame_drawn = -1
+        self.scan = SeedScan(self)
+        self.scan.changed.connect(self.changed)
+        self.source = MovieInputs(viewer, form, self)
+        self.source.changed.connect(self.look_at_seeds)
+        form.image.layer_changed.connect(self._on_image)
+        form.seeds.layer_changed.connect(self._on_seeds)
+        for choice in (form.seed_frames, form.planes):
+            choice.currentIndexChanged.connect(self.look_at_seeds)
+        for box in (form.first, form.last):
+            box.valueChanged.connect(self.changed)
+        for choice in (form.direction, form.model):
+            choice.currentIndexChanged.connect(self.changed)
+        self.source.take(form.image.layer)
+        self.choose_layers()
+
+    # ---- layers
+
+    def choose_layers(self, event: Any = None) -> None:
+        """Choose layers where none is chosen: the active image, else the topmost movie; seeds that fit it."""
+        form = self._form
+        form.image.sync()
+        form.seeds.sync()
+        if form.image.layer is None:
+            active = self._viewer.layers.selection.active
+            movies = sorted(form.image.layers, key=lambda item: (is_movie(item), item is active))
+            if movies:
+                form.image.layer = movies[-1]
+        if form.seeds.layer is None or not self._fits(form.seeds.layer):
+            fitting = [item for item in form.seeds.layers if self._fits(item) and not is_result(item)]
+            if fitting:
+                form.seeds.layer = fitting[-1]
+        self.changed.emit()
+
+    def release(self) -> None:
+        """Let go of the viewer's layers."""
+        self._seed_events.release()
+        self.source.release()
+        self.scan.stop()
+
+    def _fits(self, layer: Any) -> bool:
+        if self.movie is None:
+            return False
+        try:
+            SeedView.of_layer(layer, self.movie, 0)
+        except XMemError:
+            return False
+        return True
+
+    def _on_image(self, layer: Any) -> None:
+        if layer is not None:
+            self.choose_layers()
+
+    # ---- the movie
+
+    @property
+    def movie(self) -> MovieView | None:
+        """The movie, None if there is none."""
+        return self.source.movie
+
+    @property
+    def current_frame(self) -> int:
+        """The frame of the movie on display."""
+        return self.source.current_frame
+
+    def view_movie(self) -> MovieView:
+        """Look at the chosen image layer, with the plane on display."""
+        return self.source.view()
+
+    def show_frame(self, t: int) -> None:
+        """Move the viewer's slider to frame `t` of the movie."""
+        self.source.show_frame(t)
+
+    # ---- seeds
+
+    @property
+    def painted_text(self) -> str:
+        """What was found in the seeds layer."""
+        frames = self.scan.frames
+        if not frames:
+            return "nothing yet" if self.scan.complete else "looking ..."
+        where = f"frame {some(frames, 3)}" if len(frames) == 1 else f"frames {some(frames, 3)}"
+        return f"{count(len(self.scan.object_ids), 'object')} on {where}"
+
+    def _on_seeds(self, layer: Any) -> None:
+        self._seed_events.release()
+        if layer is not None:
+            for event in (layer.events.data, layer.events.paint, layer.events.labels_update, layer.events.set_data):
+                self._seed_events.connect(event, self._on_painted)
+        self.look_at_seeds()
+
+    def look_at_seeds(self, *_: Any) -> None:
+        """Look at the chosen Labels layer anew."""
+        form, layer = self._form, self._form.seeds.layer
+        self._seed_view = None
+        self._seed_problem = NO_SEEDS
+        if layer is not None and self.movie is not None:
+            try:
+                self._seed_view = self.view_seeds()
+                self._seed_problem = ""
+            except XMemError as error:
+                self._seed_problem = str(error)
+        self._frame_drawn = self.current_frame
+        self.scan.start(self._seed_view, self._frame_drawn)
+        has_time = self._seed_view is None or len(self._seed_view.frames) > 1 or form.seed_frames.value == "current"
+        form.input.show_row(form.seed_frames, has_time and layer is not None)
+
+    def view_seeds(self) -> SeedView:
+        """Look at the chosen Labels layer as seeds."""
+        if self._form.seeds.layer is None or self.movie is None:
+            raise ConfigError(NO_SEEDS)
+        only_current = self._form.seed_frames.value == "current"
+        return SeedView.of_layer(
+            self._form.seeds.layer, self.view_movie(), self.current_frame, only_current, self.source.all_planes
+        )
+
+    def view_planes(self) -> tuple[tuple[MovieView, SeedView], ...]:
+        """Return movie and seeds of every plane; empty if only one plane is followed."""
+        if not self.source.all_planes:
+            return ()
+        layer, only_current = self._form.seeds.layer, self._form.seed_frames.value == "current"
+        views = self.view_movie().in_planes()
+        return tuple((view, SeedView.of_layer(layer, view, self.current_frame, only_current)) for view in views)
+
+    def on_step(self, event: Any = None) -> None:
+        """Let seeds that belong to the frame or plane on display move along with the slider."""
+        if self.source.plane_changed:
+            self.source.look()
+        elif self._seed_view is not None and len(self._seed_view.frames) == 1:
+            if self._seed_view.frames[0] != self.current_frame:
+                self.look_at_seeds()
+
+    def _on_painted(self, event: Any = None) -> None:
+        layer = self._form.seeds.layer
+        kind = getattr(event, "type", "")
+        if layer is None or self._seed_view is None:
+            return
+        if kind == "data":
+            self.look_at_seeds()
+            return
+        now = self.current_frame
+        moved, self._frame_drawn = now != self._frame_drawn, now
+        if kind == "set_data" and (moved or not isinstance(layer.data, np.ndarray)):
+            return  # drawn because the slider moved
+        self.scan.look_again([now])
+
+    # ---- readiness
+
+    @property
+    def problem(self) -> str:
+        """What keeps Run from starting, in words; empty if nothing does."""
+        form = self._form
+        if self.movie is None:
+            return self.source.problem
+        if self._seed_view is None:
+            return self._seed_problem
+        if self.movie.n_channels > 1 and not 1 <= len(form.channels.channels) <= ChannelPicker.LIMIT:
+            return f"Choose one to {ChannelPicker.LIMIT} channels."
+        if not self.scan.frames:
+            looking = f"Looking for painted frames in '{self._seed_view.name}' ..."
+            return self._unpainted(len(self._seed_view.frames) == 1) if self.scan.complete else looking
+        if not self.seeded:
+            first, last = form.first.value(), form.last.value()
+            return f"None of the painted frames lies within frames {first} to {last}. Widen the range."
+        return (model_problem(form.model.value) if form.model.value != FILE else "Choose a file of weights.") or ""
+
+    def _unpainted(self, one_frame: bool) -> str:
+        name = self._form.seeds.layer.name
+        if one_frame and self._form.seed_frames.value == "current":
+            return f"'{name}' has no paint on the frame shown. Go to a painted frame, or use all painted frames."
+        return f"Paint at least one object in '{name}': each with its own number (key M takes the next one)."
+
+    @property
+    def seeded(self) -> tuple[int, ...]:
+        """Painted frames within the frame range."""
+        low, high = self._form.first.value(), self._form.last.value()
+        return tuple(t for t in self.scan.frames if low <= t <= high)
+
+    @property
+    def plan(self) -> str:
+        """What Run will do, in a sentence."""
+        form = self._form
+        text = plan_text(
+            self.seeded, len(self.scan.object_ids), form.direction.value, form.first.value(), form.last.value()
+        )
+        return f"{text} {self.source.plane_text}".strip()

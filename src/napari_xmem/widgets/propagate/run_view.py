@@ -1,0 +1,107 @@
+"""What the form shows of a run: buttons, progress, status line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error, show_warning
+from qtpy.QtCore import QObject
+
+from napari_xmem.widgets.common.status import error_details
+from napari_xmem.widgets.common.words import outcome_text, running_text
+from napari_xmem.widgets.jobs.outcome import RunOutcome, RunState
+from napari_xmem.widgets.propagate.form import RUN_TIP
+
+if TYPE_CHECKING:
+    from napari_xmem.errors import XMemError
+    from napari_xmem.widgets.jobs.runner import PropagationRunner
+    from napari_xmem.widgets.propagate.form import PropagateForm
+
+__all__ = ["RunView"]
+
+
+class RunView(QObject):
+    """Keeps the lower part of a form in step with the viewer's runner.
+
+    Parameters
+    ----------
+    form : PropagateForm
+        The controls.
+    runner : PropagationRunner
+        The run.
+    parent : QObject
+        Its owner.
+    """
+
+    def __init__(self, form: PropagateForm, runner: PropagationRunner, parent: QObject) -> None:
+        super().__init__(parent)
+        self._form, self._runner = form, runner
+        self.problem = ""
+        self.quiet = False
+        runner.state_changed.connect(self.on_state)
+        runner.stage.connect(self.on_stage)
+        runner.planned.connect(self.on_planned)
+        runner.frame_done.connect(self.on_frame)
+        runner.ended.connect(self.on_ended)
+        runner.warned.connect(self.on_warned)
+
+    def on_stage(self, text: str) -> None:
+        """Say what is done before the first frame."""
+        self._form.status.show_text(f"{text} ...")
+        self._form.progress.wait()
+
+    def on_planned(self, plan: Any) -> None:
+        """Begin to count frames."""
+        self._form.progress.show_step(0, plan.n_results)
+
+    def on_frame(self, result: Any) -> None:
+        """Count a frame."""
+        left = self._runner.time_left
+        self._form.progress.show_step(left.done, left.total, str(left))
+        if self._runner.state is RunState.RUNNING:
+            name = self._runner.layer.name if self._runner.layer is not None else ""
+            self._form.status.show_text(running_text(result, name))
+
+    def on_warned(self, text: str) -> None:
+        """Pass a warning on."""
+        show_warning(text)
+
+    def on_state(self, state: RunState) -> None:
+        """Say what the new state means."""
+        if state is RunState.PAUSED:
+            self._form.status.show_text("Paused. Press Resume to go on, or Stop to keep what is done.")
+        elif state is RunState.STOPPING:
+            self._form.status.show_text("Stopping after the frame at hand ...")
+        self.show_buttons()
+
+    def on_ended(self, outcome: RunOutcome) -> None:
+        """Say how it ended."""
+        text, role = outcome_text(outcome, self._runner.history)
+        if outcome.status == "failed" or not outcome.n_frames:
+            self._form.progress.reset_text()
+        else:
+            self._form.progress.show_step(outcome.n_frames, max(self._runner.time_left.total, outcome.n_frames))
+        if outcome.error is not None:
+            self.show_failure(outcome.error, text)
+        else:
+            self._form.status.show_text(text, role)
+        self.show_buttons()
+
+    def show_failure(self, error: XMemError, text: str) -> None:
+        """Show an error in the status line and, unless a script handles it, as a notification."""
+        self._form.status.show_text(text, "bad", error_details(error))
+        if not self.quiet:
+            show_error(f"The run failed. {text}")
+
+    def show_buttons(self) -> None:
+        """Enable what makes sense now."""
+        form, state = self._form, self._runner.state
+        idle = state is RunState.IDLE
+        form.run.setEnabled(idle and not self.problem)
+        form.run.setToolTip(self.problem if idle and self.problem else RUN_TIP)
+        form.pause.setEnabled(state in (RunState.RUNNING, RunState.PAUSED))
+        form.pause.setText("Resume" if state is RunState.PAUSED else "Pause")
+        form.stop.setEnabled(not idle and state is not RunState.STOPPING)
+        form.progress.setVisible(not idle or form.progress.format() != "")
+        for section in (form.input, form.range, form.method, form.more):
+            section.setEnabled(idle)
