@@ -9,12 +9,14 @@ BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
 # Twice quiet: errors only.
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --constraint constraints.txt
+# Dependency groups need pip 25.1.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet "pip==25.3"
 SOURCES := pyproject.toml hatch_build.py napari.yaml constraints.txt
 EXTRAS := training/pyproject.toml benchmarks/pyproject.toml
 # Small arrays run slower on many threads; two pytest-wide threads leave room on a small machine.
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: demo test view docs lint types check clean system-libs
+.PHONY: demo test view docs lint types check clean system-libs dist dist-check headless-check test-matrix test-lowest
 
 demo: $(VENV)/.installed
 	$(BIN)/napari-xmem demo demo
@@ -43,16 +45,54 @@ types: $(VENV)/.installed-dev
 
 check: lint types test
 
+dist: $(VENV)/.installed-release
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+
+# What package pages, installers and napari's hub will say about the files of a release.
+dist-check: dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(BIN)/pyroma --min 10 dist/*.tar.gz
+	$(BIN)/python scripts/check_distribution.py dist
+
+# The core in an environment of its own, without napari and without Qt, propagates from Python and the command line.
+headless-check: dist
+	scripts/check_headless.sh "$(PYTHON)" dist "$(TORCH)"
+
+# As `test`, on any system and with the Qt binding QT; uses the Python that is active.
+QT ?= pyqt6
+test-matrix:
+	$(PYTHON) -m pip install --upgrade pip
+	$(PYTHON) -m pip install torch
+	$(PYTHON) -m pip install --editable ".[napari]" --editable ./training --editable ./benchmarks --group test $(QT)
+	scripts/run_tests.sh "$(PYTHON)" "$(QT)"
+
+# The oldest versions of what pyproject.toml asks for.
+test-lowest:
+	$(PYTHON) -m pip install --upgrade pip uv
+	$(PYTHON) -m uv venv --clear .venv-lowest
+	VIRTUAL_ENV=.venv-lowest $(PYTHON) -m uv pip install --resolution lowest-direct --editable ".[napari]" \
+		--editable ./training --editable ./benchmarks --group test pyqt6
+	scripts/run_tests.sh .venv-lowest/bin/python pyqt6
+
+$(VENV)/.installed-release: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP)
+	$(INSTALL) --group release
+	touch $@
+
 $(VENV)/.installed-docs: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(INSTALL) $$($(BIN)/python -c "import tomllib; \
-		print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['docs'])")
+	$(PIP)
+	$(INSTALL) --group docs
 	touch $@
 
 # torch first and by itself: its build (CPU or CUDA) is whatever the machine's pip is set up for.
 $(VENV)/.torch: constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV); this takes some minutes"
+	$(PIP)
 	$(INSTALL) "$(TORCH)"
 	touch $@
 
@@ -61,11 +101,11 @@ $(VENV)/.installed: $(VENV)/.torch $(SOURCES)
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed $(EXTRAS)
-	$(INSTALL) --editable ".[all,test]" --editable ./training --editable ./benchmarks
+	$(INSTALL) --editable ".[all]" --group test --editable ./training --editable ./benchmarks
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed-test
-	$(INSTALL) --editable ".[dev]"
+	$(INSTALL) --group dev
 	touch $@
 
 clean:

@@ -40,6 +40,19 @@ assert not {{"napari", "qtpy", "magicgui", "superqt"}} & set(sys.modules)
     assert done.returncode == 0, done.stderr
 
 
+def test_docks_say_what_is_missing():
+    """As on a machine where only the core is installed."""
+    code = """
+import importlib.util
+real = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name in {"napari", "superqt"} else real(name, package)
+import napari_xmem.widgets.propagate
+"""
+    done = run(code)
+    assert done.returncode == 1
+    assert "need napari, superqt: install with \"pip install 'napari-xmem[all]'\"" in done.stderr
+
+
 @pytest.mark.parametrize("name", napari_xmem.__all__)
 def test_every_public_name_is_there(name):
     assert getattr(napari_xmem, name) is not None

@@ -142,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     if any(case.suite == "cutie" for case in cases) and not cutie.available():
         cases = [case for case in cases if case.suite != "cutie"]
-        _say(args, "Cutie is not installed (pip install 'napari-xmem[benchmark]'): its cases are left out.")
+        _say(args, "Cutie is not installed (pip install './benchmarks[cutie]'): its cases are left out.")
     for number, case in enumerate(cases, start=1):
         case = _on(case, args)
         if case in known:

@@ -41,9 +41,7 @@ def new_core(device: str, size: str = "small") -> Any:
         resnet: Any = import_module("cutie.model.utils.resnet")
         omegaconf = import_module("omegaconf").OmegaConf
     except ImportError as error:
-        raise ConfigError(
-            f"Cutie is not here ({error}). Install it with: pip install 'napari-xmem[benchmark]'"
-        ) from error
+        raise ConfigError(f"Cutie is not here ({error}). Install it with: pip install './benchmarks[cutie]'") from error
     folder = resources.files("cutie") / "config"
     config = omegaconf.load(str(folder / "eval_config.yaml"))
     model = omegaconf.load(str(folder / "model" / "base.yaml"))
