@@ -30,7 +30,8 @@ test: system-libs $(VENV)/.installed-test
 
 # The pages are read from docstrings without importing the package, so neither torch nor napari is installed for them.
 docs: $(VENV)/.installed-docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	$(BIN)/zensical build --strict --clean
+	$(BIN)/python scripts/local_pages.py site
 	@echo "open site/index.html"
 
 system-libs:

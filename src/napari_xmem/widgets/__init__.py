@@ -1,6 +1,6 @@
 """The viewer: dock widgets, menu actions and samples. The only room that imports napari, magicgui and Qt.
 
-A folder for each dock (`propagate`, `review`, `memory`, `explain`), and what docks share: `common` (forms, charts, theme),
+A folder for each dock (`propagate`, `review`, `memory`, `explain`), and what docks share: `common` (forms, charts),
 `jobs` (what runs in threads), `layers` (layers as movies, seeds and results).
 """
 
