@@ -1,8 +1,28 @@
-"""Measures per object and frame."""
+"""What happens to objects: places, events, lineages, measures, scores against a truth."""
 
 from __future__ import annotations
 
+from napari_xmem.tracking.detections import DetectionCollector, Detections
 from napari_xmem.tracking.evaluation import EvaluationTable, FrameScores, evaluate
+from napari_xmem.tracking.events import Event, EventKind, sorted_events, worst_first
+from napari_xmem.tracking.lineage import Begin, Division, End, Lineage
 from napari_xmem.tracking.measures import ObjectMeasures, iou_matrix, measure_objects
 
-__all__ = ["EvaluationTable", "FrameScores", "ObjectMeasures", "evaluate", "iou_matrix", "measure_objects"]
+__all__ = [
+    "Begin",
+    "DetectionCollector",
+    "Detections",
+    "Division",
+    "End",
+    "EvaluationTable",
+    "Event",
+    "EventKind",
+    "FrameScores",
+    "Lineage",
+    "ObjectMeasures",
+    "evaluate",
+    "iou_matrix",
+    "measure_objects",
+    "sorted_events",
+    "worst_first",
+]

@@ -23,13 +23,16 @@ class ObjectMeasures:
         Labels above 0, ascending.
     areas_px : ndarray, (O,), int64
         Pixels of each object.
-    centroids_px : ndarray, (O, 2), float64
-        Mean row and column of each object, in pixels.
+    centroids_px : ndarray, (O, 2) or (O, 3), float64
+        Mean row and column of each object, in pixels; plane, row and column in a volume.
+    at_border : ndarray, (O,), bool
+        The object touches the first or last row or column.
     """
 
     object_ids: NDArray[np.int64]
     areas_px: NDArray[np.int64]
     centroids_px: NDArray[np.float64]
+    at_border: NDArray[np.bool_]
 
 
 def measure_objects(labels: NDArray[Any]) -> ObjectMeasures:
@@ -37,19 +40,21 @@ def measure_objects(labels: NDArray[Any]) -> ObjectMeasures:
 
     Parameters
     ----------
-    labels : ndarray, shape (Y, X), integer
+    labels : ndarray, shape (Y, X) or (Z, Y, X), integer
         0 is background.
 
     Returns
     -------
     ObjectMeasures
-        Ids, areas and centroids in pixels.
+        Ids, areas (volumes) and centroids in pixels.
     """
-    ys, xs = np.nonzero(labels > 0)
-    ids, index, areas = np.unique(labels[ys, xs], return_inverse=True, return_counts=True)
-    sums = [np.bincount(index, weights=values, minlength=ids.size) for values in (ys, xs)]
+    places = np.nonzero(labels > 0)
+    ids, index, areas = np.unique(labels[places], return_inverse=True, return_counts=True)
+    sums = [np.bincount(index, weights=values, minlength=ids.size) for values in places]
     centroids = np.stack(sums, axis=1) / np.maximum(areas, 1)[:, None]
-    return ObjectMeasures(ids.astype(np.int64), areas.astype(np.int64), centroids)
+    edges = (labels[..., 0, :], labels[..., -1, :], labels[..., :, 0], labels[..., :, -1])
+    at_border = np.isin(ids, np.concatenate([edge.reshape(-1) for edge in edges]))
+    return ObjectMeasures(ids.astype(np.int64), areas.astype(np.int64), centroids, at_border)
 
 
 def overlaps(
