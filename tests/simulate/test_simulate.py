@@ -13,7 +13,7 @@ FRAMES = 5
 SIZE = (128, 144)
 DIAMETER = 30.0
 
-DIM_OUTSIDE = ("nuclei", "sparse_nuclei", "rods_fluorescence")
+DIM_OUTSIDE = ("nuclei", "sparse_nuclei", "rods_fluorescence", "mitosis", "dim_nuclei")
 
 
 def movie(kind: str, seed: int = 1, **changes: object) -> SimulatedMovie:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_xmem.simulate.habits import Habits
 
     F32 = NDArray[np.float32]
+    F64 = NDArray[np.float64]
 
 __all__ = ["BodyLook", "Drawing", "render_bodies"]
 
@@ -120,8 +121,8 @@ def _draw(
 ) -> None:
     """Draw all bodies of a frame."""
     mitosis = crowd.mitotic(habits)
-    half_long, half_short, bright = _form(crowd, habits, look.condense)
-    shapes = outlines(half_long, half_short, crowd.shape, habits.rough * (1 - 0.6 * mitosis))
+    form = _form(crowd, habits, look.condense)
+    shapes = outlines(form.half_long, form.half_short, crowd.shape, form.rough)
     position = crowd.position - stage
     reach = shapes[:, 0].max(1) + look.margin_px
     inside = ((position > -reach[:, None]) & (position < np.asarray(world.size_px) + reach[:, None])).all(1)
@@ -134,20 +135,38 @@ def _draw(
         depth, relative = polar_depth(patch.u, patch.v, shapes[i])
         won = canvas.claim(patch, depth, i, over=look.over)
         grain = sample(texture, patch.u * zoom[i] + place[i, 0], patch.v * zoom[i] + place[i, 1])
-        value = 1 + np.float32(look.grain * (1 + look.condense * mitosis[i])) * grain
+        value = 1 + np.float32(look.grain * form.grain[i]) * grain
         if look.holes:
             dark = np.clip(np.float32(-2.4) - np.float32(2.5) * grain, 0, 1)
             value -= np.float32(look.holes * (1 - mitosis[i])) * dark
         value *= 1 - np.float32(look.dome) * np.square(relative)
-        value *= np.float32(0.5 * bright[i])
+        if form.ring[i] > 0:
+            value *= 1 - np.float32(form.ring[i]) * np.exp(np.square(relative) * np.float32(-6))
+        value *= np.float32(0.5 * form.light[i])
         np.copyto(light[patch.window], np.maximum(value, np.float32(0.03)), where=won)
 
 
-def _form(
-    crowd: Crowd, habits: Habits, condense: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return half axes in pixels and brightness of all bodies, (N,) each, mitosis and death included."""
+class _Form(NamedTuple):
+    """How bodies look now, (N,) each: half axes in pixels, irregularity, brightness, dark middle, texture."""
+
+    half_long: F64
+    half_short: F64
+    rough: F64
+    light: F64
+    ring: F64
+    grain: F64
+
+
+def _form(crowd: Crowd, habits: Habits, condense: float) -> _Form:
+    """Return how all bodies look, mitosis and death included."""
     mitosis = crowd.mitotic(habits)
+    if habits.course is not None:
+        seen = crowd.chromatin(habits.course)
+        size = crowd.radius * np.sqrt(seen.area)
+        stretch = crowd.stretch * (1 - seen.mitotic) + seen.stretch
+        rough = habits.rough + 0.05 * mitosis
+        light = crowd.light * seen.light
+        return _Form(size * np.exp(stretch / 2), size * np.exp(-stretch / 2), rough, light, seen.ring, seen.grain)
     plate = condense * np.clip((mitosis - 0.6) / 0.4, 0, 1)
     death = np.minimum(crowd.dying / habits.mitosis, 2.0)
     size = crowd.radius * (1 - 0.18 * condense * mitosis) * (1 - 0.25 * death)
@@ -155,4 +174,6 @@ def _form(
     half_long = size * np.exp(stretch / 2) * (1 - 0.15 * plate)
     half_short = size * np.exp(-stretch / 2) * (1 - 0.25 * plate)
     glow = np.where(death > 0, 1 + 0.8 * np.sin(np.pi * death / 2), 1.0)
-    return half_long, half_short, crowd.light * (1 + (0.25 + 0.65 * condense) * mitosis) * glow
+    light = crowd.light * (1 + (0.25 + 0.65 * condense) * mitosis) * glow
+    rough = habits.rough * (1 - 0.6 * mitosis)
+    return _Form(half_long, half_short, rough, light, np.zeros_like(light), 1 + condense * mitosis)

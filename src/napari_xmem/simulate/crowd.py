@@ -9,11 +9,13 @@ import numpy as np
 
 from napari_xmem.simulate.canvas import BINS
 from napari_xmem.simulate.contacts import push_discs
+from napari_xmem.simulate.mitosis import Chromatin, chromatin, separation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.simulate.habits import Habits
+    from napari_xmem.simulate.mitosis import MitosisCourse
 
     F64 = NDArray[np.float64]
 
@@ -52,6 +54,10 @@ class Crowd:
         (N,) bool.
     parent : ndarray
         (N,) row of the mother, -1 for none.
+    tilt : ndarray
+        (N,) 0: a metaphase plate is seen from its side, 1: from its pole.
+    apart : ndarray
+        (N, 2) from the middle of a pair of daughters to this one, in pixels at the distance of one.
     """
 
     position: F64
@@ -69,6 +75,8 @@ class Crowd:
     home: F64
     alive: NDArray[np.bool_]
     parent: NDArray[np.int64]
+    tilt: F64
+    apart: F64
 
     @classmethod
     def start(
@@ -112,6 +120,8 @@ class Crowd:
             home=position.copy(),
             alive=np.ones(n, bool),
             parent=np.full(n, -1),
+            tilt=np.zeros(n),
+            apart=np.zeros((n, 2)),
         )
 
     def __len__(self) -> int:
@@ -154,18 +164,43 @@ class Crowd:
             self.dying = np.where((self.dying > 0) | (rng.random(n) < habits.death), self.dying + 1, 0)
             self.alive &= self.dying <= 2 * habits.mitosis
         for i in np.flatnonzero((self.countdown < 0) & self.alive & (self.dying == 0)):
-            self._divide(rng, int(i))
+            self._divide(rng, int(i), habits.course)
+        if habits.course is not None:
+            self._part(habits.course)
         if habits.pack > 0 and len(self) > 1:
             here = np.flatnonzero(self.alive)
-            self.position[here] = push_discs(self.position[here], self.radius[here] * habits.pack, rounds=3)
+            radius = self.radius[here] * habits.pack
+            if habits.course is not None:
+                radius = radius * np.sqrt(self.chromatin(habits.course).area[here])
+            self.position[here] = push_discs(self.position[here], radius, rounds=3)
+
+    def chromatin(self, course: MitosisCourse) -> Chromatin:
+        """Return what the chromatin of every nucleus looks like."""
+        return chromatin(course, self.countdown, self.age, self.tilt)
+
+    def forget(self) -> None:
+        """Drop the dead and who was whose mother: what was before the first frame is not known."""
+        for field in fields(self):
+            if field.name != "alive":
+                setattr(self, field.name, getattr(self, field.name)[self.alive])
+        self.alive = np.ones(len(self.radius), bool)
+        self.parent = np.full(len(self.radius), -1)
+
+    def _part(self, course: MitosisCourse) -> None:
+        """Move the daughters of anaphase as far apart as they are by now."""
+        for i in np.flatnonzero((self.age > 0) & (self.age <= np.ceil(course.anaphase)) & self.alive):
+            further = separation(course, float(self.age[i])) - separation(course, float(self.age[i]) - 1)
+            self.position[i] += 0.5 * further * self.apart[i]
 
     def mitotic(self, habits: Habits) -> F64:
         """Return how far every cell is in mitosis: (N,) 0 not at all, 1 at the moment of division."""
+        if habits.course is not None:
+            return self.chromatin(habits.course).mitotic
         before = np.clip(1 - self.countdown / habits.mitosis, 0, 1)
         after = np.clip(1 - self.age / habits.mitosis, 0, 1)
         return np.maximum(before, after)
 
-    def _divide(self, rng: np.random.Generator, mother: int) -> None:
+    def _divide(self, rng: np.random.Generator, mother: int, course: MitosisCourse | None) -> None:
         """Replace a cell by two daughters on both sides of its short axis."""
         for field in fields(self):
             column = getattr(self, field.name)
@@ -183,6 +218,10 @@ class Crowd:
             self.light[row] = self.light[mother] * np.exp(rng.normal(0, 0.05))
             self.shape[row] = rng.normal(0, 1, self.shape.shape[1:])
             self.texture[row] = rng.uniform(0, 256, 2)
+            if course is not None:
+                self.apart[row] = sign * radius * away
+                self.position[row] = self.position[mother] + 0.5 * separation(course, 0.0) * self.apart[row]
+                self.velocity[row] = self.velocity[mother] * 0.3
         self.countdown[[a, b]] = 1e9
         self.age[[a, b]] = 0
         self.parent[[a, b]] = mother

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from napari_xmem.simulate.mitosis import MitosisCourse
 
 __all__ = ["Habits", "draw_habits"]
 
@@ -43,6 +47,8 @@ class Habits:
         Mean length of an absence.
     leash : float
         Share of the way back to where the cell started, per frame; 0 lets it wander.
+    course : MitosisCourse or None
+        Mitosis as stained chromatin shows it, instead of a rounding over `mitosis` frames.
     """
 
     step: float = 0.05
@@ -60,6 +66,7 @@ class Habits:
     hide: float = 0.0
     hide_frames: float = 2.0
     leash: float = 0.0
+    course: MitosisCourse | None = None
 
 
 def draw_habits(rng: np.random.Generator, *, jerky: float = 0.25) -> Habits:

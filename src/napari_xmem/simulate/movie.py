@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ class SimulatedMovie:
     lineage_labels : ndarray or None
         (T, Y, X) uint16 in which every daughter has an id of her own; None where nothing divides.
     parents : dict of int to int
-        Daughter id to mother id, ids of `lineage_labels`.
+        Daughter id to mother id, ids of `bodies`.
     """
 
     image: NDArray[Any]
@@ -36,6 +37,38 @@ class SimulatedMovie:
     kind: str
     lineage_labels: NDArray[np.uint16] | None = None
     parents: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def bodies(self) -> NDArray[np.uint16]:
+        """(T, Y, X) labels in which every body has an id of its own, daughters too."""
+        return self.labels if self.lineage_labels is None else self.lineage_labels
+
+    @cached_property
+    def births(self) -> dict[int, int]:
+        """First frame on which every body of `bodies` is seen, by id."""
+        return {body: frames[0] for body, frames in self._spans.items()}
+
+    @cached_property
+    def ends(self) -> dict[int, int]:
+        """Last frame on which every body of `bodies` is seen, by id."""
+        return {body: frames[1] for body, frames in self._spans.items()}
+
+    @cached_property
+    def divisions(self) -> dict[int, int]:
+        """First frame on which daughters of a mother are seen, by the mother's id."""
+        found: dict[int, int] = {}
+        for daughter, mother in self.parents.items():
+            found[mother] = min(found.get(mother, len(self.bodies)), self.births[daughter])
+        return found
+
+    @cached_property
+    def _spans(self) -> dict[int, tuple[int, int]]:
+        spans: dict[int, tuple[int, int]] = {}
+        for t, frame in enumerate(self.bodies):
+            for body in np.flatnonzero(np.bincount(frame.ravel())).tolist():
+                if body:
+                    spans[body] = (spans.get(body, (t, t))[0], t)
+        return spans
 
 
 def roots(parent: NDArray[np.int64]) -> NDArray[np.int64]:

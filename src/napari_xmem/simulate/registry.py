@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from napari_xmem.errors import ConfigError
 from napari_xmem.simulate.colonies import rods_fluorescence, rods_phase
+from napari_xmem.simulate.dividing import dim_nuclei, mitosis
 from napari_xmem.simulate.em import em_stack
 from napari_xmem.simulate.membranes import membranes
 from napari_xmem.simulate.nuclei import nuclei, sparse_nuclei
@@ -48,6 +49,8 @@ _SIMULATORS: dict[str, Simulator] = {
     "amoebae": amoebae,
     "organoids": organoids,
     "rods_fluorescence": rods_fluorescence,
+    "mitosis": mitosis,
+    "dim_nuclei": dim_nuclei,
 }
 
 KINDS: tuple[str, ...] = tuple(_SIMULATORS)
