@@ -29,7 +29,8 @@ class XMemError(Exception):
     ----------
     partial : PropagationResult or None
         What was finished before the error, where `napari_xmem.propagate` had begun: ``partial.scores.frames`` lists
-        the frames that are done, ``partial.labels`` is 0 on all others. None: nothing had begun.
+        the frames that are done, ``partial.labels`` is 0 on all others. None: nothing had begun. Other exceptions that
+        end `propagate`, such as KeyboardInterrupt, have it as well.
     """
 
     partial: Any = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.engine.cost.forecast import forecast_run
-from napari_xmem.engine.frame_order import plan_passes
+from napari_xmem.engine.frame_order import frame_range, plan_passes
 from napari_xmem.engine.results import FrameResult
 from napari_xmem.engine.run import Run, prepare_run
 from napari_xmem.errors import SeedError
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_xmem.config import PropagationConfig
+    from napari_xmem.config import Direction, PropagationConfig
     from napari_xmem.engine.cost.forecast import Forecast
     from napari_xmem.model import XMem
 
-__all__ = ["PlaneMovie", "VolumeRuns", "join_planes", "seed_volumes", "seeded_planes"]
+__all__ = ["PlaneMovie", "VolumeRuns", "count_results", "join_planes", "seed_volumes", "seeded_planes"]
 
 
 class PlaneMovie:
@@ -99,6 +99,30 @@ def seeded_planes(volumes: Mapping[int, NDArray[Any]]) -> list[int]:
     return sorted({int(z) for volume in volumes.values() for z in np.flatnonzero(volume.any((1, 2)))})
 
 
+def count_results(
+    volumes: Mapping[int, NDArray[Any]], n_frames: int, start: int | None, stop: int | None, direction: Direction
+) -> int:
+    """Return how many planes of frames a run gives: seeded planes only, and only the frames that each is followed on.
+
+    Parameters
+    ----------
+    volumes : mapping
+        Frame to labels (Z, Y, X).
+    n_frames : int
+        Frames of the movie.
+    start, stop : int or None
+        Frame range, `stop` exclusive.
+    direction : {"forward", "backward", "both"}
+        Time direction from the seeds.
+    """
+    low, high = frame_range(n_frames, start, stop)
+    total = 0
+    for z in seeded_planes(volumes):
+        seeds = {t: volume[z] for t, volume in volumes.items() if volume[z].any()}
+        total += sum(len(part.frames) - part.report_from for part in plan_passes(seeds, low, high, direction))
+    return total
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class VolumeRuns:
     """A movie of volumes, seeds and settings: one run per seeded plane, prepared when its turn comes.
@@ -131,9 +155,9 @@ class VolumeRuns:
     @property
     def n_results(self) -> int:
         """Planes of frames that will be given out."""
-        low, high = self.config.start or 0, self.config.stop or len(self.source(0))
-        passes = [p for z in self.planes for p in plan_passes(self.seeds(z), low, high, self.config.direction)]
-        return sum(len(p.frames) - p.report_from for p in passes)
+        return count_results(
+            self.volumes, len(self.source(0)), self.config.start, self.config.stop, self.config.direction
+        )
 
     def source(self, z: int) -> FrameSource:
         """Return a plane as a movie."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from napari_xmem.engine.late_objects import HeldObjects
 from napari_xmem.engine.reader import ReadAhead
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores
 from napari_xmem.engine.run import Run, prepare_run
+from napari_xmem.engine.run_iterator import RunIterator, keeping_partial
 from napari_xmem.engine.scopes.follow import keep_seeds
 from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError, is_out_of_memory
 
@@ -101,7 +102,8 @@ def iter_propagate(
     InputError, SeedError, ConfigError, CheckpointError, DeviceError
         If something given cannot be used; raised by the call itself, before the first frame.
     PropagationError, OutOfMemoryError
-        If a frame fails; frames already given out stay valid.
+        If a frame fails; frames already given out stay valid. Asked again after that, or after Ctrl-C, the iterator
+        raises `PropagationError`: it does not end as if all frames were done.
     """
     config = PropagationConfig(
         memory=memory or MemoryConfig(),
@@ -143,9 +145,14 @@ def propagate(frames: Any, seeds: Any, **options: Any) -> PropagationResult:
     TypeError
         If an option is unknown.
     XMemError
-        As `iter_propagate`. If it was raised in the middle (OutOfMemoryError, PropagationError, or InputError for a
-        frame that cannot be read), its attribute ``partial`` is the `PropagationResult` of all frames finished before:
-        ``error.partial.scores.frames`` lists them, other frames of ``error.partial.labels`` are 0.
+        As `iter_propagate`.
+
+    Notes
+    -----
+    Whatever ends a run in the middle, the frames finished before are kept: the exception's attribute ``partial`` is
+    their `PropagationResult`. That holds for our own errors as for KeyboardInterrupt (Ctrl-C, the Stop button of a
+    notebook) and for errors of `progress`. ``error.partial.scores.frames`` lists the frames that are done, other frames
+    of ``error.partial.labels`` are 0. In a notebook the last exception is ``sys.last_value``.
 
     Examples
     --------
@@ -163,13 +170,12 @@ def propagate(frames: Any, seeds: Any, **options: Any) -> PropagationResult:
     run = prepare_run(frames, seeds, model, config)
     labels = np.zeros((len(run.source), *run.source.frame_shape), run.dtype)
     results: list[FrameResult] = []
-    try:
-        for result in iter_run(run, progress):
+    with keeping_partial(lambda: _gathered(run, labels, results), lambda: len(results), run.n_results):
+        for result in iter_run(run):
             labels[result.frame] = result.labels
             results.append(replace(result, labels=labels[result.frame]))  # held once
-    except XMemError as error:
-        error.partial = _gathered(run, labels, results)
-        raise
+            if progress:
+                progress(len(results), run.n_results)
     return _gathered(run, labels, results)
 
 
@@ -184,8 +190,13 @@ def iter_run(run: Run, progress: Progress | None = None, watch: Watch | None = N
     """Do the frames of a prepared run; see `iter_propagate`.
 
     `watch` is called with the follower and the frame after every frame, also those that are not given out; between
-    results memory may be looked at and changed.
+    results memory may be looked at and changed. After an error, or Ctrl-C, every further step raises
+    `PropagationError`.
     """
+    return RunIterator(_iter_passes(run, progress, watch), run.n_results)
+
+
+def _iter_passes(run: Run, progress: Progress | None, watch: Watch | None) -> Generator[FrameResult, None, None]:
     done, held = 0, HeldObjects() if run.held is None else run.held
     for part in run.passes:
         for result in _guarded(_iter_pass(run, part, held, watch)):

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.config import MemoryConfig
-from napari_xmem.engine.planes import PlaneMovie, join_planes, seed_volumes, seeded_planes
+from napari_xmem.engine.planes import PlaneMovie, count_results, join_planes, seed_volumes, seeded_planes
 from napari_xmem.engine.propagate import iter_propagate, propagate
 from napari_xmem.engine.results import Scores
+from napari_xmem.engine.run_iterator import RunIterator, keeping_partial
 from napari_xmem.errors import InputError, SeedError
 from napari_xmem.imaging import known_shape
 from napari_xmem.memory import check_policies
 from napari_xmem.model import XMem, load_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from numpy.typing import NDArray
 
+    from napari_xmem.config import Direction
     from napari_xmem.engine.results import FrameResult
 
 __all__ = ["PlaneResult", "VolumeResult", "follow_through_z", "iter_volumes", "propagate_volumes"]
@@ -80,7 +82,7 @@ def propagate_volumes(
     fill_planes : bool
         First follow the seeds of each seeded frame along z into its unannotated planes, see `follow_through_z`.
     progress : callable, optional
-        Called with planes done and planes in all, over all frames.
+        Called with planes done and planes to do, over all frames; planes without seeds are not counted.
     **options
         As for `iter_propagate`.
 
@@ -93,28 +95,48 @@ def propagate_volumes(
     ------
     InputError, SeedError
         If the movie or the seeds have other axes, or no plane is seeded.
+
+    Notes
+    -----
+    Whatever ends a run in the middle, Ctrl-C and errors of `progress` included, what was finished before is the
+    exception's attribute ``partial``, see `propagate`.
     """
-    labels: NDArray[Any] | None = None
-    parts: dict[int, list[tuple[int, FrameResult]]] = {}
-    for done, result in enumerate(iter_volumes(frames, seeds, fill_planes=fill_planes, **options), start=1):
+    results = iter_volumes(frames, seeds, fill_planes=fill_planes, **options)
+    gathered = _Gathered(known_shape(frames), {"fill_planes": fill_planes, **{k: str(v) for k, v in options.items()}})
+    with keeping_partial(gathered.result, lambda: gathered.n_done, results.n_results):
+        for result in results:
+            gathered.add(result)
+            if progress:
+                progress(gathered.n_done, results.n_results)
+    return gathered.result()
+
+
+class _Gathered:
+    """Labels and scores of the planes done so far."""
+
+    def __init__(self, shape: tuple[int, ...], recipe: dict[str, Any]) -> None:
+        self.n_done = 0
+        self._labels: NDArray[Any] = np.zeros(shape, np.uint16)
+        self._recipe = recipe
+        self._parts: dict[int, list[tuple[int, FrameResult]]] = {}
+
+    def add(self, result: PlaneResult) -> None:
+        """Take in a plane of a frame."""
         found = result.frame
-        if labels is None:
-            labels = np.zeros(tuple(frames.shape), found.labels.dtype)
-        if found.labels.dtype.itemsize > labels.dtype.itemsize:
-            labels = labels.astype(found.labels.dtype)
-        labels[found.frame, result.z] = found.labels
-        parts.setdefault(found.frame, []).append((result.z, found))
-        if progress:
-            progress(done, int(frames.shape[0]) * int(frames.shape[1]))
-    if labels is None:
-        raise SeedError("No plane was followed: the seeds hold no object in the frame range.")
-    joined = [join_planes(frame, [r for _, r in planes]) for frame, planes in sorted(parts.items())]
-    planes = tuple(sorted({z for found in parts.values() for z, _ in found}))
-    recipe = {"planes": list(planes), "fill_planes": fill_planes, **{k: str(v) for k, v in options.items()}}
-    return VolumeResult(labels, Scores.collect(joined), planes, recipe)
+        if not self.n_done or found.labels.dtype.itemsize > self._labels.dtype.itemsize:
+            self._labels = self._labels.astype(found.labels.dtype)
+        self._labels[found.frame, result.z] = found.labels
+        self._parts.setdefault(found.frame, []).append((result.z, found))
+        self.n_done += 1
+
+    def result(self) -> VolumeResult:
+        """Join the planes of each frame."""
+        joined = [join_planes(frame, [r for _, r in planes]) for frame, planes in sorted(self._parts.items())]
+        planes = tuple(sorted({z for found in self._parts.values() for z, _ in found}))
+        return VolumeResult(self._labels, Scores.collect(joined), planes, {"planes": list(planes), **self._recipe})
 
 
-def iter_volumes(frames: Any, seeds: Any, *, fill_planes: bool = False, **options: Any) -> Iterator[PlaneResult]:
+def iter_volumes(frames: Any, seeds: Any, *, fill_planes: bool = False, **options: Any) -> RunIterator[PlaneResult]:
     """Propagate labels through a movie of volumes, one plane of one frame at a time: plane by plane, frame by frame.
 
     Nothing is held but the plane at work, so that results can be written as they come.
@@ -154,12 +176,15 @@ def iter_volumes(frames: Any, seeds: Any, *, fill_planes: bool = False, **option
     seeded = seeded_planes(volumes)
     if not seeded:
         raise SeedError("The seeds are empty: paint at least one object.")
-    return _planes(frames, volumes, seeded, options)
+    direction: Direction = options.get("direction", "forward")
+    lowest = min(volumes) if direction == "forward" else options.get("start")
+    n_results = count_results(volumes, known_shape(frames)[0], lowest, options.get("stop"), direction)
+    return RunIterator(_planes(frames, volumes, seeded, options), n_results)
 
 
 def _planes(
     frames: Any, volumes: Mapping[int, NDArray[Any]], planes: list[int], options: dict[str, Any]
-) -> Iterator[PlaneResult]:
+) -> Generator[PlaneResult, None, None]:
     for z in planes:
         seeds = {t: volume[z] for t, volume in volumes.items() if volume[z].any()}
         first = min(seeds)
