@@ -7,11 +7,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_xmem.files.names import neighbour
+
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-__all__ = ["whole_file"]
+__all__ = ["remove_partial", "whole_file"]
 
 
 @contextmanager
@@ -34,10 +36,10 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the file cannot be made.
+        If the file cannot be made, or a folder stands at `path`.
     """
     target = Path(path)
-    partial = target.with_name(target.name + ".partial")
+    partial = _partial(target)
     try:
         partial.unlink(missing_ok=True)
         partial.touch()
@@ -49,3 +51,13 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         with suppress(OSError):
             partial.unlink()
         raise
+
+
+def remove_partial(path: str | os.PathLike[str]) -> None:
+    """Remove what a process that was killed inside `whole_file` left beside `path`."""
+    with suppress(OSError):
+        _partial(Path(path)).unlink()
+
+
+def _partial(target: Path) -> Path:
+    return neighbour(target, ".partial")

@@ -1,0 +1,9 @@
+"""Files that appear when they are whole, have names that fit, and are written by one process at a time."""
+
+from __future__ import annotations
+
+from napari_xmem.files.atomic import remove_partial, whole_file
+from napari_xmem.files.lock import OccupiedError, output_lock
+from napari_xmem.files.names import neighbour
+
+__all__ = ["OccupiedError", "neighbour", "output_lock", "remove_partial", "whole_file"]
