@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from napari_xmem.tracking import corrections
+from napari_xmem.tracking.corrections import LineageEdit
 from napari_xmem.tracking.detections import DetectionCollector, Detections
 from napari_xmem.tracking.evaluation import EvaluationTable, FrameScores, evaluate
 from napari_xmem.tracking.events import Event, EventKind, sorted_events, worst_first
@@ -19,7 +21,9 @@ __all__ = [
     "EventKind",
     "FrameScores",
     "Lineage",
+    "LineageEdit",
     "ObjectMeasures",
+    "corrections",
     "evaluate",
     "iou_matrix",
     "measure_objects",
