@@ -65,7 +65,7 @@ def test_correction_goes_forward_only_unless_asked(done, movie):
 def test_corrected_frame_is_exactly_as_painted_and_vouched_for(done, movie):
     done.correct({4: movie[1][4]})
     np.testing.assert_array_equal(done.labels(4), movie[1][4])
-    record = done.book.get(4).scores
+    record = done.results.get(4).scores
     assert record.seeded
     assert (record.confidence == 1).all()
 
@@ -113,24 +113,24 @@ def test_lock_needs_a_result(make_session):
 
 
 def test_everything_can_be_undone_and_redone(done, movie):
-    states = [(done.result().labels, done.given)]
+    states = [(done.result().labels, done.annotations)]
     done.correct({4: movie[1][4]}, backward=True)
-    states.append((done.result().labels, done.given))
+    states.append((done.result().labels, done.annotations))
     done.lock([4, 5])
-    states.append((done.result().labels, done.given))
+    states.append((done.result().labels, done.annotations))
     done.correct({8: without(done, 8, 1)}, backward=True)
-    states.append((done.result().labels, done.given))
+    states.append((done.result().labels, done.annotations))
     assert done.snapshot().undo == "correction of frame 8"
-    for labels, given in reversed(states[:-1]):
+    for labels, said in reversed(states[:-1]):
         done.undo()
         np.testing.assert_array_equal(done.result().labels, labels)
-        assert done.given == given
+        assert done.annotations == said
     with pytest.raises(SessionError, match="nothing left to undo"):
         done.undo()
-    for labels, given in states[1:]:
+    for labels, said in states[1:]:
         done.redo()
         np.testing.assert_array_equal(done.result().labels, labels)
-        assert done.given == given
+        assert done.annotations == said
     with pytest.raises(SessionError, match="nothing to do again"):
         done.redo()
 

@@ -11,10 +11,10 @@ from hypothesis.extra.numpy import arrays
 from napari_xmem.engine import FrameResult
 from napari_xmem.errors import ConfigError, SessionError
 from napari_xmem.session import Agreement
-from napari_xmem.session.affected_objects import Involved, changed_objects, neighbours
+from napari_xmem.session.affected_objects import AffectedObjects, changed_objects, neighbours
 from napari_xmem.session.compare import overlap_of_objects
-from napari_xmem.session.history import Change, FrameChange, Given, History
-from napari_xmem.session.results import FrameRecord, PackedLabels, ResultBook
+from napari_xmem.session.history import Annotations, Change, FrameChange, History
+from napari_xmem.session.results import FrameRecord, PackedLabels, ResultsStore
 
 images = arrays(np.int32, (5, 7), elements=st.one_of(st.integers(0, 4), st.integers(0, 2**31 - 1)))
 
@@ -36,30 +36,30 @@ def test_packed_labels_are_small_and_can_be_written():
 
 
 def test_undo_and_redo_swap_records():
-    book, history = ResultBook(), History()
-    old, new = FrameRecord.given(3, np.array([[1, 0]])), FrameRecord.given(3, np.array([[0, 2]]))
-    first = FrameRecord.given(4, np.array([[5, 5]]))
-    book.put(3, new)
-    book.put(4, first)
-    history.add(Change("both", {3: FrameChange(old, new), 4: FrameChange(None, first)}, Given(), Given()))
-    history.undo(book)
-    np.testing.assert_array_equal(book.labels(3), [[1, 0]])
-    assert 4 not in book
-    history.redo(book)
-    np.testing.assert_array_equal(book.labels(3), [[0, 2]])
-    np.testing.assert_array_equal(book.labels(4), [[5, 5]])
+    results, history = ResultsStore(), History()
+    old, new = FrameRecord.of_labels(3, np.array([[1, 0]])), FrameRecord.of_labels(3, np.array([[0, 2]]))
+    first = FrameRecord.of_labels(4, np.array([[5, 5]]))
+    results.put(3, new)
+    results.put(4, first)
+    history.add(Change("both", {3: FrameChange(old, new), 4: FrameChange(None, first)}, Annotations(), Annotations()))
+    history.undo(results)
+    np.testing.assert_array_equal(results.labels(3), [[1, 0]])
+    assert 4 not in results
+    history.redo(results)
+    np.testing.assert_array_equal(results.labels(3), [[0, 2]])
+    np.testing.assert_array_equal(results.labels(4), [[5, 5]])
 
 
 def test_history_forgets_the_oldest_steps():
     history = History(max_steps=2)
     for title in ("a", "b", "c"):
-        history.add(Change(title, {}, Given(), Given()))
-    book = ResultBook()
-    assert [history.undo(book).title, history.undo(book).title] == ["c", "b"]
+        history.add(Change(title, {}, Annotations(), Annotations()))
+    results = ResultsStore()
+    assert [history.undo(results).title, history.undo(results).title] == ["c", "b"]
     with pytest.raises(SessionError):
-        history.undo(book)
-    history.redo(book)
-    history.add(Change("d", {}, Given(), Given()))
+        history.undo(results)
+    history.redo(results)
+    history.add(Change("d", {}, Annotations(), Annotations()))
     assert (history.undo_title, history.redo_title) == ("d", "")
 
 
@@ -125,35 +125,35 @@ def result(labels, **sure):
 
 
 def test_merge_takes_new_masks_of_changed_objects_only():
-    involved = Involved({1})
+    affected = AffectedObjects({1})
     old = result([[1, 1, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]], c1=0.1, c2=0.9)
     new = result([[0, 1, 1, 1, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2]], c1=0.8, c2=0.2)
-    merged = involved.merge(old, new)
+    merged = affected.merge(old, new)
     np.testing.assert_array_equal(merged.labels, [[0, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]])
     assert dict(zip(merged.object_ids, merged.confidence.round(2).tolist(), strict=True)) == pytest.approx(
         {2: 0.9, 1: 0.8}
     )
     assert dict(zip(merged.object_ids, merged.area_px.tolist(), strict=True)) == {1: 3, 2: 10}
-    assert involved.objects == {1}
+    assert affected.objects == {1}
 
 
 def test_merge_draws_in_who_loses_much():
-    involved = Involved({1})
+    affected = AffectedObjects({1})
     old = result([[1, 1, 2, 2, 2, 0, 3]])
     new = result([[0, 1, 1, 1, 2, 2, 0]])
-    merged = involved.merge(old, new)
+    merged = affected.merge(old, new)
     np.testing.assert_array_equal(merged.labels, [[0, 1, 1, 1, 2, 2, 3]])
-    assert involved.objects == {1, 2}
+    assert affected.objects == {1, 2}
 
 
 def test_objects_that_are_not_followed_are_never_given_up():
-    involved = Involved({1}, frozenset({1, 2}))
-    merged = involved.merge(result([[1, 3, 3, 0]]), result([[1, 1, 1, 1]]))
+    affected = AffectedObjects({1}, frozenset({1, 2}))
+    merged = affected.merge(result([[1, 3, 3, 0]]), result([[1, 1, 1, 1]]))
     np.testing.assert_array_equal(merged.labels, [[1, 3, 3, 1]])
-    assert involved.objects == {1}
+    assert affected.objects == {1}
 
 
 def test_all_are_involved_where_there_was_no_result():
     new = result([[1, 2]])
-    assert Involved().merge(result([[2, 2]]), new) is new
-    assert Involved({1}).merge(None, new) is new
+    assert AffectedObjects().merge(result([[2, 2]]), new) is new
+    assert AffectedObjects({1}).merge(None, new) is new

@@ -16,7 +16,7 @@ S = SessionState
 def test_run_gives_what_propagate_gives(make_session, movie, tiny):
     session = make_session()
     result = session.run()
-    options = {"memory": session.memory, "device": "cpu", "scope": "global", "diameter_px": 42.0}
+    options = {"memory": session.memory_config, "device": "cpu", "scope": "global", "diameter_px": 42.0}
     plain = nx.propagate(movie[0], {0: movie[1][0]}, model=tiny, **options)
     np.testing.assert_array_equal(result.labels, plain.labels)
     np.testing.assert_array_equal(result.scores.confidence, plain.scores.confidence)
@@ -91,13 +91,13 @@ def test_memory_changed_while_paused_takes_effect_on_resume(make_session):
     for result in session.frames(wait=False):
         if result.frame == 4:
             session.pause()
-    held = {row.frame for row in session.desk.contents()}
+    held = {row.frame for row in session.memory.contents()}
     assert held == {0, 1, 2, 3, 4}
-    session.memory = session.memory.replace(memory_interval_frames=100)
+    session.memory_config = session.memory_config.replace(memory_interval_frames=100)
     session.resume()
     for _ in session.frames():
         pass
-    assert {row.frame for row in session.desk.contents()} == held
+    assert {row.frame for row in session.memory.contents()} == held
     assert session.result().recipe["memory"]["memory_interval_frames"] == 100
 
 
@@ -157,7 +157,7 @@ def test_recorded_and_replayed_memory_explain_alike(make_session, movie, tiny, s
     session = make_session(settings={"scope": scope})
     result = session.run()
     y, x = (int(v) for v in np.argwhere(result.labels[6] > 0)[3])
-    options = {"memory": session.memory, "device": "cpu", "scope": scope, "diameter_px": 42.0}
+    options = {"memory": session.memory_config, "device": "cpu", "scope": scope, "diameter_px": 42.0}
     plain = nx.propagate(movie[0], {0: movie[1][0]}, model=tiny, **options)
     recorded, replayed = result.explain(6, y, x), plain.explain(6, y, x)
     assert [(v.frame, v.store) for v in recorded.votes] == [(v.frame, v.store) for v in replayed.votes]

@@ -48,7 +48,7 @@ def test_add_a_label_in_the_middle_of_the_movie(qtbot, viewer, loaded, messages)
     assert "Following object 5 from frame 2 on" in notified(messages)
     assert (layer.data[2, 2:8, 50:60] == 5).all()
     assert np.array_equal(layer.data[:2], before[:2]), "earlier frames are not touched"
-    assert 5 in session_of(layer).book.get(4).result.object_ids
+    assert 5 in session_of(layer).results.get(4).result.object_ids
     assert layer.metadata["napari_xmem"]["corrected_frames"] == [2]
 
 
@@ -87,7 +87,7 @@ def test_add_while_it_runs(qtbot, viewer, loaded, messages):
     assert "Following object 5" in notified(messages)
     assert (layer.data[2, 2:8, 50:60] == 5).all()
     assert loaded.runner.outcome.status == "finished"
-    assert len(loaded.session.book.frames) == 40, "the rest of the movie is done as well"
+    assert len(loaded.session.results.frames) == 40, "the rest of the movie is done as well"
 
 
 @pytest.mark.parametrize("action", [actions.add_selected_label, actions.stop_tracking_selected_label])

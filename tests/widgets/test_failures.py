@@ -94,7 +94,7 @@ def test_memory(viewer, network, broken, tmp_path, messages):
     _, memory = viewer.window.add_plugin_dock_widget("napari-xmem", "Memory")
     _, session, _ = add_result(viewer, network)
     memory.watch.look()
-    broken.setattr(session.desk, "protect", raising(RuntimeError("surprise")))
+    broken.setattr(session.memory, "protect", raising(RuntimeError("surprise")))
     memory.protect_frames([2])
     assert "RuntimeError: surprise" in memory.form.status.text and "surprise" in messages[-1].message
     broken.undo()

@@ -154,7 +154,7 @@ def test_locked_frames_stay(scene, viewer, qtbot):
     old = layer.data.copy()
     review.show_frame(5)
     review.form.lock.click()
-    assert session.given.locked == {5}
+    assert session.annotations.locked == {5}
     assert not review.form.correct.isEnabled() and "Frame 5 is locked. Unlock it" in review.form.edited.text()
     assert "frame 5" in review.form.locked.text()
     layer.data[3] = truth[3]
@@ -163,9 +163,9 @@ def test_locked_frames_stay(scene, viewer, qtbot):
     assert summary.segments[0].ended_at == 5
     np.testing.assert_array_equal(layer.data[5:], old[5:])
     review.form.unlock.click()
-    assert session.given.locked == frozenset()
+    assert session.annotations.locked == frozenset()
     review.form.lock_before.click()
-    assert session.given.locked == {0, 1, 2, 3}
+    assert session.annotations.locked == {0, 1, 2, 3}
 
 
 def test_a_refused_correction_is_told_and_the_dock_stays_usable(scene, viewer, qtbot):
@@ -271,7 +271,7 @@ def test_a_second_correction_waits_for_the_first(scene, qtbot):
     with qtbot.waitSignal(review.corrected, timeout=WAIT_MS):
         pass
     assert review.use_as_correction([2], wait=True).corrected == (2,)
-    assert session.given.corrected == {1, 2}
+    assert session.annotations.corrected == {1, 2}
 
 
 def test_removing_the_layer_or_closing_during_a_correction(scene, viewer, qtbot):

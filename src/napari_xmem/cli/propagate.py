@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.imaging import FrameSource
     from napari_xmem.io import Movie
-    from napari_xmem.session.checkpoint import RunJournal
+    from napari_xmem.session.checkpoint import RunCheckpoint
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -101,39 +101,39 @@ def _propagate(
 ) -> int:
     from napari_xmem.config import PropagationConfig
     from napari_xmem.engine import iter_run, prepare_run
-    from napari_xmem.session.checkpoint import RunJournal
+    from napari_xmem.session.checkpoint import RunCheckpoint
 
     began = time.monotonic()
     plan = prepare_run(source, seeds, args.model, PropagationConfig(memory=memory, **engine_options(args)))
-    journal = RunJournal(args.output)
-    interrupted = args.resume and journal.exists
-    rest, kept = journal.resume(plan) if args.resume else journal.begin(plan)
+    checkpoint = RunCheckpoint(args.output)
+    interrupted = args.resume and checkpoint.exists
+    rest, kept = checkpoint.resume(plan) if args.resume else checkpoint.begin(plan)
     if not args.quiet:
         say(f"scope {plan.scope_reason}")
         if interrupted:
-            say(_resumed(journal, len(kept)))
-    with keeping(journal), Outputs(args, movie, plan, frame_range) as outputs:
+            say(_resumed(checkpoint, len(kept)))
+    with keeping(checkpoint), Outputs(args, movie, plan, frame_range) as outputs:
         for result in kept:
             outputs.write(result)
         with progress(plan.n_results, "propagating", args.quiet, done=len(kept)) as bar, stopping_gently() as stop:
-            for result in iter_run(rest, watch=watching(journal, stop)):
-                journal.keep(result)
+            for result in iter_run(rest, watch=watching(checkpoint, stop)):
+                checkpoint.keep(result)
                 outputs.write(result)
                 bar.update()
                 if stop.signal is not None:
-                    journal.save_memory()
+                    checkpoint.save_memory()
                     stop.obey()
-    journal.remove()
+    checkpoint.remove()
     if not args.quiet:
         outputs.report(time.monotonic() - began)
     return 0
 
 
-def _resumed(journal: RunJournal, n_kept: int) -> str:
+def _resumed(checkpoint: RunCheckpoint, n_kept: int) -> str:
     if n_kept:
         return f"going on after {n_kept} finished frames"
-    if journal.n_worked:
-        return f"going on after {journal.n_worked} frames of the way back, whose results come with the way forward"
+    if checkpoint.n_worked:
+        return f"going on after {checkpoint.n_worked} frames of the way back, whose results come with the way forward"
     return "starting again from the first frame: the interrupted run was stopped before its memory was saved"
 
 
@@ -152,13 +152,13 @@ def _check_outputs(args: argparse.Namespace) -> None:
 
 
 def _check_unfinished(args: argparse.Namespace) -> None:
-    from napari_xmem.session.checkpoint import RunJournal
+    from napari_xmem.session.checkpoint import RunCheckpoint
 
-    journal = RunJournal(args.output)
-    if journal.exists and not args.resume and not args.overwrite and not args.dry_run:
+    checkpoint = RunCheckpoint(args.output)
+    if checkpoint.exists and not args.resume and not args.overwrite and not args.dry_run:
         raise OutputError(
-            f"{journal.folder} holds {journal.n_frames} finished frames of an interrupted run: add --resume to go on "
-            "with it, or --overwrite to start afresh."
+            f"{checkpoint.folder} holds {checkpoint.n_frames} finished frames of an interrupted run: add --resume to "
+            "go on with it, or --overwrite to start afresh."
         )
 
 

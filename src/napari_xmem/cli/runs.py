@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_xmem.cli.messages import StopRequest
     from napari_xmem.engine.propagate import Watch
     from napari_xmem.engine.scopes.follow import Follower
-    from napari_xmem.session.checkpoint import RunJournal
+    from napari_xmem.session.checkpoint import RunCheckpoint
 
 __all__ = [
     "check_seed_frame",
@@ -31,37 +31,37 @@ __all__ = [
 
 
 @contextmanager
-def saving_memory(journal: RunJournal) -> Iterator[None]:
+def saving_memory(checkpoint: RunCheckpoint) -> Iterator[None]:
     """Save memory where a frame was not begun, so that memory is as the last one left it."""
     try:
         yield
     except (InputError, OutputError):
         with suppress(OutputError):
-            journal.save_memory()
+            checkpoint.save_memory()
         raise
 
 
 @contextmanager
-def keeping(journal: RunJournal) -> Iterator[None]:
+def keeping(checkpoint: RunCheckpoint) -> Iterator[None]:
     """Keep what is finished whatever happens, and say so."""
     try:
-        with saving_memory(journal):
+        with saving_memory(checkpoint):
             yield
     except BaseException:
-        if journal.exists:
-            kept = f"{journal.n_frames} finished frames are" if journal.n_frames else "what was done is"
-            note = f"{kept} kept in {journal.folder}; run the same command with --resume to go on."
+        if checkpoint.exists:
+            kept = f"{checkpoint.n_frames} finished frames are" if checkpoint.n_frames else "what was done is"
+            note = f"{kept} kept in {checkpoint.folder}; run the same command with --resume to go on."
             say_error(note, kind="note")
         raise
 
 
-def watching(journal: RunJournal, stop: StopRequest) -> Watch:
+def watching(checkpoint: RunCheckpoint, stop: StopRequest) -> Watch:
     """Return what follows a run from inside: it keeps the run, and stops it where the frame at hand has no result."""
 
     def watch(follower: Follower, frame: int) -> None:
-        journal.watch(follower, frame)
-        if stop.signal is not None and journal.is_whole:
-            journal.save_memory()
+        checkpoint.watch(follower, frame)
+        if stop.signal is not None and checkpoint.is_whole:
+            checkpoint.save_memory()
             stop.obey()
 
     return watch

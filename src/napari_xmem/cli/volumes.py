@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine import Run
     from napari_xmem.engine.planes import VolumeRuns
     from napari_xmem.io import Movie
-    from napari_xmem.session.checkpoint import RunJournal
+    from napari_xmem.session.checkpoint import RunCheckpoint
 
 __all__ = ["run"]
 
@@ -90,20 +90,20 @@ def _guessed(seeds: NDArray[Any]) -> NDArray[Any]:
 
 
 def _propagate(args: argparse.Namespace, movie: Movie, runs: VolumeRuns, between: tuple[int, int]) -> int:
-    from napari_xmem.session.checkpoint import RunJournal
+    from napari_xmem.session.checkpoint import RunCheckpoint
 
     began = time.monotonic()
-    journal = RunJournal(args.output)
+    checkpoint = RunCheckpoint(args.output)
     prepared = iter(runs)
     first = next(prepared)  # says what is wrong before anything is touched
     if not args.resume:
-        journal.remove()
-    elif journal.n_frames and not args.quiet:
-        say(f"going on; {journal.n_frames} planes of frames were finished before")
+        checkpoint.remove()
+    elif checkpoint.n_frames and not args.quiet:
+        say(f"going on; {checkpoint.n_frames} planes of frames were finished before")
     planes = chain([first], prepared)
-    with keeping(journal), VolumeOutputs(args, movie, runs, between) as outputs:
-        _follow(args, planes, journal, outputs, runs.n_results)
-    journal.remove()
+    with keeping(checkpoint), VolumeOutputs(args, movie, runs, between) as outputs:
+        _follow(args, planes, checkpoint, outputs, runs.n_results)
+    checkpoint.remove()
     if not args.quiet:
         outputs.report(time.monotonic() - began)
     return 0
@@ -112,11 +112,11 @@ def _propagate(args: argparse.Namespace, movie: Movie, runs: VolumeRuns, between
 def _follow(
     args: argparse.Namespace,
     planes: chain[tuple[int, Run]],
-    journal: RunJournal,
+    checkpoint: RunCheckpoint,
     outputs: VolumeOutputs,
     n_results: int,
 ) -> None:
-    """Do plane after plane, each with a journal of its own."""
+    """Do plane after plane, each with a checkpoint of its own."""
     from napari_xmem.engine import iter_run
 
     said: set[str] = set()
@@ -125,7 +125,7 @@ def _follow(
             if plan.scope not in said and not args.quiet:
                 said.add(plan.scope)
                 say(f"scope {plan.scope_reason} (plane {z})")
-            part = journal.part(f"plane-{z:04d}")
+            part = checkpoint.part(f"plane-{z:04d}")
             rest, kept = part.resume(plan) if args.resume else part.begin(plan)
             for result in kept:
                 outputs.write(z, result)

@@ -6,20 +6,20 @@ Start with `napari_xmem.session.session.TrackingSession`. Knows no viewer; any t
 from __future__ import annotations
 
 from napari_xmem.session.compare import Agreement, CorrectionSummary, SegmentOutcome
-from napari_xmem.session.history import Change, Given
-from napari_xmem.session.memory_editor import MemoryDesk, MemoryRow
+from napari_xmem.session.history import Annotations, Change
+from napari_xmem.session.memory_editor import MemoryEditor, MemoryRow
 from napari_xmem.session.review import DoubtfulObject, FrameToCheck, Review
 from napari_xmem.session.session import TrackingSession
 from napari_xmem.session.state import SessionSnapshot, SessionState
 
 __all__ = [
     "Agreement",
+    "Annotations",
     "Change",
     "CorrectionSummary",
     "DoubtfulObject",
     "FrameToCheck",
-    "Given",
-    "MemoryDesk",
+    "MemoryEditor",
     "MemoryRow",
     "Review",
     "SegmentOutcome",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine import FrameResult
 
-__all__ = ["Involved", "changed_objects", "neighbours"]
+__all__ = ["AffectedObjects", "changed_objects", "neighbours"]
 
 #: An untouched object is drawn in when a corrected one takes more than this share of its old mask.
 DRAWN_IN_SHARE = 0.1
@@ -53,7 +53,7 @@ def _gap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> float:
 
 
 @dataclass(slots=True)
-class Involved:
+class AffectedObjects:
     """Merges new results into old ones, object by object.
 
     Attributes

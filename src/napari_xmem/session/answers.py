@@ -28,14 +28,14 @@ class Answers(Workbench):
     def snapshot(self) -> SessionSnapshot:
         """Return what the session is doing and which frames are done, given, corrected and locked now."""
         with self._facts:
-            given = self._given
+            annotations = self._annotations
             return replace(
                 self._progress,
                 state=self.state,
-                seeded=given.seeded,
-                corrected=tuple(sorted(given.corrected)),
-                locked=tuple(sorted(given.locked)),
-                with_result=self.book.frames,
+                seeded=annotations.seeded,
+                corrected=tuple(sorted(annotations.corrected)),
+                locked=tuple(sorted(annotations.locked)),
+                with_result=self.results.frames,
                 undo=self.history.undo_title,
                 redo=self.history.redo_title,
             )
@@ -58,24 +58,24 @@ class Answers(Workbench):
         SessionError
             If the frame has no result.
         """
-        return self.book.labels(frame)
+        return self.results.labels(frame)
 
     def result(self) -> PropagationResult:
         """Return everything done so far as one result; frames without any are 0."""
-        frames = self.book.frames
-        dtype = label_dtype(max((int(self.book.labels(t).max()) for t in frames), default=0))
+        frames = self.results.frames
+        dtype = label_dtype(max((int(self.results.labels(t).max()) for t in frames), default=0))
         labels = np.zeros((self.n_frames, *self.frame_shape), dtype)
         for t in frames:
-            labels[t] = self.book.labels(t)
-        run, memory = self._run, self.book.snapshots(frames)
+            labels[t] = self.results.labels(t)
+        run, memory = self._run, self.results.snapshots(frames)
         scope, reason = (run.scope, run.scope_reason) if run is not None else ("", "not propagated")
         recipe = {} if run is None else self.current_run().recipe
-        return PropagationResult(labels, self.book.scores(), memory, scope, reason, recipe, self)
+        return PropagationResult(labels, self.results.scores(), memory, scope, reason, recipe, self)
 
     def review(self) -> Review:
         """Return what deserves a look: confidence per frame, and the frames to check first."""
-        given = self._given
-        return Review(self.book.scores(), tuple(sorted({*given.labels, *given.locked})))
+        annotations = self._annotations
+        return Review(self.results.scores(), tuple(sorted({*annotations.labels, *annotations.locked})))
 
     def explain(
         self, frame: int, y: float, x: float, object_id: int | None = None, top: int | None = None

@@ -35,20 +35,20 @@ if TYPE_CHECKING:
     from napari_xmem.engine import Run
     from napari_xmem.engine.scopes.follow import Follower
 
-__all__ = ["RunJournal"]
+__all__ = ["RunCheckpoint"]
 
 _FORMAT = "napari-xmem unfinished run 1"
 #: Memory is saved after this many seconds at the earliest, and at most this share of the time is spent on it.
 _SAVE_AFTER_S, _SAVE_SHARE = 60.0, 0.05
 
 
-class RunJournal:
+class RunCheckpoint:
     """Keeps the finished frames of a run, and takes it up again.
 
     Parameters
     ----------
     output : str or Path
-        Where the result will be written; the journal is the folder ``<output>.unfinished`` beside it.
+        Where the result will be written; the checkpoint is the folder ``<output>.unfinished`` beside it.
     save_after_s : float
         Seconds after which memory is saved.
     """
@@ -74,14 +74,14 @@ class RunJournal:
         """Number of finished frames, over all parts."""
         return len(list(self.folder.rglob("frame-*.npz")))
 
-    def part(self, name: str) -> RunJournal:
-        """Return the journal of one of several runs that make one result; it lies inside this one's folder."""
-        part = RunJournal(self.folder / name, self.save_after_s)
+    def part(self, name: str) -> RunCheckpoint:
+        """Return the checkpoint of one of several runs that make one result; it lies inside this one's folder."""
+        part = RunCheckpoint(self.folder / name, self.save_after_s)
         part.folder = self.folder / name
         return part
 
     def begin(self, run: Run) -> tuple[Run, list[FrameResult]]:
-        """Start afresh; an earlier journal is removed. Nothing is written before the first frame is done.
+        """Start afresh; an earlier checkpoint is removed. Nothing is written before the first frame is done.
 
         Returns the run and no results, as `resume`.
         """
@@ -235,7 +235,7 @@ class RunJournal:
 
     def _require_run(self) -> Run:
         if self._run is None:
-            raise SessionError("The journal has no run: call begin or resume first.")
+            raise SessionError("The checkpoint has no run: call begin or resume first.")
         return self._run
 
     def _check(self, facts: dict[str, Any], run: Run) -> None:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine.propagate import Watch
     from napari_xmem.engine.run import Run
-    from napari_xmem.session.affected_objects import Involved
-    from napari_xmem.session.results import ResultBook
+    from napari_xmem.session.affected_objects import AffectedObjects
+    from napari_xmem.session.results import ResultsStore
 
 __all__ = ["MAX_PRIMERS", "Segment", "SegmentRun", "plan_segments", "segment_run"]
 
@@ -163,11 +163,11 @@ class SegmentRun:
         From `segment_run`.
     segment : Segment
         The stretch.
-    book : ResultBook
+    results : ResultsStore
         Old results; the caller replaces them after each frame.
     agreement : Agreement
         When to stop early.
-    involved : Involved
+    affected : AffectedObjects
         Whose new masks count.
     watch : callable, optional
         See `napari_xmem.engine.iter_run`.
@@ -177,13 +177,13 @@ class SegmentRun:
         self,
         run: Run,
         segment: Segment,
-        book: ResultBook,
+        results: ResultsStore,
         agreement: Agreement,
-        involved: Involved,
+        affected: AffectedObjects,
         watch: Watch | None = None,
     ) -> None:
-        self.run, self.segment, self.book, self.agreement, self.watch = run, segment, book, agreement, watch
-        self.involved = involved
+        self.run, self.segment, self.results, self.agreement, self.watch = run, segment, results, agreement, watch
+        self.affected = affected
         self.outcome = SegmentOutcome(segment.frame, segment.direction, (), "stopped")
         self.first: FrameResult | None = None
         self.overlaps: dict[int, tuple[int, int]] = {}
@@ -196,9 +196,9 @@ class SegmentRun:
                 self.first = result
                 continue
             done.append(result.frame)
-            record = self.book.get(result.frame)
+            record = self.results.get(result.frame)
             old = None if record is None else record.result
-            result = self.involved.merge(old, result)
+            result = self.affected.merge(old, result)
             before = np.zeros_like(result.labels) if old is None else old.labels
             self.overlaps = overlap_of_objects(before, result.labels)
             same = old is not None and self.agreement.holds_for(self.overlaps, before, result.labels)

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_xmem.engine.explain import Explainer
-    from napari_xmem.session.results import FrameRecord, PackedLabels, ResultBook
+    from napari_xmem.session.results import FrameRecord, PackedLabels, ResultsStore
 
-__all__ = ["Change", "FrameChange", "Given", "History"]
+__all__ = ["Annotations", "Change", "FrameChange", "History"]
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Annotations:
     """What a person said about the movie; replaced as a whole, never changed.
 
     Attributes
@@ -29,7 +29,7 @@ class Given:
     locked : frozenset of int
         Frames whose result is never overwritten; they count as right too.
     forgotten : frozenset of int
-        Given frames that memory shall not use.
+        Annotated frames that memory shall not use.
     """
 
     labels: Mapping[int, PackedLabels] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Given:
         """Frames given before the first run, ascending."""
         return tuple(sorted(set(self.labels) - self.corrected))
 
-    def with_corrections(self, corrections: Mapping[int, PackedLabels]) -> Given:
+    def with_corrections(self, corrections: Mapping[int, PackedLabels]) -> Annotations:
         """Return it with corrected frames added."""
         frames = frozenset(corrections)
         return replace(
@@ -76,7 +76,7 @@ class Change:
         In words, for a button: "correction of frame 17".
     frames : dict
         Frame to what changed there.
-    before, after : Given
+    before, after : Annotations
         What the person had said.
     explainers_before, explainers_after : mapping
         Frame to what explains its labels; None: as it was.
@@ -84,8 +84,8 @@ class Change:
 
     title: str
     frames: dict[int, FrameChange]
-    before: Given
-    after: Given
+    before: Annotations
+    after: Annotations
     explainers_before: Mapping[int, tuple[tuple[frozenset[int] | None, Explainer], ...]] | None = None
     explainers_after: Mapping[int, tuple[tuple[frozenset[int] | None, Explainer], ...]] | None = None
 
@@ -136,8 +136,8 @@ class History:
         self._done.clear()
         self._undone.clear()
 
-    def undo(self, book: ResultBook) -> Change:
-        """Take back the latest step in `book`; returns it.
+    def undo(self, results: ResultsStore) -> Change:
+        """Take back the latest step in `results`; returns it.
 
         Raises
         ------
@@ -148,11 +148,11 @@ class History:
             raise SessionError("There is nothing left to undo.")
         change = self._done.pop()
         for frame, part in change.frames.items():
-            book.put(frame, part.before)
+            results.put(frame, part.before)
         self._undone.append(change)
         return change
 
-    def redo(self, book: ResultBook) -> Change:
+    def redo(self, results: ResultsStore) -> Change:
         """Do again what was taken back last; returns it.
 
         Raises
@@ -164,6 +164,6 @@ class History:
             raise SessionError("There is nothing to do again.")
         change = self._undone.pop()
         for frame, part in change.frames.items():
-            book.put(frame, part.after)
+            results.put(frame, part.after)
         self._done.append(change)
         return change

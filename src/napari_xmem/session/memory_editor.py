@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_xmem.memory import MemoryBank
     from napari_xmem.session.session import TrackingSession
 
-__all__ = ["MemoryDesk", "MemoryRow"]
+__all__ = ["MemoryEditor", "MemoryRow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class MemoryRow:
     object_ids: tuple[int, ...]
 
 
-class MemoryDesk:
+class MemoryEditor:
     """Looks into and changes the memory of a session while it is paused or at rest.
 
     Changes take effect when a paused run goes on. Forgetting a seeded or corrected frame also keeps it out of the
@@ -99,8 +99,10 @@ class MemoryDesk:
     def forget_frames(self, frames: Iterable[int]) -> None:
         """Forget what these frames left in memory, also if it is permanent; raises as `protect`."""
         wanted = sorted(set(frames))
-        given = frozenset(wanted) & frozenset(self._session.given.labels) - self._session.given.forgotten
-        self._change(f"forget frame {_listed(wanted)}", wanted, lambda bank, held: bank.forget_frames(held), given)
+        annotated = (
+            frozenset(wanted) & frozenset(self._session.annotations.labels) - self._session.annotations.forgotten
+        )
+        self._change(f"forget frame {_listed(wanted)}", wanted, lambda bank, held: bank.forget_frames(held), annotated)
 
     def forget_object(self, object_id: int) -> None:
         """Stop following an object and free its memory. Its result so far stays.
@@ -129,10 +131,12 @@ class MemoryDesk:
             self._follower()
             if not self._steps:
                 raise SessionError("There is no change of memory left to undo.")
-            title, undone, given = self._steps.pop()
+            title, undone, annotated = self._steps.pop()
             for take_back in undone:
                 take_back()
-            self._session.set_given(replace(self._session.given, forgotten=self._session.given.forgotten - given))
+            self._session.annotate(
+                replace(self._session.annotations, forgotten=self._session.annotations.forgotten - annotated)
+            )
             return title
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -172,7 +176,7 @@ class MemoryDesk:
         title: str,
         frames: list[int],
         change: Callable[[MemoryBank, list[int]], None],
-        given: frozenset[int] = frozenset(),
+        annotated: frozenset[int] = frozenset(),
     ) -> None:
         with self._session.turn:
             changed: list[Callable[[], None]] = []
@@ -183,10 +187,12 @@ class MemoryDesk:
                     change(bank, held)
                     changed.append(bank.undo)
                     found |= set(held)
-            if not found and not given:
+            if not found and not annotated:
                 raise MemoryBankError(f"Memory holds nothing of frame {_listed(frames)}.")
-            self._session.set_given(replace(self._session.given, forgotten=self._session.given.forgotten | given))
-            self._steps.append((title, tuple(changed), given))
+            self._session.annotate(
+                replace(self._session.annotations, forgotten=self._session.annotations.forgotten | annotated)
+            )
+            self._steps.append((title, tuple(changed), annotated))
 
     def _follower(self) -> Follower:
         if self._session.state not in (SessionState.PAUSED, *AT_REST):

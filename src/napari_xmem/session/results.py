@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.memory import MemorySnapshot
 
-__all__ = ["FrameRecord", "PackedLabels", "ResultBook"]
+__all__ = ["FrameRecord", "PackedLabels", "ResultsStore"]
 
 _NO_LABELS = np.zeros((0, 0), np.uint16)
 
@@ -64,7 +64,7 @@ class FrameRecord:
         return cls(PackedLabels.pack(result.labels), replace(result, labels=_NO_LABELS))
 
     @classmethod
-    def given(cls, frame: int, labels: NDArray[Any], *, seeded: bool = True, confidence: float = 1.0) -> Self:
+    def of_labels(cls, frame: int, labels: NDArray[Any], *, seeded: bool = True, confidence: float = 1.0) -> Self:
         """Return a record of labels that no run made: confidence is 1 where a person vouches for them, else NaN."""
         ids, areas = object_areas(labels)
         sure = np.full(len(ids), confidence, np.float32)
@@ -77,7 +77,7 @@ class FrameRecord:
         return replace(self.scores, labels=self.packed.unpack())
 
 
-class ResultBook:
+class ResultsStore:
     """The latest result of every frame; safe to read while a run writes."""
 
     def __init__(self) -> None:

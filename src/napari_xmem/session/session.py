@@ -10,8 +10,8 @@ from napari_xmem.errors import SessionError
 from napari_xmem.imaging import check_labels
 from napari_xmem.session.answers import Answers
 from napari_xmem.session.compare import Agreement, CorrectionSummary
-from napari_xmem.session.history import Change, Given
-from napari_xmem.session.memory_editor import MemoryDesk
+from napari_xmem.session.history import Annotations, Change
+from napari_xmem.session.memory_editor import MemoryEditor
 from napari_xmem.session.results import FrameRecord, PackedLabels
 from napari_xmem.session.runner import AT_REST
 from napari_xmem.session.state import SessionState
@@ -72,7 +72,7 @@ class TrackingSession(Answers):
         explain_bytes: int = 256_000_000,
     ) -> None:
         super().__init__(frames, seeds, model, config, write, explain_bytes)
-        self.desk = MemoryDesk(self)
+        self.memory = MemoryEditor(self)
 
     @classmethod
     def of_run(cls, run: Run, **options: Any) -> Self:
@@ -103,7 +103,7 @@ class TrackingSession(Answers):
         for t in range(session.n_frames):
             image = check_labels(labels[t], session.frame_shape, f"labels of frame {t}")
             if image.any():
-                session.book.put(t, FrameRecord.given(t, image, seeded=False, confidence=float("nan")))
+                session.results.put(t, FrameRecord.of_labels(t, image, seeded=False, confidence=float("nan")))
         return session
 
     def run(self) -> PropagationResult:
@@ -158,7 +158,7 @@ class TrackingSession(Answers):
                 self.wait()
             if self._run is None:
                 seeds = {t: image.unpack() for t, image in packed.items() if image.unpack().any()}
-                config = replace(self._config, memory=self._memory, start=None, stop=None, direction="both")
+                config = replace(self._config, memory=self._memory_config, start=None, stop=None, direction="both")
                 self._run = prepare_run(self._source, seeds, self._model, config)
             task = CorrectionTask(
                 self, packed, forward=forward, backward=backward, agreement=agreement or Agreement(), rest=rest
@@ -205,15 +205,15 @@ class TrackingSession(Answers):
             If a frame has no result.
         """
         wanted = frozenset(int(t) for t in frames)
-        missing = sorted(t for t in wanted if t not in self.book)
+        missing = sorted(t for t in wanted if t not in self.results)
         if missing:
             raise SessionError(f"Frames {missing} have no result to lock; propagate first.")
-        self._say(replace(self._given, locked=self._given.locked | wanted), f"lock {_named(wanted)}")
+        self._say(replace(self._annotations, locked=self._annotations.locked | wanted), f"lock {_named(wanted)}")
 
     def unlock(self, frames: Iterable[int]) -> None:
         """Allow overwriting again. Undoable."""
         wanted = frozenset(int(t) for t in frames)
-        self._say(replace(self._given, locked=self._given.locked - wanted), f"unlock {_named(wanted)}")
+        self._say(replace(self._annotations, locked=self._annotations.locked - wanted), f"unlock {_named(wanted)}")
 
     def undo(self) -> Change:
         """Take back the latest correction, lock or unlock; `SessionError` if there is none or something runs."""
@@ -226,8 +226,8 @@ class TrackingSession(Answers):
     def _step_back(self, *, forward: bool) -> Change:
         with self._facts:
             self._machine.require(AT_REST, "Redo" if forward else "Undo")
-            change = self.history.redo(self.book) if forward else self.history.undo(self.book)
-            self._given = change.after if forward else change.before
+            change = self.history.redo(self.results) if forward else self.history.undo(self.results)
+            self._annotations = change.after if forward else change.before
             explainers = change.explainers_after if forward else change.explainers_before
             if explainers is not None:
                 self.explainers = dict(explainers)
@@ -235,18 +235,18 @@ class TrackingSession(Answers):
             self._tell(frame)
         return change
 
-    def _say(self, given: Given, title: str) -> None:
+    def _say(self, annotations: Annotations, title: str) -> None:
         with self._facts:
-            if given != self._given:
-                self.history.add(Change(title, {}, self._given, given))
-                self._given = given
+            if annotations != self._annotations:
+                self.history.add(Change(title, {}, self._annotations, annotations))
+                self._annotations = annotations
 
     def _check_corrections(self, corrections: Mapping[int, NDArray[Any]]) -> dict[int, PackedLabels]:
         packed = {}
         for frame, labels in corrections.items():
             if not 0 <= frame < self.n_frames:
                 raise SessionError(f"Frame {frame} was corrected, but the movie has frames 0 to {self.n_frames - 1}.")
-            if frame in self._given.locked:
+            if frame in self._annotations.locked:
                 raise SessionError(f"Frame {frame} is locked; unlock it to correct it.")
             packed[int(frame)] = PackedLabels.pack(check_labels(labels, self.frame_shape, f"labels of frame {frame}"))
         if not packed:

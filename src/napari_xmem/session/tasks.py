@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from napari_xmem.engine import FrameResult, iter_run
 from napari_xmem.engine.explain import Explainer, MemoryTrail
 from napari_xmem.imaging import object_ids
-from napari_xmem.session.affected_objects import Involved, changed_objects, neighbours
+from napari_xmem.session.affected_objects import AffectedObjects, changed_objects, neighbours
 from napari_xmem.session.compare import Agreement, CorrectionSummary, SegmentOutcome, overlap_of_objects
 from napari_xmem.session.corrections import Segment, SegmentRun, plan_segments, segment_run
 from napari_xmem.session.history import Change, FrameChange
@@ -100,21 +100,21 @@ class CorrectionTask:
         self._session, self._corrections, self._agreement = session, dict(corrections), agreement
         self._rest = rest
         self._before: dict[int, FrameRecord | None] = {}
-        self._given_before = session.given
+        self._annotations_before = session.annotations
         self._explainers_before = dict(session.explainers)
         self._objects: dict[int, list[int]] = {}
         self._pixels = 0
         self._outcomes: list[SegmentOutcome] = []
         self._running: SegmentRun | None = None
         self.summary = CorrectionSummary(tuple(sorted(corrections)))
-        session.set_given(session.given.with_corrections(self._corrections))
+        session.annotate(session.annotations.with_corrections(self._corrections))
         self.segments = self._plan(forward, backward)
         frames = ", ".join(map(str, sorted(corrections)))
         self.title = f"correction of frame{'s' * (len(corrections) > 1)} {frames}"
 
     def _plan(self, forward: bool, backward: bool) -> tuple[Segment, ...]:
-        given = self._session.given
-        walls = dict.fromkeys(given.corrected, "corrected") | dict.fromkeys(given.locked, "locked")
+        annotations = self._session.annotations
+        walls = dict.fromkeys(annotations.corrected, "corrected") | dict.fromkeys(annotations.locked, "locked")
         low, high = self._session.frame_range
         return plan_segments(tuple(self._corrections), walls, low, high, forward=forward, backward=backward)
 
@@ -127,43 +127,43 @@ class CorrectionTask:
         """Do the work."""
         session = self._session
         for frame, packed in sorted(self._corrections.items()):
-            before = self._before[frame] = session.book.get(frame)
+            before = self._before[frame] = session.results.get(frame)
             labels = packed.unpack()
             self._note(frame, overlap_of_objects(labels * 0 if before is None else before.packed.unpack(), labels))
-            yield session.keep(FrameRecord.given(frame, labels).result, None)
+            yield session.keep(FrameRecord.of_labels(frame, labels).result, None)
         known, whole = session.known_frames()
         for segment in self.segments:
-            involved = self._involved(segment)
-            if involved.objects == set() or not any(object_ids(labels) for labels in known.values()):
+            affected = self._affected(segment)
+            if affected.objects == set() or not any(object_ids(labels) for labels in known.values()):
                 continue
-            part = segment_run(session.current_run(), segment, known, whole, involved.followed)
-            yield from self._segment(part, segment, involved)
+            part = segment_run(session.current_run(), segment, known, whole, affected.followed)
+            yield from self._segment(part, segment, affected)
 
-    def _involved(self, segment: Segment) -> Involved:
+    def _affected(self, segment: Segment) -> AffectedObjects:
         """Return whose masks a segment may change: all where there is no old result, else what the person changed."""
-        book, old = self._session.book, self._before[segment.frame]
-        if old is None or any(t not in book for t in segment.frames):
-            return Involved()
+        results, old = self._session.results, self._before[segment.frame]
+        if old is None or any(t not in results for t in segment.frames):
+            return AffectedObjects()
         new = self._corrections[segment.frame].unpack()
         changed = changed_objects(old.packed.unpack(), new)
         if self._session.current_run().scope == "global":
-            return Involved(changed)
+            return AffectedObjects(changed)
         step = max(1, len(segment.frames) // NEIGHBOUR_SAMPLES)
-        seen = (book.labels(t) for t in segment.frames[::step])
-        return Involved(changed, frozenset(neighbours((new, old.packed.unpack(), *seen), changed)))
+        seen = (results.labels(t) for t in segment.frames[::step])
+        return AffectedObjects(changed, frozenset(neighbours((new, old.packed.unpack(), *seen), changed)))
 
-    def _segment(self, run: Run, segment: Segment, involved: Involved) -> Iterator[FrameResult]:
+    def _segment(self, run: Run, segment: Segment, affected: AffectedObjects) -> Iterator[FrameResult]:
         session = self._session
         unfinished = bool(set(self._rest) & set(segment.frames))
         agreement = replace(self._agreement, frames=0) if unfinished else self._agreement
         trail = MemoryTrail(session.explain_bytes // 4)
         explainer = Explainer(run, trail)
-        self._running = SegmentRun(run, segment, session.book, agreement, involved, session.watcher(trail))
+        self._running = SegmentRun(run, segment, session.results, agreement, affected, session.watcher(trail))
         for result in self._running:
             self._note_memory(self._running.first)
-            self._before.setdefault(result.frame, session.book.get(result.frame))
+            self._before.setdefault(result.frame, session.results.get(result.frame))
             self._note(result.frame, self._running.overlaps)
-            concerned = None if involved.objects is None else frozenset(involved.objects)
+            concerned = None if affected.objects is None else frozenset(affected.objects)
             yield session.keep(result, explainer, concerned)
         self._outcomes.append(self._running.outcome)
         self._running = None
@@ -177,10 +177,10 @@ class CorrectionTask:
 
     def _note_memory(self, first: FrameResult | None) -> None:
         """Keep the state of memory after the corrected frame with its result."""
-        record = None if first is None else self._session.book.get(first.frame)
+        record = None if first is None else self._session.results.get(first.frame)
         if first is not None and record is not None and record.scores.memory is None:
             scores = replace(record.scores, memory=first.memory)
-            self._session.book.put(first.frame, FrameRecord(record.packed, scores))
+            self._session.results.put(first.frame, FrameRecord(record.packed, scores))
 
     def finish(self, *, complete: bool) -> None:
         """Sum up what changed, and make it one step that can be taken back."""
@@ -189,7 +189,7 @@ class CorrectionTask:
         session = self._session
         changes = {}
         for frame, before in sorted(self._before.items()):
-            after = session.book.get(frame)
+            after = session.results.get(frame)
             if after is not None:
                 changes[frame] = FrameChange(before, after)
         self.summary = CorrectionSummary(
@@ -203,8 +203,8 @@ class CorrectionTask:
             Change(
                 self.title,
                 changes,
-                self._given_before,
-                session.given,
+                self._annotations_before,
+                session.annotations,
                 self._explainers_before,
                 dict(session.explainers),
             )

@@ -13,8 +13,8 @@ from napari_xmem.engine import prepare_run
 from napari_xmem.engine.frame_order import plan_passes
 from napari_xmem.errors import SessionError
 from napari_xmem.imaging import FrameSource, label_dtype, object_ids
-from napari_xmem.session.history import Given, History
-from napari_xmem.session.results import FrameRecord, PackedLabels, ResultBook
+from napari_xmem.session.history import Annotations, History
+from napari_xmem.session.results import FrameRecord, PackedLabels, ResultsStore
 from napari_xmem.session.runner import Driver
 
 if TYPE_CHECKING:
@@ -52,21 +52,21 @@ class Workbench(Driver):
         self._source = frames if isinstance(frames, FrameSource) else FrameSource(frames)
         self._seeds, self._model = seeds, model
         self._config = config or PropagationConfig()
-        self._memory = self._config.memory
+        self._memory_config = self._config.memory
         self._run: Run | None = None
-        self._given = Given()
+        self._annotations = Annotations()
         self._follower: Follower | None = None
         self.write = write
         self.explain_bytes = explain_bytes
-        self.book = ResultBook()
+        self.results = ResultsStore()
         self.history = History()
         self.explainers: dict[int, tuple[tuple[frozenset[int] | None, Explainer], ...]] = {}
         self.start_memory: StoredMemory | None = None
 
     @property
-    def given(self) -> Given:
+    def annotations(self) -> Annotations:
         """What the person said: seeds, corrections, locked frames."""
-        return self._given
+        return self._annotations
 
     @property
     def n_frames(self) -> int:
@@ -97,13 +97,13 @@ class Workbench(Driver):
         return None if self._run is None else self._run.network
 
     @property
-    def memory(self) -> MemoryConfig:
+    def memory_config(self) -> MemoryConfig:
         """The memory manager's settings; a change takes effect with the next frame, while paused on resume."""
-        return self._memory
+        return self._memory_config
 
-    @memory.setter
-    def memory(self, memory: MemoryConfig) -> None:
-        self._memory = memory
+    @memory_config.setter
+    def memory_config(self, memory: MemoryConfig) -> None:
+        self._memory_config = memory
 
     def prepare(self) -> Run:
         """Check everything and load the model, if that was not done yet; `frames` does it by itself.
@@ -117,7 +117,7 @@ class Workbench(Driver):
             if self._run is None:
                 if self._seeds is None:
                     raise SessionError("This session has no seeds; correct a frame, and it is propagated from there.")
-                config = replace(self._config, memory=self._memory)
+                config = replace(self._config, memory=self._memory_config)
                 self._adopt(prepare_run(self._source, self._seeds, self._model, config))
             return self.current_run()
 
@@ -126,8 +126,12 @@ class Workbench(Driver):
         run = self._run
         if run is None:
             raise SessionError("The session has no run yet; give seeds or a correction first.")
-        recipe = {**run.recipe, "memory": self._memory.to_dict(), "corrected_frames": sorted(self._given.corrected)}
-        return replace(run, config=replace(run.config, memory=self._memory), recipe=recipe)
+        recipe = {
+            **run.recipe,
+            "memory": self._memory_config.to_dict(),
+            "corrected_frames": sorted(self._annotations.corrected),
+        }
+        return replace(run, config=replace(run.config, memory=self._memory_config), recipe=recipe)
 
     def next_run(self) -> Run:
         """Return the run of everything that is known: seeds, corrections, locked frames."""
@@ -146,16 +150,16 @@ class Workbench(Driver):
 
     def known_frames(self) -> tuple[dict[int, NDArray[np.int64]], frozenset[int]]:
         """Return frames that memory may learn from, and those among them that are right as a whole."""
-        given = self._given
-        known = {t: packed.unpack().astype(np.int64) for t, packed in given.labels.items()}
-        known |= {t: self.book.labels(t).astype(np.int64) for t in given.locked}
-        known = {t: known[t] for t in sorted(known) if t not in given.forgotten}
-        return known, (given.corrected | given.locked) & frozenset(known)
+        annotations = self._annotations
+        known = {t: packed.unpack().astype(np.int64) for t, packed in annotations.labels.items()}
+        known |= {t: self.results.labels(t).astype(np.int64) for t in annotations.locked}
+        known = {t: known[t] for t in sorted(known) if t not in annotations.forgotten}
+        return known, (annotations.corrected | annotations.locked) & frozenset(known)
 
-    def set_given(self, given: Given) -> None:
+    def annotate(self, annotations: Annotations) -> None:
         """Replace what the person said."""
         with self._facts:
-            self._given = given
+            self._annotations = annotations
 
     def keep(
         self, result: FrameResult, explainer: Explainer | None, objects: frozenset[int] | None = None
@@ -164,10 +168,10 @@ class Workbench(Driver):
 
         `explainer` knows how the masks of `objects` (None: all) came about; None: they were given by hand.
         """
-        if result.frame in self._given.locked:
-            record = self.book.get(result.frame)
+        if result.frame in self._annotations.locked:
+            record = self.results.get(result.frame)
             return result if record is None else record.result
-        self.book.put(result.frame, FrameRecord.of(result))
+        self.results.put(result.frame, FrameRecord.of(result))
         with self._facts:
             earlier = () if objects is None else self.explainers.get(result.frame, ())
             self.explainers[result.frame] = () if explainer is None else ((objects, explainer), *earlier)
@@ -187,21 +191,21 @@ class Workbench(Driver):
         if self.write is None:
             return
         if labels is None:
-            record = self.book.get(frame)
+            record = self.results.get(frame)
             labels = np.zeros(self.frame_shape, np.uint16) if record is None else record.packed.unpack()
         self.write(frame, labels)
 
     def _adopt(self, run: Run) -> None:
         with self._facts:
             self._run = run
-            self._memory = run.config.memory
+            self._memory_config = run.config.memory
             seeds = {t: PackedLabels.pack(image) for t, image in run.seeds.items()}
-            self._given = replace(self._given, labels={**seeds, **self._given.labels})
+            self._annotations = replace(self._annotations, labels={**seeds, **self._annotations.labels})
 
     def _before_frame(self) -> None:
         follower = self._follower
-        if follower is not None and any(bank.config != self._memory for bank in follower.banks):
-            follower.reconfigure(self._memory)
+        if follower is not None and any(bank.config != self._memory_config for bank in follower.banks):
+            follower.reconfigure(self._memory_config)
 
 
 def _ids_of(known: Mapping[int, NDArray[Any]]) -> set[int]:

@@ -85,6 +85,6 @@ def _frame_of(source: Any, result: Any, frame: int) -> Any:
 
 def _done(result: Any, frame: int) -> Any:
     session = session_of(result)
-    if session is None or session.book.get(frame) is None:
+    if session is None or session.results.get(frame) is None:
         raise SessionError(f"Frame {frame} has no result yet; go to a frame that is done.")
     return session.labels(frame).copy()

@@ -296,9 +296,9 @@ class PropagationRunner(QObject):
         recipe = outcome.layer.metadata.setdefault(METADATA_KEY, {})
         recipe["status"] = outcome.status
         if session_of(outcome.layer) is self.session:
-            recipe["frames_done"] = list(self.session.book.frames)
-            recipe["corrected_frames"] = sorted(self.session.given.corrected)
-            outcome.layer.metadata[SCORES_KEY] = self.session.book.scores()
+            recipe["frames_done"] = list(self.session.results.frames)
+            recipe["corrected_frames"] = sorted(self.session.annotations.corrected)
+            outcome.layer.metadata[SCORES_KEY] = self.session.results.scores()
         else:
             recipe["frames_done"] = sorted({result.frame for result in self.history})
         outcome.layer.refresh(extent=False)

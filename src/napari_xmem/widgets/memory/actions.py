@@ -49,31 +49,31 @@ class MemoryActions(ResultDock):
     def protect_frames(self, frames: Iterable[int]) -> None:
         """Never forget what these frames left in memory."""
         wanted = sorted(frames)
-        self._change(lambda session: session.desk.protect(wanted), f"Frame {some(wanted)} is protected.")
+        self._change(lambda session: session.memory.protect(wanted), f"Frame {some(wanted)} is protected.")
 
     def forget_frames(self, frames: Iterable[int]) -> None:
         """Remove what these frames left in memory."""
         wanted = sorted(frames)
-        self._change(lambda session: session.desk.forget_frames(wanted), f"Frame {some(wanted)} is forgotten.")
+        self._change(lambda session: session.memory.forget_frames(wanted), f"Frame {some(wanted)} is forgotten.")
 
     def forget_object(self, object_id: int) -> None:
         """Stop following an object."""
         self._change(
-            lambda session: session.desk.forget_object(object_id), f"Object {object_id} is no longer followed."
+            lambda session: session.memory.forget_object(object_id), f"Object {object_id} is no longer followed."
         )
 
     def undo(self) -> None:
         """Take back the latest change of memory."""
-        self._change(lambda session: session.desk.undo(), "Taken back.")
+        self._change(lambda session: session.memory.undo(), "Taken back.")
 
     def save(self, path: Any, *, wait: bool = True) -> None:
         """Write the memory to a file; comes back when that is done, if `wait`."""
-        self._file_job(lambda session: session.desk.save(path), f"Memory is saved in {Path(path).name}.", wait)
+        self._file_job(lambda session: session.memory.save(path), f"Memory is saved in {Path(path).name}.", wait)
 
     def load(self, path: Any, *, wait: bool = True) -> None:
         """Start the next run of this session from a saved memory; comes back when it is read, if `wait`."""
         done = f"The next run of this result starts from {Path(path).name}."
-        self._file_job(lambda session: session.desk.load(path), done, wait)
+        self._file_job(lambda session: session.memory.load(path), done, wait)
 
     def show_contents(self) -> None:
         """Show what memory holds."""

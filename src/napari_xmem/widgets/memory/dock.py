@@ -85,7 +85,7 @@ class MemoryWidget(MemoryActions):
             widget.memory = config
         when = []
         if session is not None:
-            session.memory = config
+            session.memory_config = config
             state = session.state.value
             when.append(
                 "when this run goes on" if state == "paused"
@@ -171,7 +171,7 @@ class MemoryWidget(MemoryActions):
         for part in (form.run, form.surgery, form.per_object):
             part.setEnabled(session is not None)
         form.chart.set_snapshots(
-            [] if session is None else session.book.snapshots(session.book.frames),
+            [] if session is None else session.results.snapshots(session.results.frames),
             0 if session is None else session.n_frames,
         )
         self._on_step()
@@ -184,7 +184,7 @@ class MemoryWidget(MemoryActions):
     def show_contents(self) -> None:
         """Show what memory holds."""
         session = self.session
-        rows = session.desk.contents() if session is not None else ()
+        rows = session.memory.contents() if session is not None else ()
         if self.form.only_permanent.isChecked():
             rows = tuple(row for row in rows if row.store == "permanent")
         cells = [(str(r.frame), STORE_NAMES[r.store], str(r.elements), some(r.object_ids, 4)) for r in rows]
@@ -195,7 +195,7 @@ class MemoryWidget(MemoryActions):
     def _show_objects(self) -> None:
         session = self.session
         objects: dict[int, tuple[int, int]] = {}
-        if session is not None and session.desk.is_open and session.follower is not None:
+        if session is not None and session.memory.is_open and session.follower is not None:
             snapshot = session.follower.snapshot(-1)
             for item in snapshot.objects if snapshot is not None else ():
                 objects[item.object_id] = (item.working + item.long_term + item.permanent, item.n_bytes)
@@ -205,13 +205,13 @@ class MemoryWidget(MemoryActions):
     def show_buttons(self) -> None:
         """Enable what can be done now."""
         session, form = self.session, self.form
-        is_open = session is not None and session.desk.is_open and not self.is_busy
+        is_open = session is not None and session.memory.is_open and not self.is_busy
         reason = CHOOSE if is_open else PAUSE_FIRST if session is not None else NO_RUN
         form.advice.setText(reason)
         for item in (form.protect, form.forget):
             item.setEnabled(is_open and bool(chosen_numbers(form.contents)))
         form.forget_object.setEnabled(is_open and bool(chosen_numbers(form.objects)))
-        title = session.desk.undo_title if session is not None else ""
+        title = session.memory.undo_title if session is not None else ""
         form.undo.setEnabled(is_open and bool(title))
         form.undo.setToolTip(f"Take back: {title}" if title else reason if not is_open else "Nothing to undo")
         form.save.setEnabled(is_open)

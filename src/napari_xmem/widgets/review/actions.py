@@ -94,7 +94,7 @@ class ReviewActions(ReviewBase):
         if reviewed is None or session is None:
             return
         for t in self.edited_frames:
-            record = session.book.get(t)
+            record = session.results.get(t)
             reviewed.put_back(t, reviewed.read(t) * 0 if record is None else record.packed.unpack())
         self._edited.clear()
         self.show_all()
@@ -128,13 +128,13 @@ class ReviewActions(ReviewBase):
         """Lock all frames with a result up to the one that the viewer shows."""
         session, frame = self.session, self.frame
         if session is not None and frame is not None:
-            self._lock([t for t in session.book.frames if t <= frame])
+            self._lock([t for t in session.results.frames if t <= frame])
 
     def unlock_all(self) -> None:
         """Unlock all frames."""
         session = self.session
         if session is not None:
-            session.unlock(session.given.locked)
+            session.unlock(session.annotations.locked)
             self.show_all()
 
     def _lock(self, frames: list[int]) -> None:

@@ -173,7 +173,7 @@ class ReviewBase(Dock):
     def _on_adopted(self, session: TrackingSession | None) -> None:
         if session is not None and self._reviewed is not None:
             keep_session(self._reviewed.layer, session, self._reviewed.movie)
-            n_frames = len(session.book.frames)
+            n_frames = len(session.results.frames)
             self.form.status.show_text(f"{count(n_frames, 'frame')} read. Paint on any frame to correct it.", "good")
             self.adopted.emit(session)
 
@@ -194,8 +194,8 @@ class ReviewBase(Dock):
         if layer is not None and layer in self.viewer.layers:
             layer.refresh(extent=False)
             if session is not None and METADATA_KEY in layer.metadata:
-                layer.metadata[SCORES_KEY] = session.book.scores()
-                layer.metadata[METADATA_KEY]["corrected_frames"] = sorted(session.given.corrected)
+                layer.metadata[SCORES_KEY] = session.results.scores()
+                layer.metadata[METADATA_KEY]["corrected_frames"] = sorted(session.annotations.corrected)
         self.show_all()
         self.busy_changed.emit(False)
         if self.summary is not None:

@@ -173,17 +173,17 @@ class ReviewWidget(ReviewActions):
         form.hint.show_text(EMPTY if reviewed is None else hint, with_button=reviewed is None)
         form.adopt.setText("Review this plane" if elsewhere else "Review this layer")
         form.input.show_row(form.adopt, foreign)
-        given = session.given if session is not None else None
+        annotations = session.annotations if session is not None else None
         self._review = session.review() if session is not None else None
         form.strip.set_review(
             self._review,
             reviewed.movie.n_frames if reviewed is not None else 0,
-            given.seeded if given is not None else (),
-            given.corrected if given is not None else (),
-            given.locked if given is not None else (),
+            annotations.seeded if annotations is not None else (),
+            annotations.corrected if annotations is not None else (),
+            annotations.locked if annotations is not None else (),
         )
         form.strip.show_frame(self.frame)
-        locked = sorted(given.locked) if given is not None else []
+        locked = sorted(annotations.locked) if annotations is not None else []
         form.locked.setText(f"Locked: frame {some(locked)}." if locked else "No frame is locked.")
         self._show_frame_facts()
         self.show_buttons()
@@ -194,15 +194,15 @@ class ReviewWidget(ReviewActions):
         text = ""
         if session is not None and frame is not None and self._review is not None:
             worst = self._review.worst_objects(frame)
-            given = session.given
+            annotations = session.annotations
             kind = (
-                "corrected by you" if frame in given.corrected
-                else "painted by you" if frame in given.labels
+                "corrected by you" if frame in annotations.corrected
+                else "painted by you" if frame in annotations.labels
                 else "least certain objects:" if worst and worst[0].confidence == worst[0].confidence
                 else "confidence unknown" if worst else "no result"
             )  # fmt: skip
             text = f"Frame {frame}: {kind}"
-            if frame in given.labels or not worst or worst[0].confidence != worst[0].confidence:
+            if frame in annotations.labels or not worst or worst[0].confidence != worst[0].confidence:
                 worst = ()
         form.frame_text.setText(text)
         form.show_worst(worst)
@@ -215,7 +215,7 @@ class ReviewWidget(ReviewActions):
         ready = session is not None and not busy and not running
         edited = self.edited_frames if ready else ()
         here = () if self.frame is None else (self.frame,)
-        locked = set(edited or here) & session.given.locked if ready and session is not None else set()
+        locked = set(edited or here) & session.annotations.locked if ready and session is not None else set()
         form.edited.setText(self._advice(running, edited, locked))
         form.correct.setEnabled(ready and not locked)
         n = len(edited)
@@ -238,7 +238,7 @@ class ReviewWidget(ReviewActions):
         form.adopt.setEnabled(not busy)
         for item in (form.lock, form.lock_before):
             item.setEnabled(ready)
-        form.unlock.setEnabled(ready and bool(session and session.given.locked))
+        form.unlock.setEnabled(ready and bool(session and session.annotations.locked))
         form.result.setEnabled(not busy)
 
     def _advice(self, running: bool, edited: tuple[int, ...], locked: Collection[int]) -> str:

@@ -127,6 +127,6 @@ class ReviewedResult:
         session = self.session
         if session is None or not 0 <= frame < self.movie.n_frames:
             return False
-        record = session.book.get(frame)
+        record = session.results.get(frame)
         painted = self.read(frame)
         return bool(painted.any()) if record is None else not np.array_equal(painted, record.packed.unpack())

@@ -25,31 +25,31 @@ def paused(request, make_session):
 
 
 def held(session):
-    return {(row.frame, row.store) for row in session.desk.contents()}
+    return {(row.frame, row.store) for row in session.memory.contents()}
 
 
 def test_contents(paused):
     assert held(paused) == {(0, "permanent"), (2, "working"), (4, "working")}
-    assert all(row.object_ids == (1, 2, 3) for row in paused.desk.contents() if row.frame == 0)
+    assert all(row.object_ids == (1, 2, 3) for row in paused.memory.contents() if row.frame == 0)
 
 
 def test_protect_forget_undo(paused):
-    paused.desk.protect([2])
+    paused.memory.protect([2])
     assert (2, "permanent") in held(paused)
-    paused.desk.forget_frames([4])
+    paused.memory.forget_frames([4])
     assert (4, "working") not in held(paused)
-    assert paused.desk.undo_title == "forget frame 4"
-    paused.desk.undo()
-    paused.desk.undo()
+    assert paused.memory.undo_title == "forget frame 4"
+    paused.memory.undo()
+    paused.memory.undo()
     assert held(paused) == {(0, "permanent"), (2, "working"), (4, "working")}
     with pytest.raises(SessionError, match="nothing|no change"):
-        paused.desk.undo()
+        paused.memory.undo()
     with pytest.raises(MemoryBankError, match="frame 3"):
-        paused.desk.protect([3])
+        paused.memory.protect([3])
 
 
 def test_the_run_goes_on_with_the_changed_memory(paused):
-    paused.desk.protect([2])
+    paused.memory.protect([2])
     paused.resume()
     for _ in paused.frames():
         pass
@@ -58,10 +58,10 @@ def test_the_run_goes_on_with_the_changed_memory(paused):
 
 
 def test_forget_object(paused):
-    paused.desk.forget_object(2)
-    assert all(2 not in row.object_ids for row in paused.desk.contents())
+    paused.memory.forget_object(2)
+    assert all(2 not in row.object_ids for row in paused.memory.contents())
     with pytest.raises(MemoryBankError, match="object 2"):
-        paused.desk.forget_object(2)
+        paused.memory.forget_object(2)
     paused.resume()
     for result in paused.frames():
         assert not (result.labels == 2).any()
@@ -70,9 +70,9 @@ def test_forget_object(paused):
 
 def test_forgotten_seeds_no_longer_teach_corrections(paused, movie):
     paused.cancel()
-    paused.desk.forget_frames([0])
+    paused.memory.forget_frames([0])
     assert 0 not in paused.known_frames()[0]
-    paused.desk.undo()
+    paused.memory.undo()
     assert 0 in paused.known_frames()[0]
 
 
@@ -80,16 +80,16 @@ def test_nothing_can_be_done_while_running(make_session):
     session = make_session()
     running = session.frames()
     next(running)
-    assert not session.desk.is_open
-    assert session.desk.contents() == ()
+    assert not session.memory.is_open
+    assert session.memory.contents() == ()
     with pytest.raises(SessionError, match="paused"):
-        session.desk.protect([0])
+        session.memory.protect([0])
     running.close()
 
 
 def test_saved_memory_goes_on_exactly(paused, tmp_path):
     file = tmp_path / "memory.xmem"
-    paused.desk.save(file)
+    paused.memory.save(file)
     run = paused.current_run()
     stored = load_memory(file)
     stored.check(run.network.fingerprint, run.scope)
@@ -104,13 +104,13 @@ def test_saved_memory_goes_on_exactly(paused, tmp_path):
 
 def test_another_movie_starts_with_a_saved_memory(paused, make_session, movie, tmp_path):
     file = tmp_path / "memory.xmem"
-    paused.desk.protect([2])
-    paused.desk.save(file)
+    paused.memory.protect([2])
+    paused.memory.save(file)
     settings = {"scope": paused.current_run().scope, "diameter_px": None}
     other = make_session(settings=settings, seeds={1: movie[1][1]}, model=paused._model)
-    assert other.desk.load(file) == (1, 2, 3)
+    assert other.memory.load(file) == (1, 2, 3)
     other.run()
-    permanent = {row.frame for row in other.desk.contents() if row.store == "permanent"}
+    permanent = {row.frame for row in other.memory.contents() if row.store == "permanent"}
     assert permanent == {0, 1, 2}
 
 
@@ -121,12 +121,12 @@ def test_files_are_checked(paused, make_session, tmp_path):
     with pytest.raises(MemoryBankError, match="cannot be read"):
         load_memory(tmp_path / "text")
     with pytest.raises(OutputError, match="another place"):
-        paused.desk.save(tmp_path / "folder" / "file")
-    paused.desk.save(tmp_path / "memory")
+        paused.memory.save(tmp_path / "folder" / "file")
+    paused.memory.save(tmp_path / "memory")
     stored = load_memory(tmp_path / "memory")
     with pytest.raises(MemoryBankError, match="another model"):
         stored.check("other", stored.scope)
     with pytest.raises(MemoryBankError, match="scope"):
         stored.check(stored.fingerprint, "sideways")
     with pytest.raises(SessionError, match="stop the run"):
-        paused.desk.load(tmp_path / "memory")
+        paused.memory.load(tmp_path / "memory")

@@ -13,7 +13,7 @@ from napari_xmem.config import MemoryConfig, PropagationConfig
 from napari_xmem.engine import iter_run, prepare_run
 from napari_xmem.engine.resume import frames_given_out, is_given_out
 from napari_xmem.errors import OutputError, SessionError
-from napari_xmem.session.checkpoint import RunJournal
+from napari_xmem.session.checkpoint import RunCheckpoint
 from session.conftest import discs
 
 MEMORY = MemoryConfig(memory_interval_frames=2, working_min_frames=1, working_max_frames=3, num_prototypes=8)
@@ -35,11 +35,11 @@ def prepared(request):
     return prepare
 
 
-def keep(journal, run, results, n):
+def keep(checkpoint, run, results, n):
     """Do `n` frames of a run and stop as if the power had failed."""
-    running = iter_run(run, watch=journal.watch)
+    running = iter_run(run, watch=checkpoint.watch)
     for result in islice(running, n):
-        journal.keep(result)
+        checkpoint.keep(result)
         results.append(result)
     running.close()
 
@@ -58,12 +58,12 @@ def test_stopped_twice_it_gives_the_same(prepared, tmp_path, direction):
     seeds = {4: prepared.truth[4]} if direction == "both" else None
     expected = list(iter_run(prepared(seeds, direction=direction)))
     output = tmp_path / "labels.tif"
-    begun = RunJournal(output, save_after_s=0)
+    begun = RunCheckpoint(output, save_after_s=0)
     run = prepared(seeds, direction=direction)
     run, _ = begun.begin(run)
     keep(begun, run, [], 3)
     for stop in (4, 99):
-        again = RunJournal(output, save_after_s=0)
+        again = RunCheckpoint(output, save_after_s=0)
         rest, kept = again.resume(prepared(seeds, direction=direction))
         results = list(kept)
         keep(again, rest, results, stop)
@@ -79,7 +79,7 @@ def test_both_ways_from_several_seeds_it_gives_the_same(prepared, tmp_path, work
     expected = list(iter_run(prepared(seeds, direction="both")))
     assert any(3 in r.object_ids for r in expected if 3 <= r.frame < 6)
     output = tmp_path / "labels.tif"
-    begun = RunJournal(output)
+    begun = RunCheckpoint(output)
     run, _ = begun.begin(prepared(seeds, direction="both"))
 
     def watch(follower, frame):
@@ -95,7 +95,7 @@ def test_both_ways_from_several_seeds_it_gives_the_same(prepared, tmp_path, work
                 begun.save_memory()
                 break
     assert begun.n_worked == worked
-    again = RunJournal(output, save_after_s=0)
+    again = RunCheckpoint(output, save_after_s=0)
     rest, kept = again.resume(prepared(seeds, direction="both"))
     assert again.n_worked == worked
     results = list(kept)
@@ -106,24 +106,24 @@ def test_both_ways_from_several_seeds_it_gives_the_same(prepared, tmp_path, work
 
 
 def test_without_a_saved_memory_it_starts_again(prepared, tmp_path):
-    journal = RunJournal(tmp_path / "labels.tif")
+    checkpoint = RunCheckpoint(tmp_path / "labels.tif")
     run = prepared()
-    journal.begin(run)
-    keep(journal, run, [], 3)
-    assert journal.n_frames == 3
-    rest, kept = RunJournal(tmp_path / "labels.tif").resume(prepared())
+    checkpoint.begin(run)
+    keep(checkpoint, run, [], 3)
+    assert checkpoint.n_frames == 3
+    rest, kept = RunCheckpoint(tmp_path / "labels.tif").resume(prepared())
     assert kept == [] and rest.passes == run.passes
 
 
 def test_memory_is_not_saved_while_a_frame_is_missing(prepared, tmp_path):
-    journal = RunJournal(tmp_path / "labels.tif", save_after_s=1e9)
+    checkpoint = RunCheckpoint(tmp_path / "labels.tif", save_after_s=1e9)
     run = prepared()
-    journal.begin(run)
-    running = iter_run(run, watch=journal.watch)
-    journal.keep(next(running))
+    checkpoint.begin(run)
+    running = iter_run(run, watch=checkpoint.watch)
+    checkpoint.keep(next(running))
     next(running)  # a frame that could not be written
-    journal.save_memory()
-    assert not list(journal.folder.glob("memory-*"))
+    checkpoint.save_memory()
+    assert not list(checkpoint.folder.glob("memory-*"))
     running.close()
 
 
@@ -132,25 +132,25 @@ def test_a_memory_that_cannot_be_saved_stops_nothing(prepared, tmp_path, monkeyp
         raise OutputError("No space left.")
 
     monkeypatch.setattr("napari_xmem.session.checkpoint.save_memory", no_room)
-    journal = RunJournal(tmp_path / "labels.tif", save_after_s=0)
+    checkpoint = RunCheckpoint(tmp_path / "labels.tif", save_after_s=0)
     run = prepared()
-    journal.begin(run)
+    checkpoint.begin(run)
     with pytest.warns(UserWarning, match="No space left. The run goes on"):
-        keep(journal, run, [], 3)
-    assert journal.n_frames == 3
+        keep(checkpoint, run, [], 3)
+    assert checkpoint.n_frames == 3
 
 
 def test_another_run_is_refused(prepared, tmp_path):
-    journal = RunJournal(tmp_path / "labels.tif", save_after_s=0)
+    checkpoint = RunCheckpoint(tmp_path / "labels.tif", save_after_s=0)
     run = prepared()
-    journal.begin(run)
-    keep(journal, run, [], 2)
-    other = RunJournal(tmp_path / "labels.tif")
+    checkpoint.begin(run)
+    keep(checkpoint, run, [], 2)
+    other = RunCheckpoint(tmp_path / "labels.tif")
     with pytest.raises(SessionError, match=r"top_k 30, now it is 5.*--overwrite"):
         other.resume(prepared(memory=MEMORY.replace(top_k=5)))
     with pytest.raises(SessionError, match="seeds"):
         other.resume(prepared({0: prepared.truth[1]}))
-    (journal.folder / "run.json").write_text("{")
+    (checkpoint.folder / "run.json").write_text("{")
     with pytest.raises(SessionError, match=r"damaged.*--overwrite"):
         other.resume(prepared())
     other.begin(run)
@@ -158,12 +158,12 @@ def test_another_run_is_refused(prepared, tmp_path):
 
 
 def test_what_cannot_be_written_is_said(prepared, tmp_path):
-    journal = RunJournal(tmp_path / "labels.tif")
+    checkpoint = RunCheckpoint(tmp_path / "labels.tif")
     (tmp_path / "labels.tif.unfinished").write_text("in the way")
     run = prepared()
-    journal._run = run
+    checkpoint._run = run
     with pytest.raises(OutputError, match="another place"):
-        journal.keep(next(iter(iter_run(run, watch=journal.watch))))
+        checkpoint.keep(next(iter(iter_run(run, watch=checkpoint.watch))))
 
 
 def test_frames_given_out(prepared):
@@ -178,11 +178,11 @@ def test_frames_given_out(prepared):
 
 
 def test_memory_is_saved_on_the_way_back_too(prepared, tmp_path):
-    journal = RunJournal(tmp_path / "labels.tif", save_after_s=0)
-    run, _ = journal.begin(prepared({0: prepared.truth[0], 6: prepared.truth[6]}, direction="both"))
-    running = iter_run(run, watch=journal.watch)
-    journal.keep(next(running))  # the first result comes after the whole way back
+    checkpoint = RunCheckpoint(tmp_path / "labels.tif", save_after_s=0)
+    run, _ = checkpoint.begin(prepared({0: prepared.truth[0], 6: prepared.truth[6]}, direction="both"))
+    running = iter_run(run, watch=checkpoint.watch)
+    checkpoint.keep(next(running))  # the first result comes after the whole way back
     running.close()
-    again = RunJournal(tmp_path / "labels.tif")
+    again = RunCheckpoint(tmp_path / "labels.tif")
     again.resume(prepared({0: prepared.truth[0], 6: prepared.truth[6]}, direction="both"))
     assert 0 < again.n_worked <= 8
