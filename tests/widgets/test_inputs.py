@@ -67,7 +67,7 @@ def test_missing_model_file(qtbot, loaded, tmp_path):
 
 
 def test_wrong_values_are_named(loaded):
-    with pytest.raises(ConfigError, match="'forward', 'backward', 'both'"):
+    with pytest.raises(ConfigError, match="'forward', 'backward' or 'both'"):
         loaded.direction = "sideways"
     with pytest.raises(ConfigError, match="layers on offer: 'movie'"):
         loaded.image = "film"

@@ -7,13 +7,13 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from napari_xmem.config import MemoryConfig
+from napari_xmem.config import MemoryConfig, settings_of
 from napari_xmem.memory import MemoryEvent, MemorySnapshot, MemoryTotals, StoreMemory
 from napari_xmem.widgets.common.chart import store_colour
+from napari_xmem.widgets.common.setting_widgets import policy_options
 from napari_xmem.widgets.common.theme import theme_colours
 from napari_xmem.widgets.layers.result import session_of
 from napari_xmem.widgets.memory.chart import MemoryChart, event_lines
-from napari_xmem.widgets.memory.fields import FIELDS, policy_choices
 from review_scenes import add_result
 
 pytestmark = pytest.mark.gui
@@ -35,28 +35,27 @@ def scene(viewer, network, memory):
 
 
 def test_every_setting_has_a_control_that_explains_itself(memory):
-    assert [field.name for field in FIELDS] != []
-    assert {field.name for field in FIELDS} == {field.name for field in fields(MemoryConfig)}
-    for field in FIELDS:
-        tip = memory.form.settings.controls[field.name].toolTip()
-        assert field.does in tip
-        assert field.trade in tip
-        assert field.symbol in tip
-        assert field.name in tip
-    symbols = {field.name: field.symbol for field in FIELDS}
-    assert symbols["memory_interval_frames"] == "r"
-    assert symbols["working_max_frames"] == "T_max"
-    assert symbols["long_term_max_elements"] == "LT_max"
+    known = settings_of(MemoryConfig)
+    assert set(known) == {field.name for field in fields(MemoryConfig)}
+    for name, item in known.items():
+        control = memory.form.settings.controls[name].native
+        assert memory.form.settings.isAncestorOf(control)
+        assert item.help in control.toolTip()
+        assert item.effect in control.toolTip()
+        assert item.symbol in control.toolTip()
+        assert name in control.toolTip()
+        assert control.accessibleName() == item.label
 
 
 @pytest.mark.parametrize("kind", ["selection", "potentiation", "eviction"])
 def test_policies_on_offer_are_the_registered_ones(kind):
-    assert "usage" in [name for _, name, _ in policy_choices(kind)] or kind == "potentiation"
-    assert all(len(tip) > 10 for _, _, tip in policy_choices(kind))
+    options = policy_options(kind)
+    assert "usage" in [option.value for option in options] or kind == "potentiation"
+    assert all(len(option.help) > 10 for option in options)
 
 
 def test_settings_reach_the_next_run_and_come_back(memory, widget):
-    box = memory.form.settings.controls["memory_interval_frames"]
+    box = memory.form.settings.controls["memory_interval_frames"].native.native
     box.setValue(3)
     assert memory.config == MemoryConfig(memory_interval_frames=3)
     assert widget.memory.memory_interval_frames == 3
@@ -64,31 +63,31 @@ def test_settings_reach_the_next_run_and_come_back(memory, widget):
     memory.form.settings.paper.click()
     assert widget.memory == MemoryConfig.paper()
     assert widget.memory.permanent_seeds is False
-    assert memory.form.settings.controls["permanent_seeds"].isChecked() is False
+    assert memory.form.settings.controls["permanent_seeds"].native.native.isChecked() is False
     memory.form.settings.defaults.click()
     assert widget.memory == MemoryConfig()
 
 
 def test_values_are_checked_while_typed(memory, widget):
     good = memory.config
-    memory.form.settings.controls["working_max_frames"].setValue(good.working_min_frames)
+    memory.form.settings.controls["working_max_frames"].native.native.setValue(good.working_min_frames)
     assert memory.config == good
     assert widget.memory == good
     assert memory.form.settings.problem.isVisibleTo(memory.form.settings)
     assert "'Working, at most' is" in memory.form.settings.problem.text()
-    memory.form.settings.controls["working_min_frames"].setValue(good.working_min_frames - 1)
+    memory.form.settings.controls["working_min_frames"].native.native.setValue(good.working_min_frames - 1)
     assert not memory.form.settings.problem.isVisibleTo(memory.form.settings)
     assert memory.config.working_max_frames == good.working_min_frames
 
 
 def test_none_has_a_word(memory):
-    box = memory.form.settings.controls["top_k"]
+    box = memory.form.settings.controls["top_k"].native.native
     box.setValue(box.minimum())
     assert memory.config.top_k is None
     assert box.text() == "all"
     memory.config = MemoryConfig(top_k=7, deep_update_interval_frames=4)
     assert box.value() == 7
-    assert memory.form.settings.controls["deep_update_interval_frames"].value() == 4
+    assert memory.form.settings.controls["deep_update_interval_frames"].native.native.value() == 4
     memory.config = MemoryConfig(deep_update_interval_frames=None)
     assert memory.config.deep_update_interval_frames is None
 
@@ -214,7 +213,7 @@ def test_live_while_running_and_changed_while_paused(viewer, memory, loaded, qtb
     assert memory.form.chart.has_data
     held = {row[0] for row in rows_of(memory.form.contents)}
     assert "0" in held
-    memory.form.settings.controls["memory_interval_frames"].setValue(50)
+    memory.form.settings.controls["memory_interval_frames"].native.native.setValue(50)
     assert "when this run goes on" in memory.form.status.text
     with qtbot.waitSignal(loaded.run_ended, timeout=WAIT_MS):
         loaded.resume()

@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING
 
 from napari_xmem.cli import propagate
 from napari_xmem.cli.messages import collected_warnings, say, say_error
-from napari_xmem.cli.options import add_model_options, add_quiet, int_list, memory_config
-from napari_xmem.cli.runs import memory_budget_bytes
+from napari_xmem.cli.options import (
+    add_model_options,
+    add_quiet,
+    add_setting,
+    int_list,
+    memory_config,
+    run_settings,
+)
 from napari_xmem.errors import InputError, OutputError, XMemError
 
 if TYPE_CHECKING:
@@ -72,7 +78,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--fill-planes", action="store_true", help="volumes: first follow the seeds through the planes of their frame"
     )
-    parser.add_argument("--direction", choices=("forward", "backward", "both"), default="forward")
+    add_setting(parser, "direction")
     add_model_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="do movies again whose result exists")
     parser.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
@@ -86,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_xmem.model import load_model
 
     check_policies(memory_config(args.memory))
-    memory_budget_bytes(args)
+    run_settings(args)
     jobs = _find_jobs(args)
     args.model = load_model(args.model, args.device)  # once for all
     failed: list[str] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_xmem.cli.messages import progress, say
-from napari_xmem.cli.options import add_model_options, add_quiet, memory_config
+from napari_xmem.cli.options import add_model_options, add_quiet, memory_config, run_settings
 from napari_xmem.errors import OutputError
 
 if TYPE_CHECKING:
@@ -96,10 +96,8 @@ def _propagate(
     source = FrameSource(movie)
     labels = np.zeros_like(seeds)
     overview = Overview.of_range(source, 0, len(source))
-    results = iter_propagate(
-        source, seeds, model=args.model, memory=memory_config(args.memory), device=args.device, scope=args.scope,
-        diameter_px=args.diameter_px, max_displacement_px=args.max_displacement_px,
-    )  # fmt: skip
+    memory = memory_config(args.memory)
+    results = iter_propagate(source, seeds, model=args.model, memory=memory, **run_settings(args))
     with (
         LabelWriter(folder / "labels.tif", labels.shape, labels.dtype, overwrite=True) as writer,
         progress(len(source), "propagating", args.quiet) as bar,

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from dataclasses import fields
-from types import NoneType
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+import math
+from typing import TYPE_CHECKING, Any
 
-from napari_xmem.config import MemoryConfig, MemoryDevice, Precision
+from napari_xmem.config import MemoryConfig, PropagationConfig, Setting, settings_of
 from napari_xmem.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["add_model_options", "add_quiet", "int_list", "memory_config"]
+__all__ = ["RUN_SETTINGS", "add_model_options", "add_quiet", "add_setting", "int_list", "memory_config", "run_settings"]
 
 _TRUE, _FALSE, _NONE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}, {"none", "null", ""}
 PAPER = "paper"
@@ -25,48 +24,61 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
 
 
+#: Settings of a run that are options of every subcommand that runs.
+RUN_SETTINGS = (
+    "direction", "device", "scope", "diameter_px", "max_displacement_px", "precision", "memory_budget_bytes",
+    "memory_device",
+)  # fmt: skip
+
+
+def add_setting(parser: argparse.ArgumentParser, name: str, metavar: str | None = None) -> None:
+    """Add the option of a setting of `PropagationConfig`, made from what the config says about it."""
+    known = settings_of(PropagationConfig)[name]
+    choices = [option.value for option in known.options] if known.closed else None
+    parser.add_argument(
+        known.flag,
+        choices=choices,
+        default=known.default,
+        type=known.kind if known.kind in (int, float) else str,
+        metavar=None if choices else metavar or known.unit.upper() or None,
+        help=_help(known),
+    )
+
+
+def _help(known: Setting) -> str:
+    effect = known.effect.replace("Automatic:", "Default:").replace("None:", "Default:")
+    values = " ".join(f"{option.value}: {option.help}" for option in known.options if known.closed and option.help)
+    text = f"{known.help} {values} {effect}".strip().rstrip(".").replace("%", "%%")
+    return text[:1].lower() + text[1:]
+
+
+def run_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings of `PropagationConfig` that stand in the options.
+
+    Raises
+    ------
+    ConfigError
+        If a number is out of its range; the message names the option.
+    """
+    found = {}
+    for name in RUN_SETTINGS:
+        known = settings_of(PropagationConfig)[name]
+        dest = known.flag.removeprefix("--").replace("-", "_")
+        value = getattr(args, dest, known.default)
+        if known.scale != 1 and value is not None:
+            if not math.isfinite(value) or value * known.scale < 1:
+                raise ConfigError(f"{known.flag} is {value:g}, expected {known.unit} above 0, for example 4.")
+            value = round(value * known.scale)
+        found[name] = value
+    return found
+
+
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add what chooses the model, its device, the scope and the memory's settings."""
     parser.add_argument("--model", default="bundled", help="bundled, xmem (the official weights) or a weights file")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    parser.add_argument(
-        "--scope",
-        choices=("auto", "local", "global"),
-        default="auto",
-        help="follow each object in a "
-        "region of its own (local) or match whole frames (global); default: by size and number",
-    )
-    parser.add_argument(
-        "--diameter-px",
-        type=float,
-        metavar="PX",
-        help="typical diameter of the objects in pixels; default: the median of the seeds",
-    )
-    parser.add_argument(
-        "--max-displacement-px",
-        type=float,
-        metavar="PX",
-        help="how far an object may move between two frames in pixels; default: from the diameter",
-    )
-    parser.add_argument(
-        "--precision",
-        choices=get_args(Precision),
-        default="auto",
-        help="type in which convolutions compute; default: bfloat16 in the local scope where it is faster",
-    )
-    parser.add_argument(
-        "--memory-budget",
-        type=float,
-        metavar="GB",
-        help="memory that tensors may take at a time, in GB; default: a share of what is free; --dry-run says whether "
-        "it can be kept",
-    )
-    parser.add_argument(
-        "--memory-device",
-        choices=get_args(MemoryDevice),
-        default="auto",
-        help="where memory is kept: on the device, in the host's memory, or (auto) on the device where it fits",
-    )
+    for name in RUN_SETTINGS:
+        if name != "direction":  # each subcommand puts it where it belongs
+            add_setting(parser, name)
     parser.add_argument(
         "--memory",
         nargs="+",
@@ -74,7 +86,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="KEY=VALUE",
         help=f"settings of the memory, for example top_k=20 eviction=age; '{PAPER}' first for those of "
-        f"the XMem paper. Keys: {', '.join(f.name for f in fields(MemoryConfig))}",
+        f"the XMem paper. Keys: {', '.join(settings_of(MemoryConfig))}",
     )
 
 
@@ -87,8 +99,7 @@ def memory_config(settings: Sequence[str]) -> MemoryConfig:
         If a text has no "=", names no field (the right names are listed), or its value does not fit.
     """
     base = MemoryConfig.paper() if PAPER in settings else MemoryConfig()
-    hints = get_type_hints(MemoryConfig)
-    known = [f.name for f in fields(MemoryConfig)]
+    known = settings_of(MemoryConfig)
     changes: dict[str, Any] = {}
     for setting in settings:
         if setting == PAPER:
@@ -101,25 +112,23 @@ def memory_config(settings: Sequence[str]) -> MemoryConfig:
             near = difflib.get_close_matches(key, known, n=1)
             guess = f" Did you mean {near[0]}?" if near else ""
             raise ConfigError(f"--memory has no key {key!r}.{guess} Keys are {', '.join(known)}.")
-        changes[key] = _convert(key, text.strip(), hints[key])
+        changes[key] = _convert(known[key], text.strip())
     return base.replace(**changes)
 
 
-def _convert(key: str, text: str, hint: Any) -> Any:
-    kinds = get_args(hint) or (hint,)
-    if NoneType in kinds and text.lower() in _NONE:
+def _convert(known: Setting, text: str) -> Any:
+    if known.optional and text.lower() in _NONE:
         return None
-    kind = next(k for k in kinds if k is not NoneType)
-    if kind is bool:
+    if known.kind is bool:
         if text.lower() in _TRUE | _FALSE:
             return text.lower() in _TRUE
-        raise ConfigError(f"--memory {key}={text}: expected true or false.")
+        raise ConfigError(f"--memory {known.name}={text}: expected true or false.")
     try:
-        return kind(text.replace("_", "") if kind is int else text)
+        return known.kind(text.replace("_", "") if known.kind is int else text)
     except ValueError as error:
-        expected = {"int": "a whole number", "float": "a number"}.get(kind.__name__, kind.__name__)
-        none = " or none" if NoneType in kinds else ""
-        raise ConfigError(f"--memory {key}={text}: expected {expected}{none}.") from error
+        expected = {int: "a whole number", float: "a number"}.get(known.kind, "text")
+        none = " or none" if known.optional else ""
+        raise ConfigError(f"--memory {known.name}={text}: expected {expected}{none}.") from error
 
 
 def int_list(text: str) -> list[int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_xmem.cli import volumes
 from napari_xmem.cli.messages import frame_list, progress, say, stopping_gently
-from napari_xmem.cli.options import add_model_options, add_quiet, int_list, memory_config
+from napari_xmem.cli.options import add_model_options, add_quiet, add_setting, int_list, memory_config
 from napari_xmem.cli.outputs import Outputs
 from napari_xmem.cli.runs import check_seed_frame, engine_options, frame_range, keeping, seed_frame, watching
 from napari_xmem.errors import InputError, OutputError
@@ -55,9 +55,9 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="T",
         help="frame that a single image of seeds belongs to; default: --start or 0, backward: the last",
     )
-    parser.add_argument("--direction", choices=("forward", "backward", "both"), default="forward")
-    parser.add_argument("--start", type=int, metavar="T", help="first frame to label")
-    parser.add_argument("--stop", type=int, metavar="T", help="frame to stop before")
+    add_setting(parser, "direction")
+    add_setting(parser, "start", "T")
+    add_setting(parser, "stop", "T")
     add_model_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
@@ -170,7 +170,7 @@ def _report_plan(
     dtype: Any,
     memory: Any,
 ) -> int:
-    from napari_xmem.engine.cost import forecast
+    from napari_xmem.engine import forecast
     from napari_xmem.imaging import median_diameter_px
     from napari_xmem.model import XMem, load_model
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.cli.messages import say_error
-from napari_xmem.errors import ConfigError, InputError, OutputError
+from napari_xmem.cli.options import run_settings
+from napari_xmem.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     import argparse
@@ -23,7 +23,6 @@ __all__ = [
     "engine_options",
     "frame_range",
     "keeping",
-    "memory_budget_bytes",
     "saving_memory",
     "seed_frame",
     "watching",
@@ -69,21 +68,7 @@ def watching(checkpoint: RunCheckpoint, stop: StopRequest) -> Watch:
 
 def engine_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the options that `iter_propagate` and `forecast` share."""
-    names = (
-        "device", "scope", "direction", "start", "stop", "diameter_px", "max_displacement_px", "precision",
-        "memory_device",
-    )  # fmt: skip
-    return {**{name: getattr(args, name) for name in names}, "memory_budget_bytes": memory_budget_bytes(args)}
-
-
-def memory_budget_bytes(args: argparse.Namespace) -> int | None:
-    """Return the bytes of --memory-budget, or raise `ConfigError`."""
-    if args.memory_budget is None:
-        return None
-    n_bytes = args.memory_budget * 1e9
-    if not math.isfinite(n_bytes) or n_bytes < 1:
-        raise ConfigError(f"--memory-budget is {args.memory_budget:g}, expected GB above 0, for example 4.")
-    return round(n_bytes)
+    return {**run_settings(args), "start": args.start, "stop": args.stop}
 
 
 def check_seed_frame(args: argparse.Namespace, shape: tuple[int, ...], single: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.cli.messages import frame_list, progress, say, stopping_gently
-from napari_xmem.cli.options import memory_config
+from napari_xmem.cli.options import RUN_SETTINGS, memory_config
 from napari_xmem.cli.runs import (
     check_seed_frame,
     engine_options,
@@ -77,11 +77,8 @@ def _filled(runs: VolumeRuns, frame: int, seeds: NDArray[Any]) -> NDArray[Any]:
 
     config = runs.config
     volume = np.stack([runs.source(z).read(frame) for z in range(len(seeds))])
-    names = (
-        "memory", "device", "scope", "diameter_px", "max_displacement_px", "memory_budget_bytes", "precision",
-        "memory_device",
-    )  # fmt: skip
-    return follow_through_z(volume, seeds, model=runs.network, **{name: getattr(config, name) for name in names})
+    options = {name: getattr(config, name) for name in ("memory", *RUN_SETTINGS) if name != "direction"}
+    return follow_through_z(volume, seeds, model=runs.network, **options)
 
 
 def _guessed(seeds: NDArray[Any]) -> NDArray[Any]:

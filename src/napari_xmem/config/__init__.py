@@ -1,10 +1,11 @@
-"""Settings as frozen, validated dataclasses: one per part of the program."""
+"""Settings as frozen, checked dataclasses: one per part of the program; `settings_of` says what is known about each."""
 
 from __future__ import annotations
 
 from napari_xmem.config.memory import MemoryConfig
 from napari_xmem.config.model import ModelConfig
 from napari_xmem.config.propagation import Direction, MemoryDevice, Precision, PropagationConfig, Scope
+from napari_xmem.config.settings import Option, Setting, settings_of
 from napari_xmem.config.training import TrainingConfig
 
 __all__ = [
@@ -12,8 +13,11 @@ __all__ = [
     "MemoryConfig",
     "MemoryDevice",
     "ModelConfig",
+    "Option",
     "Precision",
     "PropagationConfig",
     "Scope",
+    "Setting",
     "TrainingConfig",
+    "settings_of",
 ]

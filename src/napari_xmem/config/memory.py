@@ -5,70 +5,23 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from napari_xmem.config.checks import (
-    build,
-    check_names,
-    check_number,
-    check_switch,
-    check_text,
-    check_whole,
-    require,
-)
+from napari_xmem.config.settings import build, check_names, check_settings, described, require, setting
 
 __all__ = ["MemoryConfig"]
 
+ENTERS, KEPT, FORGOTTEN, WEIGHTS = (
+    "What enters memory", "How much is kept", "What is kept and forgotten", "Weights"
+)  # fmt: skip
+TRUSTS_WHAT_WORKED = "0 switches it off exactly. Larger: trusts what worked, adapts less to what is new."
 
+
+@described
 @dataclass(frozen=True, slots=True)
 class MemoryConfig:
     """What to remember, how to strengthen it, what to forget.
 
     The defaults suit the bundled model, which follows each object in its own region with a memory of its own
-    (docs/memory.md). ``MemoryConfig.paper()`` is the memory of the XMem paper. Symbols of the paper stand in brackets.
-
-    Attributes
-    ----------
-    memory_interval_frames : int
-        A frame enters working memory every this many frames (r); 1 or more.
-    deep_update_interval_frames : int or None
-        Sensory memory is refreshed from the value encoder every this many frames, 0 or more; None: with every memory
-        frame.
-    top_k : int or None
-        Memory elements that may answer one query, 1 or more; None: all.
-    long_term : bool
-        Consolidate old working memory into long-term memory. Without it working memory grows without limit
-        unless `permanent_seeds` holds, in which case the oldest frames are dropped.
-    working_min_frames, working_max_frames : int
-        Frames kept after, and frames that trigger, a consolidation (T_min, T_max); 1 or more, and more than that.
-    num_prototypes : int
-        Prototypes made by one consolidation (P); 1 or more.
-    long_term_max_elements : int
-        Limit of long-term memory, in elements per memory (LT_max); 1 or more.
-    count_long_term_usage : bool
-        Count usage of long-term elements (needed for eviction by usage).
-    prototype_selection, potentiation, eviction : str
-        Registered names of the policies, see `napari_xmem.memory`.
-    permanent_seeds : bool
-        Seeded and corrected frames go to permanent memory, which no policy removes.
-        False: only the first memorised frame is kept for ever (the paper).
-    novelty_weight : float
-        For ``usage+novelty``, 0 to 1: 0 is usage alone, 1 novelty alone.
-    importance_strength, consistency_strength : float
-        Strength of importance re-weighting and of temporal consistency in potentiation, 0 or more; 0 switches off
-        exactly.
-    reading_importance_strength : float
-        Strength of importance re-weighting whenever memory is read: elements that took part in confident predictions
-        count more; 0 or more, 0 switches off exactly.
-    permanent_log_prior : float
-        Added to the similarity of permanent elements whenever memory is read: what was painted counts ``exp`` of this
-        times as much as what was predicted; 0 or more, 0 switches off exactly.
-    half_life_frames : float
-        Half-life of an element for eviction by age, and of the running averages of relevance and contribution; more
-        than 0.
-    mix_usage, mix_age, mix_relevance, mix_contribution : float
-        Weights of the criteria in eviction by ``mix``; 0 or more.
-    correction_radius_frames : int
-        A corrected frame replaces what memory held of the corrected objects this many frames before and after it; 0 or
-        more.
+    (docs/memory.md). ``MemoryConfig.paper()`` is the memory of the XMem paper.
 
     Raises
     ------
@@ -80,60 +33,172 @@ class MemoryConfig:
     Cheng & Schwing 2022, XMem (arXiv 2207.07115), section 3.3.
     """
 
-    memory_interval_frames: int = 1
-    deep_update_interval_frames: int | None = None
-    top_k: int | None = 30
-    long_term: bool = True
-    working_min_frames: int = 3
-    working_max_frames: int = 6
-    num_prototypes: int = 64
-    long_term_max_elements: int = 1024
-    count_long_term_usage: bool = True
-    prototype_selection: str = "usage"
-    potentiation: str = "affinity"
-    eviction: str = "coverage"
-    permanent_seeds: bool = True
-    novelty_weight: float = 0.5
-    importance_strength: float = 0.0
-    consistency_strength: float = 0.0
-    reading_importance_strength: float = 0.0
-    permanent_log_prior: float = 1.0
-    half_life_frames: float = 100.0
-    mix_usage: float = 1.0
-    mix_age: float = 0.5
-    mix_relevance: float = 1.0
-    mix_contribution: float = 1.0
-    correction_radius_frames: int = 10
+    memory_interval_frames: int = setting(
+        1,
+        label="Remember every",
+        help="A frame enters working memory every this many frames.",
+        effect="Smaller: follows quick changes better, needs more memory and time. Larger: quicker, less memory.",
+        symbol="r", group=ENTERS, unit="frames", low=1, offered=10_000,
+    )  # fmt: skip
+    deep_update_interval_frames: int | None = setting(
+        None,
+        label="Refresh senses every",
+        help="How often the short-term (sensory) memory is refreshed from a full look at the masks.",
+        effect="Smaller: follows position and outline more closely, a little slower.",
+        symbol="deep update", group=ENTERS, unit="frames", low=0, offered=10_000,
+        none="with memory", none_means="for every memory frame",
+    )  # fmt: skip
+    top_k: int | None = setting(
+        30,
+        label="Elements per answer",
+        help="How many memory elements may answer for one place of a frame.",
+        effect="Smaller: sharper and quicker, more sensitive to single wrong elements. Larger: smoother, slower.",
+        symbol="k of top-k", group=ENTERS, low=1, offered=100_000, none="all", none_means="for all",
+    )  # fmt: skip
+    permanent_seeds: bool = setting(
+        True,
+        label="Painted frames stay",
+        help="Painted and corrected frames stay in memory permanently.",
+        effect="On: objects are recognised after a long absence. Off: only the first frame stays, as in the paper.",
+        group=ENTERS,
+    )
+    correction_radius_frames: int = setting(
+        10,
+        label="Correction replaces",
+        help="A corrected frame replaces what memory held of its objects this many frames before and after.",
+        effect="Larger: errors are forgotten more thoroughly, and so is what was right near them.",
+        group=ENTERS, unit="frames", low=0, offered=100_000,
+    )  # fmt: skip
+    long_term: bool = setting(
+        True,
+        label="Long-term memory",
+        help="Consolidate old working memory into prototypes instead of keeping all.",
+        effect="On: bounded memory, needed for long movies. Off: exact but memory grows with the movie, unless painted "
+        "frames stay: then the oldest frames are dropped.",
+        symbol="LT", group=KEPT,
+    )  # fmt: skip
+    working_min_frames: int = setting(
+        3,
+        label="Working, at least",
+        help="Frames that stay in working memory after it was consolidated.",
+        effect="Larger: more of the recent past in full detail, more memory.",
+        symbol="T_min", group=KEPT, unit="frames", low=1, offered=10_000,
+    )  # fmt: skip
+    working_max_frames: int = setting(
+        6,
+        label="Working, at most",
+        help="Working memory is consolidated when it holds this many frames.",
+        effect="Larger: consolidated less often, more memory.",
+        symbol="T_max", group=KEPT, unit="frames", low=2, offered=10_000,
+    )  # fmt: skip
+    num_prototypes: int = setting(
+        64,
+        label="Prototypes",
+        help="Prototypes made each time working memory is consolidated.",
+        effect="Larger: keeps more detail of the past, fills long-term memory sooner.",
+        symbol="P", group=KEPT, low=1, offered=100_000, step=16,
+    )  # fmt: skip
+    long_term_max_elements: int = setting(
+        1024,
+        label="Long-term, at most",
+        help="Elements that long-term memory may hold, per memory.",
+        effect="Larger: remembers longer, needs more memory and time. Beyond it the least useful are forgotten.",
+        symbol="LT_max", group=KEPT, low=1, offered=10_000_000, step=500,
+    )  # fmt: skip
+    prototype_selection: str = setting(
+        "usage",
+        label="Keep",
+        help="Which elements of working memory become prototypes.",
+        effect="Usage keeps what was asked for most, novelty what is not yet covered.",
+        symbol="section 3.3", group=FORGOTTEN, registry="selection",
+    )  # fmt: skip
+    novelty_weight: float = setting(
+        0.5,
+        label="Novelty",
+        help="For usage+novelty: the share of novelty.",
+        effect="0: usage alone; 1: novelty alone (keeps rare views, also of look-alikes).",
+        group=FORGOTTEN, low=0, high=1, step=0.05,
+    )  # fmt: skip
+    potentiation: str = setting(
+        "affinity",
+        label="Strengthen",
+        help="How the value of a prototype is made from the elements around it.",
+        effect="Affinity averages similar elements; others also weigh what proved right or stayed consistent.",
+        symbol="section 3.3", group=FORGOTTEN, registry="potentiation",
+    )  # fmt: skip
+    importance_strength: float = setting(
+        0.0,
+        label="Importance",
+        help="How much elements that supported sure predictions gain weight.",
+        effect=TRUSTS_WHAT_WORKED,
+        group=FORGOTTEN, low=0, offered=100, step=0.1,
+    )  # fmt: skip
+    consistency_strength: float = setting(
+        0.0,
+        label="Consistency",
+        help="How much elements that disagree with what their place became later lose weight.",
+        effect="0 switches it off exactly. Larger: errors fade quicker, quick changes too.",
+        group=FORGOTTEN, low=0, offered=100, step=0.1,
+    )  # fmt: skip
+    reading_importance_strength: float = setting(
+        0.0,
+        label="Trust in reading",
+        help="How much elements that supported sure predictions count more each time memory is read.",
+        effect=TRUSTS_WHAT_WORKED,
+        group=FORGOTTEN, low=0, offered=100, step=0.1,
+    )  # fmt: skip
+    permanent_log_prior: float = setting(
+        1.0,
+        label="Trust in seeds",
+        help="How much what you painted counts more than what was predicted, each time memory is read (a logarithm).",
+        effect="0 switches it off exactly. Larger: outlines stay true to the seeds, changes are followed less.",
+        group=FORGOTTEN, low=0, offered=10, step=0.5,
+    )  # fmt: skip
+    eviction: str = setting(
+        "coverage",
+        label="Forget by",
+        help="Which elements go when long-term memory is full.",
+        effect="Usage forgets what is asked for least; age what is old; a mix weighs all.",
+        symbol="least frequently used", group=FORGOTTEN, registry="eviction",
+    )  # fmt: skip
+    count_long_term_usage: bool = setting(
+        True,
+        label="Count usage",
+        help="Count how often long-term elements are asked for.",
+        effect="Needed to forget by usage; off saves a little time.",
+        group=FORGOTTEN,
+    )
+    half_life_frames: float = setting(
+        100.0,
+        label="Half-life",
+        help="Frames after which age, relevance and contribution count half.",
+        effect="Smaller: the present counts more. Larger: the distant past counts too.",
+        group=WEIGHTS, unit="frames", low=0, above=True, step=10,
+    )  # fmt: skip
+    mix_usage: float = setting(
+        1.0, label="Usage", help="Weight of usage when forgetting by mix.", effect="Larger: what is asked for stays.",
+        group=WEIGHTS, low=0, offered=1000, step=0.1,
+    )  # fmt: skip
+    mix_age: float = setting(
+        0.5, label="Age", help="Weight of age when forgetting by mix.", effect="Larger: the old goes sooner.",
+        group=WEIGHTS, low=0, offered=1000, step=0.1,
+    )  # fmt: skip
+    mix_relevance: float = setting(
+        1.0, label="Relevance", help="Weight of recent use when forgetting by mix.",
+        effect="Larger: what the present scene needs stays.", group=WEIGHTS, low=0, offered=1000, step=0.1,
+    )  # fmt: skip
+    mix_contribution: float = setting(
+        1.0, label="Contribution", help="Weight of having supported sure predictions.",
+        effect="Larger: what proved right stays.", group=WEIGHTS, low=0, offered=1000, step=0.1,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
-        for name in ("memory_interval_frames", "working_min_frames", "num_prototypes", "long_term_max_elements"):
-            check_whole(self, name, 1)
-        check_whole(self, "working_max_frames")
-        check_whole(self, "correction_radius_frames", 0)
-        check_whole(self, "top_k", 1, ", or None for all")
-        check_whole(self, "deep_update_interval_frames", 0, ", or None for every memory frame")
+        check_settings(self)
         require(
             self.working_max_frames > self.working_min_frames,
             f"working_max_frames is {self.working_max_frames}, expected more than working_min_frames "
             f"({self.working_min_frames}).",
         )
-        for name in ("long_term", "count_long_term_usage", "permanent_seeds"):
-            check_switch(self, name)
-        for name in ("prototype_selection", "potentiation", "eviction"):
-            check_text(self, name)
-        for name in (
-            "importance_strength",
-            "consistency_strength",
-            "reading_importance_strength",
-            "permanent_log_prior",
-            "mix_usage",
-            "mix_age",
-            "mix_relevance",
-            "mix_contribution",
-        ):
-            check_number(self, name)
-        check_number(self, "novelty_weight", 0, 1)
-        check_number(self, "half_life_frames", above=True)
 
     @classmethod
     def paper(cls, **changes: Any) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
-from napari_xmem.config.checks import build, require
+from napari_xmem.config.settings import build, check_settings, described, require, setting
 
 __all__ = ["ModelConfig"]
 
@@ -14,87 +14,65 @@ Normalisation = Literal["batch", "group"]
 Intensity = Literal["imagenet", "percentile"]
 
 
+@described
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
     """Shape of a network of the XMem family.
 
     The defaults are the official network of Cheng & Schwing (ECCV 2022, arXiv 2207.07115).
-
-    Attributes
-    ----------
-    name : str
-        What the model is called in menus and model cards.
-    image_channels : int
-        Channels of the image the network sees (3 for the official one).
-    key_block, value_block : {"bottleneck", "basic"}
-        Residual block of the key and of the value encoder. A bottleneck of width ``p`` puts out ``4 p`` channels.
-    stem_width : int
-        Channels after the first convolution of both encoders.
-    stem_pool : bool
-        Max-pool after the stem. With it the features have strides 4 / 8 / 16, without it 2 / 4 / 8.
-    key_widths, value_widths : tuple of 3 int
-        Width ``p`` of the three stages.
-    key_depths, value_depths : tuple of 3 int
-        Number of blocks of the three stages.
-    normalisation : {"batch", "group"}
-        Normalisation inside the encoders.
-    key_dim, value_dim, hidden_dim : int
-        Channels of key ``C^k``, value ``C^v`` and sensory memory ``C^h``. ``hidden_dim`` 0: no sensory memory.
-    decoder_widths : tuple of 2 int
-        Channels after the two upsampling blocks of the decoder.
-    intensity : {"imagenet", "percentile"}
-        How images are normalised before the network sees them (`napari_xmem.imaging`).
-    contrast_px : int
-        Width in pixels of the local contrast normalisation put beside the image as one more channel; 0 for none.
-    locality_px : float
-        Reach of the prior on distance between a memory element and a query, both relative to the object, in pixels of
-        the scaled frame (local scope); 0 for none. See `napari_xmem.memory.with_place`.
-    nominal_diameter_px : float
-        Object diameter at which the network works best, in pixels of the scaled frame; 0 if it has none.
     """
 
-    name: str = "xmem"
-    image_channels: int = 3
-    key_block: BlockKind = "bottleneck"
-    value_block: BlockKind = "basic"
-    stem_width: int = 64
-    stem_pool: bool = True
-    key_widths: tuple[int, int, int] = (64, 128, 256)
-    key_depths: tuple[int, int, int] = (3, 4, 6)
-    value_widths: tuple[int, int, int] = (64, 128, 256)
-    value_depths: tuple[int, int, int] = (2, 2, 2)
-    normalisation: Normalisation = "batch"
-    key_dim: int = 64
-    value_dim: int = 512
-    hidden_dim: int = 64
-    decoder_widths: tuple[int, int] = (256, 256)
-    intensity: Intensity = "imagenet"
-    contrast_px: int = 0
-    locality_px: float = 0.0
-    nominal_diameter_px: float = 0.0
+    name: str = setting("xmem", help="What the model is called in menus and model cards.")
+    image_channels: int = setting(3, help="Channels of the image the network sees.", low=1, high=64)
+    key_block: BlockKind = setting(
+        "bottleneck", help="Residual block of the key encoder. A bottleneck of width p puts out 4 p channels."
+    )
+    value_block: BlockKind = setting("basic", help="Residual block of the value encoder.")
+    stem_width: int = setting(64, help="Channels after the first convolution of both encoders.", low=1, high=4096)
+    stem_pool: bool = setting(
+        True, help="Max-pool after the stem. With it the features have strides 4 / 8 / 16, without it 2 / 4 / 8."
+    )
+    key_widths: tuple[int, int, int] = setting(
+        (64, 128, 256), help="Width p of the three stages of the key encoder.", low=1, high=8192
+    )
+    key_depths: tuple[int, int, int] = setting(
+        (3, 4, 6), help="Blocks of the three stages of the key encoder.", low=1, high=256
+    )
+    value_widths: tuple[int, int, int] = setting(
+        (64, 128, 256), help="Width p of the three stages of the value encoder.", low=1, high=8192
+    )
+    value_depths: tuple[int, int, int] = setting(
+        (2, 2, 2), help="Blocks of the three stages of the value encoder.", low=1, high=256
+    )
+    normalisation: Normalisation = setting("batch", help="Normalisation inside the encoders.")
+    key_dim: int = setting(64, help="Channels of a key.", symbol="C^k", low=1, high=8192)
+    value_dim: int = setting(512, help="Channels of a value.", symbol="C^v", low=1, high=8192)
+    hidden_dim: int = setting(64, help="Channels of sensory memory; 0: there is none.", symbol="C^h", low=0, high=8192)
+    decoder_widths: tuple[int, int] = setting(
+        (256, 256), help="Channels after the two upsampling blocks of the decoder.", low=1, high=8192
+    )
+    intensity: Intensity = setting(
+        "imagenet", help="How images are normalised before the network sees them (`napari_xmem.imaging`)."
+    )
+    contrast_px: int = setting(
+        0,
+        help="Width of the local contrast normalisation put beside the image as one more channel; 0: none.",
+        unit="px", low=0, high=4096,
+    )  # fmt: skip
+    locality_px: float = setting(
+        0.0,
+        help="Reach of the prior on distance between a memory element and a query, both relative to the object, in "
+        "pixels of the scaled frame (local scope); 0: none.",
+        unit="px", low=0, high=1e6,
+    )  # fmt: skip
+    nominal_diameter_px: float = setting(
+        0.0,
+        help="Object diameter at which the network works best, in pixels of the scaled frame; 0 if it has none.",
+        unit="px", low=0, high=1e6,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
-        for name in ("key_widths", "key_depths", "value_widths", "value_depths", "decoder_widths"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        require(
-            self.key_block in ("bottleneck", "basic"),
-            f"key_block is {self.key_block!r}, expected 'bottleneck' or 'basic'.",
-        )
-        require(
-            self.value_block in ("bottleneck", "basic"),
-            f"value_block is {self.value_block!r}, expected 'bottleneck' or 'basic'.",
-        )
-        require(
-            self.normalisation in ("batch", "group"),
-            f"normalisation is {self.normalisation!r}, expected 'batch' or 'group'.",
-        )
-        require(
-            self.intensity in ("imagenet", "percentile"),
-            f"intensity is {self.intensity!r}, expected 'imagenet' or 'percentile'.",
-        )
-        for name in ("image_channels", "stem_width", "key_dim", "value_dim"):
-            require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}, expected at least 1.")
-        require(self.hidden_dim >= 0, f"hidden_dim is {self.hidden_dim}, expected 0 (no sensory memory) or more.")
+        check_settings(self)
         require(
             self.value_dim != self.key_channels[2] + self.value_channels,
             f"value_dim is {self.value_dim}, the coarse channels of both encoders together; choose another.",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
 
-from napari_xmem.config.checks import check_number, check_whole, require
 from napari_xmem.config.memory import MemoryConfig
+from napari_xmem.config.settings import Option, check_names, check_settings, described, require, setting
 
 __all__ = ["Direction", "MemoryDevice", "Precision", "PropagationConfig", "Scope"]
 
@@ -14,39 +14,17 @@ Scope = Literal["auto", "local", "global"]
 Direction = Literal["forward", "backward", "both"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 MemoryDevice = Literal["auto", "device", "host"]
-#: A memory budget below this is a mistake, of the unit for instance.
-LEAST_BUDGET_BYTES = 1_000_000
+
+FRAMES, SEARCH, COMPUTING = "Frames", "Search", "Computing"
 
 
+@described
 @dataclass(frozen=True, slots=True)
 class PropagationConfig:
     """One run: which frames, in which direction, how objects are followed.
 
-    Attributes
-    ----------
-    memory : MemoryConfig
-        The memory manager's settings.
-    scope : {"auto", "local", "global"}
-        Whole-frame matching (the paper), a region per object, or chosen by objects and frame size.
-    direction : {"forward", "backward", "both"}
-        Time direction from the seeds.
-    start, stop : int or None
-        Frame range, ``stop`` exclusive; None: first seeded frame (or 0 for backward) / end of the movie.
-    device : str
-        "auto", "cpu", "cuda", "cuda:N" or "mps".
-    diameter_px : float or None
-        Typical object diameter in pixels of the movie; None: the median seed's.
-    max_displacement_px : float or None
-        How far an object may move between frames, in pixels of the movie; None: chosen from the diameter.
-    memory_budget_bytes : int or None
-        Memory that tensors may take at a time, at least 1 MB; None: a share of what the device has free.
-    precision : str
-        Type in which convolutions compute: "float32", "bfloat16", "float16", or "auto": bfloat16 for the local scope
-        where the device is faster in it, else float32. Similarity, aggregation and sensory memory are always float32.
-    memory_device : {"auto", "device", "host"}
-        Where memory banks are kept and read: on the device, in the host's memory, or on the device where they fit.
-    percentiles : tuple of 2 float
-        Intensity percentiles of the movie that become 0 and 1.
+    `memory` holds the memory manager's settings; `percentiles` are the intensity percentiles of the movie that become 0
+    and 1.
 
     Raises
     ------
@@ -55,16 +33,128 @@ class PropagationConfig:
     """
 
     memory: MemoryConfig = field(default_factory=MemoryConfig)
-    scope: Scope = "auto"
-    direction: Direction = "forward"
-    start: int | None = None
-    stop: int | None = None
-    device: str = "auto"
-    diameter_px: float | None = None
-    max_displacement_px: float | None = None
-    memory_budget_bytes: int | None = None
-    precision: Precision = "auto"
-    memory_device: MemoryDevice = "auto"
+    scope: Scope = setting(
+        "auto",
+        label="Search",
+        help="Where each object is searched on the next frame.",
+        group=SEARCH,
+        options=(
+            Option("auto", "Automatic", "Chosen by the model, the number of objects and the size of the frames."),
+            Option(
+                "local",
+                "Around each object",
+                "Each object is searched where it can have moved, with a memory of its own. Best for look-alike cells.",
+            ),
+            Option(
+                "global",
+                "Whole frame",
+                "Every object is searched everywhere, as in the XMem paper. Slow with many objects.",
+            ),
+        ),
+    )
+    direction: Direction = setting(
+        "forward",
+        label="Direction",
+        help="Time direction from the painted frames.",
+        group=FRAMES,
+        options=(
+            Option("forward", "Forward in time  →", "From the first painted frame to the end."),
+            Option("backward", "←  Backward in time", "From the last painted frame to the beginning."),
+            Option("both", "←  Both ways  →", "From the painted frames to both ends of the movie."),
+        ),
+    )
+    start: int | None = setting(
+        None,
+        label="First frame",
+        help="First frame to label, counted from 0.",
+        effect="None: the first painted frame, or 0 backward.",
+        group=FRAMES,
+        none_means="",
+    )
+    stop: int | None = setting(
+        None,
+        label="End",
+        help="Frame to stop before, counted from 0.",
+        effect="None: the end of the movie.",
+        group=FRAMES,
+        none_means="",
+    )
+    device: str = setting(
+        "auto",
+        label="Device",
+        help="What computes: auto, cpu, cuda, cuda:N or mps.",
+        group=COMPUTING,
+        kind=object,
+        options=(
+            Option("auto", "Automatic", "The fastest there is."),
+            Option("cpu", "CPU", "Slower than a GPU, works everywhere."),
+        ),
+    )
+    diameter_px: float | None = setting(
+        None,
+        label="Diameter",
+        help="Typical diameter of the objects, in pixels of the movie.",
+        effect="Automatic: the median of the seeds.",
+        group=SEARCH,
+        unit="px",
+        low=0,
+        above=True,
+        offered=100_000,
+        none="automatic",
+        none_means="to choose",
+    )
+    max_displacement_px: float | None = setting(
+        None,
+        label="Largest step",
+        help="How far an object may move from one frame to the next, in pixels of the movie.",
+        effect="Automatic: from the diameter. Larger: finds objects that jump, slower, more look-alikes in reach.",
+        group=SEARCH,
+        unit="px",
+        low=0,
+        above=True,
+        offered=100_000,
+        none="automatic",
+        none_means="to choose",
+    )
+    memory_budget_bytes: int | None = setting(
+        None,
+        label="Memory",
+        help="Memory that tensors may take at a time.",
+        effect="Automatic: a share of what the device has free.",
+        group=COMPUTING,
+        kind=float,  # 4e9 will do
+        unit="GB",
+        scale=1e9,
+        low=1_000_000,  # less is a mistake, of the unit for instance
+        offered=1e15,
+        none="automatic",
+        none_means="to choose",
+        hint="nx.forecast(...).least_budget_bytes says what a run needs.",
+    )
+    precision: Precision = setting(
+        "auto",
+        label="Precision",
+        help="Type in which convolutions compute.",
+        effect="Similarity, aggregation and sensory memory are always float32.",
+        group=COMPUTING,
+        options=(
+            Option("auto", "Automatic", "bfloat16 in the local scope where the device is faster in it, else float32."),
+            Option("float32", "float32", "Single precision."),
+            Option("bfloat16", "bfloat16", "Half the memory, quick on newer devices."),
+            Option("float16", "float16", "Half the memory, quick on GPUs."),
+        ),
+    )
+    memory_device: MemoryDevice = setting(
+        "auto",
+        label="Memory is kept",
+        help="Where memory banks are kept and read.",
+        group=COMPUTING,
+        options=(
+            Option("auto", "Automatic", "On the device where they fit."),
+            Option("device", "On the device", "On the device that computes."),
+            Option("host", "In main memory", "In the memory of the host: more room, slower with a GPU."),
+        ),
+    )
     percentiles: tuple[float, float] = (0.5, 99.8)
 
     def __post_init__(self) -> None:
@@ -72,35 +162,22 @@ class PropagationConfig:
             isinstance(self.memory, MemoryConfig),
             f"memory is a {type(self.memory).__name__}, expected MemoryConfig, for example MemoryConfig(top_k=20).",
         )
-        require(
-            self.scope in ("auto", "local", "global"), f"scope is {self.scope!r}, expected 'auto', 'local' or 'global'."
-        )
-        require(
-            self.direction in ("forward", "backward", "both"),
-            f"direction is {self.direction!r}, expected 'forward', 'backward' or 'both'.",
-        )
-        require(
-            self.precision in get_args(Precision),
-            f"precision is {self.precision!r}, expected one of {', '.join(get_args(Precision))}.",
-        )
-        require(
-            self.memory_device in get_args(MemoryDevice),
-            f"memory_device is {self.memory_device!r}, expected 'auto', 'device' or 'host'.",
-        )
-        for name in ("start", "stop"):
-            check_whole(self, name, none=", or None")
-        for name in ("diameter_px", "max_displacement_px", "memory_budget_bytes"):
-            check_number(self, name, above=True, none=", or None to choose")
-        require(
-            self.memory_budget_bytes is None or self.memory_budget_bytes >= LEAST_BUDGET_BYTES,
-            f"memory_budget_bytes is {self.memory_budget_bytes}, expected at least {LEAST_BUDGET_BYTES} (1 MB), or "
-            "None to choose; nx.forecast(...).least_budget_bytes says what a run needs.",
-        )
-        self._check_percentiles()
-
-    def _check_percentiles(self) -> None:
+        check_settings(self)
+        if self.memory_budget_bytes is not None:
+            object.__setattr__(self, "memory_budget_bytes", int(self.memory_budget_bytes))
         try:
             low, high = (float(percentile) for percentile in self.percentiles)
         except (TypeError, ValueError):
             low = high = -1.0
         require(0 <= low < high <= 100, f"percentiles are {self.percentiles}, expected 0 <= low < high <= 100.")
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with changes.
+
+        Raises
+        ------
+        ConfigError
+            If a name is unknown (the right ones are listed) or a value is out of its range.
+        """
+        check_names(type(self), changes)
+        return replace(self, **changes)

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Choice", "Section", "button", "frame_box", "number_box", "row_of", "small_button"]
+__all__ = ["Choice", "Section", "button", "frame_box", "row_of", "small_button"]
 
 NAME_WIDTH_PX = 72
 
@@ -183,18 +183,6 @@ def frame_box(tooltip: str) -> QSpinBox:
     box.setKeyboardTracking(False)
     box.setAlignment(Qt.AlignmentFlag.AlignLeft)
     box.setStyleSheet("QSpinBox { min-width: 52px; max-width: 76px; }")  # napari's own says 90
-    box.setToolTip(tooltip)
-    return box
-
-
-def number_box(tooltip: str, unit: str, automatic: str = "automatic", high: int = 100_000) -> QSpinBox:
-    """Return a box for a whole number from 1 on; at 0 it says `automatic`."""
-    box = _NoWheelSpinBox()
-    box.setRange(0, high)
-    box.setSpecialValueText(automatic)
-    box.setSuffix(f" {unit}")
-    box.setKeyboardTracking(False)
-    box.setAlignment(Qt.AlignmentFlag.AlignLeft)
     box.setToolTip(tooltip)
     return box
 

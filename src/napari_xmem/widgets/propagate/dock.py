@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, Qt, Signal
-from qtpy.QtWidgets import QDockWidget, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, Signal
+from qtpy.QtWidgets import QDockWidget
 
-from napari_xmem.config import MemoryConfig, PropagationConfig
 from napari_xmem.errors import ConfigError, XMemError
+from napari_xmem.widgets.common.docks import Dock
 from napari_xmem.widgets.common.keys import KeyBindings
-from napari_xmem.widgets.common.theme import style_sheet, theme_colours
+from napari_xmem.widgets.common.parts import forwards
 from napari_xmem.widgets.jobs.propagate import PropagationJob
 from napari_xmem.widgets.jobs.runner import runner_of
-from napari_xmem.widgets.layers.choosers import Connections, plain_viewer
 from napari_xmem.widgets.layers.result import ResultTarget
-from napari_xmem.widgets.propagate.actions import DockActions
+from napari_xmem.widgets.propagate.actions import PropagateActions
+from napari_xmem.widgets.propagate.controls import PropagateControls
 from napari_xmem.widgets.propagate.forecast import ForecastLine
-from napari_xmem.widgets.propagate.form import FILE, PropagateForm
+from napari_xmem.widgets.propagate.form import PropagateForm
 from napari_xmem.widgets.propagate.inputs import PropagateInputs
 from napari_xmem.widgets.propagate.remember import keep_choices, recall_choices
 from napari_xmem.widgets.propagate.run_view import RunView
 
 if TYPE_CHECKING:
-    from napari_xmem.widgets.jobs.outcome import RunOutcome
+    from napari_xmem.session import TrackingSession
+    from napari_xmem.widgets.jobs.outcome import RunOutcome, RunState
 
 __all__ = ["KEYS", "PropagateWidget"]
 
@@ -31,8 +32,12 @@ __all__ = ["KEYS", "PropagateWidget"]
 KEYS = ("Shift-T", "Shift-D", "Shift-R")
 
 
-class PropagateWidget(DockActions, QWidget):
-    """Propagate labels through time; every control is also a property.
+@forwards("controls", PropagateControls)
+@forwards("actions", PropagateActions)
+class PropagateWidget(Dock):
+    """Propagate labels through time.
+
+    Every control is a property (see `PropagateControls`) and every button a method (see `PropagateActions`).
 
     Parameters
     ----------
@@ -54,61 +59,61 @@ class PropagateWidget(DockActions, QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         self._docked = False
-        super().__init__()
-        self.viewer = plain_viewer(napari_viewer)
-        self._events = Connections()
-        self._memory = MemoryConfig()
+        super().__init__(napari_viewer)
         self._ran_with: Any = None
-        self._last_model = "bundled"
         self.form = PropagateForm(self.viewer, self)
         self.runner = runner_of(self.viewer)
         self.inputs = PropagateInputs(self.viewer, self.form, self)
+        self.controls = PropagateControls(self.form, self.inputs, self)
+        self.actions = PropagateActions(self.viewer, self.controls, self.inputs, self.runner)
         self.view = RunView(self.form, self.runner, self)
         self.forecasts = ForecastLine(self.make_job, self)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(self.form)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(area)
-        self.setMinimumWidth(350)
-        recall_choices(self)
-        self._last_model = self.model
-        self.runner.live.follow = self.follow
+        self.fill(self.form)
+        recall_choices(self.controls)
+        self.runner.live.follow = self.controls.follow
         self._connect()
-        self._on_theme()
+        self.on_theme()
         self._on_layers()
 
     def _connect(self) -> None:
         layers, form = self.viewer.layers.events, self.form
         for event in (layers.inserted, layers.removed, layers.reordered, layers.renamed):
-            self._events.connect(event, self._on_layers)
-        self._events.connect(self.viewer.dims.events.current_step, self.inputs.on_step)
-        self._events.connect(self.viewer.events.theme, self._on_theme)
+            self.events.connect(event, self._on_layers)
+        self.events.connect(self.viewer.dims.events.current_step, self.inputs.on_step)
         self.inputs.changed.connect(self._show_readiness)
         self.forecasts.changed.connect(self._show_readiness)
-        form.model.activated.connect(self._on_model)
-        form.preset.activated.connect(self._on_preset)
-        form.scope.currentIndexChanged.connect(self._show_preset)
-        form.device.about_to_show.connect(self._offer_devices)
+        self.controls.changed.connect(self._show_readiness)
         form.follow.toggled.connect(self._on_follow)
         form.forecast.toggled.connect(self._show_readiness)
-        for choice in (form.device, form.scope, form.preset):
-            choice.currentIndexChanged.connect(self._show_readiness)
-        for box in (form.diameter, form.step):
-            box.valueChanged.connect(self._show_readiness)
         self.runner.frame_done.connect(self.frame_done)
         self.runner.state_changed.connect(self.state_changed)
         self.runner.follow_ended.connect(self._on_follow_ended)
         self.runner.ended.connect(self._on_ended)
-        acts = (self.add_selected_label, self.stop_tracking_selected_label, self.run_or_pause)
+        acts = (self.actions.add_selected_label, self.actions.stop_tracking_selected_label, self.run_or_pause)
         self.keys = KeyBindings(self.viewer, dict(zip(KEYS, acts, strict=True)))
-        release = (self._events.release, self.keys.release, self.inputs.release)
-        self.destroyed.connect(lambda *_: [undo() for undo in release])
+        self.release_too(self.keys.release, self.inputs.release)
 
-    # ---- what can be done
+    # ---- the run
+
+    @property
+    def state(self) -> RunState:
+        """What the run is doing."""
+        return self.runner.state
+
+    @property
+    def result(self) -> Any:
+        """The result layer of the latest run; None if it has none."""
+        return self.runner.layer
+
+    @property
+    def session(self) -> TrackingSession | None:
+        """The `TrackingSession` of the latest run, for corrections, locks and memory; None if there is none."""
+        return self.runner.session
+
+    @property
+    def problem(self) -> str:
+        """What keeps Run from starting, in words; empty if nothing does."""
+        return self.inputs.problem
 
     def run(self, wait: bool = False) -> Any:
         """Start a run.
@@ -151,30 +156,30 @@ class PropagateWidget(DockActions, QWidget):
         if not self.runner.is_running and not self.problem:
             self._start(quiet=False)
 
+    def run_or_pause(self) -> None:
+        """Start, pause or go on."""
+        self.actions.pause_clicked() if self.runner.is_running else self.run_clicked()
+
     def channels_changed(self) -> None:
         """Take over the choice of channels."""
         self._show_readiness()
 
-    # ---- the run
-
     def make_job(self) -> PropagationJob:
         """Take everything a run needs from layers and controls."""
         movie = self.inputs.view_movie()
-        whole = self.first_frame == 0 and self.last_frame == movie.n_frames - 1
-        config = PropagationConfig(
-            memory=self.memory,
-            scope=self.scope,
-            direction=self.direction,
-            start=None if whole else self.first_frame,
-            stop=None if whole else self.last_frame + 1,
-            device=self.device,
-            diameter_px=self.diameter_px,
-            max_displacement_px=self.max_displacement_px,
+        controls, inputs = self.controls, self.inputs
+        target = ResultTarget(movie, None if controls.target is None else controls.target.data)
+        planes = inputs.view_planes()
+        return PropagationJob(
+            movie,
+            controls.channels or None,
+            inputs.view_seeds(),
+            controls.model,
+            controls.config(movie.n_frames),
+            target,
+            planes,
+            fill_planes=bool(planes) and controls.planes == "fill",
         )
-        target = ResultTarget(movie, None if self.target is None else self.target.data)
-        seeds, planes = self.inputs.view_seeds(), self.inputs.view_planes()
-        fill = bool(planes) and self.planes == "fill"
-        return PropagationJob(movie, self.channels or None, seeds, self.model, config, target, planes, fill)
 
     def _start(self, quiet: bool) -> None:
         self.view.quiet = quiet
@@ -185,41 +190,35 @@ class PropagateWidget(DockActions, QWidget):
             self.view.show_failure(error, str(error))
             return
         self._ran_with = self._what_counts()
-        keep_choices(self)
-        self.runner.start(job, self.image, self.target, {"image": self.image.name, "seeds": self.seeds.name})
+        controls = self.controls
+        keep_choices(controls)
+        facts = {"image": controls.image.name, "seeds": controls.seeds.name}
+        self.runner.start(job, controls.image, controls.target, facts)
         self.run_started.emit()
 
     def _on_ended(self, outcome: RunOutcome) -> None:
-        self._offer_targets()
+        self.controls.offer_targets()
         if outcome.layer is not None and outcome.n_frames:
             tip = "Opens the panel that leads to doubtful frames and propagates your corrections"
-            self.form.status.offer("Review and correct", tip, self.open_review)
+            self.form.status.offer("Review and correct", tip, self.actions.open_review)
         self.run_ended.emit(outcome)
-
-    def _on_model(self, *_: Any) -> None:
-        if self.form.model.value == FILE:
-            self.model = self.form.ask_for_file() or self._last_model
-        self._last_model = self.model
 
     def _on_follow(self, value: bool) -> None:
         self.runner.live.follow = value
 
     def _on_follow_ended(self) -> None:
-        self.follow = False
+        self.controls.follow = False
 
     # ---- looks
 
     def _on_layers(self, event: Any = None) -> None:
         self.inputs.choose_layers()
-        self._offer_targets()
-
-    def _on_theme(self, event: Any = None) -> None:
-        self.setStyleSheet(style_sheet(theme_colours(self.viewer.theme)))
+        self.controls.offer_targets()
 
     def _show_readiness(self, *_: Any) -> None:
         form, inputs = self.form, self.inputs
         problem = self.view.problem = self.problem
-        form.hint.show_text(problem, with_button=self.image is None)
+        form.hint.show_text(problem, with_button=self.controls.image is None)
         form.painted.setText(inputs.painted_text)
         form.show_painted.setEnabled(bool(inputs.scan.frames))
         form.new_seeds.setEnabled(inputs.movie is not None)
@@ -227,7 +226,7 @@ class PropagateWidget(DockActions, QWidget):
         if self.runner.is_running or self._what_counts() == self._ran_with:
             return  # the status line speaks of the run
         self._ran_with = None
-        if problem or not self.forecast:
+        if problem or not self.controls.forecast:
             self.forecasts.cancel()
         elif inputs.scan.complete:
             self.forecasts.ask(self._what_counts())
@@ -239,11 +238,11 @@ class PropagateWidget(DockActions, QWidget):
 
     def _what_counts(self) -> tuple[Any, ...]:
         """Return everything that a run depends on."""
-        scan = self.inputs.scan
+        scan, controls = self.inputs.scan, self.controls
         return (
-            *(self.image, self.seeds, scan.frames, scan.object_ids, self.channels, self.seed_frames),
-            *(self.direction, self.first_frame, self.last_frame, self.model, self.device, self.scope, self.memory),
-            *(self.diameter_px, self.max_displacement_px, self.planes),
+            *(controls.image, controls.seeds, scan.frames, scan.object_ids, controls.channels, controls.seed_frames),
+            *(controls.first_frame, controls.last_frame, controls.model, controls.memory, controls.planes),
+            *self.form.settings.values.values(),
         )
 
     def event(self, event: Any) -> bool:

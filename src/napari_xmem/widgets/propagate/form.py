@@ -8,14 +8,16 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
-from napari_xmem.widgets.common.forms import Choice, Section, button, frame_box, number_box, row_of, small_button
+from napari_xmem.config import PropagationConfig, settings_of
+from napari_xmem.widgets.common.forms import Choice, Section, button, frame_box, row_of, small_button
+from napari_xmem.widgets.common.setting_widgets import SettingControls
 from napari_xmem.widgets.common.status import Hint, StatusLine, TextProgress, muted_label
 from napari_xmem.widgets.jobs.models import MODEL_CHOICES
 from napari_xmem.widgets.layers.choosers import LayerChoice
 from napari_xmem.widgets.propagate.presets import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 __all__ = ["ChannelPicker", "PropagateForm"]
 
@@ -23,16 +25,6 @@ CUSTOM = "custom"
 FILE = "file"
 NEW_LAYER = "new"
 RUN_TIP = "Follow the seeds through the movie (Shift+R; the same key pauses)"
-DIRECTIONS = (
-    ("Forward in time  →", "forward", "From the first painted frame to the end."),
-    ("←  Backward in time", "backward", "From the last painted frame to the beginning."),
-    ("←  Both ways  →", "both", "From the painted frames to both ends of the movie."),
-)
-SCOPES = (
-    ("Automatic", "auto", "Chosen by the model, the number of objects and the size of the frames."),
-    ("Around each object", "local", "Each object is searched where it can have moved. Best for look-alike cells."),
-    ("Whole frame", "global", "Every object is searched everywhere, as in the paper. Slow with many objects."),
-)
 SEED_FRAMES = (
     ("All painted frames", "painted", "Every frame with paint counts as given by you and is not changed."),
     (
@@ -50,9 +42,9 @@ PLANES = (
         "First follow the seeds of a painted frame through its other planes, then every plane through time.",
     ),
 )
-DEVICES = (
-    ("Automatic", "auto", "The fastest there is."),
-    ("CPU", "cpu", "Slower than a GPU, works everywhere."),
+#: Settings of `PropagationConfig` that the form shows, in this order: those with a name, frames apart.
+RUN_SETTINGS = tuple(
+    name for name, known in settings_of(PropagationConfig).items() if known.label and name not in ("start", "stop")
 )
 
 
@@ -111,6 +103,7 @@ class PropagateForm(QWidget):
 
     def __init__(self, viewer: Any, actions: Any) -> None:
         super().__init__()
+        self.settings = SettingControls(PropagationConfig, RUN_SETTINGS)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(4)
@@ -166,8 +159,7 @@ class PropagateForm(QWidget):
 
     def _range_section(self, actions: Any) -> Section:
         section = self.range = Section("Which frames")
-        self.direction = Choice(DIRECTIONS)
-        section.add("Direction", self.direction, "Time direction from the painted frames")
+        self._add_settings(section, ("direction",))
         self.first = frame_box("First frame to label, counted from 0 as on the slider")
         self.last = frame_box("Last frame to label")
         self.whole = small_button("All", "Whole movie", actions.whole_movie)
@@ -192,20 +184,7 @@ class PropagateForm(QWidget):
 
     def _more_section(self) -> Section:
         section = self.more = Section("More settings", folded=True, tooltip="Settings that rarely need a change")
-        self.device = Choice(DEVICES)
-        section.add("Device", self.device, "What computes")
-        self.scope = Choice(SCOPES)
-        section.add("Search", self.scope, "Where each object is searched on the next frame")
-        self.diameter = number_box("", "px")
-        section.add(
-            "Diameter", self.diameter, "Typical diameter of an object, in pixels. Automatic: measured on the seeds."
-        )
-        self.step = number_box("", "px")
-        section.add(
-            "Max. step",
-            self.step,
-            "How far an object may move from one frame to the next, in pixels. Automatic: from its size.",
-        )
+        self._add_settings(section, (name for name in RUN_SETTINGS if name != "direction"))
         self.target = Choice([("New layer", NEW_LAYER, "Every run makes a layer of its own")])
         section.add("Result", self.target, "Where the labels go; writing into an earlier result keeps its other frames")
         self.forecast = QCheckBox("Forecast time and memory")
@@ -214,6 +193,11 @@ class PropagateForm(QWidget):
         keys.setText("Shift+T follows the selected label too, from the frame shown on. Shift+D follows it no more.")
         section.add("", keys, "Keys while this panel is open; also in the menu Layers > Track")
         return section
+
+    def _add_settings(self, section: Section, names: Iterable[str]) -> None:
+        for name in names:
+            known = self.settings.known[name]
+            section.add(known.label, self.settings[name].native, known.tooltip)
 
     def _run_part(self, actions: Any) -> QWidget:
         part = QWidget()

@@ -56,8 +56,8 @@ class PropagateInputs(QObject):
             choice.currentIndexChanged.connect(self.look_at_seeds)
         for box in (form.first, form.last):
             box.valueChanged.connect(self.changed)
-        for choice in (form.direction, form.model):
-            choice.currentIndexChanged.connect(self.changed)
+        form.model.currentIndexChanged.connect(self.changed)
+        form.settings["direction"].changed.connect(lambda _direction: self.changed.emit())
         self.source.take(form.image.layer)
         self.choose_layers()
 
@@ -227,7 +227,6 @@ class PropagateInputs(QObject):
     def plan(self) -> str:
         """What Run will do, in a sentence."""
         form = self._form
-        text = plan_text(
-            self.seeded, len(self.scan.object_ids), form.direction.value, form.first.value(), form.last.value()
-        )
+        direction = form.settings.get("direction")
+        text = plan_text(self.seeded, len(self.scan.object_ids), direction, form.first.value(), form.last.value())
         return f"{text} {self.source.plane_text}".strip()

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from napari_xmem.config import MemoryConfig
 from napari_xmem.errors import ConfigError
-from napari_xmem.widgets.propagate import settings as _settings
+from napari_xmem.widgets.propagate import remembered as _settings
 from napari_xmem.widgets.propagate.form import CUSTOM
 
 if TYPE_CHECKING:
-    from napari_xmem.widgets.propagate.scripting import ScriptedControls
+    from napari_xmem.widgets.propagate.controls import PropagateControls
 
 __all__ = ["keep_choices", "memory_from_text", "memory_to_text", "recall_choices"]
 
 SIMPLE = ("model", "device", "direction", "follow", "forecast")
 
 
-def recall_choices(controls: ScriptedControls) -> None:
+def recall_choices(controls: PropagateControls) -> None:
     """Set the controls as they were at the latest run; a choice that no longer exists is left at its default."""
     kept = _settings.remembered(_settings.open_store())
     for name in SIMPLE:
@@ -32,7 +32,7 @@ def recall_choices(controls: ScriptedControls) -> None:
         _try_to_set(controls, "scope", kept["scope"])
 
 
-def keep_choices(controls: ScriptedControls) -> None:
+def keep_choices(controls: PropagateControls) -> None:
     """Keep the controls for the next time."""
     store = _settings.open_store()
     for name in (*SIMPLE, "preset", "scope"):

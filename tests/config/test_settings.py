@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from napari_xmem.config import MemoryConfig, PropagationConfig
+from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig, TrainingConfig, settings_of
 from napari_xmem.errors import ConfigError
 
 WHOLE = (
@@ -79,7 +80,7 @@ def test_what_memory_settings_say(values, message):
         ({"diameter_px": -1}, "diameter_px is -1, expected more than 0, or None to choose."),
         (
             {"memory_budget_bytes": True},
-            "memory_budget_bytes is True, expected a finite number, more than 0, or None to choose.",
+            "memory_budget_bytes is True, expected a finite number, at least 1000000, or None to choose.",
         ),
         ({"percentiles": (0.5,)}, "percentiles are (0.5,), expected 0 <= low < high <= 100."),
         ({"percentiles": None}, "percentiles are None, expected 0 <= low < high <= 100."),
@@ -110,3 +111,46 @@ def test_numbers_of_numpy_become_plain_ones():
 def test_none_stays_where_it_means_something():
     assert MemoryConfig(top_k=None, deep_update_interval_frames=None).top_k is None
     assert PropagationConfig().diameter_px is None
+
+
+@pytest.mark.parametrize("config", [MemoryConfig, PropagationConfig, ModelConfig, TrainingConfig])
+def test_every_setting_says_what_it_does_and_takes_its_default(config):
+    made = config()
+    for name, known in settings_of(config).items():
+        assert known.help.endswith("."), name
+        assert known.checked(known.default) == getattr(made, name) == known.default
+        assert f"{name} : " in config.__doc__ and known.help.split()[0] in config.__doc__
+
+
+def test_every_field_is_described():
+    undescribed = {
+        (config.__name__, item.name)
+        for config in (MemoryConfig, PropagationConfig, ModelConfig, TrainingConfig)
+        for item in fields(config)
+        if item.name not in settings_of(config)
+    }
+    assert undescribed == {("PropagationConfig", "memory"), ("PropagationConfig", "percentiles")}
+
+
+def test_kind_and_none_come_from_the_annotation():
+    known = settings_of(MemoryConfig)
+    assert known["top_k"].kind is int and known["top_k"].optional
+    assert known["long_term"].kind is bool and not known["long_term"].optional
+    assert settings_of(ModelConfig)["key_widths"].length == 3
+    assert [option.value for option in settings_of(ModelConfig)["key_block"].options] == ["bottleneck", "basic"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"key_widths": (1, 2)}, "key_widths is (1, 2), expected 3 numbers, each 1 to 8192."),
+        ({"key_widths": [1, 2, 10**9]}, "key_widths is 1000000000, expected 1 to 8192."),
+        ({"key_dim": True}, "key_dim is True, expected a whole number, 1 to 8192."),
+        ({"key_block": "wide"}, "key_block is 'wide', expected 'bottleneck' or 'basic'."),
+        ({"key_block": ["basic"]}, "key_block is ['basic'], expected 'bottleneck' or 'basic'."),
+    ],
+)
+def test_networks_of_absurd_size_are_refused(values, message):
+    with pytest.raises(ConfigError) as caught:
+        ModelConfig(**values)
+    assert str(caught.value) == message
