@@ -55,7 +55,7 @@ def test_policies_on_offer_are_the_registered_ones(kind):
 
 
 def test_settings_reach_the_next_run_and_come_back(memory, widget):
-    box = memory.form.settings.controls["memory_interval_frames"].native.native
+    box = memory.form.settings.controls["memory_interval_frames"].native
     box.setValue(3)
     assert memory.config == MemoryConfig(memory_interval_frames=3)
     assert widget.memory.memory_interval_frames == 3
@@ -63,31 +63,31 @@ def test_settings_reach_the_next_run_and_come_back(memory, widget):
     memory.form.settings.paper.click()
     assert widget.memory == MemoryConfig.paper()
     assert widget.memory.permanent_seeds is False
-    assert memory.form.settings.controls["permanent_seeds"].native.native.isChecked() is False
+    assert memory.form.settings.controls["permanent_seeds"].native.isChecked() is False
     memory.form.settings.defaults.click()
     assert widget.memory == MemoryConfig()
 
 
 def test_values_are_checked_while_typed(memory, widget):
     good = memory.config
-    memory.form.settings.controls["working_max_frames"].native.native.setValue(good.working_min_frames)
+    memory.form.settings.controls["working_max_frames"].native.setValue(good.working_min_frames)
     assert memory.config == good
     assert widget.memory == good
     assert memory.form.settings.problem.isVisibleTo(memory.form.settings)
     assert "'Working, at most' is" in memory.form.settings.problem.text()
-    memory.form.settings.controls["working_min_frames"].native.native.setValue(good.working_min_frames - 1)
+    memory.form.settings.controls["working_min_frames"].native.setValue(good.working_min_frames - 1)
     assert not memory.form.settings.problem.isVisibleTo(memory.form.settings)
     assert memory.config.working_max_frames == good.working_min_frames
 
 
 def test_none_has_a_word(memory):
-    box = memory.form.settings.controls["top_k"].native.native
+    box = memory.form.settings.controls["top_k"].native
     box.setValue(box.minimum())
     assert memory.config.top_k is None
     assert box.text() == "all"
     memory.config = MemoryConfig(top_k=7, deep_update_interval_frames=4)
     assert box.value() == 7
-    assert memory.form.settings.controls["deep_update_interval_frames"].native.native.value() == 4
+    assert memory.form.settings.controls["deep_update_interval_frames"].native.value() == 4
     memory.config = MemoryConfig(deep_update_interval_frames=None)
     assert memory.config.deep_update_interval_frames is None
 
@@ -213,7 +213,7 @@ def test_live_while_running_and_changed_while_paused(viewer, memory, loaded, qtb
     assert memory.form.chart.has_data
     held = {row[0] for row in rows_of(memory.form.contents)}
     assert "0" in held
-    memory.form.settings.controls["memory_interval_frames"].native.native.setValue(50)
+    memory.form.settings.controls["memory_interval_frames"].native.setValue(50)
     assert "when this run goes on" in memory.form.status.text
     with qtbot.waitSignal(loaded.run_ended, timeout=WAIT_MS):
         loaded.resume()

@@ -8,13 +8,14 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_xmem.widgets.common.chart import short_number, store_colour
 from napari_xmem.widgets.common.docks import widgets_of
-from napari_xmem.widgets.common.result_dock import has_session
+from napari_xmem.widgets.common.parts import forwards
+from napari_xmem.widgets.common.result_dock import ResultDock, has_session
 from napari_xmem.widgets.common.session_watch import SessionWatch
 from napari_xmem.widgets.common.tables import chosen_numbers, fill_table
 from napari_xmem.widgets.common.words import some
 from napari_xmem.widgets.layers.choosers import LayerChoice
-from napari_xmem.widgets.memory.actions import MemoryActions
 from napari_xmem.widgets.memory.chart import STORE_NAMES
+from napari_xmem.widgets.memory.edits import MemoryEdits
 from napari_xmem.widgets.memory.panel import MemoryPanel
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ NO_RUN, PAUSE_FIRST = "There is no run yet.", "Pause the run to protect or forge
 CHOOSE = "Choose frames, then protect or forget them. Double click goes there."
 
 
-class MemoryWidget(MemoryActions):
-    """Look into the memory of a run and change it; every button is also a method.
+@forwards("edits", MemoryEdits)
+class MemoryWidget(ResultDock):
+    """Look into the memory of a run and change it; every button is also a method (see `MemoryEdits`).
 
     Parameters
     ----------
@@ -50,6 +52,9 @@ class MemoryWidget(MemoryActions):
         self._shown_state: Any = None
         self.results = LayerChoice(self.viewer, has_session, "no run yet")
         self.form = form = MemoryPanel(self)
+        self.edits = MemoryEdits(lambda: self.session, form.status, self)
+        self.edits.changed.connect(self.show_contents)
+        self.edits.busy_changed.connect(self.show_buttons)
         self.fill(form)
         self.watch = SessionWatch(self, self.find_session)
         self.watch.changed.connect(self._on_session)
@@ -107,28 +112,28 @@ class MemoryWidget(MemoryActions):
 
     def protect_chosen(self) -> None:
         """Protect the frames chosen in the table."""
-        self.protect_frames(chosen_numbers(self.form.contents))
+        self.edits.protect_frames(chosen_numbers(self.form.contents))
 
     def forget_chosen(self) -> None:
         """Forget the frames chosen in the table."""
-        self.forget_frames(chosen_numbers(self.form.contents))
+        self.edits.forget_frames(chosen_numbers(self.form.contents))
 
     def forget_chosen_object(self) -> None:
         """Stop following the object chosen in the table."""
         for object_id in chosen_numbers(self.form.objects):
-            self.forget_object(object_id)
+            self.edits.forget_object(object_id)
 
     def ask_save(self) -> None:
         """Ask for a file and save memory there."""
         path, _ = QFileDialog.getSaveFileName(self, "Save memory", "memory.xmem", FILES)
         if path:
-            self.save(path, wait=False)
+            self.edits.save(path, wait=False)
 
     def ask_load(self) -> None:
         """Ask for a file and load memory from it."""
         path, _ = QFileDialog.getOpenFileName(self, "Load memory", "", FILES)
         if path:
-            self.load(path, wait=False)
+            self.edits.load(path, wait=False)
 
     def change_units(self) -> None:
         """Show bytes instead of elements, or the other way round."""
@@ -202,10 +207,10 @@ class MemoryWidget(MemoryActions):
         cells = [(str(i), str(n), f"{short_number(size)}B") for i, (n, size) in sorted(objects.items())]
         fill_table(self.form.objects, cells)
 
-    def show_buttons(self) -> None:
+    def show_buttons(self, *_: Any) -> None:
         """Enable what can be done now."""
         session, form = self.session, self.form
-        is_open = session is not None and session.memory.is_open and not self.is_busy
+        is_open = session is not None and session.memory.is_open and not self.edits.is_busy
         reason = CHOOSE if is_open else PAUSE_FIRST if session is not None else NO_RUN
         form.advice.setText(reason)
         for item in (form.protect, form.forget):
@@ -213,9 +218,11 @@ class MemoryWidget(MemoryActions):
         form.forget_object.setEnabled(is_open and bool(chosen_numbers(form.objects)))
         title = session.memory.undo_title if session is not None else ""
         form.undo.setEnabled(is_open and bool(title))
-        form.undo.setToolTip(f"Take back: {title}" if title else reason if not is_open else "Nothing to undo")
+        form.undo.setToolTip(f"Undo: {title}" if title else reason if not is_open else "Nothing to undo")
         form.save.setEnabled(is_open)
-        at_rest = session is not None and session.state.value in ("idle", "finished", "failed") and not self.is_busy
+        at_rest = (
+            session is not None and session.state.value in ("idle", "finished", "failed") and not self.edits.is_busy
+        )
         form.load.setEnabled(at_rest)
 
 

@@ -1,4 +1,4 @@
-"""What the buttons of the Memory dock do to memory; all can be called from scripts."""
+"""Changes of memory by hand: protect, forget, undo, save and load; all can be called from scripts."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_xmem.errors import SessionError
-from napari_xmem.widgets.common.result_dock import ResultDock
 from napari_xmem.widgets.common.status import error_details
 from napari_xmem.widgets.common.words import some
 from napari_xmem.widgets.jobs.worker import JobControl, handle_events_until, in_plain_words, start_job
@@ -19,26 +18,30 @@ if TYPE_CHECKING:
 
     from napari_xmem.errors import XMemError
     from napari_xmem.session import TrackingSession
-    from napari_xmem.widgets.memory.panel import MemoryPanel
+    from napari_xmem.widgets.common.status import StatusLine
 
-__all__ = ["MemoryActions"]
+__all__ = ["MemoryEdits"]
 
 
-class MemoryActions(ResultDock):
-    """Protect, forget, take back, save and load.
+class MemoryEdits(QObject):
+    """What the buttons of the Memory dock do to the memory of a session.
 
     Parameters
     ----------
-    napari_viewer : napari Viewer
-        The viewer.
+    find_session : callable
+        Returns the session whose memory is shown, None if there is none.
+    status : StatusLine
+        Says what was done, and what went wrong.
+    parent : QObject
+        Owner.
     """
 
+    changed = Signal()
     busy_changed = Signal(bool)
 
-    form: MemoryPanel
-
-    def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(napari_viewer)
+    def __init__(self, find_session: Callable[[], TrackingSession | None], status: StatusLine, parent: QObject) -> None:
+        super().__init__(parent)
+        self._find_session, self._status = find_session, status
         self._control: JobControl | None = None
 
     @property
@@ -63,8 +66,8 @@ class MemoryActions(ResultDock):
         )
 
     def undo(self) -> None:
-        """Take back the latest change of memory."""
-        self._change(lambda session: session.memory.undo(), "Taken back.")
+        """Undo the latest change of memory."""
+        self._change(lambda session: session.memory.undo(), "Undone.")
 
     def save(self, path: Any, *, wait: bool = True) -> None:
         """Write the memory to a file; comes back when that is done, if `wait`."""
@@ -75,16 +78,8 @@ class MemoryActions(ResultDock):
         done = f"The next run of this result starts from {Path(path).name}."
         self._file_job(lambda session: session.memory.load(path), done, wait)
 
-    def show_contents(self) -> None:
-        """Show what memory holds."""
-        raise NotImplementedError
-
-    def show_buttons(self) -> None:
-        """Enable what can be done now."""
-        raise NotImplementedError
-
     def _require(self) -> TrackingSession:
-        session = self.session
+        session = self._find_session()
         if session is None:
             raise SessionError("There is no run yet; propagate first.")
         if self.is_busy:
@@ -97,8 +92,8 @@ class MemoryActions(ResultDock):
         except Exception as error:
             self._show_error(in_plain_words(error))
         else:
-            self.form.status.show_text(done, "good")
-        self.show_contents()
+            self._status.show_text(done, "good")
+        self.changed.emit()
 
     def _file_job(self, work: Callable[[TrackingSession], Any], done: str, wait: bool) -> None:
         try:
@@ -107,23 +102,23 @@ class MemoryActions(ResultDock):
             self._show_error(error)
             return
         self._control = JobControl()
-        self.form.status.show_text("One moment ...")
-        self.show_buttons()
+        self._status.show_text("One moment ...")
+        self.busy_changed.emit(True)
         start_job(
             _in_a_thread, work, session, control=self._control, owner=self,
             message=lambda _: None, failed=self._show_error,
-            ended=lambda _: self.form.status.show_text(done, "good"), closed=self._on_file_closed,
+            ended=lambda _: self._status.show_text(done, "good"), closed=self._on_file_closed,
         )  # fmt: skip
         if wait:
             handle_events_until(self.busy_changed, lambda: not self.is_busy)
 
     def _on_file_closed(self) -> None:
         self._control = None
-        self.show_contents()
+        self.changed.emit()
         self.busy_changed.emit(False)
 
     def _show_error(self, error: XMemError) -> None:
-        self.form.status.show_text(str(error), "bad", error_details(error))
+        self._status.show_text(str(error), "bad", error_details(error))
         show_error(str(error))
 
 
