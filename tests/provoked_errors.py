@@ -9,7 +9,7 @@ import numpy as np
 import tifffile
 
 import napari_xmem as nx
-from napari_xmem.cli.main import build_parser
+from napari_xmem.cli.command_line import build_parser
 from napari_xmem.session import TrackingSession
 
 MOVIE = np.random.default_rng(0).integers(0, 1000, (10, 48, 64)).astype(np.uint16)

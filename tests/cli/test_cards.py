@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from napari_xmem.cli import main
 from napari_xmem.cli.cards import card_lines
-from napari_xmem.cli.main import main
 from napari_xmem.model.checkpoint import bundled_path, model_card
 
 CARD = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from napari_xmem.cli.main import main
+from napari_xmem.cli import main
 from napari_xmem.cli.options import add_model_options, memory_config
 from napari_xmem.config import MemoryConfig
 from napari_xmem.memory import EVICTIONS, POTENTIATIONS, SELECTIONS

@@ -109,7 +109,7 @@ def test_titled_blocks_stand_in_the_examples(repository):
 
 def test_commands_and_options_exist(repository):
     """Every `napari-xmem` line of every page (but benchmarks) is understood by the parsers; nothing is run."""
-    from napari_xmem.cli.main import build_parser
+    from napari_xmem.cli.command_line import build_parser
     from napari_xmem_training import cli as training
 
     seen = 0

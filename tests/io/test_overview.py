@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import numpy as np
@@ -53,11 +54,19 @@ def test_frames_that_were_not_labelled_are_left_out(tmp_path):
         Overview.of_range(source, 0, 20).save(tmp_path / "none.png")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs /dev/full")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of POSIX")
 def test_no_room(tmp_path):
+    import resource
+
     overview = Overview(FrameSource(np.zeros((2, 16, 16), np.uint8)), [0])
     overview.add(0, np.ones((16, 16), int))
-    (tmp_path / ".overview.png.partial").symlink_to("/dev/full")
-    with pytest.raises(OutputError, match=r"overview.png cannot be written: No space left"):
-        overview.save(tmp_path / "overview.png")
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"overview.png cannot be written: File too large"):
+            overview.save(tmp_path / "overview.png")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
     assert os.listdir(tmp_path) == []

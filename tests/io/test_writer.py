@@ -177,7 +177,7 @@ def test_full_device(tmp_path, monkeypatch):
 def test_leftovers_of_killed_processes_are_removed(tmp_path):
     code = (
         "import os, sys; from napari_xmem.io import LabelWriter; "
-        "LabelWriter(sys.argv[1], (2, 4, 4)).__enter__(); os.kill(os.getpid(), 9)"
+        "writer = LabelWriter(sys.argv[1], (2, 4, 4)); os.kill(os.getpid(), 9)"
     )
     for name in ("a.tif", "b.tif"):
         subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], check=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_xmem.cli import propagate
-from napari_xmem.cli.messages import collected_warnings, say, say_error
+from napari_xmem.cli.messages import collected_warnings, counted, say, say_error
 from napari_xmem.cli.options import (
     add_model_options,
     add_quiet,
@@ -20,6 +20,7 @@ from napari_xmem.cli.options import (
     memory_config,
     run_settings,
 )
+from napari_xmem.cli.output_guard import OccupiedOutputError, finished_before, holding
 from napari_xmem.errors import InputError, OutputError, XMemError
 
 if TYPE_CHECKING:
@@ -96,18 +97,15 @@ def run(args: argparse.Namespace) -> int:
     jobs = _find_jobs(args)
     args.model = load_model(args.model, args.device)  # once for all
     failed: list[str] = []
-    counts = {"done": 0, "done before": 0, "failed": 0}
+    counts = {"done": 0, "done before": 0, "being done by another process": 0, "failed": 0}
     began = time.monotonic()
     for number, job in enumerate(jobs, 1):
-        if job.output.exists() and not args.overwrite:
-            counts["done before"] += 1
-            continue
-        if not args.quiet:
-            say(f"[{number}/{len(jobs)}] {job.name}")
         try:
             with warnings.catch_warnings(), collected_warnings(quiet=args.quiet):
-                _do(args, job)
-            counts["done"] += 1
+                counts[_do(args, job, f"[{number}/{len(jobs)}] {job.name}")] += 1
+        except OccupiedOutputError as error:
+            counts["being done by another process"] += 1
+            say_error(f"{job.name}: {error}", kind="note")
         except Exception as error:  # whatever is wrong with one movie, the others go on
             reason = str(error) if isinstance(error, XMemError) else f"{type(error).__name__}: {error}"
             say_error(f"{job.name}: {reason}")
@@ -118,7 +116,23 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_SOME_FAILED if failed else 0
 
 
-def _do(args: argparse.Namespace, job: _Job) -> None:
+def _do(args: argparse.Namespace, job: _Job, title: str) -> str:
+    """Do a movie unless it is done; returns which of the two."""
+    from napari_xmem.session.checkpoint import RunCheckpoint
+
+    one = _arguments(args, job)
+    with holding(one):
+        unfinished = not finished_before(one) and RunCheckpoint(one.output).exists
+        if job.output.exists() and not unfinished and not args.overwrite:
+            return "done before"
+        if not args.quiet:
+            say(title)
+        propagate.run(one)
+    return "done"
+
+
+def _arguments(args: argparse.Namespace, job: _Job) -> argparse.Namespace:
+    """Return the arguments of `propagate` for one movie."""
     if job.seeds is None:
         raise InputError(
             f"there are no seeds {_stem(job.movie)}{args.seeds_suffix} ({', '.join(_SUFFIXES)}) beside it."
@@ -133,7 +147,7 @@ def _do(args: argparse.Namespace, job: _Job) -> None:
     one.stacks_too = True
     one.resume = not args.overwrite
     one.overwrite = True  # the result is not there, or to be replaced; what lies beside it is of an earlier try
-    propagate.run(one)
+    return one
 
 
 def _stem(movie: Path) -> str:
@@ -194,6 +208,6 @@ def _seeds_of(movie: Path, suffix: str) -> Path | None:
 
 def _summarise(counts: dict[str, int], failed: Sequence[str], seconds: float) -> None:
     parts = [f"{n} {name}" for name, n in counts.items() if n]
-    say(f"{sum(counts.values())} movies in {seconds:.0f} s: {', '.join(parts)}")
+    say(f"{counted(sum(counts.values()), 'movie')} in {seconds:.0f} s: {', '.join(parts)}")
     for name in failed:
         say(f"failed: {name}")

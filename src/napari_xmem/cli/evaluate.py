@@ -54,7 +54,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--per-object", action="store_true", help="also print each object's mean J")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all numbers here")
     _add_suite(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, answers=True)
 
 
 def _add_suite(parser: argparse.ArgumentParser) -> None:

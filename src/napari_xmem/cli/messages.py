@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from napari_xmem.cli.streams import put
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = [
-    "StopRequest",
-    "cleaning_up_when_terminated",
-    "collected_warnings",
-    "found_line",
-    "frame_list",
-    "progress",
-    "say",
-    "say_error",
-    "stopping_gently",
-]
+__all__ = ["collected_warnings", "counted", "found_line", "frame_list", "progress", "say", "say_error"]
 
 
 def say(text: str = "") -> None:
     """Write a line to stdout."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    put("stdout", f"{text}\n")
 
 
 def say_error(text: str, kind: str = "error") -> None:
     """Write one line to stderr."""
-    sys.stderr.write(f"napari-xmem: {kind}: {' '.join(text.split())}\n")
-    sys.stderr.flush()
+    put("stderr", f"napari-xmem: {kind}: {' '.join(text.split())}\n")
 
 
 @contextmanager
@@ -45,60 +33,6 @@ def progress(total: int, description: str, quiet: bool, unit: str = "frame", don
     off = quiet or not sys.stderr.isatty()
     with tqdm(total=total, desc=description, unit=unit, disable=off, initial=done) as bar:
         yield bar
-
-
-class StopRequest:
-    """What the user or the system has asked for while a frame was at hand."""
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-
-    def obey(self) -> None:
-        """Raise what the signal stands for, if there was one."""
-        if self.signal == signal.SIGINT:
-            raise KeyboardInterrupt
-        if self.signal is not None:
-            raise SystemExit(128 + self.signal)
-
-
-@contextmanager
-def stopping_gently() -> Iterator[StopRequest]:
-    """Let the frame at hand be finished when asked to stop (Ctrl-C, SIGTERM); asked twice, stop at once."""
-    request = StopRequest()
-
-    def ask(number: int, frame: object) -> None:
-        if request.signal is not None:
-            request.signal = number
-            request.obey()
-        request.signal = number
-        say_error("stopping after this frame; once more to stop at once.", kind="note")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield request
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield request
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def cleaning_up_when_terminated() -> Iterator[None]:
-    """Leave by an exception when asked to terminate, as cluster schedulers do, so that writers tidy up."""
-
-    def leave(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -149,8 +83,12 @@ def frame_list(frames: Iterable[int]) -> str:
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
+def counted(number: int, thing: str) -> str:
+    """Write a number of things: 1 frame, 2 frames."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def found_line(n_objects: int, where: str, seconds: float, n_lost: int) -> str:
     """Say how many objects were followed `where`, and how many of them were not found everywhere."""
     lost = f"; {n_lost} of them not found on every frame" if n_lost else ""
-    objects = "1 object" if n_objects == 1 else f"{n_objects} objects"
-    return f"{objects} {where} in {seconds:.1f} s{lost}"
+    return f"{counted(n_objects, 'object')} {where} in {seconds:.1f} s{lost}"

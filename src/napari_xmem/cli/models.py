@@ -20,7 +20,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add the subcommand."""
     parser = subparsers.add_parser("models", help="list models, or show the card of one")
     parser.add_argument("model", nargs="?", help="show the card of this model: a name or a weights file")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, answers=True)
 
 
 def run(args: argparse.Namespace) -> int:

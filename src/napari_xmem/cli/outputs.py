@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from napari_xmem.cli.messages import found_line, say
+from napari_xmem.cli.messages import counted, found_line, say
+from napari_xmem.cli.output_guard import may_replace, wanted_outputs
 
 if TYPE_CHECKING:
     import argparse
@@ -48,9 +49,11 @@ class Outputs:
         self._overview = Overview.of_range(run.source, *frame_range) if args.overview else None
         with ExitStack() as stack:
             self._labels = stack.enter_context(
-                LabelWriter(args.output, shape, run.dtype, args.overwrite, movie.scale, movie.unit)
+                LabelWriter(args.output, shape, run.dtype, may_replace(args, args.output), movie.scale, movie.unit)
             )
-            self._scores = stack.enter_context(ScoreWriter(args.scores, args.overwrite)) if args.scores else None
+            self._scores = None
+            if args.scores:
+                self._scores = stack.enter_context(ScoreWriter(args.scores, may_replace(args, args.scores)))
             self._files = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -76,9 +79,9 @@ class Outputs:
 
     def summary(self, seconds: float) -> Sequence[str]:
         """Return lines that say what was done and written."""
-        paths: list[Any] = [self._args.output, self._args.overview, self._args.scores]
-        first = found_line(len(self._seen), f"on {self._n_done} frames", seconds, len(self._lost))
-        return [first, *(f"wrote {path}" for path in paths if path)]
+        where = f"on {counted(self._n_done, 'frame')}"
+        first = found_line(len(self._seen), where, seconds, len(self._lost))
+        return [first, *(f"wrote {path}" for path in wanted_outputs(self._args))]
 
     def report(self, seconds: float) -> None:
         """Print the summary."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.cli import volumes
-from napari_xmem.cli.messages import frame_list, progress, say, stopping_gently
+from napari_xmem.cli.messages import counted, frame_list, progress, say
 from napari_xmem.cli.options import add_model_options, add_quiet, add_setting, int_list, memory_config
+from napari_xmem.cli.output_guard import check_outputs, finished_before, holding, wanted_outputs
 from napari_xmem.cli.outputs import Outputs
 from napari_xmem.cli.runs import check_seed_frame, engine_options, frame_range, keeping, seed_frame, watching
-from napari_xmem.errors import InputError, OutputError
+from napari_xmem.cli.stopping import stopping_gently
+from napari_xmem.errors import InputError
 
 if TYPE_CHECKING:
     import argparse
@@ -68,10 +69,19 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Propagate and write frame by frame."""
+    with holding(args):
+        if finished_before(args) and args.resume and not args.overwrite:
+            if not args.quiet:
+                say(f"nothing is left to do: {' and '.join(wanted_outputs(args))} stand there already")
+            return 0
+        check_outputs(args)
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     from napari_xmem.imaging import FrameSource, label_dtype, normalise_seeds
     from napari_xmem.io import open_labels, open_movie
 
-    _check_outputs(args)
     memory = memory_config(args.memory)
     movie = open_movie(args.movie, args.axes, volumes=True)
     if "Z" in movie.axes:
@@ -123,6 +133,8 @@ def _propagate(
                 if stop.signal is not None:
                     checkpoint.save_memory()
                     stop.obey()
+        checkpoint.name_outputs(wanted_outputs(args))
+    checkpoint.name_outputs(wanted_outputs(args), complete=True)
     checkpoint.remove()
     if not args.quiet:
         outputs.report(time.monotonic() - began)
@@ -131,35 +143,11 @@ def _propagate(
 
 def _resumed(checkpoint: RunCheckpoint, n_kept: int) -> str:
     if n_kept:
-        return f"going on after {n_kept} finished frames"
+        return f"going on after {counted(n_kept, 'finished frame')}"
     if checkpoint.n_worked:
-        return f"going on after {checkpoint.n_worked} frames of the way back, whose results come with the way forward"
+        worked = counted(checkpoint.n_worked, "frame")
+        return f"going on after {worked} of the way back, whose results come with the way forward"
     return "starting again from the first frame: the interrupted run was stopped before its memory was saved"
-
-
-def _check_outputs(args: argparse.Namespace) -> None:
-    from napari_xmem.io import WRITABLE, check_output
-
-    wanted = [(args.output, WRITABLE), (args.overview, ".png"), (args.scores, ".csv")]
-    inputs = {Path(p).resolve() for p in (args.movie, args.seeds)}
-    for path, suffixes in wanted:
-        if path is None:
-            continue
-        check_output(path, args.overwrite, suffixes, needs_folder=args.needs_folder)
-        if Path(path).resolve() in inputs:
-            raise OutputError(f"{path} is also an input; choose another name for the output.")
-    _check_unfinished(args)
-
-
-def _check_unfinished(args: argparse.Namespace) -> None:
-    from napari_xmem.session.checkpoint import RunCheckpoint
-
-    checkpoint = RunCheckpoint(args.output)
-    if checkpoint.exists and not args.resume and not args.overwrite and not args.dry_run:
-        raise OutputError(
-            f"{checkpoint.folder} holds {checkpoint.n_frames} finished frames of an interrupted run: add --resume to "
-            "go on with it, or --overwrite to start afresh."
-        )
 
 
 def _report_plan(
@@ -178,11 +166,10 @@ def _report_plan(
     expected = forecast(source, seeds, model=network, memory=memory, **engine_options(args))
     diameter = median_diameter_px(next(iter(seeds.values())))
     rows, columns = source.frame_shape
-    say(
-        f"movie   {movie.path}: {len(source)} frames of {rows} x {columns} px, {source.n_channels} channel(s), "
-        f"{source.dtype}"
-    )
-    say(f"seeds   {expected.n_objects} objects on frames {frame_list(seeds)}, median diameter {diameter:.0f} px")
+    frames, channels = counted(len(source), "frame"), counted(source.n_channels, "channel")
+    say(f"movie   {movie.path}: {frames} of {rows} x {columns} px, {channels}, {source.dtype}")
+    objects = counted(expected.n_objects, "object")
+    say(f"seeds   {objects} on frames {frame_list(seeds)}, median diameter {diameter:.0f} px")
     say(f"model   {network.config.name}, on {expected.device}")
     say(f"scope   {expected.reason}")
     say(f"output  {args.output}: {(len(source), rows, columns)} {dtype.__name__}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.cli.messages import say_error
+from napari_xmem.cli.messages import counted, say_error
 from napari_xmem.cli.options import run_settings
 from napari_xmem.errors import InputError, OutputError
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from napari_xmem.cli.messages import StopRequest
+    from napari_xmem.cli.stopping import StopRequest
     from napari_xmem.engine.propagate import Watch
     from napari_xmem.engine.scopes.follow import Follower
     from napari_xmem.session.checkpoint import RunCheckpoint
@@ -48,7 +48,8 @@ def keeping(checkpoint: RunCheckpoint) -> Iterator[None]:
             yield
     except BaseException:
         if checkpoint.exists:
-            kept = f"{checkpoint.n_frames} finished frames are" if checkpoint.n_frames else "what was done is"
+            n = checkpoint.n_frames
+            kept = f"{counted(n, 'finished frame')} {'is' if n == 1 else 'are'}" if n else "what was done is"
             note = f"{kept} kept in {checkpoint.folder}; run the same command with --resume to go on."
             say_error(note, kind="note")
         raise

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from napari_xmem.cli.messages import found_line, say
+from napari_xmem.cli.messages import counted, found_line, say
+from napari_xmem.cli.output_guard import may_replace
 
 if TYPE_CHECKING:
     import argparse
@@ -58,9 +59,19 @@ class VolumeOutputs:
         with ExitStack() as stack:
             self._scores = None
             if args.scores:
-                self._scores = stack.enter_context(ScoreWriter(args.scores, args.overwrite, "volume_voxels"))
+                self._scores = stack.enter_context(
+                    ScoreWriter(args.scores, may_replace(args, args.scores), "volume_voxels")
+                )
             self._labels = stack.enter_context(
-                LabelWriter(args.output, movie.shape[:4], dtype, args.overwrite, movie.scale, movie.unit, movie.z_step)
+                LabelWriter(
+                    args.output,
+                    movie.shape[:4],
+                    dtype,
+                    may_replace(args, args.output),
+                    movie.scale,
+                    movie.unit,
+                    movie.z_step,
+                )
             )
             self._files = stack.pop_all()
 
@@ -90,8 +101,8 @@ class VolumeOutputs:
         joined = self._joined()
         seen = {i for result in joined for i in result.object_ids}
         gone = {i for r in joined for i, volume in zip(r.object_ids, r.area_px, strict=True) if volume == 0}
-        planes = "1 plane" if self._n_planes == 1 else f"{self._n_planes} planes"
-        say(found_line(len(seen), f"in {planes} on {len(joined)} frames", seconds, len(gone)))
+        where = f"in {counted(self._n_planes, 'plane')} on {counted(len(joined), 'frame')}"
+        say(found_line(len(seen), where, seconds, len(gone)))
         overview = f"{self._args.overview} (plane {self._shown})" if self._args.overview else None
         paths: list[Any] = [self._args.output, overview, self._args.scores]
         for path in paths:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.cli.messages import frame_list, progress, say, stopping_gently
+from napari_xmem.cli.messages import counted, frame_list, progress, say
 from napari_xmem.cli.options import RUN_SETTINGS, memory_config
+from napari_xmem.cli.output_guard import wanted_outputs
 from napari_xmem.cli.runs import (
     check_seed_frame,
     engine_options,
@@ -19,6 +20,7 @@ from napari_xmem.cli.runs import (
     seed_frame,
     watching,
 )
+from napari_xmem.cli.stopping import stopping_gently
 from napari_xmem.cli.volume_outputs import VolumeOutputs
 from napari_xmem.errors import InputError
 
@@ -96,10 +98,12 @@ def _propagate(args: argparse.Namespace, movie: Movie, runs: VolumeRuns, between
     if not args.resume:
         checkpoint.remove()
     elif checkpoint.n_frames and not args.quiet:
-        say(f"going on; {checkpoint.n_frames} planes of frames were finished before")
+        say(f"going on; {counted(checkpoint.n_frames, 'plane')} of frames finished before")
     planes = chain([first], prepared)
     with keeping(checkpoint), VolumeOutputs(args, movie, runs, between) as outputs:
         _follow(args, planes, checkpoint, outputs, runs.n_results)
+        checkpoint.name_outputs(wanted_outputs(args))
+    checkpoint.name_outputs(wanted_outputs(args), complete=True)
     checkpoint.remove()
     if not args.quiet:
         outputs.report(time.monotonic() - began)
@@ -148,11 +152,10 @@ def _report_plan(args: argparse.Namespace, movie: Movie, runs: VolumeRuns) -> in
     seeds = [image for z in runs.planes for image in runs.seeds(z).values()]
     diameter = float(np.median([median_diameter_px(image) for image in seeds]))
     planes = "all planes, as far as they go" if args.fill_planes else f"planes {frame_list(runs.planes)}"
-    say(
-        f"movie   {movie.path}: {n_frames} frames of {n_planes} planes of {rows} x {columns} px, "
-        f"{source.n_channels} channel(s), {source.dtype}"
-    )
-    say(f"seeds   {len(ids)} objects on frames {frame_list(runs.volumes)}, {planes}, median diameter {diameter:.0f} px")
+    size = f"{counted(n_frames, 'frame')} of {counted(n_planes, 'plane')} of {rows} x {columns} px"
+    say(f"movie   {movie.path}: {size}, {counted(source.n_channels, 'channel')}, {source.dtype}")
+    objects = counted(len(ids), "object")
+    say(f"seeds   {objects} on frames {frame_list(runs.volumes)}, {planes}, median diameter {diameter:.0f} px")
     say(f"model   {runs.network.config.name}, on {expected.device}")
     say(f"scope   {expected.reason}")
     say(f"output  {args.output}: {movie.shape[:4]} {label_dtype(max(ids)).__name__}")

@@ -139,7 +139,8 @@ def save_memory(follower: Follower, path: str | os.PathLike[str], *, fingerprint
     facts |= {"format": FORMAT, "fingerprint": fingerprint, "banks": len(follower.banks)}
     try:
         with (
-            tempfile.TemporaryDirectory() as folder,
+            # Beside the file: what a process leaves that is killed here goes away with the rest of its work.
+            tempfile.TemporaryDirectory(prefix="memory-", dir=Path(path).parent) as folder,
             whole_file(path) as partial,
             zipfile.ZipFile(partial, "w") as archive,
         ):

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from napari_xmem.errors import InputError, OutputError
+from napari_xmem.files import whole_file
 from napari_xmem.imaging import IntensityNormaliser, resize_image, resize_labels
 
 if TYPE_CHECKING:
@@ -101,12 +102,10 @@ class Overview:
         if not self._tiles:
             raise InputError("the overview holds no frame: none of the chosen ones was labelled.")
         target = Path(path)
-        part = target.with_name(f".{target.name}.partial")
         try:
-            self._montage().save(part, format="PNG")
-            part.replace(target)
+            with whole_file(target) as part:
+                self._montage().save(part, format="PNG")
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise OutputError(f"{target} cannot be written: {error.strerror or error}.") from error
 
     def _captioned(self, picture: NDArray[np.float32], text: str) -> Image.Image:

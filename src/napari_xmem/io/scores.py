@@ -6,6 +6,7 @@ import csv
 from typing import TYPE_CHECKING, Protocol, Self
 
 from napari_xmem.errors import OutputError
+from napari_xmem.files import whole_file
 from napari_xmem.io.writer import check_output
 
 if TYPE_CHECKING:
@@ -73,14 +74,11 @@ class ScoreWriter:
 
     def close(self) -> None:
         """Write the file."""
-        part = self.path.with_name(f".{self.path.name}.partial")
         try:
-            with part.open("w", newline="", encoding="utf-8") as file:
+            with whole_file(self.path) as part, part.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file)
                 writer.writerow(["frame", "object", self._size, "confidence", "seeded"])
                 for (frame, i), (area, confidence, seeded) in sorted(self._rows.items()):
                     writer.writerow([frame, i, area, f"{confidence:.4f}", seeded])
-            part.replace(self.path)
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise OutputError(f"{self.path} cannot be written: {error.strerror or error}.") from error

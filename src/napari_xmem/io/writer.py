@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import shutil
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import psutil
 
 from napari_xmem.errors import InputError, OutputError
+from napari_xmem.files import OccupiedError
 from napari_xmem.io.backends import NpyBackend, TiffBackend, ZarrBackend
+from napari_xmem.io.replacing import check_replaceable
+from napari_xmem.io.staging import StagingFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,15 +51,26 @@ def check_output(
     Raises
     ------
     OutputError
-        If its kind is not in `suffixes`, its folder does not exist, or it exists and `overwrite` is False.
+        If its kind is not in `suffixes`, its folder does not exist, its name is too long, it exists and `overwrite` is
+        False, or what exists is nothing that such an output may replace, see `check_replaceable`.
     """
     target = Path(path)
+    try:
+        is_folder = target.is_dir()
+        exists = is_folder or target.exists()
+    except OSError as error:  # a name that is too long
+        raise OutputError(f"{target} cannot be written: {error.strerror or error}. Choose another name.") from error
+    if is_folder and target.suffix.lower() not in suffixes.replace(",", "").split():
+        example = target / f"result{suffixes.split(',')[0].split()[0]}"
+        raise OutputError(f"{target} is a folder; give the name of a file to write, such as {example}.")
     if target.suffix.lower() not in suffixes.replace(",", "").split():
         raise OutputError(f"{target}: cannot write this kind of file, expected a name that ends in {suffixes}.")
     if needs_folder and not target.parent.is_dir():
         raise OutputError(f"{target}: its folder {target.parent} does not exist; make it first.")
-    if target.exists() and not overwrite:
-        raise OutputError(f"{target} exists; choose another name or allow overwriting (--overwrite).")
+    if exists and not overwrite:
+        raise OutputError(f"{target} exists; choose another name or allow overwriting (overwrite=True, --overwrite).")
+    if exists:
+        check_replaceable(target)
     return target
 
 
@@ -69,7 +78,8 @@ class LabelWriter:
     """Write labels (T, Y, X) frame by frame, or (T, Z, Y, X) plane by plane, in any order and in bounded memory.
 
     Everything goes to a temporary neighbour of `path` that is renamed by `close`. Leaving the ``with`` block by an
-    error removes it and leaves an existing `path` as it was. What was not written is background.
+    error removes it and leaves an existing `path` as it was. What was not written is background. Meanwhile no other
+    process can write the same `path`.
 
     Parameters
     ----------
@@ -92,7 +102,8 @@ class LabelWriter:
     Raises
     ------
     OutputError
-        If `path` cannot be written, now or later: it exists, no such folder, no permission, the disk is full.
+        If `path` cannot be written, now or later: it exists, no such folder, no permission, the disk is full, another
+        process is writing it.
     """
 
     def __init__(
@@ -113,17 +124,14 @@ class LabelWriter:
         if len(self.shape) not in (3, 4):
             raise InputError(f"labels of shape {self.shape} cannot be written, expected (T, Y, X) or (T, Z, Y, X).")
         self.overwrite = overwrite
-        with _saying(self.path):
-            _remove_abandoned(self.path)
-            prefix = f"{_owner(self.path)}{os.getpid()}."
-            self._folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=self.path.parent))
         self._backend: Backend | None = None
-        try:
-            with _saying(self.path):
-                self._backend = _backend(self._folder / self.path.name, self.shape, self.dtype, scale, unit, z_step)
-        except BaseException:
-            self.abort()
-            raise
+        with _saying(self.path):
+            self._staging = StagingFolder(self.path)
+            try:
+                self._backend = _backend(self._staging.place, self.shape, self.dtype, scale, unit, z_step)
+            except BaseException:
+                self.abort()
+                raise
 
     def __enter__(self) -> Self:
         return self
@@ -183,9 +191,9 @@ class LabelWriter:
         try:
             with _saying(self.path):
                 backend.finish()
-                self._rename()
+                self._staging.publish(self.overwrite)
         finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._staging.discard()
 
     def abort(self) -> None:
         """Remove what was written so far."""
@@ -194,39 +202,7 @@ class LabelWriter:
             if backend is not None:
                 backend.discard()
         finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _rename(self) -> None:
-        made = self._folder / self.path.name
-        if self.path.exists() and not self.overwrite:
-            raise OutputError(f"{self.path} has appeared meanwhile; choose another name or allow overwriting.")
-        if made.is_file() and not self.path.is_dir():
-            made.replace(self.path)
-            return
-        old = self._folder / "replaced"
-        if self.path.exists():
-            self.path.rename(old)
-        try:
-            made.rename(self.path)
-        except OSError:
-            if old.exists():
-                old.rename(self.path)
-            raise
-
-
-def _owner(path: Path) -> str:
-    """Return how the temporary folders for `path` begin that processes of this computer make."""
-    return f".{path.name}.{''.join(c for c in platform.node() if c.isalnum())[:20]}-"
-
-
-def _remove_abandoned(path: Path) -> None:
-    """Remove the temporary folders for `path` of processes that were killed on this computer."""
-    start = _owner(path)
-    for folder in path.parent.iterdir():
-        number = folder.name.removeprefix(start).split(".")[0]
-        if folder.name.startswith(start) and folder.name.endswith(".partial") and number.isdigit():
-            if not psutil.pid_exists(int(number)):
-                shutil.rmtree(folder, ignore_errors=True)
+            self._staging.discard()
 
 
 def _backend(
@@ -252,9 +228,11 @@ def _saying(path: Path) -> Iterator[None]:
         yield
     except OutputError:
         raise
+    except OccupiedError as error:
+        raise OutputError(f"{error.strerror}.") from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(
-            f"{path} cannot be written: {reason}. Nothing half-written is left there; make room or choose another "
-            "place."
+            f"{path} cannot be written: {reason}. Nothing half-written is left under that name; make room or "
+            "choose another place."
         ) from error

@@ -2,19 +2,21 @@
 
 A folder beside the result, ``OUTPUT.unfinished``, holds one npz file per finished frame, ``run.json``, and the memory
 after N frames worked on: ``memory-N.xmem``, with ``held-N.npz`` for what was found on frames that a later pass gives
-out. It goes away when the result is whole; after a crash, a full disk or a lost machine the run is taken up from it,
-with the results it would have had.
+out. ``outputs.json`` stands there from when all frames are done: the outputs that get their names now, and whether all
+have them. The folder goes away when the result is whole; after a crash, a full disk or a lost machine the run is taken
+up from it, with the results it would have had.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import time
 import warnings
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,10 +29,10 @@ from napari_xmem.engine.results import FrameResult
 from napari_xmem.engine.resume import frames_given_out, is_given_out, rest_of_run
 from napari_xmem.engine.state_file import load_memory, save_memory
 from napari_xmem.errors import OutputError, SessionError, XMemError
-from napari_xmem.files import whole_file
+from napari_xmem.files import neighbour, remove_partial, whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from napari_xmem.engine import Run
     from napari_xmem.engine.scopes.follow import Follower
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
 __all__ = ["RunCheckpoint"]
 
 _FORMAT = "napari-xmem unfinished run 1"
+_FACTS, _OUTPUTS = "run.json", "outputs.json"
+#: What a checkpoint's folder holds besides plane-*, checkpoints of planes; memory-* are also folders that writing the
+#: memory needs.
+_OWN = ("frame-*.npz", "memory-*", "held-*.npz", ".*.partial", "*.partial")
 #: Memory is saved after this many seconds at the earliest, and at most this share of the time is spent on it.
 _SAVE_AFTER_S, _SAVE_SHARE = 60.0, 0.05
 
@@ -49,14 +55,13 @@ class RunCheckpoint:
     ----------
     output : str or Path
         Where the result will be written; the checkpoint is the folder ``<output>.unfinished`` beside it.
-    save_after_s : float
-        Seconds after which memory is saved.
+    save_after_s : float, optional
+        Seconds after which memory is saved; None: a minute.
     """
 
-    def __init__(self, output: str | Path, save_after_s: float = _SAVE_AFTER_S) -> None:
-        output = Path(output)
-        self.folder = output.with_name(output.name + ".unfinished")
-        self.save_after_s = save_after_s
+    def __init__(self, output: str | Path, save_after_s: float | None = None) -> None:
+        self.folder = neighbour(output, ".unfinished")
+        self.save_after_s = _SAVE_AFTER_S if save_after_s is None else save_after_s
         self._run: Run | None = None
         self._follower: Follower | None = None
         self._held = HeldObjects()
@@ -66,13 +71,42 @@ class RunCheckpoint:
 
     @property
     def exists(self) -> bool:
-        """True if there is an unfinished run."""
-        return self.folder.exists()
+        """True if there is an unfinished run; a folder in which nothing was begun is none."""
+        return any((self.folder / name).exists() for name in (_FACTS, _OUTPUTS)) or any(self.folder.glob("*/run.json"))
 
     @property
     def n_frames(self) -> int:
         """Number of finished frames, over all parts."""
         return len(list(self.folder.rglob("frame-*.npz")))
+
+    @property
+    def outputs(self) -> tuple[set[Path], bool]:
+        """Outputs that were getting their names when the run was stopped, as absolute paths, and whether all have."""
+        try:
+            facts = json.loads((self.folder / _OUTPUTS).read_text(encoding="utf-8"))
+            return {_absolute(self.folder.parent / path) for path in facts["outputs"]}, bool(facts["complete"])
+        except FileNotFoundError:
+            return set(), False
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SessionError(
+                f"{self.folder / _OUTPUTS} is damaged ({error}). Start afresh (--overwrite without --resume)."
+            ) from error
+
+    def name_outputs(self, paths: Iterable[str | Path], *, complete: bool = False) -> None:
+        """Note which outputs get their names from now on, or that all have theirs.
+
+        A run that is taken up after that may replace them: they are its own.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        near = [os.path.relpath(path, self.folder.parent) for path in paths]
+        with _saying(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with whole_file(self.folder / _OUTPUTS) as partial:
+                partial.write_text(json.dumps({"outputs": near, "complete": complete}), encoding="utf-8")
 
     def part(self, name: str) -> RunCheckpoint:
         """Return the checkpoint of one of several runs that make one result; it lies inside this one's folder."""
@@ -112,10 +146,10 @@ class RunCheckpoint:
         MemoryBankError
             If its files are damaged.
         """
-        if not self.exists:
+        if not (self.folder / _FACTS).exists():
             return self.begin(run)
         with _saying(self.folder):
-            facts = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+            facts = json.loads((self.folder / _FACTS).read_text(encoding="utf-8"))
             self._check(facts, run)
             run = replace(run, config=replace(run.config, memory=MemoryConfig.from_dict(facts["memory_used"])))
             saved = sorted(self.folder.glob("memory-*.xmem"))
@@ -220,18 +254,32 @@ class RunCheckpoint:
                 held.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Forget the unfinished run."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Forget the unfinished run, and what is left of outputs that were being written.
+
+        Killed in the middle of this, it is forgotten all the same: ``run.json`` goes first, and the frames without it
+        are nothing to go on from; where all outputs have their names, that is known to the last.
+        """
+        with suppress(SessionError):
+            for output in self.outputs[0]:
+                remove_partial(output)
+        with suppress(OSError):
+            (self.folder / _FACTS).unlink(missing_ok=True)
+            for part in self.folder.glob("plane-*"):
+                self.part(part.name).remove()
+            for pattern in _OWN:
+                for path in self.folder.glob(pattern):
+                    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+            (self.folder / _OUTPUTS).unlink(missing_ok=True)
+            self.folder.rmdir()
 
     def _begin_folder(self) -> None:
-        if self.exists:
+        if (self.folder / _FACTS).exists():
             return
         run = self._require_run()
         facts = _identity(run) | {"memory_used": run.config.memory.to_dict()}
-        self.folder.mkdir(parents=True)
-        partial = self.folder / ".run.partial"
-        partial.write_text(json.dumps(facts, indent=1), encoding="utf-8")
-        partial.replace(self.folder / "run.json")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(self.folder / _FACTS) as partial:
+            partial.write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
     def _require_run(self) -> Run:
         if self._run is None:
@@ -250,6 +298,10 @@ class RunCheckpoint:
         with np.load(self.folder / f"frame-{frame:06d}.npz", allow_pickle=False) as held:
             ids = tuple(int(i) for i in held["object_ids"])
             return FrameResult(frame, held["labels"], ids, held["area_px"], held["confidence"], bool(held["seeded"]))
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))
 
 
 def _beside(memory: Path) -> Path:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import warnings
 from typing import TYPE_CHECKING, NoReturn
 
 import napari_xmem
 from napari_xmem.cli import batch, benchmark, demo, evaluate, models, propagate, train
-from napari_xmem.cli.messages import cleaning_up_when_terminated, collected_warnings, say_error
+from napari_xmem.cli.messages import collected_warnings, say_error
+from napari_xmem.cli.stopping import cleaning_up_when_terminated
+from napari_xmem.cli.streams import flush_all, open_closed_streams, trouble_of
 from napari_xmem.errors import XMemError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["build_parser", "main"]
+__all__ = ["build_parser", "run_command"]
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -41,41 +42,41 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code.
+def run_command(argv: Sequence[str] | None = None) -> int:
+    """Run the command line, see `napari_xmem.cli.main`."""
+    open_closed_streams()
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:
+        say_error("interrupted.")
+        return EXIT_INTERRUPTED
+    finally:
+        flush_all()
 
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        Arguments; those of the process where not given.
 
-    Returns
-    -------
-    int
-        0 on success, 2 on bad input (with one line on stderr), 130 when interrupted.
-    """
-    argv = list(sys.argv[1:] if argv is None else argv)
+def _run(argv: list[str]) -> int:
     try:
         if argv and argv[0] in _HANDED_OVER:
             # These have parsers of their own, in rooms that are loaded only now.
             args = argparse.Namespace(run=_HANDED_OVER[argv[0]].run, rest=argv[1:])
         else:
             args = build_parser().parse_args(argv)
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else EXIT_BAD_INPUT
-    try:
         quiet = getattr(args, "quiet", False)
         with cleaning_up_when_terminated(), warnings.catch_warnings(), collected_warnings(quiet=quiet):
-            return int(args.run(args))
+            code = int(args.run(args))
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else EXIT_BAD_INPUT
+        return _code_of(stop)
     except XMemError as error:
         say_error(str(error))
         return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        say_error("interrupted.")
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone; keep the interpreter from complaining about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    lost = trouble_of("stdout")
+    if lost is not None and getattr(args, "answers", False):
+        say_error(f"the output could not be written: {lost.strerror or lost}.")
+        return EXIT_BAD_INPUT
+    return code
+
+
+def _code_of(stop: SystemExit) -> int:
+    if stop.code is None:
+        return 0
+    return stop.code if isinstance(stop.code, int) else EXIT_BAD_INPUT
