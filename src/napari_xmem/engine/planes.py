@@ -12,7 +12,7 @@ from napari_xmem.engine.frame_order import frame_range, plan_passes
 from napari_xmem.engine.results import FrameResult
 from napari_xmem.engine.run import Run, prepare_run
 from napari_xmem.errors import SeedError
-from napari_xmem.imaging import FrameSource, check_labels, check_not_an_image
+from napari_xmem.imaging import FrameSource, check_labels, check_not_an_image, read_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -74,7 +74,9 @@ def seed_volumes(seeds: Any, shape: tuple[int, ...], start: int | None) -> dict[
             )
         single = stacked.ndim == 3
         given = (
-            [(start or 0, np.asarray(stacked))] if single else [(t, np.asarray(stacked[t])) for t in range(n_frames)]
+            [(start or 0, read_part(stacked, ..., "seeds"))]
+            if single
+            else [(t, read_part(stacked, t, f"seeds of frame {t}")) for t in range(n_frames)]
         )
     found: dict[int, NDArray[Any]] = {}
     for t, volume in given:

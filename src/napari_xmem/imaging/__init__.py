@@ -15,6 +15,7 @@ from napari_xmem.imaging.labels import (
     object_ids,
 )
 from napari_xmem.imaging.normalise import IntensityNormaliser, NonFinitePixelsWarning
+from napari_xmem.imaging.reading import read_part
 from napari_xmem.imaging.scaling import Padding, resize_image, resize_labels, scale_factor
 from napari_xmem.imaging.seeds import check_labels, check_not_an_image, normalise_seeds
 from napari_xmem.imaging.source import FrameSource, known_shape
@@ -39,6 +40,7 @@ __all__ = [
     "object_areas",
     "object_boxes",
     "object_ids",
+    "read_part",
     "resize_image",
     "resize_labels",
     "scale_factor",

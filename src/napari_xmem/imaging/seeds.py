@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_xmem.errors import SeedError
 from napari_xmem.imaging.labels import MAX_ID, object_areas
+from napari_xmem.imaging.reading import read_part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,7 +91,7 @@ def check_labels(labels: Any, frame_shape: tuple[int, int], name: str = "seeds")
     SeedError
         If shape, dtype or values do not fit.
     """
-    array = _as_array(labels)
+    array = _as_array(labels, name)
     if array.shape != tuple(frame_shape):
         hint = " (rows and columns are swapped: transpose them)" if array.shape == tuple(frame_shape)[::-1] else ""
         raise SeedError(
@@ -132,11 +133,13 @@ def check_not_an_image(labels: NDArray[Any], name: str = "seeds") -> None:
     )
 
 
-def _as_array(labels: Any) -> NDArray[Any]:
+def _as_array(labels: Any, name: str = "seeds") -> NDArray[Any]:
+    if hasattr(labels, "shape") and hasattr(labels, "dtype"):
+        return read_part(labels, ..., name)
     try:
         return np.asarray(labels)
     except ValueError as error:
-        raise SeedError(f"seeds are no regular array ({error}); expected labels (Y, X) or (T, Y, X).") from error
+        raise SeedError(f"{name} are no regular array ({error}); expected labels (Y, X) or (T, Y, X).") from error
 
 
 def _not_integers(array: NDArray[Any], name: str) -> str:
@@ -172,7 +175,8 @@ def _from_stack(stack: Any, n_frames: int, frame_shape: tuple[int, int]) -> dict
         )
     found = {}
     for frame in range(n_frames):
-        labels = check_labels(stack[frame], frame_shape, f"seeds of frame {frame}")
+        name = f"seeds of frame {frame}"
+        labels = check_labels(read_part(stack, frame, name), frame_shape, name)
         if labels.any():
             found[frame] = labels
     return found

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_xmem.errors import InputError
 from napari_xmem.imaging.axes import AxisPlan
+from napari_xmem.imaging.reading import read_part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,14 +93,7 @@ class FrameSource:
         """
         if not 0 <= t < len(self):
             raise InputError(f"frame {t} does not exist: the movie has frames 0 to {len(self) - 1}.")
-        try:
-            frame = np.asarray(self._array[self._plan.index(int(t))])
-        except (InputError, MemoryError):
-            raise
-        except Exception as error:  # each store and codec has its own
-            detail = f"{type(error).__name__}: {error}"
-            raise InputError(f"frame {t} cannot be read ({detail}); is the file complete?") from error
-        frame = self._plan.order_frame(frame)
+        frame = self._plan.order_frame(read_part(self._array, self._plan.index(int(t)), f"frame {t}"))
         if self._channels is not None and frame.ndim == 3:
             frame = frame[..., list(self._channels)]
             frame = frame[..., 0] if len(self._channels) == 1 else frame

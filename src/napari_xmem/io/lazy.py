@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_xmem.imaging.reading import read_part
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -49,10 +51,12 @@ class LazyFrames:
         The file's array.
     plan : AxisPlan
         Which of its axes is which.
+    path : str
+        The file, for messages.
     """
 
-    def __init__(self, array: Any, plan: AxisPlan) -> None:
-        self._array, self._plan = array, plan
+    def __init__(self, array: Any, plan: AxisPlan, path: str = "the movie") -> None:
+        self._array, self._plan, self._path = array, plan, path
         self.shape: tuple[int, ...] = plan.canonical_shape
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self.ndim: int = len(self.shape)
@@ -80,7 +84,7 @@ class LazyFrames:
         return np.asarray(self[:], dtype=dtype)
 
     def _read(self, t: int) -> NDArray[Any]:
-        return self._plan.order_frame(np.asarray(self._array[self._plan.index(t)]))
+        return self._plan.order_frame(read_part(self._array, self._plan.index(t), f"{self._path}: frame {t}"))
 
 
 class LazyVolumes:
@@ -94,10 +98,12 @@ class LazyVolumes:
         Which of its axes is which, in one plane.
     depth : int
         The array's axis of planes.
+    path : str
+        The file, for messages.
     """
 
-    def __init__(self, array: Any, plan: AxisPlan, depth: int) -> None:
-        self._array, self._plan, self._depth = array, plan, depth
+    def __init__(self, array: Any, plan: AxisPlan, depth: int, path: str = "the movie") -> None:
+        self._array, self._plan, self._depth, self._path = array, plan, depth, path
         n_frames, *inside = plan.canonical_shape
         self.shape: tuple[int, ...] = (n_frames, int(array.shape[depth]), *inside)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
@@ -112,9 +118,11 @@ class LazyVolumes:
             return np.stack([self[(k, z, *inside)] for k in range(len(self))[t]])
         if isinstance(z, slice):
             return np.stack([self[(t, k, *inside)] for k in range(self.shape[1])[z]])
-        place = list(self._plan.index(range(len(self))[t]))
-        place[self._depth] = range(self.shape[1])[z]
-        return self._plan.order_frame(np.asarray(self._array[tuple(place)]))[tuple(inside)]
+        t, z = range(len(self))[t], range(self.shape[1])[z]
+        place = list(self._plan.index(t))
+        place[self._depth] = z
+        plane = read_part(self._array, tuple(place), f"{self._path}: plane {z} of frame {t}")
+        return self._plan.order_frame(plane)[tuple(inside)]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[:], dtype=dtype)

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_xmem.errors import InputError
 from napari_xmem.imaging.axes import ORDERS_TEXT, AxisPlan
+from napari_xmem.imaging.reading import read_part
 from napari_xmem.io.folder import open_folder
 from napari_xmem.io.lazy import LazyFrames, LazyVolumes, Opened
 from napari_xmem.io.numpy_files import open_npy, open_npz
@@ -128,9 +129,11 @@ def open_labels(path: str | Path, axes: str | None = None, *, volumes: bool = Fa
     named = (axes or opened.axes or "?" * len(shape)).upper()
     squeezed = tuple(slice(None) if letter in "YX" else 0 for letter in named)
     if len(shape) == 2:
-        return Movie(np.asarray(opened.array[:, :]), "YX", str(path), opened.scale, opened.unit)
+        return Movie(
+            read_part(opened.array, (slice(None), slice(None)), str(path)), "YX", str(path), opened.scale, opened.unit
+        )
     if {"Y", "X"} <= set(named) and all(n == 1 for n, a in zip(shape, named, strict=False) if a not in "YX"):
-        return Movie(np.asarray(opened.array[squeezed]), "YX", str(path), opened.scale, opened.unit)
+        return Movie(read_part(opened.array, squeezed, str(path)), "YX", str(path), opened.scale, opened.unit)
     if volumes and len(shape) == 4 and not opened.axes:
         axes = axes or "TZYX"
     movie = open_movie(path, axes, volumes=volumes)
@@ -152,7 +155,7 @@ def _volumes(opened: Opened, shape: tuple[int, ...], axes: str, path: str | Path
         plan = AxisPlan.from_axes(tuple(1 if axis == depth else n for axis, n in enumerate(shape)), axes)
     except InputError:
         plan = AxisPlan.from_axes(shape, axes)  # fails in the same way, and names the true shape
-    array = LazyVolumes(opened.array, plan, depth)
+    array = LazyVolumes(opened.array, plan, depth, str(path))
     return Movie(array, "TZYX" + "C" * (array.ndim - 4), str(path), opened.scale, opened.unit, opened.z_step)
 
 
@@ -161,7 +164,7 @@ def _movie(opened: Opened, plan: AxisPlan, path: str | Path) -> Movie:
     if isinstance(opened.array, np.ndarray):
         array = plan.order_array(opened.array)
     else:
-        array = LazyFrames(opened.array, plan)
+        array = LazyFrames(opened.array, plan, str(path))
     return Movie(array, "TYX" if plan.channel is None else "TYXC", str(path), opened.scale, opened.unit)
 
 

@@ -1,84 +1,137 @@
-"""Zarr arrays of versions 2 and 3, alone or inside OME-Zarr images."""
+"""Zarr arrays of versions 2 and 3: alone, in groups, and as OME-Zarr images of any nesting."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import zarr
 
 from napari_xmem.errors import InputError
 from napari_xmem.io.lazy import Opened
+from napari_xmem.io.zarr_codecs import check_zarr_array
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 __all__ = ["open_zarr"]
 
+#: Groups are searched this deep: plates have rows, columns and fields.
+_DEEPEST = 5
+_MOST_NAMES, _MOST_NODES = 8, 1000
+
 
 def open_zarr(path: Path, key: str = "") -> Opened:
-    """Open an array of a zarr store: `key`, or level 0 of an OME-Zarr image, or the only array with 3 or more axes.
+    """Open an array of a zarr store, without reading any chunk.
+
+    Parameters
+    ----------
+    path : Path
+        The store's folder.
+    key : str
+        Path of an array, or of a group, inside; empty: the only image there is. Images are level 0 of OME-Zarr images
+        (also inside the groups that bioformats2raw makes) and arrays with three or more axes; where there are none of
+        these, arrays with two.
 
     Raises
     ------
     InputError
-        If the store cannot be read, or has no such array or several.
+        If the store cannot be read, has no such array or several, or the array holds no numbers.
     """
     try:
         node: Any = zarr.open(str(path), mode="r")
     except Exception as error:  # several kinds, from a missing file to broken JSON
-        detail = f"{type(error).__name__}: {error}".splitlines()[0]
+        detail = f"{type(error).__name__}: {error}".splitlines()[0][:300]
         raise InputError(f"{path} cannot be read as zarr ({detail}); is it complete?") from error
     if key:
         try:
             node = node[key]
-        except (KeyError, IndexError, ValueError) as error:
-            raise InputError(f"{path} has no array {key!r}; it holds {', '.join(_arrays(node)) or 'none'}.") from error
+        except Exception as error:
+            names = _listed([name for name, _ in _images(node)])
+            raise InputError(f"{path} has no array {key!r}; it holds {names}.") from error
+    opened = _chosen(path, node)
+    check_zarr_array(opened.array, str(path) + (f":{key}" if key else ""))
+    return opened
+
+
+def _chosen(path: Path, node: Any) -> Opened:
     if isinstance(node, zarr.Array):
         return Opened(node, _axes_of(node))
-    image = _multiscale(node)
-    if image is not None:
-        return _level_zero(path, node, image)
-    names = [name for name in _arrays(node) if node[name].ndim >= 3]
+    found = list(_images(node))
+    for n_axes in (3, 2):
+        names = [(name, inner) for name, inner in found if isinstance(inner, zarr.Group) or inner.ndim >= n_axes]
+        if names:
+            break
     if len(names) != 1:
-        raise InputError(
-            f"{path} is a group with {len(names)} movies ({', '.join(names) or 'none'}); "
-            f"choose one as {path.name}:NAME."
-        )
-    return Opened(node[names[0]], _axes_of(node[names[0]]))
+        shown = _listed([name for name, _ in names])
+        example = f"{path.name}:{names[0][0]}" if names else f"{path.name}:NAME"
+        raise InputError(f"{path} is a group with {len(names)} movies ({shown}); choose one, for example {example}.")
+    _, inner = names[0]
+    return Opened(inner, _axes_of(inner)) if isinstance(inner, zarr.Array) else _level_zero(path, inner)
 
 
-def _arrays(node: Any) -> list[str]:
-    return sorted(name for name, _ in node.arrays()) if isinstance(node, zarr.Group) else []
+def _images(node: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Yield the images of a group with their paths: OME-Zarr images as groups, single arrays as arrays."""
+    if isinstance(node, zarr.Array):
+        yield name, node
+        return
+    if _multiscale(node) is not None:
+        yield name, node
+        return
+    if depth >= _DEEPEST:
+        return
+    for count, (child, inner) in enumerate(sorted(node.members(), key=lambda pair: _natural(pair[0]))):
+        if count >= _MOST_NODES:
+            return
+        yield from _images(inner, f"{name}/{child}".lstrip("/"), depth + 1)
+
+
+def _natural(name: str) -> tuple[bool, int, str]:
+    return (not name.isdigit(), int(name) if name.isdigit() and len(name) < 19 else 0, name)
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(name or "itself" for name in names[:_MOST_NAMES]) + more or "none"
 
 
 def _axes_of(array: Any) -> str | None:
     """Read axis names from version 3 dimension names or the attribute that xarray writes into version 2."""
     names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS")
-    if not names or any(not name for name in names):
+    if not isinstance(names, (list, tuple)) or any(not name for name in names):
         return None
-    return "".join(str(name)[0] for name in names).upper()
+    return "".join(str(name)[0] for name in names).upper() or None
 
 
 def _multiscale(group: Any) -> Mapping[str, Any] | None:
     """Return the first multiscale image of OME-Zarr 0.4 (top level) or 0.5 (under "ome")."""
     attributes = dict(group.attrs)
-    found = attributes.get("multiscales") or attributes.get("ome", {}).get("multiscales")
-    return found[0] if found else None
+    ome = attributes.get("ome")
+    found = attributes.get("multiscales") or (ome.get("multiscales") if isinstance(ome, dict) else None)
+    return found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else None
 
 
-def _level_zero(path: Path, group: Any, image: Mapping[str, Any]) -> Opened:
+def _level_zero(path: Path, group: Any) -> Opened:
+    image = _multiscale(group) or {}
     try:
         level = image["datasets"][0]
-        array = group[level["path"]]
-    except (KeyError, IndexError, TypeError) as error:
+        array = group[str(level["path"])]
+        if not isinstance(array, zarr.Array):
+            raise KeyError(level["path"])
+    except Exception as error:
         raise InputError(f"{path}: its OME-Zarr metadata name a level that is not there ({error}).") from error
-    listed = [axis if isinstance(axis, dict) else {"name": axis} for axis in image.get("axes", [])]
-    axes = "".join(str(axis["name"])[0] for axis in listed).upper() or None
-    for transform in level.get("coordinateTransformations", []):
-        if transform.get("type") == "scale" and axes and {"Y", "X"} <= set(axes):
-            y, x = axes.index("Y"), axes.index("X")
-            scale = (float(transform["scale"][y]), float(transform["scale"][x]))
-            z_step = float(transform["scale"][axes.index("Z")]) if "Z" in axes else None
-            return Opened(array, axes, scale, listed[x].get("unit"), z_step)
-    return Opened(array, axes)
+    opened = Opened(array, _axes_of(array))
+    try:
+        listed = [axis if isinstance(axis, dict) else {"name": axis} for axis in image.get("axes", [])]
+        axes = "".join(str(axis["name"])[0] for axis in listed).upper() or opened.axes
+        opened = replace(opened, axes=axes)
+        for transform in level.get("coordinateTransformations", []):
+            if transform.get("type") == "scale" and axes and {"Y", "X"} <= set(axes):
+                y, x = axes.index("Y"), axes.index("X")
+                scale = (float(transform["scale"][y]), float(transform["scale"][x]))
+                z_step = float(transform["scale"][axes.index("Z")]) if "Z" in axes else None
+                return replace(opened, scale=scale, unit=listed[x].get("unit"), z_step=z_step)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        pass  # axes or a pixel size that make no sense are none
+    return opened
