@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import pickle
+import threading
+import zipfile
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +19,7 @@ from napari_xmem.errors import CheckpointError, DeviceError
 from napari_xmem.model import XMem, infer_config, load_model, resolve_device, save_model
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SMALL = ModelConfig(
@@ -183,10 +188,27 @@ def test_devices() -> None:
     [
         ('{"name": "x", "attention_heads": 3}', "no field attention_heads"),
         ('{"key_dim": -3}', "key_dim is -3"),
-        ('{"key_dim": "many"}', "not supported between"),
-        ("[1]", "this version cannot build"),
+        ('{"key_dim": "many"}', "key_dim is 'many', expected a whole number"),
+        ("[1]", "expected names and values"),
         ("{nope", "this version cannot build"),
+        ('{"key_depths": [1000000000, 1, 1]}', "key_depths is 1000000000, expected 1 to 128"),
+        ('{"key_widths": [[1], 2, 3]}', "key_widths is [1], expected a whole number"),
+        ('{"key_widths": 3}', "key_widths is 3, expected 3 whole numbers"),
+        ('{"decoder_widths": [1, 2, 3]}', "decoder_widths is [1, 2, 3], expected 2 whole numbers"),
+        ('{"value_dim": 1e400}', "value_dim is inf, expected a whole number"),
+        ('{"hidden_dim": true}', "hidden_dim is True, expected a whole number"),
+        ('{"image_channels": null}', "image_channels is None"),
+        ('{"contrast_px": 1000000000}', "contrast_px is 1000000000"),
+        ('{"locality_px": NaN}', "locality_px is nan, expected a finite number"),
+        ('{"nominal_diameter_px": "3"}', "expected a finite number"),
+        ('{"stem_pool": 1}', "expected True or False"),
+        ('{"key_block": ["basic"]}', "key_block is ['basic']"),
+        ('{"name": {"a": 1}}', "that is text"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"key_dim": ' + "[" * 900 + "]" * 900 + "}", "key_dim is [["),
+        ('{"key_dim": ' + "9" * 5000 + "}", "this version cannot build"),
     ],
+    ids=lambda value: value[:30],
 )
 def test_settings_of_another_version_are_explained(tmp_path: Path, config: str, said: str) -> None:
     save_file(network().state_dict(), tmp_path / "new.safetensors", metadata={"config": config})
@@ -202,3 +224,100 @@ def test_settings_of_an_older_version_take_the_defaults(tmp_path: Path) -> None:
     save_file(saved.state_dict(), tmp_path / "old.safetensors", metadata={"config": json.dumps(config)})
     loaded = load_model(tmp_path / "old.safetensors", device="cpu")
     assert same(saved, loaded) and loaded.config == saved.config
+
+
+@pytest.mark.parametrize("name", ["key_depths", "key_widths", "decoder_widths"])
+def test_a_network_larger_than_its_file_is_never_built(tmp_path: Path, name: str) -> None:
+    """The largest that is allowed would take gigabytes; what the file holds is compared before that."""
+    config = network().config.to_dict()
+    config[name] = [128 if name == "key_depths" else 8192] * len(config[name])
+    save_file(network().state_dict(), tmp_path / "big.safetensors", metadata={"config": json.dumps(config)})
+    with pytest.raises(CheckpointError, match=r"missing:|unexpected:|other shapes"):
+        load_model(tmp_path / "big.safetensors", device="cpu")
+
+
+def test_a_block_number_of_a_billion_is_no_depth(tmp_path: Path) -> None:
+    for deep in ("key_encoder.layer2.999999999.conv1.weight", "key_encoder.layer2.12345678.conv1.weight"):
+        torch.save({**network().state_dict(), deep: torch.zeros(1)}, tmp_path / "deep.pth")
+        with pytest.raises(CheckpointError, match=r"deep.pth"):
+            load_model(tmp_path / "deep.pth", device="cpu")
+
+
+def _changed(
+    change: Callable[[torch.Tensor], torch.Tensor], name: str = "decoder.pred.weight"
+) -> dict[str, torch.Tensor]:
+    state = dict(network().state_dict())
+    state[name] = change(state[name])
+    return state
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: t * float("nan"), "NaN or infinite"),
+        (lambda t: t + float("inf"), "NaN or infinite"),
+        (lambda t: t.double() + 1e300, "NaN or infinite"),
+        (lambda t: t.to(torch.complex64), "complex64, expected floats"),
+        (lambda t: t > 0, "bool, expected floats"),
+        (lambda t: (t * 9).to(torch.int8), "int8, expected floats"),
+        (lambda t: t.to(torch.float8_e4m3fn), "float8_e4m3fn, expected floats"),
+        (lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8), "quantised, expected floats"),
+        (lambda t: t.to_sparse(), "no plain tensor"),
+        (lambda t: t[:1, :1, :1, :1].expand(2**20, 2**20, 3, 3), "a part only"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_weights_that_are_no_weights(tmp_path: Path, change: Callable[[torch.Tensor], torch.Tensor], said: str) -> None:
+    torch.save(_changed(change), tmp_path / "odd.pth")
+    with pytest.raises(CheckpointError, match=said):
+        load_model(tmp_path / "odd.pth", device="cpu")
+
+
+def test_variances_below_zero_are_refused(tmp_path: Path) -> None:
+    torch.save(_changed(lambda t: t - 2, "key_encoder.bn1.running_var"), tmp_path / "odd.pth")
+    with pytest.raises(CheckpointError, match="variances below 0"):
+        load_model(tmp_path / "odd.pth", device="cpu")
+
+
+def test_archives_that_swell_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(50_000_000))
+    with pytest.raises(CheckpointError, match="when unpacked"):
+        load_model(tmp_path / "bomb.pth", device="cpu")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_float_types_are_taken(tmp_path: Path, dtype: torch.dtype) -> None:
+    state = {n: t.to(dtype) if t.is_floating_point() else t for n, t in network().state_dict().items()}
+    torch.save(state, tmp_path / "half.pth")
+    loaded = load_model(tmp_path / "half.pth", device="cpu")
+    assert {p.dtype for p in loaded.parameters()} == {torch.float32}
+    assert all(torch.equal(t.float(), loaded.state_dict()[n].float()) for n, t in state.items())
+
+
+def test_what_was_downloaded_must_not_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_xmem.model import checkpoint
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    torch.save(network().state_dict(), tmp_path / "official.pth")
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(checkpoint, "XMEM_URL", f"http://127.0.0.1:{server.server_port}/official.pth")
+        with pytest.warns(UserWarning, match=r"not verified.*sha256 is [0-9a-f]{64}"):
+            load_model("xmem", device="cpu")
+        server.shutdown()
+    assert same(network(), load_model("xmem", device="cpu"))  # from the cache, without a word
+    kept = next((tmp_path / "cache").rglob("XMem.pth"))
+    torch.save(network(name="other", key_dim=4).state_dict(), kept)
+    with pytest.raises(CheckpointError, match=r"has changed since it was downloaded"):
+        load_model("xmem", device="cpu")
+
+
+def test_cards_that_cannot_be_read(tmp_path: Path) -> None:
+    from napari_xmem.model.checkpoint import model_card
+
+    for card in ("[" * 100_000, "[1]", "{nope"):
+        save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors", metadata={"card": card})
+        with pytest.raises(CheckpointError, match="model card"):
+            model_card(tmp_path / "a.safetensors")

@@ -36,13 +36,13 @@ class ModelConfig:
         (64, 128, 256), help="Width p of the three stages of the key encoder.", low=1, high=8192
     )
     key_depths: tuple[int, int, int] = setting(
-        (3, 4, 6), help="Blocks of the three stages of the key encoder.", low=1, high=256
+        (3, 4, 6), help="Blocks of the three stages of the key encoder.", low=1, high=128
     )
     value_widths: tuple[int, int, int] = setting(
         (64, 128, 256), help="Width p of the three stages of the value encoder.", low=1, high=8192
     )
     value_depths: tuple[int, int, int] = setting(
-        (2, 2, 2), help="Blocks of the three stages of the value encoder.", low=1, high=256
+        (2, 2, 2), help="Blocks of the three stages of the value encoder.", low=1, high=128
     )
     normalisation: Normalisation = setting("batch", help="Normalisation inside the encoders.")
     key_dim: int = setting(64, help="Channels of a key.", symbol="C^k", low=1, high=8192)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import warnings
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -19,6 +17,14 @@ from napari_xmem.config import ModelConfig
 from napari_xmem.errors import CheckpointError, ConfigError
 from napari_xmem.files import whole_file
 from napari_xmem.model.device import resolve_device
+from napari_xmem.model.weights_file import (
+    as_float32,
+    check_plain,
+    parse_json,
+    read_pth,
+    read_safetensors,
+    safetensors_metadata,
+)
 from napari_xmem.model.xmem import XMem
 
 if TYPE_CHECKING:
@@ -66,17 +72,19 @@ def load_model(model: str | Path = "bundled", device: str | torch.device = "auto
     """
     target = resolve_device(device)
     path = _locate(model)
+    config = None
     if path.suffix == ".safetensors":
-        state, config = _read_safetensors(path)
+        state, metadata = read_safetensors(path)
+        config = _described_config(path, metadata)
     else:
-        state = _read_pth(path)
-        config = None
+        state = read_pth(path)
+    check_plain(state, path)
     state = _extend_single_object(state)
-    network = XMem(config or infer_config(state, source=str(path)))
+    # On "meta" a network of any size takes no memory: what the file says is compared before anything is made.
+    with torch.device("meta"):
+        network = XMem(config or infer_config(state, source=str(path)))
     _check_state(network, state, path)
-    network.load_state_dict(
-        {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
-    )
+    network.load_state_dict(as_float32(state, path), assign=True)
     network.requires_grad_(False)
     return network.eval().to(target)
 
@@ -135,10 +143,11 @@ def model_card(path: str | Path) -> dict[str, Any]:
         If the file is no readable safetensors file.
     """
     try:
-        with safe_open(Path(path), framework="pt") as file:
-            card: dict[str, Any] = json.loads((file.metadata() or {}).get("card", "{}"))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is no readable safetensors file: {error}.") from error
+        card = parse_json(safetensors_metadata(Path(path)).get("card", "{}"))
+    except ValueError as error:
+        raise CheckpointError(f"{path} has a model card that cannot be read: {error}.") from error
+    if not isinstance(card, dict):
+        raise CheckpointError(f"{path} has a model card that is no table of facts.")
     return card
 
 
@@ -169,7 +178,8 @@ def infer_config(state: Mapping[str, Tensor], source: str = "the state dict") ->
         return tuple(state[name].shape)
 
     def depth(stage: str) -> int:
-        return 1 + max((int(n[len(stage) + 1 :].split(".")[0]) for n in state if n.startswith(stage + ".")), default=-1)
+        blocks = (n[len(stage) + 1 :].split(".")[0] for n in state if n.startswith(stage + "."))
+        return 1 + max((int(block) for block in blocks if block.isdecimal() and len(block) < 9), default=-1)
 
     bottleneck = "key_encoder.res2.0.conv3.weight" in state
     key_stages = ("key_encoder.res2", "key_encoder.layer2", "key_encoder.layer3")
@@ -189,9 +199,9 @@ def infer_config(state: Mapping[str, Tensor], source: str = "the state dict") ->
             hidden_dim=0 if hidden is None else hidden.shape[0] // 3,
             decoder_widths=(shape("decoder.up_16_8.out_conv.conv2.weight")[0], shape("decoder.pred.weight")[1]),
         )
+    except CheckpointError:
+        raise
     except (ConfigError, IndexError, ValueError) as error:
-        if isinstance(error, CheckpointError):
-            raise
         raise CheckpointError(f"{source} holds no network of the XMem family: {error}") from error
 
 
@@ -205,36 +215,48 @@ def _locate(model: str | Path) -> Path:
             f"model is a {type(model).__name__}, expected 'bundled', 'xmem', a path, or a network from load_model."
         )
     path = Path(model).expanduser()
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError:  # a name too long
+        there = False
+    if not there:
         names = ", ".join(repr(n) for n in (*BUNDLED_MODELS, "xmem"))
         raise CheckpointError(
-            f"There is no weights file {path}. Expected one of {names}, or the path of a .pth or .safetensors file."
+            f"There is no weights file {str(path)[:300]}. Expected one of {names}, or the path of a .pth or "
+            ".safetensors file."
         )
     return path
 
 
 def _download_official() -> Path:
+    """Return the official weights, downloaded once; what was downloaded must not have changed when it is used again."""
     import pooch  # only needed here
 
+    folder = Path(pooch.os_cache("napari-xmem"))
+    file, note = folder / "XMem.pth", folder / "XMem.pth.sha256"
+    known = note.read_text(encoding="ascii").strip() if file.exists() and note.exists() else None
+    if known is not None and pooch.file_hash(file) != known:
+        raise CheckpointError(
+            f"{file} has changed since it was downloaded (its sha256 is no longer {known}). Delete it and "
+            f"{note.name} beside it, and it will be downloaded again."
+        )
+    if known is not None:
+        return file
     try:
-        return Path(pooch.retrieve(XMEM_URL, known_hash=None, fname="XMem.pth", path=pooch.os_cache("napari-xmem")))
+        path = Path(pooch.retrieve(XMEM_URL, known_hash=None, fname=file.name, path=folder))
+        digest = pooch.file_hash(path)
+        note.write_text(digest + "\n", encoding="ascii")
     except Exception as error:
         raise CheckpointError(
-            f"The official weights could not be downloaded ({error}). "
+            f"The official weights could not be downloaded ({' '.join(str(error).split())[:300]}). "
             f"Fetch {XMEM_URL} by hand and pass the file's path."
         ) from error
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} is no readable safetensors file: {error}. Was the download cut short?"
-        ) from error
-    return state, _described_config(path, metadata)
+    warnings.warn(
+        "The official weights were downloaded but not verified: their authors publish no checksum. Their sha256 is "
+        f"{digest}.",
+        stacklevel=3,
+    )
+    return path
 
 
 def _described_config(path: Path, metadata: Mapping[str, str]) -> ModelConfig | None:
@@ -242,50 +264,12 @@ def _described_config(path: Path, metadata: Mapping[str, str]) -> ModelConfig | 
     if "config" not in metadata:
         return None
     try:
-        return ModelConfig.from_dict(json.loads(metadata["config"]))
-    except (ValueError, TypeError, AttributeError) as error:
+        return ModelConfig.from_dict(parse_json(metadata["config"]))
+    except ValueError as error:
         raise CheckpointError(
             f"{path} describes a network that this version cannot build ({str(error).rstrip('.')}). Was it made by a "
             "newer napari-xmem? Update, or choose another file."
         ) from error
-
-
-def _read_pth(path: Path) -> dict[str, Tensor]:
-    _check_start(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Detected pickle protocol")
-            content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} holds more than plain tensors and was not opened, since such a file can run code. "
-            "Expected a state dict like the official XMem.pth."
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} is no PyTorch weights file ({type(error).__name__}: {error}). Was the download cut short?"
-        ) from error
-    if isinstance(content, dict) and isinstance(content.get("network"), dict):
-        content = content["network"]  # a training checkpoint
-    if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        raise CheckpointError(
-            f"{path} is a PyTorch file but no state dict. "
-            "Expected parameter names and tensors like the official XMem.pth."
-        )
-    return {str(name).removeprefix("module."): tensor for name, tensor in content.items()}
-
-
-def _check_start(path: Path) -> None:
-    """Raise `CheckpointError` unless a file begins as torch.save's zip archives or pickles do."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}).") from error
-    if not start.startswith((b"PK\x03\x04", b"\x80")):
-        raise CheckpointError(
-            f"{path} is no PyTorch weights file. Was a web page saved in its place? Download it again."
-        )
 
 
 def _extend_single_object(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -301,6 +285,12 @@ def _extend_single_object(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _check_state(network: XMem, state: Mapping[str, Tensor], path: Path) -> None:
     expected = network.state_dict()
+    odd = [n for n, t in expected.items() if n in state and t.is_floating_point() != state[n].is_floating_point()]
+    if odd:
+        raise CheckpointError(
+            f"{path}: {odd[0]} is {str(state[odd[0]].dtype).removeprefix('torch.')}{_more(odd)}, expected floats of 16 "
+            "to 64 bits. Choose the weights before they were quantised or converted."
+        )
     missing = sorted(set(expected) - set(state))
     unexpected = sorted(set(state) - set(expected))
     if missing or unexpected:
