@@ -8,7 +8,9 @@ the forms of the viewer, the options of the command line and the tables of the m
 from __future__ import annotations
 
 import math
+import reprlib
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from numbers import Integral, Real
@@ -176,21 +178,23 @@ class Setting:
             names = [repr(option.value) for option in self.options]
             require(
                 isinstance(value, str) and value in {option.value for option in self.options},
-                f"{self.name} is {value!r}, expected {', '.join(names[:-1])} or {names[-1]}.",
+                f"{self.name} is {_shown(value)}, expected {', '.join(names[:-1])} or {names[-1]}.",
             )
             return value
         if self.kind is bool:
-            require(type(value).__name__ in ("bool", "bool_"), f"{self.name} is {value!r}, expected True or False.")
+            require(
+                type(value).__name__ in ("bool", "bool_"), f"{self.name} is {_shown(value)}, expected True or False."
+            )
             return bool(value)
         if self.kind is str:
-            require(isinstance(value, str), f"{self.name} is {value!r}, expected a name, that is text.")
+            require(isinstance(value, str), f"{self.name} is {_shown(value)}, expected a name, that is text.")
             return value
         if self.kind not in (int, float):
             return value
         if not self.length:
             return self._checked_number(value)
         several = isinstance(value, (tuple, list)) and len(value) == self.length
-        require(several, f"{self.name} is {value!r}, expected {self.length} numbers, each {self.bounds}.")
+        require(several, f"{self.name} is {_shown(value)}, expected {self.length} numbers, each {self.bounds}.")
         return tuple(self._checked_number(one) for one in value)
 
     def _checked_number(self, value: Any) -> int | float:
@@ -202,11 +206,11 @@ class Setting:
         else:
             right, kind = _is_finite(value), "a finite number"
         joint = ", " if self.bounds else ""
-        require(right, f"{self.name} is {value!r}, expected {kind}{joint}{wanted}.")
+        require(right, f"{self.name} is {_shown(value)}, expected {kind}{joint}{wanted}.")
         low_enough = self.high is None or value <= self.high
         high_enough = self.low is None or (value > self.low if self.above else value >= self.low)
         hint = f" {self.hint}" if self.hint else ""
-        require(low_enough and high_enough, f"{self.name} is {value}, expected {wanted}.{hint}")
+        require(low_enough and high_enough, f"{self.name} is {_shown(value)}, expected {wanted}.{hint}")
         return int(value) if isinstance(value, Integral) else float(value)
 
 
@@ -294,7 +298,8 @@ def check_names(cls: type, values: dict[str, Any]) -> None:
 
 
 def build(cls: type[T], values: dict[str, Any]) -> T:
-    """Make an object of the dataclass; unknown names raise `ConfigError`."""
+    """Make an object of the dataclass; unknown names, or what is no mapping of names, raise `ConfigError`."""
+    require(isinstance(values, Mapping), f"{cls.__name__} is {_shown(values)}, expected names and values.")
     check_names(cls, values)
     return cls(**values)
 
@@ -306,6 +311,11 @@ def _is_finite(value: Any) -> bool:
         return math.isfinite(value)
     except OverflowError:
         return False
+
+
+def _shown(value: Any) -> str:
+    """Return a value as text for a message, shortened where it is long or deeply nested."""
+    return reprlib.repr(value)
 
 
 def _plain(number: float) -> str:
