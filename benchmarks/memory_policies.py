@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_xmem.engine.scopes.base import TrackingScope
+
 __all__ = ["SETTINGS", "Setting", "run_movie"]
 
 #: The paper's frames in working memory and its policies. Its 10,000 long-term elements are full after 78 consolidations
@@ -148,11 +150,11 @@ def _rounded(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 4)
 
 
-def _forget_all_but_newest(follower: Any, frame: int) -> None:
-    for bank in follower.banks:
-        held = {item.frame for item in bank.held_frames()}
+def _forget_all_but_newest(scope: TrackingScope, frame: int) -> None:
+    for bank in scope.banks:
+        held = {item.frame for item in bank.rows()}
         if len(held) > 1:
-            bank.forget_frames(held - {max(held)})
+            bank.edit.forget_frames(held - {max(held)})
 
 
 def _returned(truth: NDArray[np.uint16]) -> dict[int, int]:

@@ -186,7 +186,7 @@ class Provoked:
     def another_scope(self):
         from napari_xmem.engine.state_file import StoredMemory
 
-        StoredMemory("local", "5afe6f66cd80acf8", (), {}, {}).check("5afe6f66cd80acf8", "global")
+        StoredMemory("local", "5afe6f66cd80acf8", (), {}).check("5afe6f66cd80acf8", "global")
 
     def no_memory_file(self):
         from napari_xmem.engine.state_file import load_memory

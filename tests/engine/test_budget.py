@@ -13,10 +13,12 @@ from engine.simple_movies import disc_movie, tiny_network
 from napari_xmem.config import PropagationConfig
 from napari_xmem.engine import iter_run, prepare_run
 from napari_xmem.engine.cost import cost_model as probe
-from napari_xmem.engine.cost.budget import Budget, WorkLimit
+from napari_xmem.engine.cost.budget import Budget
 from napari_xmem.engine.cost.cost_model import LiveBytes, network_bytes
 from napari_xmem.engine.cost.forecast import forecast_run
 from napari_xmem.engine.cost.memory_estimate import bank_row_bytes, elements_per_object, fit_long_term
+from napari_xmem.engine.cost.work_limit import WorkLimit
+from napari_xmem.engine.propagate import open_scope
 from napari_xmem.errors import OutOfMemoryError, is_out_of_memory
 from napari_xmem.memory import MemoryBank
 from napari_xmem.model import InferenceXMem
@@ -94,10 +96,10 @@ def test_reads_are_counted_once_when_a_chunk_is_done_again():
         frames, labels = disc_movie(6, 3, (96, 128))
         config = PropagationConfig(memory=MEMORY, scope="local")
         run = prepare_run(frames, {0: labels[0]}, model, config)
-        follower = run.new_follower()
+        scope = open_scope(run)
         for t in range(3):
-            follower.advance(frames[t], t, labels[0] if t == 0 else None)
-        usage.append([bank._state.table["life"].clone() for bank in follower.banks])
+            scope.advance(frames[t], t, labels[0] if t == 0 else None)
+        usage.append([bank._state.table["life"].clone() for bank in scope.banks])
     for a, b in zip(*usage, strict=True):
         assert torch.equal(a, b)
 
@@ -411,7 +413,7 @@ def test_memory_that_outgrows_a_device_goes_to_the_host(monkeypatch):
 
 
 def test_a_device_that_lacks_an_operation_gives_way_to_the_cpu():
-    from napari_xmem.engine.run import on_working_device
+    from napari_xmem.engine.prepare import on_working_device
 
     class OnMps(InferenceXMem):
         missing = True

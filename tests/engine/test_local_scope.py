@@ -13,10 +13,11 @@ import napari_xmem as nx
 from engine.simple_movies import disc_movie, tiny_config, tiny_network
 from napari_xmem.config import ModelConfig, PropagationConfig
 from napari_xmem.engine import prepare_run
+from napari_xmem.engine.propagate import open_scope
 from napari_xmem.engine.scopes.choice import choose_scope
 from napari_xmem.engine.scopes.local_scope import LocalScope
 from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
-from napari_xmem.engine.scopes.postprocess import observe_masks
+from napari_xmem.engine.scopes.postprocess import postprocess_masks
 from napari_xmem.engine.scopes.region_masks import RegionMask
 from napari_xmem.engine.scopes.regions import Region
 from napari_xmem.memory import MemoryBank
@@ -114,13 +115,13 @@ def test_memory_is_kept_per_object_and_bounded():
     )  # fmt: skip
     frames, labels = disc_movie(3, 40, (64, 96))
     run = prepare_run(frames, {0: labels[0]}, tiny_network(), PropagationConfig(memory=memory, scope="local"))
-    follower = run.new_follower()
+    scope = open_scope(run)
     sizes = []
     for t in range(40):
-        follower.advance(frames[t], t, labels[0] if t == 0 else None)
-        sizes.append([bank.sizes.total for bank in follower.banks])
+        scope.advance(frames[t], t, labels[0] if t == 0 else None)
+        sizes.append([bank.sizes.total for bank in scope.banks])
     cells_each = (96 // 8) ** 2
-    assert len(follower.banks) == 3 and all(bank.object_ids == (i,) for i, bank in enumerate(follower.banks, 1))
+    assert len(scope.banks) == 3 and all(bank.object_ids == (i,) for i, bank in enumerate(scope.banks, 1))
     assert np.max(sizes) <= 5 * cells_each + 40
 
 
@@ -142,7 +143,7 @@ def mask_at(top, left, height, width, region):
     ],
 )
 def test_a_mask_at_the_border_of_its_region_is_noticed(place, region, cut):
-    _, seen = observe_masks([mask_at(*place, 20, 20, region)], (256, 256))
+    _, seen = postprocess_masks([mask_at(*place, 20, 20, region)], (256, 256))
     assert seen[1].cut is cut and seen[1].area_px == 400
 
 
@@ -157,12 +158,12 @@ def test_the_region_grows_for_an_object_that_was_cut_or_lost():
         return scope._regions_to_search((512, 512), (0.0, 0.0), set())[0][1].height
 
     usual = side()
-    tracked.observe(Observation(3600.0, 0.9, (170.0, 170.0, 230.0, 230.0), cut=True), (0.0, 0.0), seeded=False)
+    tracked.update(Observation(3600.0, 0.9, (170.0, 170.0, 230.0, 230.0), cut=True), (0.0, 0.0), seeded=False)
     assert side() > usual
-    tracked.observe(Observation(3600.0, 0.9, (170.0, 170.0, 230.0, 230.0)), (0.0, 0.0), seeded=False)
+    tracked.update(Observation(3600.0, 0.9, (170.0, 170.0, 230.0, 230.0)), (0.0, 0.0), seeded=False)
     assert side() == usual
     for _ in range(2):
-        tracked.observe(Observation(0.0, 0.0, (0.0, 0.0, 0.0, 0.0)), (3.0, 4.0), seeded=False)
+        tracked.update(Observation(0.0, 0.0, (0.0, 0.0, 0.0, 0.0)), (3.0, 4.0), seeded=False)
     assert side() > 1.5 * usual and tracked.centre_px == (206.0, 208.0)  # looked for where the frame drifted to
 
 
@@ -170,7 +171,7 @@ def test_motion_is_expected_to_go_on_unless_the_area_jumps():
     def moved(area, box):
         tracked = TrackedObject(1, None, (100.0, 100.0), (40.0, 40.0), 1200.0)
         for _ in range(4):
-            tracked.observe(Observation(area, 0.9, box), (0.0, 0.0), seeded=False)
+            tracked.update(Observation(area, 0.9, box), (0.0, 0.0), seeded=False)
             tracked.centre_px = (100.0, 100.0)
         return tracked.velocity_px[1]
 
@@ -204,7 +205,7 @@ def kept_to(beyond, frames=4, extent=60.0):
         tracked.centre_px = tracked.expected_px = (200.0, 200.0)
         tracked.extent_px = (extent, extent)
         box = (170.0, 170.0, 230.0, 230.0 + beyond)
-        tracked.observe(Observation(3600.0, 0.9, box), (0.0, 0.0), seeded=False)
+        tracked.update(Observation(3600.0, 0.9, box), (0.0, 0.0), seeded=False)
     return tracked
 
 
@@ -220,7 +221,7 @@ def test_one_surprise_is_remembered_for_four_frames():
     tracked = kept_to(0.0)
     for beyond, margin in ((5.0, 32.0), (0.0, 32.0), (0.0, 32.0), (0.0, 32.0), (0.0, 22.0)):
         tracked.expected_px, tracked.extent_px = (200.0, 200.0), (60.0, 60.0)
-        tracked.observe(Observation(3600.0, 0.9, (170.0 - beyond, 170.0, 230.0, 230.0)), (0.0, 0.0), seeded=False)
+        tracked.update(Observation(3600.0, 0.9, (170.0 - beyond, 170.0, 230.0, 230.0)), (0.0, 0.0), seeded=False)
         assert tracked.margin_px(40.0) == pytest.approx(margin)
 
 
@@ -229,14 +230,14 @@ def test_after_a_change_objects_are_looked_for_in_the_largest_margin(change):
     tracked = kept_to(0.0)
     there = Observation(3600.0, 0.9, (170.0, 170.0, 230.0, 230.0), cut=change == "cut")
     gone = Observation(0.0, 0.0, (0.0, 0.0, 0.0, 0.0))
-    tracked.observe(gone if change == "lost" else there, (0.0, 0.0), seeded=change == "seeded")
+    tracked.update(gone if change == "lost" else there, (0.0, 0.0), seeded=change == "seeded")
     assert tracked.margin_px(40.0) == 40.0
 
 
 def test_a_largest_step_that_the_user_gave_is_kept_to():
     sides = []
     for given in (None, 45.0):
-        scope = LocalScope(tiny_network(), nx.MemoryConfig(), given)
+        scope = LocalScope(tiny_network(), nx.MemoryConfig(), max_displacement_px=given)
         tracked = kept_to(0.0)
         tracked.bank = MemoryBank(nx.MemoryConfig(), key_dim=8, value_dim=8)
         tracked.bank.add(0, torch.rand(8, 4), torch.ones(4), torch.rand(8, 4), torch.rand(1, 8, 4), (1,))

@@ -9,8 +9,8 @@ import torch
 from engine.simple_movies import tiny_config, tiny_network
 from napari_xmem.config import ModelConfig
 from napari_xmem.engine.scopes.regions import Region
-from napari_xmem.engine.scopes.tiling import can_tile, encode_frame, halo_px, plan_tiles
-from napari_xmem.model import InferenceXMem
+from napari_xmem.engine.scopes.tiling import encode_frame, plan_tiles
+from napari_xmem.model import InferenceXMem, can_tile, receptive_halo_px
 
 SHAPES = [
     {},
@@ -42,7 +42,7 @@ def test_tiles_equal_the_whole_frame(changes, step_px):
     image = torch.randn(1, 4, 31 * stride, 37 * stride)
     whole = encode_frame(network, image, [Region(0, 0, *image.shape[-2:])], memorise=True)
     regions = [Region(0, 0, 64, 64), Region(10 * stride, 20 * stride, 64, 96), Region(27 * stride, 0, 64, 64)]
-    tiles = plan_tiles(regions, tuple(image.shape[-2:]), halo_px(network.config), 160 * 160)
+    tiles = plan_tiles(regions, tuple(image.shape[-2:]), receptive_halo_px(network.config), 160 * 160)
     assert len(tiles) >= 2
     sizes, encode = [], network.encode_key
     network.encode_key = lambda window: sizes.append(window.shape[-2:]) or encode(window)
@@ -63,7 +63,7 @@ def test_tiles_equal_the_whole_frame(changes, step_px):
 @pytest.mark.parametrize("changes", SHAPES)
 def test_halo_is_as_wide_as_the_encoder_sees_and_not_much_wider(changes):
     network = tiny_network(1, **changes).double()
-    stride, halo = network.config.stride_px, halo_px(network.config)
+    stride, halo = network.config.stride_px, receptive_halo_px(network.config)
     image = torch.randn(1, 4, 2 * halo + 7 * stride, stride * 2, dtype=torch.float64, requires_grad=True)
     features = network.encode_key(image)
     decoding, encoding = network.decoder_context(features), network.value_context(features)
@@ -83,7 +83,7 @@ def test_halo_is_as_wide_as_the_encoder_sees_and_not_much_wider(changes):
 
 
 def test_official_halo():
-    assert halo_px(ModelConfig()) == 160
+    assert receptive_halo_px(ModelConfig()) == 160
     assert can_tile(tiny_config()) and not can_tile(tiny_config(normalisation="group"))
 
 

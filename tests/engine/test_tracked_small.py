@@ -7,6 +7,7 @@ import pytest
 from engine.simple_movies import disc_movie, tiny_network
 from napari_xmem.config import PropagationConfig
 from napari_xmem.engine import prepare_run
+from napari_xmem.engine.propagate import open_scope
 from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
 
 NOTHING = Observation(0.0, 0.0, (0.0, 0.0, 0.0, 0.0))
@@ -16,15 +17,15 @@ NOTHING = Observation(0.0, 0.0, (0.0, 0.0, 0.0, 0.0))
 def test_nothing_is_not_there(area_px):
     tracked = TrackedObject(1, None, (70.0, 80.0), (1.0, 1.0), area_px)
     for n in range(1, 4):
-        tracked.observe(NOTHING, (1.0, 0.0), seeded=False)
+        tracked.update(NOTHING, (1.0, 0.0), seeded=False)
         assert tracked.lost_frames == n
         assert tracked.centre_px == (70.0 + n, 80.0)
 
 
 def test_an_object_without_area_is_found_once_it_has_some():
     tracked = TrackedObject(1, None, (70.0, 80.0), (1.0, 1.0), 0.0)
-    tracked.observe(NOTHING, (0.0, 0.0), seeded=False)
-    tracked.observe(Observation(6.0, 0.9, (69.0, 79.0, 71.0, 82.0)), (0.0, 0.0), seeded=False)
+    tracked.update(NOTHING, (0.0, 0.0), seeded=False)
+    tracked.update(Observation(6.0, 0.9, (69.0, 79.0, 71.0, 82.0)), (0.0, 0.0), seeded=False)
     assert tracked.lost_frames == 0 and tracked.centre_px == (70.0, 80.5)
 
 
@@ -34,9 +35,9 @@ def test_a_seed_of_one_pixel_that_scaling_removes_is_lost_and_not_sought_in_the_
     config = PropagationConfig(scope="local", device="cpu")
     run = prepare_run(frames, {0: labels[0]}, tiny_network(), config)
     assert run.recipe["scale"] < 0.5
-    follower = run.new_follower()
+    scope = open_scope(run)
     for t in range(3):
-        follower.advance(frames[t], t, labels[0] if t == 0 else None)
-        tracked = follower.scope.objects[9]
+        scope.advance(frames[t], t, labels[0] if t == 0 else None)
+        tracked = scope.objects[9]
         assert tracked.lost_frames == t + 1
         assert tracked.area_px == 0

@@ -11,7 +11,6 @@ from napari_xmem.memory.affinity import (
     SparseAffinity,
     augment_memory,
     augment_query,
-    full_affinity,
     read_dense,
     readout,
     similarity,
@@ -87,7 +86,7 @@ def test_topk_is_clamped_to_memory():
     scores = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
     clamped = topk_affinity(scores, 30)
     assert clamped.weight.shape == (3, 4)
-    assert torch.equal(clamped.weight, full_affinity(scores))
+    assert torch.equal(clamped.weight, torch.softmax(scores, dim=-1))
     assert torch.equal(clamped.weight, topk_affinity(scores, None).weight)
 
 
@@ -184,7 +183,7 @@ def test_layers_golden(shared_dir):
     sparse = topk_affinity(scores, 5)
     dense = torch.zeros_like(scores).scatter_(1, sparse.index, sparse.weight)
     np.testing.assert_allclose(dense.numpy().T, golden["affinity_top5"], atol=1e-4)
-    np.testing.assert_allclose(full_affinity(scores).numpy().T, golden["affinity"], atol=1e-4)
+    np.testing.assert_allclose(torch.softmax(scores, dim=-1).numpy().T, golden["affinity"], atol=1e-4)
     values = torch.tensor(golden["value0_ch0_63"]).flatten(-2)
     answer = torch.stack([readout(topk_affinity(scores, None), value.T).T for value in values])
     expected = golden["readout_ch0_63"].reshape(answer.shape)

@@ -26,23 +26,23 @@ def bank(make_bank, add_frame):
 
 
 def test_forget_an_object(bank):
-    bank.forget(1)
+    bank.edit.forget(1)
     assert bank.object_ids == (2,)
     assert bank.sizes.total == 4
     with pytest.raises(MemoryBankError, match=r"\[1\].*\[2\]"):
-        bank.forget(1)
+        bank.edit.forget(1)
 
 
 def test_elements_that_hold_nobody_go(bank, add_frame):
     add_frame(bank, 40, [40.0], {2: [40.2]})
-    bank.forget(2)
+    bank.edit.forget(2)
     assert frames_of(bank, 1) == [0, 10, 20, 30]
     assert bank.sizes.total == 4
 
 
 def test_forget_everything_then_start_again(bank, add_frame, ask):
-    bank.forget(1)
-    bank.forget(2)
+    bank.edit.forget(1)
+    bank.edit.forget(2)
     assert bank.sizes == MemorySizes()
     assert bank.object_ids == ()
     with pytest.raises(MemoryBankError, match="empty"):
@@ -53,39 +53,39 @@ def test_forget_everything_then_start_again(bank, add_frame, ask):
 
 
 def test_forget_frames_of_all_objects(bank):
-    bank.forget_frames([10, 20])
+    bank.edit.forget_frames([10, 20])
     assert frames_of(bank, 1) == frames_of(bank, 2) == [0, 30]
     assert bank.sizes.total == 2
 
 
 def test_forget_frames_of_one_object(bank, ask):
-    bank.forget_frames(10, object_id=2)
+    bank.edit.forget_frames(10, object_id=2)
     assert frames_of(bank, 1) == [0, 10, 20, 30]
     assert frames_of(bank, 2) == [0, 20, 30]
     assert ask(bank, [11.0]).flatten().tolist() == [pytest.approx(10.1), pytest.approx(20.2)]
 
 
 def test_forget_frames_takes_permanent_ones_too(bank):
-    bank.forget_frames(0)
+    bank.edit.forget_frames(0)
     assert bank.sizes.permanent == 0
 
 
 def test_an_object_without_elements_reads_zero(bank, ask):
-    bank.forget_frames([0, 10, 20, 30], object_id=1)
+    bank.edit.forget_frames([0, 10, 20, 30], object_id=1)
     assert bank.object_ids == (1, 2)
     assert ask(bank, [10.0])[:, 0].tolist() == [0.0, pytest.approx(10.2)]
     assert [o.permanent + o.working for o in bank.snapshot(30).objects] == [0, 4]
 
 
 def test_frames_that_memory_does_not_hold_are_named(bank):
-    for change in (bank.forget_frames, bank.protect):
+    for change in (bank.edit.forget_frames, bank.edit.protect):
         with pytest.raises(MemoryBankError, match=r"\[7\].*0, 10, 20, 30"):
             change([10, 7])
     assert bank.sizes.total == 4
 
 
 def test_protected_frames_stay(bank, add_frame):
-    bank.protect(20)
+    bank.edit.protect(20)
     for t in range(31, 80):
         add_frame(bank, t, [float(t)], {1: [1.0], 2: [1.0]})
     assert frames_of(bank, 1, Store.PERMANENT) == [0, 20]
@@ -96,7 +96,7 @@ def test_protected_frames_stay_in_paper_mode(make_bank, add_frame):
     for t in range(2):
         add_frame(bank, t, [float(t)], {1: [1.0]}, permanent=True)
     assert bank.sizes.permanent == 0
-    bank.protect(1)
+    bank.edit.protect(1)
     for t in range(2, 20):
         add_frame(bank, t, [float(t)], {1: [1.0]})
     assert frames_of(bank, 1, Store.PERMANENT) == [1]
@@ -109,7 +109,7 @@ def test_prototypes_can_be_protected(make_bank, add_frame):
     for t in range(6):
         add_frame(bank, t, [float(t)], {1: [1.0]}, permanent=t == 0)
     (kept,) = frames_of(bank, 1, Store.LONG_TERM)
-    bank.protect(kept)
+    bank.edit.protect(kept)
     for t in range(6, 20):
         add_frame(bank, t, [float(t)], {1: [1.0]})
     assert frames_of(bank, 1, Store.PERMANENT) == [0, kept]
@@ -119,10 +119,10 @@ def test_correction_forgets_the_neighbourhood_of_these_objects_only(make_bank, a
     bank = make_bank(MemoryConfig(correction_radius_frames=10, working_max_frames=50))
     for t in (0, 5, 20, 30, 35, 41):
         add_frame(bank, t, [float(t)], {1: [1.0], 2: [1.0]}, permanent=t in (0, 35))
-    bank.correct(30, [1, 99])
+    bank.edit.correct(30, [1, 99])
     assert frames_of(bank, 1) == [0, 5, 35, 41]
     assert frames_of(bank, 2) == [0, 5, 20, 30, 35, 41]
-    bank.correct(35, [1])
+    bank.edit.correct(35, [1])
     assert frames_of(bank, 1) == [0, 5]
 
 
@@ -130,12 +130,12 @@ def test_correction_in_paper_mode_keeps_the_first_frame(make_bank, add_frame):
     bank = make_bank(MemoryConfig.paper())
     for t in (0, 3, 6):
         add_frame(bank, t, [float(t)], {1: [1.0]})
-    bank.correct(6, [1])
+    bank.edit.correct(6, [1])
     assert frames_of(bank, 1) == [0]
 
 
 def test_correction_of_an_empty_memory_is_nothing(make_bank):
-    make_bank().correct(3, [1])
+    make_bank().edit.correct(3, [1])
 
 
 def test_radius_must_not_be_negative():
@@ -144,11 +144,11 @@ def test_radius_must_not_be_negative():
 
 
 CHANGES = {
-    "forget": lambda bank: bank.forget(1),
-    "forget_frames": lambda bank: bank.forget_frames([0, 10]),
-    "one object": lambda bank: bank.forget_frames([0, 10], 1),
-    "protect": lambda bank: bank.protect([10]),
-    "correct": lambda bank: bank.correct(10, [1, 2]),
+    "forget": lambda bank: bank.edit.forget(1),
+    "forget_frames": lambda bank: bank.edit.forget_frames([0, 10]),
+    "one object": lambda bank: bank.edit.forget_frames([0, 10], 1),
+    "protect": lambda bank: bank.edit.protect([10]),
+    "correct": lambda bank: bank.edit.correct(10, [1, 2]),
 }
 
 
@@ -159,7 +159,7 @@ def test_every_change_can_be_undone(bank, ask, change):
     before, sizes, use = ask(bank, queries), bank.sizes, bank._state.table["use"].clone()
     held = {i: frames_of(bank, i) for i in bank.object_ids}
     change(bank)
-    bank.undo()
+    bank.edit.undo()
     assert bank.sizes == sizes
     assert {i: frames_of(bank, i) for i in bank.object_ids} == held
     assert torch.equal(bank._state.table["use"], use)
@@ -167,36 +167,36 @@ def test_every_change_can_be_undone(bank, ask, change):
 
 
 def test_undo_takes_later_frames_along_and_goes_back_step_by_step(bank, add_frame, ask):
-    bank.forget_frames(10)
+    bank.edit.forget_frames(10)
     add_frame(bank, 40, [40.0], {1: [4.0], 2: [4.0]})
-    bank.protect(40)
+    bank.edit.protect(40)
     for t in (41, 42, 43):
         add_frame(bank, t, [float(t)], {1: [-1.0], 2: [-1.0]})
     ask(bank, [10.0])
-    bank.undo()
+    bank.edit.undo()
     assert frames_of(bank, 1) == [0, 20, 30, 40]
     assert bank.sizes.permanent == 1
-    bank.undo()
+    bank.edit.undo()
     assert frames_of(bank, 1) == [0, 10, 20, 30]
     add_frame(bank, 50, [50.0], {1: [5.5], 2: [5.5]})
     assert ask(bank, [10.0, 50.0])[0].tolist() == [pytest.approx(10.1), 5.5]
     with pytest.raises(MemoryBankError, match="undo"):
-        bank.undo()
+        bank.edit.undo()
 
 
 def test_a_refused_change_leaves_nothing_to_undo(bank):
     with pytest.raises(MemoryBankError):
-        bank.protect(7)
+        bank.edit.protect(7)
     with pytest.raises(MemoryBankError, match="undo"):
-        bank.undo()
+        bank.edit.undo()
 
 
 def test_changes_show_in_the_snapshot(bank):
     bank.snapshot(30)
-    bank.forget_frames(10)
-    bank.protect(20)
-    bank.correct(30, [1, 2])
-    bank.undo()
+    bank.edit.forget_frames(10)
+    bank.edit.protect(20)
+    bank.edit.correct(30, [1, 2])
+    bank.edit.undo()
     events = bank.snapshot(30).events
     assert [(e.kind, e.removed) for e in events] == [("forgotten", 1), ("protected", 1), ("undone", 0)]
     assert all(e.frame == 30 for e in events)
@@ -215,16 +215,16 @@ def test_undo_reports_no_event_again(make_bank, add_frame):
 
     for t in range(4):
         add_frame(bank, t, [float(t)], {1: [1.0]}, permanent=t == 0)
-    bank.protect(3)
+    bank.edit.protect(3)
     assert report(3) == ["consolidated", "protected"]
-    bank.undo()
+    bank.edit.undo()
     assert report(3) == ["undone"]
-    bank.protect(3)
-    bank.protect(0)
+    bank.edit.protect(3)
+    bank.edit.protect(0)
     add_frame(bank, 4, [4.0], {1: [1.0]})
     assert report(4)[:2] == ["protected", "protected"]
-    bank.undo()
-    bank.undo()
+    bank.edit.undo()
+    bank.edit.undo()
     assert report(4) == ["undone"]  # the first was taken back before anyone was told of it
     assert report(4) == []
     assert reported.count("consolidated") >= bank.snapshot(4).totals.consolidations == 1
@@ -248,7 +248,7 @@ def test_explain_lists_who_voted(make_bank, add_frame):
 
 
 def test_explain_asks_only_elements_that_hold_the_object(bank):
-    bank.forget_frames(10, object_id=2)
+    bank.edit.forget_frames(10, object_id=2)
     one, two = (bank.explain(torch.tensor([[10.0]]), torch.ones(1, 1), i)[0] for i in (1, 2))
     assert (one.frame, one.store) == (10, "working")
     assert two.frame in (0, 20)

@@ -177,11 +177,11 @@ def test_events_of_older_files_name_no_objects(tmp_path):
 
     with safe_open(str(tmp_path / "bank"), framework="pt") as file:
         metadata = file.metadata()
-    header = json.loads(metadata["bank"])
+    header = json.loads(metadata["state"])
     assert header["events"]
     for event in header["events"]:
         del event["object_ids"]
-    save_file(load_file(tmp_path / "bank"), tmp_path / "old", metadata={**metadata, "bank": json.dumps(header)})
+    save_file(load_file(tmp_path / "bank"), tmp_path / "old", metadata={**metadata, "state": json.dumps(header)})
     old, new = (MemoryBank.load(tmp_path / name).snapshot(10) for name in ("old", "bank"))
     assert old == new == bank.snapshot(10) and {e.object_ids for e in old.events} == {()}
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from napari_xmem.config import MemoryConfig
 from napari_xmem.memory import EVICTIONS, POTENTIATIONS, SELECTIONS, MemoryBank, MemorySizes
-from napari_xmem.memory.bank import UNDO_STEPS
+from napari_xmem.memory.edits import UNDO_STEPS
 from napari_xmem.memory.store import Store
 
 
@@ -225,8 +225,8 @@ def test_works_in_and_out_of_inference_mode(make_bank):
         with torch.inference_mode(t % 2 == 0):
             run(mixed, [t], seed=t)
         if t % 3 == 0:
-            mixed.protect(0)
-            mixed.undo()
+            mixed.edit.protect(0)
+            mixed.edit.undo()
     query = torch.zeros(3, 1)
     assert torch.equal(plain.read(query, query), mixed.read(query, query))
 
@@ -285,5 +285,5 @@ def test_undo_history_is_bounded(make_bank):
     bank = make_bank()
     run(bank, range(3))
     for _ in range(UNDO_STEPS + 5):
-        bank.protect(1)
-    assert len(bank._history) == UNDO_STEPS
+        bank.edit.protect(1)
+    assert len(bank.edit._history) == UNDO_STEPS

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from napari_xmem.config import MemoryConfig
 from napari_xmem.memory import EVICTIONS
 from napari_xmem.memory.affinity import augment_memory, augment_query
-from napari_xmem.memory.eviction import CoverageEviction, UsageCoverageEviction, evict
-from napari_xmem.memory.isolation import isolation
+from napari_xmem.memory.eviction import CoverageEviction, UsageCoverageEviction, evict, isolation
 
 #: Looks A, A, A, B, B, C as one-channel keys.
 LOOKS = (0.0, 0.0, 1.0, 10.0, 12.0, 40.0)

@@ -139,7 +139,7 @@ def test_12_objects_can_be_removed_and_free_their_memory(make_bank, add_frame, a
     for t in range(3):
         add_marked(add_frame, bank, t, [1, 2])
     before = bank.n_bytes
-    bank.forget(1)
+    bank.edit.forget(1)
     assert bank.object_ids == (2,)
     assert bank.n_bytes < before
     add_marked(add_frame, bank, 3, [2])
@@ -199,7 +199,7 @@ def test_20_a_correction_replaces_the_error(make_bank, add_frame, ask):
     add_frame(bank, 0, [0.0], {1: [1.0]}, permanent=True)
     for t in (20, 25):
         add_frame(bank, t, [5.0], {1: [-1.0]})
-    bank.correct(25, [1])
+    bank.edit.correct(25, [1])
     add_frame(bank, 25, [5.0], {1: [1.0]}, permanent=True)
     assert ask(bank, [5.0]).item() == pytest.approx(1.0)
 

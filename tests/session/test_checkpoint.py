@@ -11,7 +11,7 @@ import pytest
 
 from napari_xmem.config import MemoryConfig, PropagationConfig
 from napari_xmem.engine import iter_run, prepare_run
-from napari_xmem.engine.resume import frames_given_out, is_given_out
+from napari_xmem.engine.frame_order import is_yielded, yielded_frames
 from napari_xmem.errors import OutputError, SessionError
 from napari_xmem.session.checkpoint import RunCheckpoint
 from session.conftest import discs
@@ -166,15 +166,15 @@ def test_what_cannot_be_written_is_said(prepared, tmp_path):
         checkpoint.keep(next(iter(iter_run(run, watch=checkpoint.watch))))
 
 
-def test_frames_given_out(prepared):
+def test_yielded_frames(prepared):
     truth = prepared.truth
     both = prepared({4: truth[4]}, direction="both")
-    assert frames_given_out(both, 3) == [4, 5, 6]
-    assert frames_given_out(both, 8) == [4, 5, 6, 7, 8, 9, 3]
-    assert [n for n in range(1, 12) if not is_given_out(both, n)] == [7]
+    assert yielded_frames(both.passes, 3) == [4, 5, 6]
+    assert yielded_frames(both.passes, 8) == [4, 5, 6, 7, 8, 9, 3]
+    assert [n for n in range(1, 12) if not is_yielded(both.passes, n)] == [7]
     held = prepared({2: truth[2], 6: truth[6]}, direction="both")
-    assert frames_given_out(held, 6) == [1]
-    assert [n for n in range(1, 16) if not is_given_out(held, n)] == [1, 2, 3, 4, 5]
+    assert yielded_frames(held.passes, 6) == [1]
+    assert [n for n in range(1, 16) if not is_yielded(held.passes, n)] == [1, 2, 3, 4, 5]
 
 
 def test_memory_is_saved_on_the_way_back_too(prepared, tmp_path):

@@ -12,7 +12,7 @@ import torch
 
 from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig
 from napari_xmem.engine import iter_propagate, prepare_run
-from napari_xmem.engine.propagate import tidy
+from napari_xmem.engine.propagate import open_scope, tidy
 from napari_xmem.engine.scopes.global_scope import GlobalScope
 from napari_xmem.memory import MemoryBank
 from napari_xmem.model import InferenceXMem, XMem, load_model
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_xmem.engine.run import Run
+    from napari_xmem.engine.scopes.base import TrackingScope
     from napari_xmem.engine.scopes.regions import Region
     from napari_xmem_benchmark.measure import Case
 
@@ -145,16 +146,16 @@ def local_scope(case: Case) -> dict[str, Any]:
         memory_budget_bytes=case.budget_bytes,
     )  # fmt: skip
     run = prepare_run(frames, {0: labels}, network, config)
-    follower: Any = run.new_follower()
+    scope = open_scope(run)
     clock, elements = Clock(network.device), 0
     for t in range(len(frames)):
         if t == 1 and case.memory == "full":
-            for bank in follower.banks:
+            for bank in scope.banks:
                 fill_working(bank, memory.working_max_frames - 1)
                 fill_long_term(bank, run.config.memory.long_term_max_elements)  # which the budget may have lowered
         name = "seeded" if t == 0 else "warm_up" if t <= warm_up else "frames"
-        found = clock.time(name, lambda t=t: _follow(run, follower, frames[t], t, labels if t == 0 else None))
-        elements = max(elements, *(bank.sizes.total for bank in follower.banks))
+        found = clock.time(name, lambda t=t: _follow(run, scope, frames[t], t, labels if t == 0 else None))
+        elements = max(elements, *(bank.sizes.total for bank in scope.banks))
     times, walls = clock.seconds["frames"], clock.wall["frames"]
     rounds = range(0, len(times), measured)
     return {
@@ -165,23 +166,23 @@ def local_scope(case: Case) -> dict[str, Any]:
         },
         "wall_seconds_per_frame": min(float(np.mean(walls[low : low + measured])) for low in rounds),
         "elements": elements,
-        "region_pixels": sum(region.height * region.width for region in _regions(follower, run)),
-        "bank_bytes": sum(bank.n_bytes for bank in follower.banks),
+        "region_pixels": sum(region.height * region.width for region in _regions(scope, run)),
+        "bank_bytes": sum(bank.n_bytes for bank in scope.banks),
         "precision": run.network.precision,
         "found": int((found.area_px > 0).sum()),
     }
 
 
-def _regions(follower: Any, run: Run) -> list[Region]:
+def _regions(scope: Any, run: Run) -> list[Region]:
     """Return where objects would be looked for on the next frame."""
-    return [r for _, r in follower.scope._regions_to_search(run.prepare.geometry.padded_shape, (0.0, 0.0), set())]
+    return [r for _, r in scope._regions_to_search(run.prepare.geometry.padded_shape, (0.0, 0.0), set())]
 
 
-def _follow(run: Run, follower: Any, frame: Any, index: int, seeds: Any) -> Any:
+def _follow(run: Run, scope: TrackingScope, frame: Any, index: int, seeds: Any) -> Any:
     """Do all that a run does on a frame."""
-    tidy(run, follower)
-    found = follower.advance(frame, index, seeds)
-    follower.snapshot(index)
+    tidy(run, scope)
+    found = scope.advance(frame, index, seeds)
+    scope.snapshot(index)
     return found
 
 

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_xmem.cli.stopping import StopRequest
-    from napari_xmem.engine.propagate import Watch
-    from napari_xmem.engine.scopes.follow import Follower
+    from napari_xmem.engine.scopes.base import TrackingScope, Watch
     from napari_xmem.session.checkpoint import RunCheckpoint
 
 __all__ = [
@@ -58,8 +57,8 @@ def keeping(checkpoint: RunCheckpoint) -> Iterator[None]:
 def watching(checkpoint: RunCheckpoint, stop: StopRequest) -> Watch:
     """Return what follows a run from inside: it keeps the run, and stops it where the frame at hand has no result."""
 
-    def watch(follower: Follower, frame: int) -> None:
-        checkpoint.watch(follower, frame)
+    def watch(scope: TrackingScope, frame: int) -> None:
+        checkpoint.watch(scope, frame)
         if stop.signal is not None and checkpoint.is_whole:
             checkpoint.save_memory()
             stop.obey()

@@ -3,61 +3,32 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
+from napari_xmem.engine.results import Explanation
 from napari_xmem.errors import InputError
-from napari_xmem.memory import with_place
+from napari_xmem.memory import add_position
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from torch import Tensor
 
+    from napari_xmem.engine.results import FrameResult
     from napari_xmem.engine.run import Run
-    from napari_xmem.engine.scopes.follow import Follower
-    from napari_xmem.memory import MemoryIndex, MemoryVote
+    from napari_xmem.engine.scopes.base import TrackingScope, Watch
+    from napari_xmem.memory import MemoryIndex
 
-__all__ = ["Explainer", "Explanation", "MemoryTrail"]
+    #: Does the frames of a run, with the watch called after each.
+    Replay = Callable[[Run, Watch], Iterable[FrameResult]]
 
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Who voted for the label of a pixel.
-
-    Attributes
-    ----------
-    frame : int
-        Frame of the pixel.
-    y, x : float
-        The pixel.
-    object_id : int
-        Object that was asked for.
-    votes : tuple of MemoryVote
-        Largest weight first; weights of all that answered sum to 1. Places are in pixels of the movie.
-    exact : bool
-        True if memory is as it was when the frame was asked for; False if a somewhat earlier state stood in.
-    painted : bool
-        The frame was seeded or corrected: its label was given, and memory was not asked.
-    cell_px : float
-        Side of the square of the movie that one element stands for.
-    """
-
-    frame: int
-    y: float
-    x: float
-    object_id: int
-    votes: tuple[MemoryVote, ...]
-    exact: bool = True
-    painted: bool = False
-    cell_px: float = 1.0
-
-    def share_of(self, store: str) -> float:
-        """Return the weight that came from one store: working, long_term or permanent."""
-        return sum(vote.weight for vote in self.votes if vote.store == store)
+__all__ = ["Explainer", "MemoryHistory"]
 
 
-class MemoryTrail:
+class MemoryHistory:
     """Memory as it was when each frame of a pass was asked for, without values.
 
     States share their keys until memory removes elements. Beyond a limit every second one is let go, oldest first; a
@@ -89,24 +60,24 @@ class MemoryTrail:
         with self._lock:
             return sum(self._buffers.values())
 
-    def record(self, follower: Follower, frame: int) -> None:
+    def record(self, scope: TrackingScope, frame: int) -> None:
         """Keep memory as it is after `frame` was done, unless it did not change."""
-        marks = tuple(bank.version for bank in follower.banks)
+        marks = tuple(bank.version for bank in scope.banks)
         with self._lock:
             self._done[frame] = self._count
-            self._expected[frame] = follower.expected_px
+            self._expected[frame] = scope.expected_px
             if marks == self._marks:
                 return
             self._marks = marks
             self._count += 1
-            self._states[self._count] = self._index(follower)
+            self._states[self._count] = self._index(scope)
             if len(self._states) > 2 and sum(self._buffers.values()) > self.max_bytes:
                 self._thin()
 
-    def _index(self, follower: Follower) -> tuple[MemoryIndex, ...]:
+    def _index(self, scope: TrackingScope) -> tuple[MemoryIndex, ...]:
         """Return the state of every memory; one that did not change keeps its last."""
         latest = {}
-        for bank in follower.banks:
+        for bank in scope.banks:
             if bank.object_ids:
                 latest[bank.version] = self._latest.get(bank.version) or bank.index()
         for version, index in latest.items():
@@ -134,28 +105,32 @@ class MemoryTrail:
         """Return the state with which `frame` was done and whether it is exactly that; None if there is none."""
         with self._lock:
             wanted = self._done.get(frame)
-            held = [number for number in self._states if wanted is not None and number <= wanted]
-            return (self._states[held[-1]], held[-1] == wanted) if held else None
+            kept = [number for number in self._states if wanted is not None and number <= wanted]
+            return (self._states[kept[-1]], kept[-1] == wanted) if kept else None
 
 
 class Explainer:
     """Explains the pixels of one run.
 
-    The state of memory comes from a `MemoryTrail` recorded while the run went on, or else is made anew: a follower does
-    the frames up to the one asked for, which takes as long as they took. The query is the network's key of the frame
-    asked for at the pixel, computed once per question.
+    The state of memory comes from a `MemoryHistory` recorded while the run went on, or else is made again: the frames
+    up to the one asked for are done once more, which takes as long as they took. The query is the network's key of the
+    frame asked for at the pixel, computed once per question.
 
     Parameters
     ----------
     run : Run
         The run.
-    trail : MemoryTrail, optional
+    replay : callable
+        Does the run once more: called with a run and what to call after every frame, yields results
+        (`napari_xmem.engine.propagate.replay_run`).
+    history : MemoryHistory, optional
         What was recorded.
     """
 
-    def __init__(self, run: Run, trail: MemoryTrail | None = None) -> None:
+    def __init__(self, run: Run, replay: Replay, history: MemoryHistory | None = None) -> None:
         self.run = run
-        self.trail = MemoryTrail() if trail is None else trail
+        self.history = MemoryHistory() if history is None else history
+        self._do = replay
         self._lock = threading.Lock()
 
     def explain(
@@ -178,7 +153,7 @@ class Explainer:
             banks = [index for index in state if object_id in index.object_ids]
             if not banks:
                 raise InputError(f"Memory did not know object {object_id} when frame {frame} was done.")
-            expected = self.trail.expected_px(frame, object_id)
+            expected = self.history.expected_px(frame, object_id)
             votes = banks[0].explain(*_query(self.run, frame, y, x, expected), object_id, top)
         scale = 1 / self.run.prepare.geometry.scale
         placed = tuple(
@@ -188,22 +163,20 @@ class Explainer:
         return Explanation(frame, y, x, object_id, placed, exact, cell_px=cell)
 
     def _state(self, frame: int) -> tuple[tuple[MemoryIndex, ...], bool]:
-        found = self.trail.before(frame)
+        found = self.history.before(frame)
         if found is None:
             self._replay(frame)
-            found = self.trail.before(frame)
+            found = self.history.before(frame)
         if found is None:
             raise InputError(f"Frame {frame} is not part of this run; choose one of the frames that were propagated.")
         return found
 
     def _replay(self, frame: int) -> None:
-        from napari_xmem.engine.propagate import iter_run
-
         last = next((part for part in reversed(self.run.passes) if frame in part.frames[part.report_from :]), None)
         if last is None:
             return
-        self.trail = MemoryTrail(self.trail.max_bytes)
-        for result in iter_run(replace(self.run, passes=[last]), watch=self.trail.record):
+        self.history = MemoryHistory(self.history.max_bytes)
+        for result in self._do(replace(self.run, passes=[last]), self.history.record):
             if result.frame == frame:
                 return
 
@@ -222,4 +195,4 @@ def _query(run: Run, frame: int, y: float, x: float, expected_px: tuple[float, f
     if run.scope == "global" or not model.locality_px:
         return key, selection
     centre = torch.tensor([[row + 0.5, column + 0.5]]) * model.stride_px
-    return with_place(key, selection, centre - torch.tensor(expected_px), model.locality_px)
+    return add_position(key, selection, centre - torch.tensor(expected_px), model.locality_px)

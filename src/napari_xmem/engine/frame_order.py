@@ -1,4 +1,4 @@
-"""In which order frames are done."""
+"""In which order frames are done, and where in that order a run stands."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from napari_xmem.errors import SeedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from napari_xmem.config import Direction
 
-__all__ = ["Pass", "frame_range", "plan_passes"]
+__all__ = ["Pass", "frame_range", "is_yielded", "passes_left", "plan_passes", "yielded_frames"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,14 @@ class Pass:
     frames : tuple of int
         Frames in the order they are done; the first is seeded.
     report_from : int
-        Position in `frames` of the first frame whose result is given out (earlier ones were given out before).
-    held : tuple of int
-        Frames that a later pass will give out: only objects that are unknown there by then are kept.
+        Position in `frames` of the first frame whose result is yielded (earlier ones were yielded before).
+    late : tuple of int
+        Frames that a later pass will yield: only objects that are unknown there by then are kept.
     """
 
     frames: tuple[int, ...]
     report_from: int = 0
-    held: tuple[int, ...] = ()
+    late: tuple[int, ...] = ()
 
 
 def frame_range(n_frames: int, start: int | None, stop: int | None) -> tuple[int, int]:
@@ -71,7 +71,41 @@ def plan_passes(seeds: Mapping[int, Any], low: int, high: int, direction: Direct
         back = tuple(range(first, low - 1, -1))
         return [Pass(forward), *([Pass(back, report_from=1)] if len(back) > 1 else [])]
     back = tuple(range(last, low - 1, -1))
-    return [Pass(back, report_from=last - first + 1, held=tuple(range(first, last))), Pass(forward)]
+    return [Pass(back, report_from=last - first + 1, late=tuple(range(first, last))), Pass(forward)]
+
+
+def is_yielded(passes: Sequence[Pass], n_worked: int) -> bool:
+    """Return True if the frame worked on as number `n_worked` (from 1), over all passes, is yielded."""
+    for part in passes:
+        if n_worked <= len(part.frames):
+            return n_worked > part.report_from
+        n_worked -= len(part.frames)
+    return False
+
+
+def yielded_frames(passes: Sequence[Pass], n_worked: int) -> list[int]:
+    """List the frames whose results were yielded when `n_worked` frames, over all passes, had been worked on."""
+    out: list[int] = []
+    for part in passes:
+        out += part.frames[part.report_from : n_worked]
+        n_worked = max(0, n_worked - len(part.frames))
+    return out
+
+
+def passes_left(passes: Sequence[Pass], n_worked: int) -> tuple[list[Pass], bool]:
+    """Return what is left when `n_worked` frames, over all passes, were worked on, and whether a pass was interrupted.
+
+    The first of the passes left goes on with the memory of the interrupted one; without an interrupted one it begins
+    with a memory of its own.
+    """
+    left = list(passes)
+    while left and n_worked >= len(left[0].frames):
+        n_worked -= len(left.pop(0).frames)
+    if not left or not n_worked:
+        return left, False
+    first = left[0]
+    left[0] = Pass(first.frames[n_worked:], max(0, first.report_from - n_worked), first.late)
+    return left, True
 
 
 def _some(frames: list[int]) -> str:

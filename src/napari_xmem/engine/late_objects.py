@@ -1,4 +1,4 @@
-"""Objects found on the way back to frames that the way forward gives out."""
+"""Objects that the way back found on frames which the way forward yields later."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["HeldObjects"]
+__all__ = ["LateObjects"]
 
 
-class HeldObjects:
+class LateObjects:
     """Objects that a pass found on frames of a later pass, as pixel lists, until that pass comes there."""
 
     def __init__(self) -> None:
@@ -70,13 +70,13 @@ class HeldObjects:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> HeldObjects:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> LateObjects:
         """Return what `to_arrays` described."""
-        held = cls()
+        late = cls()
         ends = np.cumsum(arrays["sizes"])
         pixels = np.split(arrays["pixels"], ends[:-1]) if len(ends) else []
         for frame, i, confidence, where in zip(
             arrays["frames"], arrays["object_ids"], arrays["confidence"], pixels, strict=True
         ):
-            held._pixels.setdefault(int(frame), []).append((int(i), where, float(confidence)))
-        return held
+            late._pixels.setdefault(int(frame), []).append((int(i), where, float(confidence)))
+        return late

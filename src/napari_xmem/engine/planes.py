@@ -9,8 +9,8 @@ import numpy as np
 
 from napari_xmem.engine.cost.forecast import forecast_run
 from napari_xmem.engine.frame_order import frame_range, plan_passes
+from napari_xmem.engine.prepare import prepare_run
 from napari_xmem.engine.results import FrameResult
-from napari_xmem.engine.run import Run, prepare_run
 from napari_xmem.errors import SeedError
 from napari_xmem.imaging import FrameSource, check_labels, check_not_an_image, read_part
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.config import Direction, PropagationConfig
     from napari_xmem.engine.cost.forecast import Forecast
+    from napari_xmem.engine.run import Run
     from napari_xmem.model import XMem
 
 __all__ = ["PlaneMovie", "VolumeRuns", "count_results", "join_planes", "seed_volumes", "seeded_planes"]

@@ -10,30 +10,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.config import Direction, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
+from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.devices import agree_on_threads, trim_heap
 from napari_xmem.engine.explain import Explainer
-from napari_xmem.engine.late_objects import HeldObjects
+from napari_xmem.engine.late_objects import LateObjects
+from napari_xmem.engine.prepare import prepare_run
 from napari_xmem.engine.reader import ReadAhead
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores
-from napari_xmem.engine.run import Run, prepare_run
 from napari_xmem.engine.run_iterator import RunIterator, keeping_partial
-from napari_xmem.engine.scopes.follow import keep_seeds
+from napari_xmem.engine.scopes.global_scope import GlobalScope
+from napari_xmem.engine.scopes.local_scope import LocalScope
+from napari_xmem.engine.scopes.seeding import keep_seeds
 from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError, is_out_of_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.engine.frame_order import Pass
-    from napari_xmem.engine.scopes.follow import Follower
+    from napari_xmem.engine.run import Run
+    from napari_xmem.engine.scopes.base import TrackingScope, Watch
     from napari_xmem.model import XMem
 
-__all__ = ["iter_propagate", "iter_run", "propagate", "tidy"]
+__all__ = ["iter_propagate", "iter_run", "open_scope", "propagate", "replay_run", "tidy"]
 
 #: From so many objects on a frame takes a second or so, and the holes they leave in the heap are gigabytes.
 _MANY_OBJECTS = 100
 
 Progress = Callable[[int, int], None]
-Watch = Callable[["Follower", int], None]
 
 
 def iter_propagate(
@@ -102,7 +105,7 @@ def iter_propagate(
     InputError, SeedError, ConfigError, CheckpointError, DeviceError
         If something given cannot be used; raised by the call itself, before the first frame.
     PropagationError, OutOfMemoryError
-        If a frame fails; frames already given out stay valid. Asked again after that, or after Ctrl-C, the iterator
+        If a frame fails; frames already yielded stay valid. Asked again after that, or after Ctrl-C, the iterator
         raises `PropagationError`: it does not end as if all frames were done.
     """
     config = PropagationConfig(
@@ -183,13 +186,15 @@ def _gathered(run: Run, labels: NDArray[Any], results: list[FrameResult]) -> Pro
     """Return the frames done so far as a result."""
     memory = tuple(r.memory for r in results if r.memory is not None)
     scores = Scores.collect(results)
-    return PropagationResult(labels, scores, memory, run.scope, run.scope_reason, run.recipe, Explainer(run))
+    return PropagationResult(
+        labels, scores, memory, run.scope, run.scope_reason, run.recipe, Explainer(run, replay_run)
+    )
 
 
 def iter_run(run: Run, progress: Progress | None = None, watch: Watch | None = None) -> Iterator[FrameResult]:
     """Do the frames of a prepared run; see `iter_propagate`.
 
-    `watch` is called with the follower and the frame after every frame, also those that are not given out; between
+    `watch` is called with the scope and the frame after every frame, also those that are not yielded; between
     results memory may be looked at and changed. After an error, or Ctrl-C, every further step raises
     `PropagationError`.
     """
@@ -197,33 +202,53 @@ def iter_run(run: Run, progress: Progress | None = None, watch: Watch | None = N
 
 
 def _iter_passes(run: Run, progress: Progress | None, watch: Watch | None) -> Generator[FrameResult, None, None]:
-    done, held = 0, HeldObjects() if run.held is None else run.held
+    done, late = 0, LateObjects() if run.late is None else run.late
     for part in run.passes:
-        for result in _guarded(_iter_pass(run, part, held, watch)):
+        for result in _guarded(_iter_pass(run, part, late, watch)):
             done += 1
             if progress:
                 progress(done, run.n_results)
             yield result
 
 
-def _iter_pass(run: Run, part: Pass, held: HeldObjects, watch: Watch | None) -> Iterator[FrameResult]:
-    follower = run.new_follower()
+def replay_run(run: Run, watch: Watch) -> Iterator[FrameResult]:
+    """Do a run once more, for an `Explainer`."""
+    return iter_run(run, watch=watch)
+
+
+def open_scope(run: Run) -> TrackingScope:
+    """Return a scope for one pass of a run, with a memory that is empty, or filled by ``run.begin``."""
+    budget, memory = RunSize.of(run).budget, run.config.memory
+    scope: TrackingScope
+    if run.scope == "global":
+        scope = GlobalScope(run.network, memory, run.prepare, budget)
+    else:
+        reach = run.config.max_displacement_px
+        scaled = None if reach is None else reach * run.prepare.geometry.scale
+        scope = LocalScope(run.network, memory, run.prepare, scaled, budget)
+    if run.begin is not None:
+        run.begin(scope)
+    return scope
+
+
+def _iter_pass(run: Run, part: Pass, late: LateObjects, watch: Watch | None) -> Iterator[FrameResult]:
+    scope = open_scope(run)
     with ReadAhead(run.source, part.frames) as reader:
         begun = time.perf_counter()
         for position, (frame, pixels) in enumerate(reader):
             seeds = run.seeds.get(frame)
             last = position == len(part.frames) - 1
-            tidy(run, follower)
+            tidy(run, scope)
             agree_on_threads()  # before every frame: between two, the caller may have drawn something
             absent = run.absent.get(frame, ())
-            found = follower.advance(pixels, frame, seeds, last=last, absent=absent)
-            ids = follower.object_ids
+            found = scope.advance(pixels, frame, seeds, last=last, absent=absent)
+            ids = scope.object_ids
             if seeds is not None:
                 found = keep_seeds(found, ids, seeds, absent)
-            if frame in part.held:
-                held.put(frame, found, ids, run.known_by(frame))
+            if frame in part.late:
+                late.put(frame, found, ids, run.known_by(frame))
             if watch:
-                watch(follower, frame)
+                watch(scope, frame)
             if position >= part.report_from:
                 result = FrameResult(
                     frame,
@@ -232,16 +257,16 @@ def _iter_pass(run: Run, part: Pass, held: HeldObjects, watch: Watch | None) -> 
                     found.area_px,
                     found.confidence,
                     seeds is not None,
-                    follower.snapshot(frame),
+                    scope.snapshot(frame),
                     time.perf_counter() - begun,
                 )
-                yield held.merge(result, run.dtype)
+                yield late.merge(result, run.dtype)
             begun = time.perf_counter()
 
 
-def tidy(run: Run, follower: Follower) -> None:
+def tidy(run: Run, scope: TrackingScope) -> None:
     """Give memory that is not used back to the system, where that is worth its milliseconds per frame."""
-    if run.config.memory_budget_bytes is not None or len(follower.object_ids) >= _MANY_OBJECTS:
+    if run.config.memory_budget_bytes is not None or len(scope.object_ids) >= _MANY_OBJECTS:
         trim_heap()
 
 

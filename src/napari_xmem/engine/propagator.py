@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from napari_xmem.engine.scopes.base import TrackingScope
     from napari_xmem.model import XMem
 
 __all__ = ["Propagator"]
 
 
 class Propagator:
-    """Follow objects frame by frame; the one place where network and memory meet.
+    """Follow objects frame by frame, with tensors in and out: a scope by itself, without a movie.
 
     Parameters
     ----------
@@ -45,9 +46,7 @@ class Propagator:
             )
         self.network = network
         self.memory = memory or MemoryConfig()
-        self.scope: GlobalScope | LocalScope = (
-            GlobalScope(network, self.memory) if scope == "global" else LocalScope(network, self.memory)
-        )
+        self.scope: TrackingScope = (GlobalScope if scope == "global" else LocalScope)(network, self.memory)
 
     @property
     def object_ids(self) -> tuple[int, ...]:

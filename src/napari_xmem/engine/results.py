@@ -1,4 +1,4 @@
-"""What a run gives: one frozen record per frame, and all of them together."""
+"""What a run gives: one frozen record per frame, all of them together, and why a pixel is what it is."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from napari_xmem.imaging import label_at
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.explain import Explanation
-    from napari_xmem.memory import MemorySnapshot
+    from napari_xmem.memory import MemorySnapshot, MemoryVote
 
-__all__ = ["FrameResult", "PropagationResult", "Scores"]
+__all__ = ["Explains", "Explanation", "FrameResult", "PropagationResult", "Scores"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +91,42 @@ class Scores:
         return cls(frames, np.array(ids, np.int64), confidence, area)
 
 
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Who voted for the label of a pixel.
+
+    Attributes
+    ----------
+    frame : int
+        Frame of the pixel.
+    y, x : float
+        The pixel.
+    object_id : int
+        Object that was asked for.
+    votes : tuple of MemoryVote
+        Largest weight first; weights of all that answered sum to 1. Places are in pixels of the movie.
+    exact : bool
+        True if memory is as it was when the frame was asked for; False if a somewhat earlier state stood in.
+    painted : bool
+        The frame was seeded or corrected: its label was given, and memory was not asked.
+    cell_px : float
+        Side of the square of the movie that one element stands for.
+    """
+
+    frame: int
+    y: float
+    x: float
+    object_id: int
+    votes: tuple[MemoryVote, ...]
+    exact: bool = True
+    painted: bool = False
+    cell_px: float = 1.0
+
+    def share_of(self, store: str) -> float:
+        """Return the weight that came from one store: working, long_term or permanent."""
+        return sum(vote.weight for vote in self.votes if vote.store == store)
+
+
 class Explains(Protocol):
     """What can say which memory elements voted for a pixel."""
 
@@ -130,7 +165,7 @@ class PropagationResult:
     def explain(self, frame: int, y: float, x: float, object_id: int | None = None) -> Explanation:
         """Say which memory elements voted for the label at a pixel.
 
-        The state that memory had when the frame was asked for is made anew by running up to that frame, once per frame
+        The state that memory had when the frame was asked for is made again by running up to that frame, once per frame
         asked for; a `napari_xmem.session.TrackingSession` keeps these states while it runs and answers at once.
 
         Parameters

@@ -5,18 +5,18 @@ Knows tensors, no network. Start with `napari_xmem.memory.bank.MemoryBank`.
 
 from __future__ import annotations
 
-from napari_xmem.memory.affinity import read_dense
+from napari_xmem.memory.affinity import POSITION_CHANNELS, add_position, read_dense
 from napari_xmem.memory.bank import MemoryBank
 from napari_xmem.memory.eviction import EVICTIONS
-from napari_xmem.memory.index import HeldFrame, MemoryIndex
+from napari_xmem.memory.files import load_state, save_state
 from napari_xmem.memory.limits import check_policies
-from napari_xmem.memory.position_prior import PLACE_CHANNELS, with_place
 from napari_xmem.memory.potentiation import POTENTIATIONS
-from napari_xmem.memory.recall import MemoryVote
+from napari_xmem.memory.recall import MemoryIndex, MemoryVote
 from napari_xmem.memory.selection import SELECTIONS
 from napari_xmem.memory.sensory import SensoryMemory
 from napari_xmem.memory.snapshot import (
     MemoryEvent,
+    MemoryRow,
     MemorySizes,
     MemorySnapshot,
     MemoryTotals,
@@ -28,13 +28,13 @@ from napari_xmem.memory.store import Store
 
 __all__ = [
     "EVICTIONS",
-    "PLACE_CHANNELS",
+    "POSITION_CHANNELS",
     "POTENTIATIONS",
     "SELECTIONS",
-    "HeldFrame",
     "MemoryBank",
     "MemoryEvent",
     "MemoryIndex",
+    "MemoryRow",
     "MemorySizes",
     "MemorySnapshot",
     "MemoryTotals",
@@ -43,8 +43,10 @@ __all__ = [
     "SensoryMemory",
     "Store",
     "StoreMemory",
+    "add_position",
     "check_policies",
+    "load_state",
     "merge_snapshots",
     "read_dense",
-    "with_place",
+    "save_state",
 ]

@@ -15,16 +15,20 @@ from torch.nn import functional
 
 __all__ = [
     "CHUNK_ELEMENTS",
+    "POSITION_CHANNELS",
     "SparseAffinity",
+    "add_position",
     "augment_memory",
     "augment_query",
     "chunk_size",
-    "full_affinity",
     "read_dense",
     "readout",
     "similarity",
     "topk_affinity",
 ]
+
+#: Channels that `add_position` adds to a key.
+POSITION_CHANNELS = 2
 
 #: Largest number of similarities held at a time (float32: four bytes each).
 CHUNK_ELEMENTS = 8 * 1024 * 1024
@@ -138,15 +142,38 @@ def augment_query(key: Tensor, selection: Tensor | None = None) -> Tensor:
     return torch.cat([weight, weighted, (weighted * rows).sum(-1, keepdim=True)], dim=-1)
 
 
+def add_position(key: Tensor, selection: Tensor, position_px: Tensor, locality_px: float) -> tuple[Tensor, Tensor]:
+    """Add a prior on positions to keys and selections: cells look alike, but a distant one is rarely the same.
+
+    The similarity of XMem (equation 3) is a weighted squared distance, so that a distance between positions fits in as
+    two more channels. That of element ``m`` and query ``q`` becomes ``S[m, q] - s_m |p_m - p_q|^2 / (2 locality^2)``,
+    where ``S`` is the similarity without positions: a Gaussian, sharpened by the element's shrinkage ``s_m >= 1``.
+
+    Parameters
+    ----------
+    key, selection : Tensor
+        ``(..., C, n)``.
+    position_px : Tensor
+        ``(..., n, 2)`` y, x relative to the object, in pixels.
+    locality_px : float
+        Standard deviation of the prior; above 0.
+
+    Returns
+    -------
+    tuple of 2 Tensor
+        ``(..., C + 2, n)`` in the type of `key`.
+    """
+    channels = key.shape[-2]
+    total = channels + POSITION_CHANNELS
+    position = position_px.to(key).transpose(-1, -2) * ((total**0.5 / 2) ** 0.5 / locality_px)
+    key = torch.cat([key * (total / channels) ** 0.25, position], dim=-2)
+    return key, torch.cat([selection, torch.ones_like(position)], dim=-2)
+
+
 def similarity(memory_rows: Tensor, query_rows: Tensor) -> Tensor:
     """Compare augmented queries (..., q, D) with augmented memory (..., m, D); returns (..., q, m) float32."""
     with torch.autocast(query_rows.device.type, enabled=False):
         return query_rows @ memory_rows.transpose(-1, -2)
-
-
-def full_affinity(scores: Tensor) -> Tensor:
-    """Softmax over all memory elements: (..., q, m) similarities to weights that sum to 1 over ``m``."""
-    return torch.softmax(scores, dim=-1)
 
 
 def topk_affinity(scores: Tensor, top_k: int | None) -> SparseAffinity:

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
 
+from napari_xmem.errors import ConfigError, MemoryBankError
 from napari_xmem.memory.affinity import CHUNK_ELEMENTS
-from napari_xmem.memory.editable import UNDO_STEPS, EditableMemory
-from napari_xmem.memory.files import load_state
+from napari_xmem.memory.edits import BankEditor
+from napari_xmem.memory.files import check_fingerprint, load_state, save_state
 from napari_xmem.memory.limits import Policies, enforce_limits
-from napari_xmem.memory.recall import give_feedback, recall
+from napari_xmem.memory.recall import MemoryIndex, MemoryVote, explain, give_feedback, recall
 from napari_xmem.memory.state import BankState, check_frame
 from napari_xmem.memory.store import ElementTable, Store
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari_xmem.config import MemoryConfig
+    from napari_xmem.memory.snapshot import MemoryRow, MemorySizes, MemorySnapshot
 
-__all__ = ["UNDO_STEPS", "MemoryBank"]
+__all__ = ["MemoryBank"]
+
+#: Name and version of the format of files.
+FORMAT = "napari-xmem memory 2"
 
 
-class MemoryBank(EditableMemory):
+class MemoryBank:
     """Working, long-term and permanent memory of some objects that share keys.
 
     With ``config.permanent_seeds`` False this is the memory of XMem: the first memorised frame stays for ever, and when
     ``working_max_frames`` frames are held, all between the first and the newest ``working_min_frames - 1`` are
     consolidated. With it, permanent frames stand apart and together count as that first frame. Limits count frames,
     whatever their number of elements.
+
+    What a person changes by hand is its part ``edit``, a `BankEditor`.
 
     Parameters
     ----------
@@ -46,8 +53,91 @@ class MemoryBank(EditableMemory):
     def __init__(
         self, config: MemoryConfig, *, key_dim: int, value_dim: int, device: torch.device | None = None
     ) -> None:
-        super().__init__(BankState(config, key_dim, value_dim), device)
+        self._state = BankState(config, key_dim, value_dim)
+        self._device = device
         self._policies = Policies.of(config)
+        self.edit = BankEditor(self._state)
+
+    @property
+    def config(self) -> MemoryConfig:
+        """Limits and policies."""
+        return self._state.config
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """Ids in order of first appearance."""
+        return self._state.object_ids
+
+    @property
+    def sizes(self) -> MemorySizes:
+        """Elements per store. In paper mode ``working`` counts the first frame too, as the official code does."""
+        return self._state.sizes
+
+    @property
+    def version(self) -> int:
+        """A number that differs after every change of what is held."""
+        return self._state.version
+
+    @property
+    def device(self) -> torch.device | None:
+        """Where elements are kept; None while it is empty and left open."""
+        return self._device if self._state.table is None else self._state.table.device
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes allocated, with the spare room of growing buffers and without what undo keeps."""
+        return 0 if self._state.table is None else self._state.table.n_bytes
+
+    @torch.no_grad()
+    def explain(
+        self, key: Tensor, selection: Tensor | None, object_id: int, top: int | None = None
+    ) -> list[MemoryVote]:
+        """Return the elements that answer one query for one object, largest weight first; counts nothing.
+
+        Parameters
+        ----------
+        key, selection : Tensor
+            (C, 1).
+        object_id : int
+            The object.
+        top : int or None
+            Longest list; None: all that answer (``config.top_k``).
+
+        Returns
+        -------
+        list of MemoryVote
+            Frame, place, store and weight of each; all weights of an answer add up to 1.
+
+        Raises
+        ------
+        MemoryBankError
+            If memory is empty, does not know the object, or the key has another shape.
+        """
+        return explain(self._state, key, selection, object_id, top)
+
+    def rows(self) -> tuple[MemoryRow, ...]:
+        """List what each frame of the movie left in each store, by frame."""
+        return self._state.rows()
+
+    def index(self) -> MemoryIndex:
+        """Return who would answer which query as memory is now, without the answers; see `MemoryIndex`."""
+        return MemoryIndex(self._state)
+
+    def snapshot(self, frame: int) -> MemorySnapshot:
+        """Describe memory after a frame.
+
+        Parameters
+        ----------
+        frame : int
+            The frame that was just done.
+
+        Returns
+        -------
+        MemorySnapshot
+            Elements and bytes per store and object; its events are those since the snapshot before.
+        """
+        self.edit.mark_reported()
+        return self._state.describe(frame)
 
     @torch.no_grad()
     def add(
@@ -191,13 +281,54 @@ class MemoryBank(EditableMemory):
         self._state.config = config
         self._state.refresh()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that is needed to go on exactly here: nested plain values and tensors, which are views."""
+        return self._state.state_dict()
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any], device: torch.device) -> Self:
+        """Return an independent bank that goes on where `state_dict` was taken; undo starts afresh.
+
+        Parameters
+        ----------
+        state : mapping
+            From `state_dict`, or from a file.
+        device : torch.device
+            Where to keep it.
+
+        Raises
+        ------
+        KeyError, TypeError, ConfigError
+            If the state is another class's or was made by another version.
+        """
+        made = BankState.from_state_dict(state, device)
+        bank = cls(made.config, key_dim=made.key_dim, value_dim=made.value_dim, device=device)
+        bank._state.become(made)
+        return bank
+
     def fork(self) -> MemoryBank:
-        """Return an independent bank that holds the same; undo starts anew."""
-        other = MemoryBank(
-            self.config, key_dim=self._state.key_dim, value_dim=self._state.value_dim, device=self._device
-        )
-        other._state = self._state.copy()
+        """Return an independent bank that holds the same; undo starts afresh."""
+        state = self._state
+        other = MemoryBank(state.config, key_dim=state.key_dim, value_dim=state.value_dim, device=self._device)
+        other._state.become(state.copy())
         return other
+
+    def save(self, path: str | os.PathLike[str], *, fingerprint: str = "") -> None:
+        """Write the bank to a safetensors file, which appears when it is whole.
+
+        Parameters
+        ----------
+        path : str or path
+            The file; what stands there is replaced.
+        fingerprint : str
+            `XMem.fingerprint` of the model whose keys and values these are.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        save_state(path, self.state_dict(), FORMAT, fingerprint)
 
     @classmethod
     def load(
@@ -223,7 +354,9 @@ class MemoryBank(EditableMemory):
         MemoryBankError
             If the file is missing, damaged, no memory, or made with a model of another fingerprint.
         """
-        state = load_state(path, fingerprint, torch.device(device))
-        bank = cls(state.config, key_dim=state.key_dim, value_dim=state.value_dim)
-        bank._state = state
-        return bank
+        state, made_with = load_state(path, FORMAT)
+        check_fingerprint(path, made_with, fingerprint)
+        try:
+            return cls.from_state_dict(state, torch.device(device))
+        except (KeyError, TypeError, ConfigError) as error:
+            raise MemoryBankError(f"{path} is damaged or was written by another version: {error!r}.") from error

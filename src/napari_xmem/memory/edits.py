@@ -1,4 +1,4 @@
-"""What a person changes in memory: correct, forget, protect."""
+"""Changes of memory by hand, each of which can be undone: correct, forget, protect."""
 
 from __future__ import annotations
 
@@ -11,15 +11,115 @@ from napari_xmem.errors import MemoryBankError
 from napari_xmem.memory.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from napari_xmem.memory.snapshot import EventKind
     from napari_xmem.memory.state import BankState
 
-__all__ = ["correct", "forget_frames", "forget_object", "protect"]
+__all__ = ["UNDO_STEPS", "BankEditor"]
+
+#: Changes that can be undone.
+UNDO_STEPS = 16
 
 
-def forget_object(state: BankState, object_id: int) -> None:
+class BankEditor:
+    """What a person can change in a `MemoryBank`; its part ``bank.edit``.
+
+    Parameters
+    ----------
+    state : BankState
+        The bank's.
+    """
+
+    def __init__(self, state: BankState) -> None:
+        self._state = state
+        self._history: list[BankState] = []
+
+    def forget(self, object_id: int) -> None:
+        """Forget an object and free its values; elements that hold no other object go too. Undoable."""
+        self._edit(lambda: _forget_object(self._state, object_id))
+
+    def forget_frames(self, frames: int | Iterable[int], object_id: int | None = None) -> None:
+        """Forget what some frames left in any store, permanent ones too. Undoable.
+
+        Parameters
+        ----------
+        frames : int or iterable of int
+            Frames of the movie.
+        object_id : int, optional
+            Forget this object only; None: all.
+
+        Raises
+        ------
+        MemoryBankError
+            If memory holds nothing of these frames.
+        """
+        wanted = _frames(frames)
+        self._edit(lambda: _forget_frames(self._state, wanted, object_id))
+
+    def protect(self, frames: int | Iterable[int]) -> None:
+        """Make what some frames left in memory permanent. Undoable.
+
+        Parameters
+        ----------
+        frames : int or iterable of int
+            Frames of the movie.
+
+        Raises
+        ------
+        MemoryBankError
+            If memory holds nothing of these frames.
+        """
+        wanted = _frames(frames)
+        self._edit(lambda: _protect(self._state, wanted))
+
+    def correct(self, frame: int, object_ids: Sequence[int]) -> None:
+        """Make way for a corrected frame: call it just before that frame is added with ``permanent=True``. Undoable.
+
+        Forgets of these objects all that comes from that frame, and what is not permanent within
+        ``config.correction_radius_frames`` of it, so that the correction does not compete with the error.
+
+        Parameters
+        ----------
+        frame : int
+            The corrected frame.
+        object_ids : sequence of int
+            Objects whose masks were corrected there.
+        """
+        self._edit(lambda: _correct(self._state, frame, object_ids))
+
+    def undo(self) -> None:
+        """Take back the last `forget`, `forget_frames`, `protect` or `correct`.
+
+        Memory becomes what it was just before; frames memorised since then are gone with it. Up to `UNDO_STEPS` changes
+        can be taken back. What a snapshot has reported before is not reported again.
+
+        Raises
+        ------
+        MemoryBankError
+            If there is nothing to undo.
+        """
+        if not self._history:
+            raise MemoryBankError("There is no change of memory left to undo.")
+        self._state.become(self._history.pop().copy())
+        self._state.log("undone", 0, 0, "the last change was taken back")
+
+    def mark_reported(self) -> None:
+        """Note that the events so far were reported in a snapshot: undo must not bring them back."""
+        for before in self._history:
+            before.events = ()
+
+    def _edit(self, change: Callable[[], None]) -> None:
+        before = self._state.freeze()
+        change()
+        self._history = [*self._history, before][-UNDO_STEPS:]
+
+
+def _frames(frames: int | Iterable[int]) -> tuple[int, ...]:
+    return (frames,) if isinstance(frames, int) else tuple(int(frame) for frame in frames)
+
+
+def _forget_object(state: BankState, object_id: int) -> None:
     """Forget an object; elements that hold no other object go too."""
     state.check_known([object_id])
     table = state.table
@@ -29,7 +129,7 @@ def forget_object(state: BankState, object_id: int) -> None:
     _drop_unheld(state, "forgotten", f"object {object_id} was forgotten")
 
 
-def forget_frames(state: BankState, frames: Iterable[int], object_id: int | None) -> None:
+def _forget_frames(state: BankState, frames: Iterable[int], object_id: int | None) -> None:
     """Forget what some frames left in any store, of one object or of all."""
     wanted = sorted(set(frames))
     hit = _from_frames(state, wanted)
@@ -38,7 +138,7 @@ def forget_frames(state: BankState, frames: Iterable[int], object_id: int | None
     _invalidate(state, hit, objects, "forgotten", f"frames {_listed(wanted)} were forgotten")
 
 
-def correct(state: BankState, frame: int, object_ids: Iterable[int]) -> None:
+def _correct(state: BankState, frame: int, object_ids: Iterable[int]) -> None:
     """Forget some objects near a frame: everything of that frame, and what is not permanent around it."""
     if not state.sizes.total:
         return
@@ -53,7 +153,7 @@ def correct(state: BankState, frame: int, object_ids: Iterable[int]) -> None:
     _invalidate(state, hit, known, "corrected", f"frame {frame} was corrected (objects {_listed(known)})")
 
 
-def protect(state: BankState, frames: Iterable[int]) -> None:
+def _protect(state: BankState, frames: Iterable[int]) -> None:
     """Move what some frames left in working and long-term memory to permanent memory."""
     wanted = sorted(set(frames))
     hit = _from_frames(state, wanted)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from napari_xmem.errors import ConfigError
+from napari_xmem.memory.affinity import chunk_size, similarity
 from napari_xmem.memory.registry import Registry
 
 __all__ = [
@@ -26,9 +27,12 @@ __all__ = [
     "UsageCoverageEviction",
     "UsageEviction",
     "evict",
+    "isolation",
 ]
 
 _TINY = 1e-12
+#: Elements whose isolation is measured at a time; each block is compared only with those that rank above its last.
+BLOCK_ELEMENTS = 128
 
 
 class Eviction(Protocol):
@@ -56,7 +60,7 @@ class Eviction(Protocol):
             (m,) running mean of the mass that went into confident predictions.
         isolation : Tensor
             (m,) distance to the nearest element that is used more or permanent, see
-            `napari_xmem.memory.isolation.isolation`.
+            `napari_xmem.memory.eviction.isolation`.
 
         Returns
         -------
@@ -216,6 +220,46 @@ class UsageCoverageEviction:
 
 def _share(criterion: Tensor) -> Tensor:
     return criterion.double() / criterion.double().max().clamp_min(_TINY)
+
+
+def isolation(rows: Tensor, queries: Tensor, rank: Tensor, known: Tensor) -> Tensor:
+    """Return the distance of each element to the nearest one that ranks higher: what is lost if it goes.
+
+    After the density peaks of Rodriguez & Laio (Science 344, 2014): an element is told from its copies by the distance
+    to the nearest element of higher rank, so that of many alike only one is isolated.
+
+    ``delta_e = min over f of -S[f, e]``, ``f`` all known elements and those with ``rank_f > rank_e``, or equal rank and
+    a later row. In the model's own similarity: with ``delta_e`` near 0 another element answers the queries of ``e``.
+
+    Parameters
+    ----------
+    rows : Tensor
+        (m, D) elements as memory (`augment_memory`).
+    queries : Tensor
+        (m, D) the same elements as queries (`augment_query`).
+    rank : Tensor
+        (m,) float.
+    known : Tensor
+        (l, D) elements that rank above all, as memory; ``l`` may be 0.
+
+    Returns
+    -------
+    Tensor
+        (m,) float32, at least 0; infinite where nothing ranks higher.
+    """
+    best = torch.sort(rank, stable=True).indices.flip(0)  # of equal rank the later first
+    everyone = torch.cat([known, rows[best]])
+    delta = queries.new_full((rows.shape[0],), float("inf"))
+    step = min(BLOCK_ELEMENTS, chunk_size(everyone.shape[0]))
+    for low in range(0, rows.shape[0], step):
+        here = best[low : low + step]
+        first = known.shape[0] + low  # so many rank above all of the block
+        scores = similarity(everyone[: first + len(here) - 1], queries[here])
+        if scores.shape[1]:
+            inside = torch.ones(len(here), scores.shape[1] - first, dtype=torch.bool, device=rows.device)
+            scores[:, first:].masked_fill_(inside.triu_(), float("-inf"))  # of the block itself only what ranks higher
+            delta[here] = -scores.amax(dim=1)
+    return delta.clamp_min_(0.0)
 
 
 def evict(worth: Tensor, count: int) -> Tensor:

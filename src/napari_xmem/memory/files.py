@@ -1,42 +1,38 @@
-"""A bank on disk: one safetensors file whose header holds the rest as JSON."""
+"""States on disk: one safetensors file, whose header holds all that is no tensor as JSON."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from napari_xmem.config import MemoryConfig
-from napari_xmem.errors import ConfigError, MemoryBankError, OutputError
+from napari_xmem.errors import MemoryBankError, OutputError
 from napari_xmem.files import whole_file
-from napari_xmem.memory.snapshot import MemoryEvent, MemoryTotals
-from napari_xmem.memory.state import BankState
-from napari_xmem.memory.store import Column, ElementTable
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-__all__ = ["FORMAT", "load_state", "save_state"]
+__all__ = ["check_fingerprint", "load_state", "save_state"]
 
-#: Name and version of the format, in the header.
-FORMAT = "napari-xmem memory 1"
+#: Key of the stand-in for a tensor in the JSON.
+_TENSOR = "$tensor"
 
 
-def save_state(state: BankState, path: str | os.PathLike[str], fingerprint: str) -> None:
-    """Write a bank; whole or not at all.
+def save_state(path: str | os.PathLike[str], state: Mapping[str, Any], form: str, fingerprint: str) -> None:
+    """Write a state; whole or not at all.
 
     Parameters
     ----------
-    state : BankState
-        The bank.
     path : path-like
         File to write; replaced if it exists.
+    state : mapping
+        Nested dicts, lists and tuples of plain values and tensors, as `state_dict` methods return them.
+    form : str
+        Name and version of what it is, for the header.
     fingerprint : str
         Of the model whose keys and values these are.
 
@@ -45,97 +41,94 @@ def save_state(state: BankState, path: str | os.PathLike[str], fingerprint: str)
     OutputError
         If the file cannot be written.
     """
-    header = {
-        "config": state.config.to_dict(),
-        "key_dim": state.key_dim,
-        "value_dim": state.value_dim,
-        "object_ids": list(state.object_ids),
-        "with_selection": state.with_selection,
-        "next_block": state.next_block,
-        "frame": state.frame,
-        "events": [asdict(event) for event in state.events],
-        "totals": asdict(state.totals),
-    }
-    metadata = {"format": FORMAT, "fingerprint": fingerprint, "bank": json.dumps(header)}
+    tensors: dict[str, Tensor] = {}
+    plain = json.dumps(_without_tensors(state, "", tensors))
+    metadata = {"format": form, "fingerprint": fingerprint, "state": plain}
     try:
         with whole_file(path) as partial:
-            save_file(_tensors(state), partial, metadata=metadata)
+            save_file(_unshared(tensors), partial, metadata=metadata)
     except (OSError, SafetensorError) as error:
         raise OutputError(f"Memory cannot be written to {path}: {error}. Choose another place.") from error
 
 
-def load_state(path: str | os.PathLike[str], fingerprint: str | None, device: torch.device) -> BankState:
-    """Read a bank that `save_state` wrote.
+def load_state(path: str | os.PathLike[str], form: str) -> tuple[dict[str, Any], str]:
+    """Read a state that `save_state` wrote, its tensors on the CPU; tuples come back as lists.
 
     Parameters
     ----------
     path : path-like
         The file.
-    fingerprint : str or None
-        Of the model that will use the bank; None: not checked.
-    device : torch.device
-        Where the bank shall live.
+    form : str
+        What it has to be.
+
+    Returns
+    -------
+    state : dict
+        As it was saved.
+    fingerprint : str
+        Of the model it was made with.
 
     Raises
     ------
     MemoryBankError
-        If the file is missing, damaged, no memory, or of another model.
+        If the file is missing, damaged, or something else.
     """
     try:
-        with safe_open(str(path), framework="pt", device=str(device)) as file:
+        with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
-            _check_header(path, metadata, fingerprint)
+            found = metadata.get("format")
+            if found != form:
+                raise MemoryBankError(
+                    f"{path} holds {found or 'no memory'}, expected {form!r}: a file written by save()."
+                )
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-        return _rebuild(json.loads(metadata["bank"]), tensors, device)
+        state = _with_tensors(json.loads(metadata["state"]), tensors)
     except (OSError, SafetensorError) as error:
         raise MemoryBankError(
             f"{path} cannot be read as memory: {error}. Expected a file written by save()."
         ) from error
-    except (KeyError, TypeError, json.JSONDecodeError, ConfigError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise MemoryBankError(f"{path} is damaged or was written by another version: {error!r}.") from error
+    return state, metadata.get("fingerprint", "")
 
 
-def _check_header(path: str | os.PathLike[str], metadata: Mapping[str, str], fingerprint: str | None) -> None:
-    found = metadata.get("format")
-    if found != FORMAT:
-        raise MemoryBankError(f"{path} holds {found or 'no memory'}, expected {FORMAT!r}: a file written by save().")
-    other = metadata.get("fingerprint", "")
-    if fingerprint is not None and other != fingerprint:
+def check_fingerprint(path: str | os.PathLike[str], found: str, wanted: str | None) -> None:
+    """Raise `MemoryBankError` unless a memory was made with the model that is to use it; None: any will do."""
+    if wanted is not None and found != wanted:
         raise MemoryBankError(
-            f"{path} was made with another model (fingerprint {other!r}, this model has {fingerprint!r}). "
-            "Load the model it was made with, or build the memory anew."
+            f"{path} was made with another model (fingerprint {found!r}, this model has {wanted!r}). "
+            "Load the model it was made with, or build the memory again."
         )
 
 
-def _tensors(state: BankState) -> dict[str, Tensor]:
-    table = state.table
-    if table is None:
-        return {}
-    tensors = {f"column.{name}": table[name] for name in table.column_names if name != "rows"}
-    for object_id in table.object_ids:
-        tensors[f"values.{object_id}"] = table.values(object_id)
-        tensors[f"valid.{object_id}"] = table.valid(object_id)
-    return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+def _without_tensors(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """Return a value with a stand-in for every tensor, which goes to `tensors` under its path."""
+    if isinstance(value, Tensor):
+        tensors[name] = value
+        return {_TENSOR: name}
+    if isinstance(value, dict):
+        return {key: _without_tensors(item, f"{name}.{key}".lstrip("."), tensors) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_tensors(item, f"{name}.{place}", tensors) for place, item in enumerate(value)]
+    return value
 
 
-def _rebuild(header: Mapping[str, Any], tensors: Mapping[str, Tensor], device: torch.device) -> BankState:
-    state = BankState(MemoryConfig.from_dict(header["config"]), header["key_dim"], header["value_dim"])
-    state.with_selection, state.next_block, state.frame = (
-        header["with_selection"],
-        header["next_block"],
-        header["frame"],
-    )
-    state.events = tuple(MemoryEvent.from_dict(event) for event in header["events"])
-    state.totals = MemoryTotals(**header["totals"])
-    if tensors:
-        ids = [int(object_id) for object_id in header["object_ids"]]
-        value_dtype = tensors[f"values.{ids[0]}"].dtype if ids else torch.float32
-        table = ElementTable(state.key_dim, state.value_dim, device, value_dtype)
-        columns: dict[Column, Tensor] = {
-            name: tensors[f"column.{name}"] for name in table.column_names if name != "rows"
-        }
-        values = {object_id: tensors[f"values.{object_id}"] for object_id in ids}
-        table.restore(columns, values, {object_id: tensors[f"valid.{object_id}"] for object_id in ids})
-        state.table = table
-    state.refresh()
-    return state
+def _with_tensors(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """Put the tensors back where their stand-ins are."""
+    if isinstance(value, dict):
+        if set(value) == {_TENSOR}:
+            return tensors[value[_TENSOR]]
+        return {key: _with_tensors(item, tensors) for key, item in value.items()}
+    return [_with_tensors(item, tensors) for item in value] if isinstance(value, list) else value
+
+
+def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Bring tensors to the CPU, none on the storage of another."""
+    out: dict[str, Tensor] = {}
+    used: set[int] = set()
+    for name, tensor in tensors.items():
+        plain = tensor.detach().cpu().contiguous()
+        storage = plain.untyped_storage().data_ptr()
+        out[name] = plain.clone() if storage in used else plain
+        used.add(storage)
+    return out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 
     from napari_xmem.memory.state import BankState, Group
 
-__all__ = ["MemoryVote", "attend", "explain", "give_feedback", "reading_prior", "recall"]
+__all__ = [
+    "MemoryIndex",
+    "MemoryVote",
+    "attend",
+    "explain",
+    "give_feedback",
+    "reading_prior",
+    "recall",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,3 +220,36 @@ def explain(
         for frame, (y, x), store, share in zip(*(column.tolist() for column in columns), strict=True):
             votes.append(MemoryVote(frame, y, x, Store(store).name.lower(), share))
     return votes[:top]
+
+
+class MemoryIndex:
+    """A bank's keys as they were at one moment.
+
+    Shares its keys with the bank until that drops elements, and holds no values, so one can be kept for every change of
+    memory.
+
+    Parameters
+    ----------
+    state : BankState
+        The bank now.
+    """
+
+    def __init__(self, state: BankState) -> None:
+        table = None if state.table is None else state.table.freeze_index()
+        self._state = replace(state, table=table, events=(), pending=(), pending_query=None, _groups={}, _objects=None)
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """Objects the bank held."""
+        return self._state.object_ids
+
+    @torch.no_grad()
+    def explain(
+        self, key: Tensor, selection: Tensor | None, object_id: int, top: int | None = None
+    ) -> list[MemoryVote]:
+        """Return the elements that would have answered one query, see `MemoryBank.explain`."""
+        return explain(self._state, key, selection, object_id, top)
+
+    def buffers(self) -> dict[int, int]:
+        """Return address and bytes of every buffer it keeps alive; other indices may share them."""
+        return {} if self._state.table is None else self._state.table.buffers()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from torch import Tensor
 from napari_xmem.errors import MemoryBankError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["SensoryMemory"]
 
@@ -109,3 +109,12 @@ class SensoryMemory:
             return
         for object_id in (object_ids,) if isinstance(object_ids, int) else tuple(object_ids):
             self._hidden.pop(object_id, None)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs."""
+        return {"object_ids": self.object_ids, "hidden": list(self._hidden.values())}
+
+    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Take over the states that `state_dict` described, on `device`."""
+        pairs = zip(state["object_ids"], state["hidden"], strict=True)
+        self._hidden = {object_id: hidden.to(device, copy=True) for object_id, hidden in pairs}

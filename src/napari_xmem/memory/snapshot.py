@@ -1,4 +1,4 @@
-"""What memory looks like from outside: frozen snapshots after every frame."""
+"""What memory looks like from outside: frozen snapshots after every frame, and what each frame left."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ __all__ = [
     "USAGE_EDGES",
     "EventKind",
     "MemoryEvent",
+    "MemoryRow",
     "MemorySizes",
     "MemorySnapshot",
     "MemoryTotals",
@@ -62,6 +63,28 @@ class ObjectMemory:
     long_term: int
     permanent: int
     n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRow:
+    """What one frame of the movie left in one store.
+
+    Attributes
+    ----------
+    frame : int
+        Frame of the movie.
+    store : str
+        working, long_term or permanent.
+    elements : int
+        Elements there.
+    object_ids : tuple of int
+        Objects that they hold.
+    """
+
+    frame: int
+    store: str
+    elements: int
+    object_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

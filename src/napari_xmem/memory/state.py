@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Self
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
 
+from napari_xmem.config import MemoryConfig
 from napari_xmem.errors import MemoryBankError
 from napari_xmem.memory.snapshot import (
     EventKind,
     MemoryEvent,
+    MemoryRow,
     MemorySizes,
     MemorySnapshot,
     MemoryTotals,
@@ -24,9 +26,8 @@ from napari_xmem.memory.store import ElementTable, Store
 from napari_xmem.memory.usage import normalised_usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from napari_xmem.config import MemoryConfig
     from napari_xmem.memory.affinity import SparseAffinity
 
 __all__ = ["MAX_EVENTS", "BankState", "Group", "check_frame"]
@@ -200,6 +201,22 @@ class BankState:
             self._objects = tuple(counted)
         return self._objects
 
+    def rows(self) -> tuple[MemoryRow, ...]:
+        """List what each frame left in each store, ordered by frame, then store."""
+        table = self.table
+        if table is None or not len(table):
+            return ()
+        places = torch.stack([table["frame"], table["store"].long()], 1)
+        found, inverse, counts = torch.unique(places, dim=0, return_inverse=True, return_counts=True)
+        objects: list[list[int]] = [[] for _ in range(len(found))]
+        for object_id in table.object_ids:
+            for row in torch.unique(inverse[table.valid(object_id)]).tolist():
+                objects[row].append(object_id)
+        return tuple(
+            MemoryRow(frame, Store(store).name.lower(), count, tuple(ids))
+            for (frame, store), count, ids in zip(found.tolist(), counts.tolist(), objects, strict=True)
+        )
+
     def describe(self, frame: int) -> MemorySnapshot:
         """Make a snapshot and start a new list of events."""
         table = self.table
@@ -214,6 +231,44 @@ class BankState:
             totals=self.totals,
             usage_counts=usage_histogram(torch.empty(0) if table is None else normalised_usage(table)),
         )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that is needed to go on exactly here, but for feedback on the last read; see `from_state_dict`."""
+        return {
+            "config": self.config.to_dict(),
+            "key_dim": self.key_dim,
+            "value_dim": self.value_dim,
+            "with_selection": self.with_selection,
+            "next_block": self.next_block,
+            "frame": self.frame,
+            "events": [asdict(event) for event in self.events],
+            "totals": asdict(self.totals),
+            "table": None if self.table is None else self.table.state_dict(),
+        }
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any], device: torch.device) -> Self:
+        """Return an independent state that goes on where `state_dict` was taken, kept on `device`."""
+        key_dim, value_dim, table = state["key_dim"], state["value_dim"], state["table"]
+        made = cls(
+            MemoryConfig.from_dict(state["config"]),
+            key_dim,
+            value_dim,
+            table=None if table is None else ElementTable.from_state_dict(table, key_dim, value_dim, device),
+            with_selection=state["with_selection"],
+            next_block=state["next_block"],
+            frame=state["frame"],
+            events=tuple(MemoryEvent.from_dict(event) for event in state["events"]),
+            totals=MemoryTotals(**state["totals"]),
+        )
+        made.refresh()
+        return made
+
+    def become(self, other: Self) -> None:
+        """Take over all that another state holds, but for its settings; the other is not to be used any more."""
+        for item in fields(self):
+            if item.name != "config":
+                setattr(self, item.name, getattr(other, item.name))
 
     def freeze(self) -> Self:
         """Return this state as it is now, for undo."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import IntEnum
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from torch import Tensor
@@ -251,20 +251,31 @@ class ElementTable:
             mask = valid[object_id] if held and valid is not None else full(float(held)).bool()
             self._valid[object_id].append(mask)
 
-    def restore(
-        self, columns: Mapping[Column, Tensor], values: Mapping[int, Tensor], valid: Mapping[int, Tensor]
-    ) -> None:
-        """Fill an empty table with saved rows, counters and all; augmented keys are made anew."""
-        for name, buffer in self._columns.items():
+    def state_dict(self) -> dict[str, Any]:
+        """Return columns, values and validity as views; augmented keys are left out, they follow from the others."""
+        return {
+            "columns": {name: buffer.rows for name, buffer in self._columns.items() if name != "rows"},
+            "object_ids": self.object_ids,
+            "values": [buffer.rows for buffer in self._values.values()],
+            "valid": [buffer.rows for buffer in self._valid.values()],
+        }
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any], key_dim: int, value_dim: int, device: torch.device) -> Self:
+        """Return an independent table of what `state_dict` described, counters and all, kept on `device`."""
+        columns, values, valid = state["columns"], state["values"], state["valid"]
+        table = cls(key_dim, value_dim, device, values[0].dtype if values else torch.float32)
+        for name, buffer in table._columns.items():
             if name == "rows":
-                buffer.append(augment_memory(columns["key"].T, columns["shrinkage"]))
+                buffer.append(augment_memory(columns["key"].to(device).T, columns["shrinkage"].to(device)))
             else:
-                buffer.append(columns[name])
-        for object_id in values:
-            self._values[object_id] = GrowingBuffer((self.value_dim,), self.value_dtype, self.device)
-            self._values[object_id].append(values[object_id])
-            self._valid[object_id] = GrowingBuffer((), torch.bool, self.device)
-            self._valid[object_id].append(valid[object_id])
+                buffer.append(columns[name].to(device))
+        for object_id, rows, held in zip(state["object_ids"], values, valid, strict=True):
+            table._values[object_id] = GrowingBuffer((value_dim,), table.value_dtype, device)
+            table._values[object_id].append(rows.to(device))
+            table._valid[object_id] = GrowingBuffer((), torch.bool, device)
+            table._valid[object_id].append(held.to(device))
+        return table
 
     def keep(self, index: Tensor) -> None:
         """Keep only the rows ``index`` (n,) int64, in that order."""

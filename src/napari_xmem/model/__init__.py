@@ -10,6 +10,7 @@ from napari_xmem.model.checkpoint import infer_config, load_model, save_model
 from napari_xmem.model.device import resolve_device
 from napari_xmem.model.features import DecoderContext, ImageFeatures, ValueContext
 from napari_xmem.model.inference import InferenceXMem, optimise
+from napari_xmem.model.receptive_field import can_tile, receptive_halo_px
 from napari_xmem.model.xmem import XMem
 
 __all__ = [
@@ -18,9 +19,11 @@ __all__ = [
     "InferenceXMem",
     "ValueContext",
     "XMem",
+    "can_tile",
     "infer_config",
     "load_model",
     "optimise",
+    "receptive_halo_px",
     "resolve_device",
     "save_model",
     "soft_aggregate",

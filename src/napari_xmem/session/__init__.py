@@ -5,9 +5,10 @@ Start with `napari_xmem.session.session.TrackingSession`. Knows no viewer; any t
 
 from __future__ import annotations
 
+from napari_xmem.memory import MemoryRow
 from napari_xmem.session.compare import Agreement, CorrectionSummary, SegmentOutcome
 from napari_xmem.session.history import Annotations, Change
-from napari_xmem.session.memory_editor import MemoryEditor, MemoryRow
+from napari_xmem.session.memory_editor import MemoryEditor
 from napari_xmem.session.review import DoubtfulObject, FrameToCheck, Review
 from napari_xmem.session.session import TrackingSession
 from napari_xmem.session.state import SessionSnapshot, SessionState

@@ -16,7 +16,7 @@ from napari_xmem.session.workbench import Workbench
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.explain import Explanation
+    from napari_xmem.engine import Explanation
     from napari_xmem.session.state import SessionSnapshot
 
 __all__ = ["Answers"]

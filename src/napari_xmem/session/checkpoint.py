@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.config import MemoryConfig
-from napari_xmem.engine.late_objects import HeldObjects
+from napari_xmem.engine.frame_order import is_yielded, yielded_frames
+from napari_xmem.engine.late_objects import LateObjects
 from napari_xmem.engine.results import FrameResult
-from napari_xmem.engine.resume import frames_given_out, is_given_out, rest_of_run
-from napari_xmem.engine.state_file import load_memory, save_memory
+from napari_xmem.engine.state_file import load_memory, rest_of_run, save_memory
 from napari_xmem.errors import OutputError, SessionError, XMemError
 from napari_xmem.files import neighbour, remove_partial, whole_file
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from napari_xmem.engine import Run
-    from napari_xmem.engine.scopes.follow import Follower
+    from napari_xmem.engine.scopes.base import TrackingScope
 
 __all__ = ["RunCheckpoint"]
 
@@ -63,8 +63,8 @@ class RunCheckpoint:
         self.folder = neighbour(output, ".unfinished")
         self.save_after_s = _SAVE_AFTER_S if save_after_s is None else save_after_s
         self._run: Run | None = None
-        self._follower: Follower | None = None
-        self._held = HeldObjects()
+        self._follower: TrackingScope | None = None
+        self._held = LateObjects()
         self._n_worked = self._n_kept = 0
         self._saved = time.monotonic()
         self._cost_s = 0.0
@@ -120,9 +120,9 @@ class RunCheckpoint:
         Returns the run and no results, as `resume`.
         """
         self.remove()
-        self._held = HeldObjects()
+        self._held = LateObjects()
         self._run, self._n_worked, self._n_kept, self._saved = run, 0, 0, time.monotonic()
-        return replace(run, held=self._held), []
+        return replace(run, late=self._held), []
 
     def resume(self, run: Run) -> tuple[Run, list[FrameResult]]:
         """Take up the unfinished run, or begin where there is nothing to go on from.
@@ -154,24 +154,24 @@ class RunCheckpoint:
             run = replace(run, config=replace(run.config, memory=MemoryConfig.from_dict(facts["memory_used"])))
             saved = sorted(self.folder.glob("memory-*.xmem"))
             self._run, self._saved = run, time.monotonic()
-            whole = frames_given_out(run, sum(len(part.frames) for part in run.passes))
+            whole = yielded_frames(run.passes, sum(len(part.frames) for part in run.passes))
             if self.n_frames == len(whole):
                 return replace(run, passes=[]), [self._read(frame) for frame in whole]
-            self._held = HeldObjects()
+            self._held = LateObjects()
             self._n_worked = self._n_kept = int(saved[-1].stem.removeprefix("memory-")) if saved else 0
             if not saved:
-                return replace(run, held=self._held), []
-            memory = load_memory(saved[-1], run.network.device)
+                return replace(run, late=self._held), []
+            memory = load_memory(saved[-1])
             with np.load(_beside(saved[-1]), allow_pickle=False) as held:
-                self._held = HeldObjects.from_arrays(held)
+                self._held = LateObjects.from_arrays(held)
             rest = rest_of_run(run, self._n_worked, memory, self._held)
-            return rest, [self._read(frame) for frame in frames_given_out(run, self._n_worked)]
+            return rest, [self._read(frame) for frame in yielded_frames(run.passes, self._n_worked)]
 
-    def watch(self, follower: Follower, frame: int) -> None:
+    def watch(self, follower: TrackingScope, frame: int) -> None:
         """Look at the memory after each frame, also those that are not given out; see `iter_run`."""
         self._follower = follower
         self._n_worked += 1
-        if not is_given_out(self._require_run(), self._n_worked):
+        if not is_yielded(self._require_run().passes, self._n_worked):
             self._n_kept = self._n_worked
             self._save_if_due()
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.propagate import Watch
     from napari_xmem.engine.run import Run
+    from napari_xmem.engine.scopes.base import Watch
     from napari_xmem.session.affected_objects import AffectedObjects
     from napari_xmem.session.results import ResultsStore
 

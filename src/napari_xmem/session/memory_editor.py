@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_xmem.engine.state_file import load_memory, save_memory
 from napari_xmem.errors import MemoryBankError, SessionError
+from napari_xmem.memory import MemoryRow
 from napari_xmem.session.runner import AT_REST
 from napari_xmem.session.state import SessionState
 
@@ -14,33 +15,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable
 
-    from napari_xmem.engine.scopes.follow import Follower
+    from napari_xmem.engine.scopes.base import TrackingScope
     from napari_xmem.memory import MemoryBank
     from napari_xmem.session.session import TrackingSession
 
-__all__ = ["MemoryEditor", "MemoryRow"]
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryRow:
-    """What one frame left in one store, over all objects.
-
-    Attributes
-    ----------
-    frame : int
-        Frame of the movie.
-    store : str
-        working, long_term or permanent.
-    elements : int
-        Elements.
-    object_ids : tuple of int
-        Objects they hold.
-    """
-
-    frame: int
-    store: str
-    elements: int
-    object_ids: tuple[int, ...]
+__all__ = ["MemoryEditor"]
 
 
 class MemoryEditor:
@@ -70,7 +49,7 @@ class MemoryEditor:
             return ()
         rows: dict[tuple[int, str], tuple[int, set[int]]] = {}
         for bank in self._follower().banks:
-            for held in bank.held_frames():
+            for held in bank.rows():
                 elements, ids = rows.setdefault((held.frame, held.store), (0, set()))
                 rows[held.frame, held.store] = (elements + held.elements, ids | set(held.object_ids))
         return tuple(
@@ -94,7 +73,7 @@ class MemoryEditor:
             If memory holds nothing of these frames.
         """
         wanted = sorted(set(frames))
-        self._change(f"protect frame {_listed(wanted)}", wanted, lambda bank, held: bank.protect(held))
+        self._change(f"protect frame {_listed(wanted)}", wanted, lambda bank, held: bank.edit.protect(held))
 
     def forget_frames(self, frames: Iterable[int]) -> None:
         """Forget what these frames left in memory, also if it is permanent; raises as `protect`."""
@@ -102,7 +81,9 @@ class MemoryEditor:
         annotated = (
             frozenset(wanted) & frozenset(self._session.annotations.labels) - self._session.annotations.forgotten
         )
-        self._change(f"forget frame {_listed(wanted)}", wanted, lambda bank, held: bank.forget_frames(held), annotated)
+        self._change(
+            f"forget frame {_listed(wanted)}", wanted, lambda bank, held: bank.edit.forget_frames(held), annotated
+        )
 
     def forget_object(self, object_id: int) -> None:
         """Stop following an object and free its memory. Its result so far stays.
@@ -182,10 +163,10 @@ class MemoryEditor:
             changed: list[Callable[[], None]] = []
             found: set[int] = set()
             for bank in self._follower().banks:
-                held = sorted({row.frame for row in bank.held_frames()} & set(frames))
+                held = sorted({row.frame for row in bank.rows()} & set(frames))
                 if held:
                     change(bank, held)
-                    changed.append(bank.undo)
+                    changed.append(bank.edit.undo)
                     found |= set(held)
             if not found and not annotated:
                 raise MemoryBankError(f"Memory holds nothing of frame {_listed(frames)}.")
@@ -194,7 +175,7 @@ class MemoryEditor:
             )
             self._steps.append((title, tuple(changed), annotated))
 
-    def _follower(self) -> Follower:
+    def _follower(self) -> TrackingScope:
         if self._session.state not in (SessionState.PAUSED, *AT_REST):
             raise SessionError("Memory can be changed while the run is paused or has ended; pause it first.")
         follower = self._session.follower

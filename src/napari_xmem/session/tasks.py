@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_xmem.engine import FrameResult, iter_run
-from napari_xmem.engine.explain import Explainer, MemoryTrail
+from napari_xmem.engine.explain import Explainer, MemoryHistory
+from napari_xmem.engine.propagate import replay_run
 from napari_xmem.imaging import object_ids
 from napari_xmem.session.affected_objects import AffectedObjects, changed_objects, neighbours
 from napari_xmem.session.compare import Agreement, CorrectionSummary, SegmentOutcome, overlap_of_objects
@@ -59,8 +60,8 @@ class PropagationTask:
         run = self.run = session.next_run()
         self._left = [t for part in run.passes for t in part.frames[part.report_from :]]
         session.history.clear()
-        trail = MemoryTrail(session.explain_bytes)
-        explainer = Explainer(run, trail)
+        trail = MemoryHistory(session.explain_bytes)
+        explainer = Explainer(run, replay_run, trail)
         for result in iter_run(run, watch=session.watcher(trail)):
             if result.frame in self._left:
                 self._left.remove(result.frame)
@@ -156,8 +157,8 @@ class CorrectionTask:
         session = self._session
         unfinished = bool(set(self._rest) & set(segment.frames))
         agreement = replace(self._agreement, frames=0) if unfinished else self._agreement
-        trail = MemoryTrail(session.explain_bytes // 4)
-        explainer = Explainer(run, trail)
+        trail = MemoryHistory(session.explain_bytes // 4)
+        explainer = Explainer(run, replay_run, trail)
         self._running = SegmentRun(run, segment, session.results, agreement, affected, session.watcher(trail))
         for result in self._running:
             self._note_memory(self._running.first)

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
     from napari_xmem.config import MemoryConfig
     from napari_xmem.engine import FrameResult, Run
-    from napari_xmem.engine.explain import Explainer, MemoryTrail
-    from napari_xmem.engine.propagate import Watch
-    from napari_xmem.engine.scopes.follow import Follower
+    from napari_xmem.engine.explain import Explainer, MemoryHistory
+    from napari_xmem.engine.scopes.base import TrackingScope, Watch
     from napari_xmem.engine.state_file import StoredMemory
     from napari_xmem.model import XMem
 
@@ -55,7 +54,7 @@ class Workbench(Driver):
         self._memory_config = self._config.memory
         self._run: Run | None = None
         self._annotations = Annotations()
-        self._follower: Follower | None = None
+        self._follower: TrackingScope | None = None
         self.write = write
         self.explain_bytes = explain_bytes
         self.results = ResultsStore()
@@ -87,7 +86,7 @@ class Workbench(Driver):
         return low, self.n_frames if high is None else high
 
     @property
-    def follower(self) -> Follower | None:
+    def follower(self) -> TrackingScope | None:
         """What holds the memory of the present or latest run; look at it only while nothing runs."""
         return self._follower
 
@@ -178,10 +177,10 @@ class Workbench(Driver):
         self._tell(result.frame, result.labels)
         return result
 
-    def watcher(self, trail: MemoryTrail) -> Watch:
+    def watcher(self, trail: MemoryHistory) -> Watch:
         """Return what follows a run from inside: it keeps the follower in reach and memory's states for `explain`."""
 
-        def watch(follower: Follower, frame: int) -> None:
+        def watch(follower: TrackingScope, frame: int) -> None:
             self._follower = follower
             trail.record(follower, frame)
 

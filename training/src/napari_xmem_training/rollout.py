@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from napari_xmem.memory.affinity import read_dense
-from napari_xmem.memory.position_prior import with_place
+from napari_xmem.memory.affinity import add_position, read_dense
 from napari_xmem.model.aggregate import odds
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def roll_out(network: XMem, batch: Batch, schedule: Schedule, seeds: Tensor | No
         key, selection = at(features.key, t), at(features.selection, t)
         if not reach:
             return key, selection
-        return with_place(key.float(), selection.float(), grid - centre[:, None], reach)
+        return add_position(key.float(), selection.float(), grid - centre[:, None], reach)
 
     known = schedule.others_known[:, None, None].to(batch.others.dtype)
     hidden: Tensor | None = None

@@ -1,28 +1,23 @@
-"""How much is computed at a time: from a budget in bytes, and less when the device refuses."""
+"""How a budget in bytes is shared out: memory banks, and how much is computed at a time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 
 from napari_xmem.engine.cost.cost_model import network_bytes
-from napari_xmem.engine.devices import free_bytes, release_cache
-from napari_xmem.engine.scopes.tiling import least_tile_pixels
-from napari_xmem.errors import is_out_of_memory
+from napari_xmem.engine.cost.work_limit import WorkLimit
+from napari_xmem.engine.devices import free_bytes
 from napari_xmem.memory.affinity import CHUNK_ELEMENTS
+from napari_xmem.model import can_tile, receptive_halo_px
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from napari_xmem.config import MemoryDevice
+    from napari_xmem.config import MemoryDevice, ModelConfig
     from napari_xmem.model import InferenceXMem
 
-__all__ = ["Budget", "WorkLimit"]
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+__all__ = ["Budget"]
 
 #: Share of the free memory that a run may take if nothing else is said.
 _SHARE = {"cpu": 0.5, "cuda": 0.85, "mps": 0.5}
@@ -34,87 +29,6 @@ _MOST_TILE_PIXELS = {"cpu": 1024 * 1024, "cuda": 4096 * 4096, "mps": 2048 * 2048
 _SIMILARITY_BYTES = 12
 #: Queries are never compared with less at a time than this.
 _LEAST_SIMILARITIES = 65_536
-
-
-@dataclass(slots=True)
-class WorkLimit:
-    """A limit on pixels computed at a time, halved whenever the device has no room.
-
-    Parameters
-    ----------
-    pixels : int
-        Pixels at a time, over all objects.
-    device : torch.device or None
-        Whose cache to empty before another try.
-    few_sizes : bool
-        Compute 1, 2, 4, 8 ... items at a time, and tiles of few sizes: for every size of its input a CPU's library
-        keeps what it prepared.
-    """
-
-    pixels: int
-    device: torch.device | None = None
-    few_sizes: bool = False
-
-    def size(self, pixels_each: int, count: int | None = None) -> int:
-        """Return how many of `count` items (None: endless) of `pixels_each` are computed at a time, at least 1."""
-        size = max(1, self.pixels // max(1, pixels_each))
-        size = size if count is None else min(size, count)
-        return 1 << (size.bit_length() - 1) if self.few_sizes else size
-
-    def map(
-        self, items: Sequence[Item], pixels_each: int, compute: Callable[[Sequence[Item]], Sequence[Result]]
-    ) -> list[Result]:
-        """Compute items in chunks.
-
-        Parameters
-        ----------
-        items : sequence
-            What to compute.
-        pixels_each : int
-            Size of each.
-        compute : callable
-            Takes some items and returns a result for each. Out of memory, it is called again with half of them, so it
-            must leave nothing half-changed when it fails.
-
-        Raises
-        ------
-        RuntimeError, MemoryError
-            What `compute` raised for a single item.
-        """
-        out: list[Result] = []
-        while len(out) < len(items):
-            chunk = items[len(out) : len(out) + self.size(pixels_each, len(items) - len(out))]
-            try:
-                out += compute(chunk)
-                continue
-            except (RuntimeError, MemoryError) as error:
-                if len(chunk) == 1 or not is_out_of_memory(error):
-                    raise
-            self.pixels = pixels_each * (len(chunk) // 2)
-            self.make_room()
-        return out
-
-    def call(self, compute: Callable[[int], Result], least_pixels: int) -> Result:
-        """Call ``compute(pixels)`` with the limit, and with half of it while the device refuses.
-
-        Raises
-        ------
-        RuntimeError, MemoryError
-            What `compute` raised at `least_pixels` or below.
-        """
-        while True:
-            try:
-                return compute(self.pixels)
-            except (RuntimeError, MemoryError) as error:
-                if self.pixels <= least_pixels or not is_out_of_memory(error):
-                    raise
-            self.pixels //= 2
-            self.make_room()
-
-    def make_room(self) -> None:
-        """Empty the device's cache."""
-        if self.device is not None:
-            release_cache(self.device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +115,7 @@ class Budget:
         """
         device, need, asked = network.device, network_bytes(network), memory_budget_bytes is not None
         total = int(memory_budget_bytes or _SHARE[device.type] * free_bytes(device))
-        least_tile, per_pixel = least_tile_pixels(network.config, frame_pixels), max(need.decode, need.value)
+        least_tile, per_pixel = _least_tile_pixels(network.config, frame_pixels), max(need.decode, need.value)
         at_least = [need.key * least_tile, region_pixels * per_pixel, _SIMILARITY_BYTES * _LEAST_SIMILARITIES]
         fixed = masks_bytes + int(need.kept * frame_pixels)
         left = total - fixed - int(max(at_least))
@@ -223,3 +137,8 @@ class Budget:
             fixed + int(max(at_least)) + (0 if may_part else least_bank_bytes),
             asked,
         )
+
+
+def _least_tile_pixels(config: ModelConfig, frame_pixels: int) -> int:
+    """Return the pixels of the smallest tile, with its halo: below it most of what is computed is halo."""
+    return min(frame_pixels, (4 * receptive_halo_px(config)) ** 2) if can_tile(config) else frame_pixels

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from napari_xmem.config import MemoryConfig, PropagationConfig
 from napari_xmem.engine.cost.cost_model import NetworkCost, network_bytes, probe_network
-from napari_xmem.engine.cost.run_size import Workload
+from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.devices import clock, free_bytes
-from napari_xmem.engine.run import Run, prepare_run, short_budget
+from napari_xmem.engine.prepare import prepare_run, short_budget
 from napari_xmem.engine.scopes.drift import estimate_drift
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_xmem.engine.run import Run
     from napari_xmem.model import XMem
 
 __all__ = ["Forecast", "forecast", "forecast_run"]
@@ -140,25 +141,25 @@ def forecast(frames: Any, seeds: Any, *, model: str | Path | XMem = "bundled", *
 
 def forecast_run(run: Run) -> Forecast:
     """Say what a prepared run will cost; see `forecast`."""
-    work, device = Workload.of(run), run.network.device
-    seconds = _frame_seconds(run) + _object_seconds(run, work, probe_network(run.network))
-    elsewhere = work.budget.bank_device is not None and work.budget.bank_device != device
+    size, device = RunSize.of(run), run.network.device
+    seconds = _frame_seconds(run) + _object_seconds(run, size, probe_network(run.network))
+    elsewhere = size.budget.bank_device is not None and size.budget.bank_device != device
     base = _BASE_BYTES if device.type == "cpu" else 0
     weights = sum(t.nbytes for t in (*run.network.parameters(), *run.network.buffers()))
     return Forecast(
         seconds_per_frame=seconds,
-        peak_bytes=base + weights + _activation_bytes(run, work) + (0 if elsewhere else work.bank_bytes),
-        memory_bank_bytes=work.bank_bytes,
+        peak_bytes=base + weights + _activation_bytes(run, size) + (0 if elsewhere else size.bank_bytes),
+        memory_bank_bytes=size.bank_bytes,
         free_bytes=free_bytes(device),
         scope=run.scope,
         reason=run.scope_reason,
         precision=run.network.precision,
         n_frames=run.n_results,
-        n_objects=len(work.region_pixels),
+        n_objects=len(size.region_pixels),
         device=str(device),
-        long_term_max_elements=work.memory.long_term_max_elements,
+        long_term_max_elements=size.memory.long_term_max_elements,
         budget_bytes=run.config.memory_budget_bytes,
-        least_budget_bytes=work.budget.least,
+        least_budget_bytes=size.budget.least,
     )
 
 
@@ -174,23 +175,23 @@ def _frame_seconds(run: Run) -> float:
     return clock(device) - begun
 
 
-def _object_seconds(run: Run, work: Workload, cost: NetworkCost) -> float:
+def _object_seconds(run: Run, size: RunSize, cost: NetworkCost) -> float:
     """Return the seconds that network and memory take per frame."""
-    interval, cell = work.memory.memory_interval_frames, run.network.config.stride_px**2
-    objects, pixels = len(work.region_pixels), sum(work.region_pixels)
-    seconds = work.padded_pixels * cost.key + pixels * (cost.decode + cost.value / interval)
+    interval, cell = size.memory.memory_interval_frames, run.network.config.stride_px**2
+    objects, pixels = len(size.region_pixels), sum(size.region_pixels)
+    seconds = size.padded_pixels * cost.key + pixels * (cost.decode + cost.value / interval)
     seconds += pixels * _MASK_SECONDS + objects * _OBJECT_SECONDS + pixels / cell * cost.gather
-    queries = [n // cell for n in work.region_pixels]
-    return seconds + cost.match * sum(q * m for q, m in zip(queries, work.mean_elements, strict=False))
+    queries = [n // cell for n in size.region_pixels]
+    return seconds + cost.match * sum(q * m for q, m in zip(queries, size.mean_elements, strict=False))
 
 
-def _activation_bytes(run: Run, work: Workload) -> int:
+def _activation_bytes(run: Run, size: RunSize) -> int:
     """Return the bytes of everything but weights and banks, at the largest moment of a frame."""
-    need, kept = network_bytes(run.network), work.kept_pixels
-    largest, tile = max(work.region_pixels, default=0), work.budget.tile.pixels
-    at_a_time = min(sum(work.region_pixels), work.budget.work.size(largest) * largest) * max(need.decode, need.value)
+    need, kept = network_bytes(run.network), size.kept_pixels
+    largest, tile = max(size.region_pixels, default=0), size.budget.tile.pixels
+    at_a_time = min(sum(size.region_pixels), size.budget.work.size(largest) * largest) * max(need.decode, need.value)
     encoding = need.key * kept if tile >= kept else need.kept * kept + need.key * tile
-    return int(max(encoding, need.kept * kept + at_a_time)) + work.masks_bytes
+    return int(max(encoding, need.kept * kept + at_a_time)) + size.masks_bytes
 
 
 def _size(n_bytes: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_xmem.engine.cost.budget import Budget
 from napari_xmem.engine.cost.memory_estimate import bank_row_bytes, elements_per_object, fit_long_term, least_long_term
-from napari_xmem.engine.scopes.local_scope import LocalScope
+from napari_xmem.engine.scopes.regions import largest_margin_px, object_region
 from napari_xmem.engine.scopes.tiling import TILE_STEP_PX
 from napari_xmem.imaging import object_boxes
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from napari_xmem.config import MemoryConfig
     from napari_xmem.engine.run import Run
 
-__all__ = ["Workload"]
+__all__ = ["RunSize"]
 
 #: Buffers of memory banks grow in steps: they are up to this much larger than what they hold.
 BANK_SLACK = 1.25
 
 
 @dataclass(frozen=True, slots=True)
-class Workload:
+class RunSize:
     """Size of a run.
 
     Attributes
@@ -59,7 +59,7 @@ class Workload:
     budget: Budget
 
     @classmethod
-    def of(cls, run: Run) -> Workload:
+    def of(cls, run: Run) -> RunSize:
         """Size up a prepared run; a fresh budget each time, since a run may lower its limits."""
         model, memory = run.network.config, run.config.memory
         padded = math.prod(run.prepare.geometry.padded_shape)
@@ -126,15 +126,15 @@ class _Object:
 
 def _objects(run: Run) -> list[_Object]:
     """Return each object with the region where it is first seeded; the whole frame in the global scope."""
-    geometry, found = run.prepare.geometry, dict[int, int]()
+    geometry, model, found = run.prepare.geometry, run.network.config, dict[int, int]()
     seeded: dict[int, list[int]] = {}
     reach = run.config.max_displacement_px
-    scope = LocalScope(run.network, run.config.memory, None if reach is None else reach * geometry.scale)
+    margin = largest_margin_px(model, None if reach is None else reach * geometry.scale)
     for frame, labels in run.seeds.items():
         for object_id, (top, left, bottom, right) in object_boxes(labels).items():
             extent = ((bottom - top) * geometry.scale, (right - left) * geometry.scale)
             centre = ((top + bottom) / 2 * geometry.scale, (left + right) / 2 * geometry.scale)
-            region = scope.region_for(centre, extent, geometry.padded_shape)
+            region = object_region(centre, extent, geometry.padded_shape, model.stride_px, margin)
             found.setdefault(object_id, region.height * region.width)
             seeded.setdefault(object_id, []).append(frame)
     if run.scope == "global":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_xmem.engine.scopes.regions import Region, crop_batch, resize_grid
-from napari_xmem.memory import with_place
+from napari_xmem.memory import add_position
 from napari_xmem.memory.affinity import CHUNK_ELEMENTS
 
 if TYPE_CHECKING:
@@ -81,14 +81,14 @@ class RegionBatch:
         x = (torch.arange(self.cells[1]) + 0.5) * self.stride_px
         return torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).flatten(0, 1) + corner[:, None]
 
-    def placed(
-        self, key: Tensor, selection: Tensor, centres_px: Sequence[tuple[float, float]], reach_px: float
+    def with_positions(
+        self, key: Tensor, selection: Tensor, centres_px: Sequence[tuple[float, float]], locality_px: float
     ) -> tuple[Tensor, Tensor]:
         """Add to keys and selections ``(N, Ck, n)`` where their cells lie relative to each object's centre."""
-        if not reach_px:
+        if not locality_px:
             return key, selection
-        place = self.cell_centres() - torch.tensor(centres_px)[:, None]
-        return with_place(key.float(), selection.float(), place, reach_px)
+        position = self.cell_centres() - torch.tensor(centres_px)[:, None]
+        return add_position(key.float(), selection.float(), position, locality_px)
 
 
 def decode_regions(
@@ -106,7 +106,7 @@ def decode_regions(
     """
     keys, selections = batch.crop(encoded.key).flatten(2), batch.crop(encoded.selection).flatten(2)
     expected = [item.expected_px for item in batch.tracked]
-    keys, selections = batch.placed(keys, selections, expected, network.config.locality_px)
+    keys, selections = batch.with_positions(keys, selections, expected, network.config.locality_px)
     for item, key, selection in zip(batch.tracked, keys, selections, strict=True):
         if item.object_id not in answers:
             answers[item.object_id] = item.bank.read(key, selection, frame=frame, chunk_elements=batch.similarities)
@@ -150,8 +150,8 @@ def memorise_regions(
         batch.crop_pixels(image), own, others, encoded.encoding.map(batch.crop), hidden, deep=plan.deep_update
     )
     key, shrinkage, selection = (batch.crop(t).flatten(2) for t in (encoded.key, encoded.shrinkage, encoded.selection))
-    places, centres = batch.cell_centres(), [item.centre_px for item in batch.tracked]
-    key, selection = batch.placed(key, selection, centres, network.config.locality_px)
+    positions, centres = batch.cell_centres(), [item.centre_px for item in batch.tracked]
+    key, selection = batch.with_positions(key, selection, centres, network.config.locality_px)
     for row, item in enumerate(batch.tracked):
         if item.object_id in done:
             continue
@@ -163,7 +163,7 @@ def memorise_regions(
             value[row : row + 1].flatten(2),
             (item.object_id,),
             permanent=item.object_id in permanent,
-            positions=places[row],
+            positions=positions[row],
         )
         done.add(item.object_id)
     if plan.deep_update:

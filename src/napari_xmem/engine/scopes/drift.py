@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import torch
 from scipy import fft, ndimage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
-__all__ = ["estimate_drift"]
+__all__ = ["DriftTracker", "estimate_drift"]
 
 _LONGEST_PX = 320
 _LEAST_OVERLAP = 0.25
@@ -75,6 +78,34 @@ def estimate_drift(
                 continue
         best, shift = score, candidate
     return float(shift[0] * factor), float(shift[1] * factor)
+
+
+class DriftTracker:
+    """The drift of every frame against the one before it, decided by where the followed objects were."""
+
+    def __init__(self) -> None:
+        self._before: Frame | None = None
+        self._focus: Frame | None = None
+
+    def advance(self, frame: Frame, reach_px: float) -> tuple[float, float]:
+        """Return the drift from the frame before to `frame`, see `estimate_drift`; 0 on the first frame."""
+        before, self._before = self._before, frame
+        return (0.0, 0.0) if before is None else estimate_drift(before, frame, self._focus, reach_px)
+
+    def focus_on(self, objects: Frame) -> None:
+        """Say where objects are on the frame of the last `advance`, ``(Y, X)`` from 0 to 1."""
+        self._focus = objects
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs."""
+        frames = {"before": self._before, "focus": self._focus}
+        return {name: None if f is None else torch.from_numpy(np.ascontiguousarray(f)) for name, f in frames.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        self._before, self._focus = (
+            None if state[name] is None else state[name].cpu().numpy().copy() for name in ("before", "focus")
+        )
 
 
 def _whole_frame_agrees(a: Frame, b: Frame, shift: tuple[int, int]) -> bool:

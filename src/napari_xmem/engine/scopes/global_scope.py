@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -11,26 +11,33 @@ from torch.nn import functional as F
 from napari_xmem.engine.cost.budget import Budget
 from napari_xmem.engine.devices import to_device
 from napari_xmem.engine.scopes.feedback import frame_confidence
+from napari_xmem.engine.scopes.region_masks import FrameLabels, labels_from_dense
 from napari_xmem.engine.scopes.regions import Region
+from napari_xmem.engine.scopes.resample import resize
 from napari_xmem.engine.scopes.schedule import FramePlan, MemorySchedule
-from napari_xmem.engine.scopes.seeding import seed_rows
+from napari_xmem.engine.scopes.seeding import seed_masks, seed_rows
 from napari_xmem.engine.scopes.tiling import encode_regions
 from napari_xmem.errors import InputError
 from napari_xmem.memory import MemoryBank, SensoryMemory
 from napari_xmem.model import soft_aggregate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from napari_xmem.config import MemoryConfig
+    from napari_xmem.engine.scopes.base import Undo
+    from napari_xmem.engine.scopes.preprocess import NetworkInput
     from napari_xmem.engine.scopes.tiling import EncodedFrame
+    from napari_xmem.memory import MemorySnapshot
     from napari_xmem.model import XMem
 
 __all__ = ["GlobalScope"]
 
 
 class GlobalScope:
-    """XMem's state machine over whole frames.
+    """XMem's state machine over whole frames; a `TrackingScope`.
 
     Parameters
     ----------
@@ -38,6 +45,8 @@ class GlobalScope:
         The network, in eval mode.
     memory : MemoryConfig
         The memory manager's settings.
+    prepare : NetworkInput, optional
+        Turns frames of the movie into what the network sees; `advance` needs it, `step` does not.
     budget : Budget, optional
         How much is computed at a time; bounds activation memory and changes no number.
 
@@ -46,9 +55,14 @@ class GlobalScope:
     Cheng & Schwing 2022, XMem (arXiv 2207.07115), figure 2 and section 3.
     """
 
-    def __init__(self, network: XMem, memory: MemoryConfig, budget: Budget | None = None) -> None:
+    kind: ClassVar[str] = "global"
+
+    def __init__(
+        self, network: XMem, memory: MemoryConfig, prepare: NetworkInput | None = None, budget: Budget | None = None
+    ) -> None:
         self.network = network
         self.memory = memory
+        self.prepare = prepare
         self.budget = budget or Budget.unplanned(network.device)
         self.reset()
 
@@ -61,6 +75,42 @@ class GlobalScope:
         self.sensory = SensoryMemory(config.hidden_dim)
         self.schedule = MemorySchedule(self.memory)
         self._padded_shape: tuple[int, int] | None = None
+
+    @property
+    def banks(self) -> tuple[MemoryBank, ...]:
+        """The one memory of all objects."""
+        return (self.bank,)
+
+    @property
+    def memory_sizes(self) -> dict[str, int]:
+        """Elements in each store."""
+        sizes = self.bank.sizes
+        return {"working": sizes.working, "long_term": sizes.long_term, "permanent": sizes.permanent}
+
+    @property
+    def expected_px(self) -> dict[int, tuple[float, float]]:
+        """Nothing: whole frames are matched."""
+        return {}
+
+    def advance(
+        self,
+        frame: NDArray[Any],
+        index: int,
+        seeds: NDArray[Any] | None = None,
+        *,
+        last: bool = False,
+        absent: Collection[int] = (),
+    ) -> FrameLabels:
+        """Advance one frame of the movie; see `TrackingScope.advance`."""
+        if self.prepare is None:
+            raise ValueError("This scope was made without `prepare`, so it takes tensors only: use step().")
+        geometry, image = self.prepare.geometry, self.prepare(frame, index)
+        masks, ids = None, None
+        if seeds is not None:
+            masks, ids = seed_masks(seeds, geometry, [i for i in self.object_ids if i in absent])
+        probability = self.step(image, masks, ids, last=last, frame=index)
+        height, width = geometry.scaled_shape
+        return labels_from_dense(resize(probability[:, :height, :width], geometry.shape).cpu(), self.object_ids)
 
     @torch.inference_mode()
     def step(
@@ -98,17 +148,54 @@ class GlobalScope:
             self._memorise(image, features, probability[1:], plan, index, permanent=bool(seeds))
         return probability[:, top : top + height, left : left + width]
 
-    @property
-    def memory_sizes(self) -> dict[str, int]:
-        """Elements in each store."""
-        sizes = self.bank.sizes
-        return {"working": sizes.working, "long_term": sizes.long_term, "permanent": sizes.permanent}
-
-    def forget(self, object_id: int) -> None:
-        """Drop an object and all that memory holds of it."""
-        self.object_ids = tuple(i for i in self.object_ids if i != object_id)
-        self.bank.forget(object_id)
+    def forget(self, object_id: int) -> Undo:
+        """Drop an object and all that memory holds of it; returns what undoes that."""
+        ids = self.object_ids
+        hidden = self.sensory.get([object_id]) if object_id in self.sensory.object_ids else None
+        self.bank.edit.forget(object_id)
+        self.object_ids = tuple(i for i in ids if i != object_id)
         self.sensory.forget(object_id)
+
+        def undo() -> None:
+            self.bank.edit.undo()
+            self.object_ids = ids
+            if hidden is not None:
+                self.sensory.set([object_id], hidden)
+
+        return undo
+
+    def reconfigure(self, memory: MemoryConfig) -> None:
+        """Go on with other memory settings from the next frame on."""
+        self.bank.reconfigure(memory)
+        self.memory = self.schedule.config = memory
+
+    def snapshot(self, index: int) -> MemorySnapshot | None:
+        """Return the state of memory after frame `index`; None without objects."""
+        return self.bank.snapshot(index) if self.object_ids else None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that is needed to go on exactly here; see `TrackingScope.state_dict`."""
+        return {
+            "object_ids": self.object_ids,
+            "padded_shape": self._padded_shape,
+            "schedule": self.schedule.state_dict(),
+            "sensory": self.sensory.state_dict(),
+            "bank": self.bank.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        self.start_from(state, state["object_ids"])
+        self.object_ids = tuple(state["object_ids"])
+        padded = state["padded_shape"]
+        self._padded_shape = None if padded is None else (padded[0], padded[1])
+        self.schedule.load_state_dict(state["schedule"])
+        self.sensory.load_state_dict(state["sensory"], self.network.device)
+
+    def start_from(self, state: Mapping[str, Any], object_ids: Collection[int]) -> None:
+        """Begin another movie with the memory of a state; the one memory of all objects is taken as it is."""
+        self.bank = MemoryBank.from_state_dict(state["bank"], self.budget.bank_device or self.network.device)
+        self.object_ids = self.bank.object_ids
 
     def _check_shape(self, image: Tensor, shape: tuple[int, int]) -> None:
         padded = (image.shape[-2], image.shape[-1])

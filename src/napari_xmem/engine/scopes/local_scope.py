@@ -5,7 +5,7 @@ Look-alikes outside an object's reach cannot claim it, and cost grows with the a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -15,21 +15,27 @@ from napari_xmem.engine.cost.budget import Budget
 from napari_xmem.engine.devices import to_device
 from napari_xmem.engine.scopes.aggregation import aggregate_regions, others_in
 from napari_xmem.engine.scopes.batches import RegionBatch, decode_regions, memorise_regions
+from napari_xmem.engine.scopes.drift import DriftTracker
 from napari_xmem.engine.scopes.feedback import region_confidence
 from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
 from napari_xmem.engine.scopes.ownership import Ownership
-from napari_xmem.engine.scopes.postprocess import observe_masks
-from napari_xmem.engine.scopes.region_masks import RegionMask, by_shape, compose_dense
-from napari_xmem.engine.scopes.regions import Region, bucket_side, place_region
+from napari_xmem.engine.scopes.postprocess import postprocess_masks
+from napari_xmem.engine.scopes.region_masks import FrameLabels, RegionMask, by_shape, compose_dense, compose_labels
+from napari_xmem.engine.scopes.regions import Region, largest_margin_px, object_region
 from napari_xmem.engine.scopes.schedule import FramePlan, MemorySchedule
-from napari_xmem.engine.scopes.seeding import seed_rows
+from napari_xmem.engine.scopes.seeding import seed_regions, seed_rows
 from napari_xmem.engine.scopes.tiling import EncodedFrame, encode_regions
-from napari_xmem.memory import PLACE_CHANNELS, MemoryBank
+from napari_xmem.memory import POSITION_CHANNELS, MemoryBank, merge_snapshots
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from napari_xmem.config import MemoryConfig
+    from napari_xmem.engine.scopes.base import Undo
+    from napari_xmem.engine.scopes.preprocess import NetworkInput
+    from napari_xmem.memory import MemorySnapshot
     from napari_xmem.model import XMem
 
 __all__ = ["LocalScope"]
@@ -43,7 +49,7 @@ CUT_GROWTH = 1.5
 
 
 class LocalScope:
-    """One region, one memory and one sensory state per object; one pass of the key encoder per frame.
+    """One region, memory and sensory state per object, and one pass of the key encoder per frame; a `TrackingScope`.
 
     Works in pixels of the scaled frame, see `napari_xmem.engine.scopes.preprocess`.
 
@@ -53,24 +59,30 @@ class LocalScope:
         The network, in eval mode.
     memory : MemoryConfig
         The memory manager's settings, for each object's memory.
+    prepare : NetworkInput, optional
+        Turns frames of the movie into what the network sees; `advance` needs it, `step` does not.
     max_displacement_px : float, optional
-        How far an object may move from where it is expected, in pixels of the scaled frame; None: 0.8 of the model's
-        nominal diameter, at least 32, and less for objects that have kept to what was expected for some frames.
+        How far an object may move from where it is expected, beyond the drift of the whole frame, in pixels of the
+        scaled frame; None: 0.8 of the model's nominal diameter, at least 32, and less for objects that have kept to
+        what was expected for some frames.
     budget : Budget, optional
         How much is computed at a time; bounds memory and changes no number.
     """
+
+    kind: ClassVar[str] = "local"
 
     def __init__(
         self,
         network: XMem,
         memory: MemoryConfig,
+        prepare: NetworkInput | None = None,
         max_displacement_px: float | None = None,
         budget: Budget | None = None,
     ) -> None:
         self.network = network
         self.memory = memory
-        nominal = network.config.nominal_diameter_px
-        self.max_displacement_px = max_displacement_px or max(32.0, 0.8 * nominal)
+        self.prepare = prepare
+        self.max_displacement_px = largest_margin_px(network.config, max_displacement_px)
         self.fixed_margin = max_displacement_px is not None
         self.budget = budget or Budget.unplanned(network.device)
         self.reset()
@@ -80,6 +92,7 @@ class LocalScope:
         self.objects: dict[int, TrackedObject] = {}
         self.schedule = MemorySchedule(self.memory)
         self.ownership = Ownership()
+        self.drift = DriftTracker()
 
     @property
     def object_ids(self) -> tuple[int, ...]:
@@ -87,14 +100,97 @@ class LocalScope:
         return tuple(self.objects)
 
     @property
+    def banks(self) -> tuple[MemoryBank, ...]:
+        """The memory of each object."""
+        return tuple(tracked.bank for tracked in self.objects.values())
+
+    @property
     def memory_sizes(self) -> dict[str, int]:
         """Elements in each store, summed over objects."""
-        sizes = [tracked.bank.sizes for tracked in self.objects.values()]
+        sizes = [bank.sizes for bank in self.banks]
         return {name: sum(getattr(s, name) for s in sizes) for name in ("working", "long_term", "permanent")}
 
-    def forget(self, object_id: int) -> None:
-        """Stop following an object and free its memory."""
-        self.objects.pop(object_id, None)
+    @property
+    def expected_px(self) -> dict[int, tuple[float, float]]:
+        """Where each object's centre was last expected, y and x in pixels of the scaled frame."""
+        return {i: tracked.expected_px for i, tracked in self.objects.items()}
+
+    def forget(self, object_id: int) -> Undo:
+        """Stop following an object and free its memory; returns what undoes that."""
+        tracked = self.objects.pop(object_id, None)
+
+        def undo() -> None:
+            if tracked is not None:
+                self.objects[object_id] = tracked
+
+        return undo
+
+    def reconfigure(self, memory: MemoryConfig) -> None:
+        """Go on with other memory settings from the next frame on."""
+        for bank in self.banks:
+            bank.reconfigure(memory)
+        self.memory = self.schedule.config = memory
+
+    def snapshot(self, index: int) -> MemorySnapshot | None:
+        """Return the state of all objects' memory after frame `index`; None without objects."""
+        return merge_snapshots([bank.snapshot(index) for bank in self.banks]) if self.objects else None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that is needed to go on exactly here; see `TrackingScope.state_dict`."""
+        return {
+            "objects": [tracked.state_dict() for tracked in self.objects.values()],
+            "schedule": self.schedule.state_dict(),
+            "ownership": self.ownership.state_dict(),
+            "drift": self.drift.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        device = self.network.device
+        home = self.budget.bank_device or device
+        objects = (TrackedObject.from_state_dict(tracked, device, home) for tracked in state["objects"])
+        self.objects = {tracked.object_id: tracked for tracked in objects}
+        self.schedule.load_state_dict(state["schedule"])
+        self.ownership.load_state_dict(state["ownership"])
+        self.drift.load_state_dict(state["drift"])
+
+    def start_from(self, state: Mapping[str, Any], object_ids: Collection[int]) -> None:
+        """Begin another movie with the memory of a state, of the objects that are seeded there."""
+        home = self.budget.bank_device or self.network.device
+        for tracked in state["objects"]:
+            bank = MemoryBank.from_state_dict(tracked["bank"], home)
+            for i in set(bank.object_ids) & set(object_ids):
+                self.objects[i] = TrackedObject(i, bank, (0.0, 0.0), (0.0, 0.0), 0.0)
+
+    def advance(
+        self,
+        frame: NDArray[Any],
+        index: int,
+        seeds: NDArray[Any] | None = None,
+        *,
+        last: bool = False,
+        absent: Collection[int] = (),
+    ) -> FrameLabels:
+        """Advance one frame of the movie; see `TrackingScope.advance`."""
+        if self.prepare is None:
+            raise ValueError("This scope was made without `prepare`, so it takes tensors only: use step().")
+        geometry, image = self.prepare.geometry, self.prepare(frame, index)
+        (rows, columns), shape = geometry.scaled_shape, geometry.padded_shape
+        drift = self.drift.advance(image[:3].mean(0)[:rows, :columns].numpy(), self.max_displacement_px)
+        given: list[RegionMask] = []
+        if seeds is not None:
+            given = seed_regions(seeds, geometry, lambda centre, extent: self.region_for(centre, extent, shape))
+        painted = {mask.object_id for mask in given}
+        given += [self._nowhere(i, shape) for i in self.objects if i in absent and i not in painted]
+        masks = self.advance_regions(image, given, last=last, frame=index, drift_px=drift)
+        self.drift.focus_on(others_in(masks, shape).clamp(0, 1).cpu().numpy()[:rows, :columns])
+        return compose_labels(masks, geometry.shape, geometry.scale)
+
+    def _nowhere(self, object_id: int, frame_shape: tuple[int, int]) -> RegionMask:
+        """Return an empty mask where an object was looked for: what lies there is not the object."""
+        tracked = self.objects[object_id]
+        region = self.region_for(tracked.centre_px, tracked.extent_px, frame_shape)
+        return RegionMask(object_id, region, torch.zeros(region.shape))
 
     def step(
         self,
@@ -112,7 +208,7 @@ class LocalScope:
         shape = (height + padding[3], width + padding[1])
         rows = seed_rows(masks, object_ids, self.object_ids, (height, width))
         seeds = [self.seed_from_mask(i, F.pad(mask, padding), shape) for i, mask in rows.items()]
-        found = self.advance(F.pad(image, padding), seeds, last=last, frame=frame)
+        found = self.advance_regions(F.pad(image, padding), seeds, last=last, frame=frame)
         return compose_dense(found, shape)[:, :height, :width].to(self.network.device)
 
     def seed_from_mask(self, object_id: int, mask: Tensor, frame_shape: tuple[int, int]) -> RegionMask:
@@ -134,13 +230,11 @@ class LocalScope:
         margin_px: float | None = None,
     ) -> Region:
         """Return the region for an object of this place and size; `margin_px` around it, None: the largest."""
-        stride = self.network.config.stride_px
         margin = self.max_displacement_px if margin_px is None else margin_px
-        side = bucket_side(grow * (max(extent_px) + 2 * margin), stride)
-        return place_region(centre_px, side, frame_shape, stride)
+        return object_region(centre_px, extent_px, frame_shape, self.network.config.stride_px, margin, grow)
 
     @torch.inference_mode()
-    def advance(
+    def advance_regions(
         self,
         image: Tensor,
         seeds: Sequence[RegionMask] = (),
@@ -149,7 +243,7 @@ class LocalScope:
         frame: int | None = None,
         drift_px: tuple[float, float] = (0.0, 0.0),
     ) -> list[RegionMask]:
-        """Advance one frame.
+        """Advance one frame, with masks in regions of the scaled frame.
 
         Parameters
         ----------
@@ -181,7 +275,7 @@ class LocalScope:
             self._adopt(seed)
         self.ownership.move(drift_px, shape)
         own = self.ownership.defend([given.get(i) or found[i] for i in self.objects], set(given))
-        masks, seen = observe_masks(aggregate_regions(own, set(given), shape), shape)
+        masks, seen = postprocess_masks(aggregate_regions(own, set(given), shape), shape)
         masks = [self._settle(mask, seen[mask.object_id], mask.object_id in given, drift_px) for mask in masks]
         self.ownership.update(masks, shape, {i for i, tracked in self.objects.items() if tracked.lost_frames})
         self._credit(found, masks)
@@ -192,7 +286,7 @@ class LocalScope:
     def _settle(self, mask: RegionMask, seen: Observation, given: bool, drift_px: tuple[float, float]) -> RegionMask:
         """Take in what was seen of an object; what is too little to be it is taken off the frame again."""
         tracked = self.objects[mask.object_id]
-        tracked.observe(seen, drift_px, seeded=given and seen.area_px > 0)
+        tracked.update(seen, drift_px, seeded=given and seen.area_px > 0)
         if given or not tracked.lost_frames:
             return mask
         return RegionMask(mask.object_id, mask.region, torch.zeros_like(mask.probability))
@@ -212,7 +306,7 @@ class LocalScope:
         if seed.object_id in self.objects:
             return
         config = self.network.config
-        key_dim = config.key_dim + (PLACE_CHANNELS if config.locality_px else 0)
+        key_dim = config.key_dim + (POSITION_CHANNELS if config.locality_px else 0)
         bank = MemoryBank(self.memory, key_dim=key_dim, value_dim=config.value_dim, device=self.budget.bank_device)
         centre = (seed.region.y + seed.region.height / 2, seed.region.x + seed.region.width / 2)
         self.objects[seed.object_id] = TrackedObject(seed.object_id, bank, centre, (0.0, 0.0), 0.0)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Self
+
+from napari_xmem.memory import MemoryBank
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Mapping
 
-    from napari_xmem.memory import MemoryBank
+    import torch
+    from torch import Tensor
 
 __all__ = ["Observation", "TrackedObject"]
 
@@ -116,7 +119,7 @@ class TrackedObject:
             return seen.area_px >= LOST_AREA_SHARE * self.area_px
         return seen.area_px >= FOUND_AREA_SHARE * self.area_px and seen.confidence >= FOUND_CONFIDENCE
 
-    def observe(self, seen: Observation, drift_px: tuple[float, float], *, seeded: bool) -> None:
+    def update(self, seen: Observation, drift_px: tuple[float, float], *, seeded: bool) -> None:
         """Take in where the object was found on this frame, or that it was not."""
         if not seeded and not self._is_there(seen):
             self.lost_frames += 1
@@ -131,6 +134,20 @@ class TrackedObject:
         self.extent_px = (seen.box[2] - seen.box[0], seen.box[3] - seen.box[1])
         self.area_px = seen.area_px if seeded else (1 - _AREA_RATE) * self.area_px + _AREA_RATE * seen.area_px
         self.lost_frames = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `from_state_dict` needs."""
+        return {f.name: getattr(self, f.name) for f in fields(self)} | {"bank": self.bank.state_dict()}
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any], device: torch.device, bank_device: torch.device) -> Self:
+        """Return the object that `state_dict` described, with sensory memory on `device`."""
+        known: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in state.items()
+        }
+        known["bank"] = MemoryBank.from_state_dict(state["bank"], bank_device)
+        known["hidden"] = None if state["hidden"] is None else state["hidden"].to(device, copy=True)
+        return cls(**known)
 
     def _surprise(self, seen: Observation) -> float:
         """Return how far its box goes beyond the box it had, where that was expected."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from napari_xmem.engine.scopes.region_masks import RegionMask
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence, Set
+    from collections.abc import Mapping, Sequence, Set
 
     from torch import Tensor
 
@@ -87,3 +87,12 @@ class Ownership:
             window = mask.region.slices
             owner[window] = owner[window].masked_fill(mask.probability > 0.5, mask.object_id)
         self._owner = owner
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs."""
+        return {"owner": self._owner}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken, on the device of the state's tensors."""
+        owner = state["owner"]
+        self._owner = None if owner is None else owner.clone()

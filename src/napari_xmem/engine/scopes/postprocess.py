@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["observe_masks"]
+__all__ = ["postprocess_masks"]
 
 #: Components smaller than this share of the largest are specks; daughters of a division are larger.
 SPECK_SHARE = 0.15
 
 
-def observe_masks(
+def postprocess_masks(
     masks: Sequence[RegionMask], frame_shape: tuple[int, int]
 ) -> tuple[list[RegionMask], dict[int, Observation]]:
     """Clean the masks and say what was seen of each object.

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine.scopes.regions import Region
 
-__all__ = ["FrameLabels", "RegionMask", "by_shape", "compose_dense", "compose_labels", "expected_jaccard"]
+__all__ = [
+    "FrameLabels",
+    "RegionMask",
+    "by_shape",
+    "compose_dense",
+    "compose_labels",
+    "expected_jaccard",
+    "labels_from_dense",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +54,7 @@ class RegionMask:
 class FrameLabels:
     """Label image of one frame with area and confidence of each object (see `FrameResult`)."""
 
-    labels: NDArray[np.int32]
+    labels: NDArray[Any]
     area_px: NDArray[np.int64]
     confidence: NDArray[np.float32]
 
@@ -100,6 +108,24 @@ def compose_labels(masks: Iterable[RegionMask], shape: tuple[int, int], scale: f
         window, probability = patches[mask.object_id]
         area[row], confidence[row] = expected_jaccard(probability, labels[window] == mask.object_id)
     return FrameLabels(labels, area, confidence)
+
+
+def labels_from_dense(probability: Tensor, object_ids: tuple[int, ...]) -> FrameLabels:
+    """Let the most probable object of each pixel win.
+
+    Parameters
+    ----------
+    probability : Tensor
+        ``(1 + O, Y, X)`` on the CPU, in pixels of the movie, background first.
+    object_ids : tuple of int
+        The objects, in order.
+    """
+    winner = probability.argmax(0).numpy()
+    table = np.array([0, *object_ids], np.int64)
+    area, confidence = np.zeros(len(object_ids), np.int64), np.zeros(len(object_ids), np.float32)
+    for row in range(len(object_ids)):
+        area[row], confidence[row] = expected_jaccard(probability[row + 1].numpy(), winner == row + 1)
+    return FrameLabels(table[winner], area, confidence)
 
 
 def expected_jaccard(probability: NDArray[Any], mask: NDArray[np.bool_]) -> tuple[int, float]:

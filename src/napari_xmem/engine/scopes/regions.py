@@ -11,7 +11,17 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Region", "bucket_side", "crop_batch", "place_region", "resize_grid"]
+    from napari_xmem.config import ModelConfig
+
+__all__ = [
+    "Region",
+    "bucket_side",
+    "crop_batch",
+    "largest_margin_px",
+    "object_region",
+    "place_region",
+    "resize_grid",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,42 @@ def place_region(centre_px: tuple[float, float], side_px: int, frame_shape: tupl
         corner.append(max(0, min(start, length - side)))
         size.append(side)
     return Region(corner[0], corner[1], size[0], size[1])
+
+
+def largest_margin_px(model: ModelConfig, max_displacement_px: float | None = None) -> float:
+    """Return how far around an object it is looked for at most, in pixels of the scaled frame.
+
+    `max_displacement_px` if it is given, else 0.8 of the model's nominal diameter, at least 32.
+    """
+    return max_displacement_px or max(32.0, 0.8 * model.nominal_diameter_px)
+
+
+def object_region(
+    centre_px: tuple[float, float],
+    extent_px: tuple[float, float],
+    frame_shape: tuple[int, int],
+    stride_px: int,
+    margin_px: float,
+    grow: float = 1.0,
+) -> Region:
+    """Return the region of an object.
+
+    Parameters
+    ----------
+    centre_px, extent_px : tuple of 2 float
+        Centre y, x and height, width of its box.
+    frame_shape : tuple of 2 int
+        Frame size, multiples of `stride_px`.
+    stride_px : int
+        Key stride.
+    margin_px : float
+        How far around the box it is looked for.
+    grow : float
+        Factor on the side.
+    """
+    return place_region(
+        centre_px, bucket_side(grow * (max(extent_px) + 2 * margin_px), stride_px), frame_shape, stride_px
+    )
 
 
 def crop_batch(tensor: Tensor, regions: Sequence[Region], step_px: int) -> Tensor:

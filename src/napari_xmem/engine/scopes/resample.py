@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-__all__ = ["resample", "sampling_matrix"]
+__all__ = ["resample", "resize", "sampling_matrix"]
 
 
 def sampling_matrix(out_start: Tensor, out_length: int, in_start: Tensor, in_length: int, scale: float) -> Tensor:
@@ -64,3 +65,11 @@ def resample(
     rows = sampling_matrix(out_corner[:, 0], out_shape[0], in_corner[:, 0], patches.shape[1], scale)
     columns = sampling_matrix(out_corner[:, 1], out_shape[1], in_corner[:, 1], patches.shape[2], scale)
     return rows @ patches @ columns.transpose(1, 2)
+
+
+def resize(images: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Resize whole images ``(N, H, W)`` bilinearly to `shape`, without aliasing where that shrinks them."""
+    if tuple(images.shape[1:]) == shape:
+        return images
+    shrinks = shape[0] < images.shape[1]
+    return F.interpolate(images[None], shape, mode="bilinear", align_corners=False, antialias=shrinks)[0]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari_xmem.config import MemoryConfig
 
 __all__ = ["FramePlan", "MemorySchedule"]
@@ -73,6 +75,10 @@ class MemorySchedule:
                 self._last_deep = self.time
         return FramePlan(memorise, deep, normal)
 
-    def restart(self) -> None:
-        """Forget the time, as before the first frame."""
-        self.time, self._last_memory, self._last_deep = -1, 0, None
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs."""
+        return {"time": self.time, "last_memory": self._last_memory, "last_deep": self._last_deep}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        self.time, self._last_memory, self._last_deep = state["time"], state["last_memory"], state["last_deep"]

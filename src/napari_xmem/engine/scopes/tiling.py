@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from napari_xmem.engine.scopes.regions import Region
-from napari_xmem.model import DecoderContext, ValueContext
+from napari_xmem.model import DecoderContext, ValueContext, can_tile, receptive_halo_px
 from napari_xmem.model.blocks import FusionContext
 
 if TYPE_CHECKING:
@@ -21,18 +21,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_xmem.config import ModelConfig
-    from napari_xmem.engine.cost.budget import WorkLimit
+    from napari_xmem.engine.cost.work_limit import WorkLimit
     from napari_xmem.model import XMem
 
 __all__ = [
     "TILE_STEP_PX",
     "EncodedFrame",
-    "can_tile",
     "encode_frame",
     "encode_regions",
-    "halo_px",
-    "least_tile_pixels",
     "plan_tiles",
 ]
 
@@ -63,34 +59,6 @@ class EncodedFrame:
     selection: Tensor
     decoding: DecoderContext
     encoding: ValueContext | None
-
-
-def can_tile(config: ModelConfig) -> bool:
-    """Tell whether tiles give the whole frame's result: group normalisation looks at the whole image."""
-    return config.normalisation == "batch"
-
-
-def halo_px(config: ModelConfig) -> int:
-    """Return how far the encoder and the shared convolutions after it see, rounded up to whole key cells.
-
-    The sum, over the convolutions on the longest way, of their radius times the stride of their input.
-    """
-    reach, step = 3, 2
-    if config.stem_pool:
-        reach, step = reach + step, step * 2
-    per_block = 2 if config.key_block == "basic" else 1
-    for stage, depth in enumerate(config.key_depths):
-        convolutions = per_block * depth
-        if stage:  # the first 3x3 convolution of a stage carries its stride
-            reach, step, convolutions = reach + step, step * 2, convolutions - 1
-        reach += step * convolutions
-    reach += step
-    return -(-reach // config.stride_px) * config.stride_px
-
-
-def least_tile_pixels(config: ModelConfig, frame_pixels: int) -> int:
-    """Return the pixels of the smallest tile, with its halo: below it most of what is computed is halo."""
-    return min(frame_pixels, (4 * halo_px(config)) ** 2) if can_tile(config) else frame_pixels
 
 
 def plan_tiles(
@@ -151,7 +119,7 @@ def encode_frame(
     if len(tiles) == 1 and tiles[0].shape == (height, width):
         return _encode(network, image, memorise=memorise)
     config = network.config
-    halo, stride = halo_px(config), config.stride_px
+    halo, stride = receptive_halo_px(config), config.stride_px
     canvas: dict[str, Tensor] = {}
     for tile in tiles:
         top, bottom = _window(tile.y, tile.height, halo, height, step_px)
@@ -179,7 +147,7 @@ def encode_regions(
     whole = [Region(0, 0, *shape)]
     if not can_tile(config):
         return encode_frame(network, image, whole, memorise=memorise)
-    halo = halo_px(config)
+    halo = receptive_halo_px(config)
 
     def encode(pixels: int) -> EncodedFrame:
         tiles = plan_tiles(regions, shape, halo, pixels) or whole

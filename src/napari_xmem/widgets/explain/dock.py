@@ -19,7 +19,7 @@ from napari_xmem.widgets.layers.choosers import LayerChoice
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from napari_xmem.engine.explain import Explanation
+    from napari_xmem.engine import Explanation
     from napari_xmem.session import TrackingSession
 
 __all__ = ["ExplainWidget"]

@@ -10,7 +10,7 @@ from napari.layers import Points
 from napari_xmem.widgets.common.chart import store_colour
 
 if TYPE_CHECKING:
-    from napari_xmem.engine.explain import Explanation
+    from napari_xmem.engine import Explanation
 
 __all__ = ["VoteLayer"]
 

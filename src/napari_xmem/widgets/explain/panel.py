@@ -13,7 +13,7 @@ from napari_xmem.widgets.common.tables import fill_table, make_table
 from napari_xmem.widgets.memory.chart import STORE_NAMES
 
 if TYPE_CHECKING:
-    from napari_xmem.engine.explain import Explanation
+    from napari_xmem.engine import Explanation
 
 __all__ = ["ExplainPanel"]
 

@@ -1,0 +1,175 @@
+"""From a movie, seeds and settings to a run: everything is checked and resolved before the first frame."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_xmem.engine.cost.cost_model import network_bytes
+from napari_xmem.engine.cost.run_size import RunSize
+from napari_xmem.engine.devices import agree_on_threads
+from napari_xmem.engine.frame_order import frame_range, plan_passes
+from napari_xmem.engine.run import Run
+from napari_xmem.engine.scopes.choice import choose_scope
+from napari_xmem.engine.scopes.preprocess import FrameGeometry, NetworkInput
+from napari_xmem.errors import is_out_of_memory
+from napari_xmem.imaging import (
+    FrameSource,
+    IntensityNormaliser,
+    label_dtype,
+    median_diameter_px,
+    normalise_seeds,
+    object_ids,
+    scale_factor,
+)
+from napari_xmem.memory import check_policies
+from napari_xmem.model import InferenceXMem, XMem, load_model, optimise
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_xmem.config import PropagationConfig
+
+__all__ = ["on_working_device", "prepare_run", "short_budget"]
+
+_LOG = logging.getLogger("napari_xmem")
+#: Up to this many objects are shrunk only to this multiple of the nominal diameter.
+FEW_OBJECTS, FEW_OBJECTS_ZOOM = 4, 2.0
+#: A scaled frame never gets larger than this, however small the objects.
+LARGEST_SCALED_PX = 64_000_000
+
+
+def prepare_run(
+    frames: Any, seeds: Any, model: str | Path | XMem, config: PropagationConfig, *, announce: bool = True
+) -> Run:
+    """Check a movie, seeds and settings and resolve what is left to choose.
+
+    `announce`: warn if the memory budget cannot be kept, or only with a shorter long-term memory.
+
+    Raises
+    ------
+    InputError, SeedError, ConfigError, CheckpointError, DeviceError
+        See `iter_propagate`.
+    """
+    check_policies(config.memory)
+    source = FrameSource(frames)
+    n_frames = len(source)
+    single = config.start if config.direction != "backward" or config.start is not None else n_frames - 1
+    low, high = frame_range(n_frames, None if config.direction != "forward" else config.start, config.stop)
+    if config.direction != "forward" and config.start is not None:
+        low, high = _range_around_seed(seeds, config, n_frames)
+    labels = normalise_seeds(seeds, n_frames, source.frame_shape, single)
+    passes = plan_passes(labels, low, high, config.direction)
+    labels = {frame: image for frame, image in labels.items() if low <= frame < high}
+    loaded = model if isinstance(model, XMem) else load_model(model, config.device)
+    ids = {i for image in labels.values() for i in object_ids(image)}
+    scope, reason = choose_scope(config.scope, loaded.config, len(ids), source.frame_shape, loaded.device.type)
+    _LOG.info("scope %s", reason)
+    network = optimise(loaded, "float32" if (config.precision, scope) == ("auto", "global") else config.precision)
+    network = on_working_device(network)
+    diameter = config.diameter_px or float(np.median([median_diameter_px(image) for image in labels.values()]))
+    geometry = _geometry(network, source.frame_shape, diameter, len(ids))
+    normaliser = IntensityNormaliser.fit(source, config.percentiles)
+    prepare = NetworkInput(network.config, normaliser, geometry)
+    dtype = label_dtype(max(ids))
+    recipe = {
+        "model": network.config.name,
+        "model_fingerprint": network.fingerprint,
+        "device": str(network.device),
+        "precision": network.precision,
+        "threads": agree_on_threads(),
+        "scope": scope,
+        "direction": config.direction,
+        "frames": [low, high],
+        "seeded_frames": sorted(labels),
+        "diameter_px": round(diameter, 2),
+        "scale": round(geometry.scale, 4),
+        "intensity_low": list(normaliser.low),
+        "intensity_high": list(normaliser.high),
+        "max_displacement_px": config.max_displacement_px,
+        "memory": config.memory.to_dict(),
+        "memory_device": config.memory_device,
+    }
+    run = Run(source, labels, network, config, passes, scope, reason, prepare, dtype, recipe)
+    return _within_budget(run, announce=announce)
+
+
+def on_working_device(network: InferenceXMem) -> InferenceXMem:
+    """Return a network that runs: itself, or, where an MPS device lacks what it needs, a copy on the CPU.
+
+    The user is warned then. CUDA devices and CPUs have all that is needed.
+    """
+    if network.device.type in ("cpu", "cuda"):
+        return network
+    try:
+        network_bytes(network)
+    except RuntimeError as error:  # an operation that is missing is a NotImplementedError, which is one of these
+        if is_out_of_memory(error):
+            raise
+        reason = str(error).strip().splitlines()[0]
+        warnings.warn(
+            f"This network does not run on {str(network.device).upper()} here ({reason}); the CPU is used instead.",
+            stacklevel=2,
+        )
+        return copy.deepcopy(network).to("cpu")
+    return network
+
+
+def short_budget(asked: int, least: int) -> str:
+    """Say that a memory budget cannot be kept, why, and what could be; both in bytes."""
+    return (
+        f"the memory budget of {asked / 1e6:.0f} MB cannot be kept: this run needs at least {math.ceil(least / 1e6)} "
+        "MB for one frame's features and masks, one object at a time, and working and permanent memory of all objects"
+    )
+
+
+def _within_budget(run: Run, *, announce: bool) -> Run:
+    """Lower the limit of long-term memory where all banks together would outgrow the budget, and say what is so."""
+    size = RunSize.of(run)
+    budget, memory, asked = size.budget, size.memory, run.config.memory_budget_bytes
+    if asked is not None:
+        run.recipe["memory_budget_bytes"] = asked
+    if asked is not None and budget.is_short:
+        run.recipe["least_budget_bytes"] = budget.least
+        if announce:
+            text = short_budget(asked, budget.least)
+            warnings.warn(f"{text[0].upper()}{text[1:]}. It goes on with as little at a time as it can.", stacklevel=3)
+    if memory is run.config.memory:
+        return run
+    before = run.config.memory.long_term_max_elements
+    run.recipe["memory"] = memory.to_dict()
+    run.recipe["long_term_limited_from"] = before
+    if announce:
+        whose = "the memory budget" if asked is not None else "what is free"
+        warnings.warn(
+            f"Long-term memory is limited to {memory.long_term_max_elements} elements instead of {before} "
+            f"(long_term_max_elements), so that all memories together stay within {whose}, {budget.total / 1e6:.0f} "
+            "MB: labels can differ from those of a run with more memory.",
+            stacklevel=3,
+        )
+    return replace(run, config=replace(run.config, memory=memory))
+
+
+def _range_around_seed(seeds: Any, config: PropagationConfig, n_frames: int) -> tuple[int, int]:
+    """Frame range of a backward or two-way run: a single seed image lies on `start`, which is no lower limit then."""
+    ndim = getattr(seeds, "ndim", None)
+    if ndim == 2:
+        high = config.stop if config.stop is not None else (config.start or 0) + 1
+        return frame_range(n_frames, None, n_frames if config.direction == "both" else high)
+    return frame_range(n_frames, config.start, config.stop)
+
+
+def _geometry(network: XMem, shape: tuple[int, int], diameter_px: float, n_objects: int) -> FrameGeometry:
+    """Scale objects to the model's nominal diameter; one or few large ones are shrunk less, to keep their limbs."""
+    nominal = network.config.nominal_diameter_px
+    scale = scale_factor(diameter_px, nominal)
+    if n_objects <= FEW_OBJECTS and scale < 1:
+        scale = min(1.0, FEW_OBJECTS_ZOOM * scale)
+    scale = min(scale, max(1.0, (LARGEST_SCALED_PX / (shape[0] * shape[1])) ** 0.5))
+    return FrameGeometry.fit(shape, scale, network.config.stride_px)
