@@ -23,13 +23,14 @@ if TYPE_CHECKING:
         propagate,
         propagate_volumes,
     )
-    from napari_xmem.io import LabelWriter, open_labels, open_movie
+    from napari_xmem.io import LabelWriter, open_labels, open_movie, read_tracks, write_tracks
     from napari_xmem.model import load_model
-    from napari_xmem.tracking import evaluate
+    from napari_xmem.tracking import Lineage, evaluate, measure
 
 __all__ = [
     "FrameResult",
     "LabelWriter",
+    "Lineage",
     "MemoryConfig",
     "ModelConfig",
     "PropagationConfig",
@@ -43,10 +44,13 @@ __all__ = [
     "forecast",
     "iter_propagate",
     "load_model",
+    "measure",
     "open_labels",
     "open_movie",
     "propagate",
     "propagate_volumes",
+    "read_tracks",
+    "write_tracks",
 ]
 
 try:
@@ -66,7 +70,11 @@ _ROOM_OF = {
     "LabelWriter": "napari_xmem.io",
     "open_labels": "napari_xmem.io",
     "open_movie": "napari_xmem.io",
+    "read_tracks": "napari_xmem.io",
+    "write_tracks": "napari_xmem.io",
+    "Lineage": "napari_xmem.tracking",
     "evaluate": "napari_xmem.tracking",
+    "measure": "napari_xmem.tracking",
 }
 
 

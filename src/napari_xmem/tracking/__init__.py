@@ -8,6 +8,7 @@ from napari_xmem.tracking.detections import DetectionCollector, Detections
 from napari_xmem.tracking.evaluation import EvaluationTable, FrameScores, evaluate
 from napari_xmem.tracking.events import Event, EventKind, sorted_events, worst_first
 from napari_xmem.tracking.lineage import Begin, Division, End, Lineage
+from napari_xmem.tracking.measure_table import MeasureTable, measure
 from napari_xmem.tracking.measures import ObjectMeasures, iou_matrix, measure_objects
 
 __all__ = [
@@ -22,10 +23,12 @@ __all__ = [
     "FrameScores",
     "Lineage",
     "LineageEdit",
+    "MeasureTable",
     "ObjectMeasures",
     "corrections",
     "evaluate",
     "iou_matrix",
+    "measure",
     "measure_objects",
     "sorted_events",
     "worst_first",
