@@ -10,7 +10,7 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem import errors
-from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig, TrainingConfig
+from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig
 from napari_xmem.errors import XMemError
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ __all__ = [
     "PropagationConfig",
     "PropagationResult",
     "Propagator",
-    "TrainingConfig",
     "XMemError",
     "__version__",
     "errors",

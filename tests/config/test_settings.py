@@ -9,8 +9,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig, TrainingConfig, settings_of
+from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig, settings_of
 from napari_xmem.errors import ConfigError
+from napari_xmem_training.config import TrainingConfig
 
 WHOLE = (
     "memory_interval_frames", "deep_update_interval_frames", "top_k", "working_min_frames", "working_max_frames",

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from napari_xmem.config import TrainingConfig
 from napari_xmem.model import load_model
+from napari_xmem_training.config import TrainingConfig
 from napari_xmem_training.recipes import get_recipe
 from napari_xmem_training.suite import suite_movies
 from napari_xmem_training.suite.ablations import few_objects

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from napari_xmem.config import TrainingConfig
 from napari_xmem.model import load_model
+from napari_xmem_training.config import TrainingConfig
 from napari_xmem_training.loop import RunOptions, train
 from napari_xmem_training.recipes import get_recipe
+from napari_xmem_training.state import TrainingState
 
 pytestmark = pytest.mark.train
 CPU = torch.device("cpu")
@@ -88,6 +89,31 @@ def test_training_can_start_from_given_weights(finished, recipe, tmp_path):
     kernels = [name for name in start if start[name].ndim == 4]
     assert kernels
     assert all(torch.allclose(start[name], end[name], atol=1e-3) for name in kernels)
+
+
+def test_frozen_parts_stay_and_a_run_with_them_resumes_exactly(recipe, tmp_path):
+    frozen = replace(recipe.stages[0], frozen="key_")
+    late = replace(recipe, stages=(frozen, recipe.stages[1]))
+    whole = train(late, options(tmp_path / "whole"))
+    for _ in range(late.steps):
+        parts = train(late, options(tmp_path / "parts", time_limit_s=0.0))
+    assert same_weights(whole, parts)
+    start = TrainingState.fresh(late, CPU).network.state_dict()
+    kept = train(replace(late, stages=(replace(frozen, freeze_norm=True),)), options(tmp_path / "kept"))
+    end = load_model(kept, "cpu").state_dict()
+    changed = {name.split(".")[0] for name in start if not torch.equal(start[name].half().float(), end[name])}
+    assert changed == {"value_encoder", "decoder"}
+
+
+def test_a_run_goes_on_from_an_exported_average(finished, recipe, tmp_path):
+    """From step 4 on: the clips and the schedule of that step, and a short rise of the learning rate."""
+    steps = []
+    init = load_model(finished[0], "cpu")
+    state = TrainingState.fresh(recipe, CPU, init, 4)
+    assert (state.step, state.began) == (4, 4)
+    path = train(recipe, options(tmp_path), lambda step, figures: steps.append(step), init, 4)
+    assert steps == [5, 6]
+    assert not same_weights(path, finished[0])
 
 
 @pytest.mark.slow

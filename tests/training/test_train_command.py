@@ -76,6 +76,21 @@ def test_stop_and_go_on_until_the_model_is_there(tmp_path, capsys):
 
 
 @pytest.mark.train
+def test_an_exported_run_goes_on_elsewhere(tmp_path, capsys):
+    words = ["tiny", "--workers", 0, "--validate-every", 0, "--time-limit", 0.01]
+    assert run(*words, "--output", tmp_path / "here") == 0
+    assert run("tiny", "--output", tmp_path / "here", "--export", tmp_path / "kept.safetensors") == 0
+    assert model_card(tmp_path / "kept.safetensors") == {"recipe": {"name": "tiny"}, "step": 1}
+    assert run(*words, "--output", tmp_path / "there", "--init", tmp_path / "kept.safetensors") == 0
+    assert "stopped at step 2 of 20" in capsys.readouterr().out
+
+
+def test_there_must_be_a_run_to_export(tmp_path, capsys):
+    assert run("tiny", "--output", tmp_path, "--export", tmp_path / "kept.safetensors") == 2
+    assert "holds no run" in capsys.readouterr().err
+
+
+@pytest.mark.train
 def test_a_folder_with_another_recipes_run_is_refused(tmp_path, capsys):
     words = ["--output", tmp_path, "--workers", 0, "--validate-every", 0, "--time-limit", 0.01, "--quiet"]
     assert run("tiny", *words) == 0

@@ -18,10 +18,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_xmem.model import soft_aggregate
+from napari_xmem.model.blocks import FeatureFusion
 
 if TYPE_CHECKING:
     from napari_xmem.model import XMem
-    from napari_xmem.model.blocks import FeatureFusion
+    from napari_xmem.model.factored_fusion import FactoredFusion
 
 __all__ = ["DenseReference", "dense_affinity"]
 
@@ -117,8 +118,10 @@ class DenseReference:
         return self.hidden
 
 
-def _fuse(fuser: FeatureFusion, x: Tensor, g: Tensor) -> Tensor:
+def _fuse(fuser: FeatureFusion | FactoredFusion, x: Tensor, g: Tensor) -> Tensor:
     """Fusion as the paper draws it: both convolutions over the concatenated features of every object."""
+    if not isinstance(fuser, FeatureFusion):
+        raise ValueError("The dense reference needs a network with whole convolutions.")
     g = fuser.block1(torch.cat([x, g], 1))
     fused: Tensor = fuser.block2(g + fuser.attention(g))
     return fused

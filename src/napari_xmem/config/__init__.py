@@ -6,7 +6,6 @@ from napari_xmem.config.memory import MemoryConfig
 from napari_xmem.config.model import ModelConfig
 from napari_xmem.config.propagation import Direction, MemoryDevice, Precision, PropagationConfig, Scope
 from napari_xmem.config.settings import Option, Setting, settings_of
-from napari_xmem.config.training import TrainingConfig
 
 __all__ = [
     "Direction",
@@ -18,6 +17,5 @@ __all__ = [
     "PropagationConfig",
     "Scope",
     "Setting",
-    "TrainingConfig",
     "settings_of",
 ]

@@ -12,6 +12,7 @@ __all__ = ["ModelConfig"]
 BlockKind = Literal["bottleneck", "basic"]
 Normalisation = Literal["batch", "group"]
 Intensity = Literal["imagenet", "percentile"]
+_YOUNGER = {"factored": 0, "factored_key": 0, "narrow_skips": False, "state_dim": 0}
 
 
 @described
@@ -70,6 +71,25 @@ class ModelConfig:
         help="Object diameter at which the network works best, in pixels of the scaled frame; 0 if it has none.",
         unit="px", low=0, high=1e6,
     )  # fmt: skip
+    factored: int = setting(
+        0,
+        help="3x3 convolutions of the fusion blocks and of sensory memory become this many kernels per input channel "
+        "and a 1x1 convolution (Chollet 2017, arXiv 1610.02357); 0: whole ones.",
+        low=0, high=9,
+    )  # fmt: skip
+    factored_key: int = setting(
+        0, help="The same for the basic blocks of the key encoder's second and third stage.", low=0, high=9
+    )
+    narrow_skips: bool = setting(
+        False,
+        help="Skip connections of the decoder are 1x1 convolutions, and features lose their channels before they are "
+        "upsampled, not after.",
+    )
+    state_dim: int = setting(
+        0,
+        help="Hidden channels of the head that judges the state of an object (`napari_xmem.model.STATES`); 0: none.",
+        low=0, high=8192,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -108,8 +128,13 @@ class ModelConfig:
         return self.strides[2]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON-able values."""
-        return asdict(self)
+        """Return the fields as plain JSON-able values.
+
+        Fields younger than the first models are left out where they have their default, so that the fingerprints of
+        those models stay what they were.
+        """
+        plain = asdict(self)
+        return {name: value for name, value in plain.items() if name not in _YOUNGER or value != _YOUNGER[name]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

@@ -11,9 +11,11 @@ from napari_xmem.model.device import resolve_device
 from napari_xmem.model.features import DecoderContext, ImageFeatures, ValueContext
 from napari_xmem.model.inference import InferenceXMem, optimise
 from napari_xmem.model.receptive_field import can_tile, receptive_halo_px
+from napari_xmem.model.state_head import STATES
 from napari_xmem.model.xmem import XMem
 
 __all__ = [
+    "STATES",
     "DecoderContext",
     "ImageFeatures",
     "InferenceXMem",

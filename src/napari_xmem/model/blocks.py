@@ -11,12 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_xmem.model.factored import FactoredConv2d, conv3x3
+
 __all__ = [
     "BasicBlock",
     "Bottleneck",
     "ChannelSpatialGate",
     "FeatureFusion",
     "FusionContext",
+    "NarrowUpsampleBlock",
     "ObjectResBlock",
     "UpsampleBlock",
     "make_norm",
@@ -40,13 +43,17 @@ def make_norm(channels: int, kind: str) -> nn.Module:
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut (He et al. 2016, ResNet-18)."""
+    """Two 3x3 convolutions and a shortcut (He et al. 2016, ResNet-18); those of stride 1 are factored where asked."""
 
-    def __init__(self, in_channels: int, width: int, stride: int, norm: str) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int, norm: str, kernels: int = 0) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, width, 3, stride=stride, padding=1, bias=False)
+        self.conv1: nn.Conv2d | FactoredConv2d
+        if stride == 1:
+            self.conv1 = conv3x3(in_channels, width, kernels, bias=False)
+        else:
+            self.conv1 = nn.Conv2d(in_channels, width, 3, stride=stride, padding=1, bias=False)
         self.bn1 = make_norm(width, norm)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.conv2 = conv3x3(width, width, kernels, bias=False)
         self.bn2 = make_norm(width, norm)
         self.downsample = _shortcut(in_channels, width, stride, norm)
 
@@ -87,30 +94,35 @@ def _shortcut(in_channels: int, out_channels: int, stride: int, norm: str) -> nn
     return nn.Sequential(conv, make_norm(out_channels, norm))
 
 
-def make_stage(kind: str, in_channels: int, width: int, depth: int, stride: int, norm: str) -> nn.Sequential:
-    """Return `depth` residual blocks, the first of which carries `stride`."""
-    block, factor = (Bottleneck, 4) if kind == "bottleneck" else (BasicBlock, 1)
-    first = block(in_channels, width, stride, norm)
-    return nn.Sequential(first, *(block(width * factor, width, 1, norm) for _ in range(depth - 1)))
+def make_stage(
+    kind: str, in_channels: int, width: int, depth: int, stride: int, norm: str, kernels: int = 0
+) -> nn.Sequential:
+    """Return `depth` residual blocks, the first of which carries `stride`; `kernels` is for basic blocks."""
+    if kind == "bottleneck":
+        first = Bottleneck(in_channels, width, stride, norm)
+        return nn.Sequential(first, *(Bottleneck(width * 4, width, 1, norm) for _ in range(depth - 1)))
+    start = BasicBlock(in_channels, width, stride, norm, kernels)
+    return nn.Sequential(start, *(BasicBlock(width, width, 1, norm, kernels) for _ in range(depth - 1)))
 
 
 class ObjectResBlock(nn.Module):
     """Pre-activation residual block without normalisation, ``conv2(relu(conv1(relu(g)))) + shortcut(g)``.
 
     The shortcut is a 3x3 convolution of the un-activated input where the widths differ.
+    With `kernels` above 0 both convolutions are factored (`conv3x3`).
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernels: int = 0) -> None:
         super().__init__()
         self.downsample: nn.Conv2d | None = None
         if in_channels != out_channels:
             self.downsample = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.conv1: nn.Conv2d | FactoredConv2d = conv3x3(in_channels, out_channels, kernels)
+        self.conv2: nn.Conv2d | FactoredConv2d = conv3x3(out_channels, out_channels, kernels)
 
     def forward(self, g: Tensor) -> Tensor:
         """Map ``(N, in, h, w)`` to ``(N, out, h, w)``."""
-        out = self.conv2(_relu(self.conv1(F.relu(g))))
+        out: Tensor = self.conv2(_relu(self.conv1(F.relu(g))))
         return _sum(out, g if self.downsample is None else self.downsample(g))
 
 
@@ -178,7 +190,7 @@ class FeatureFusion(nn.Module):
 
     def image_half(self, x: Tensor) -> FusionContext:
         """Convolve image features ``(B, image_channels, h, w)``: what all objects of the image share."""
-        conv1, shortcut = self.block1.conv1, self._shortcut_conv()
+        conv1, shortcut = self.first_convs()
         split = self.image_channels
         return FusionContext(
             F.conv2d(F.relu(x), conv1.weight[:, :split], conv1.bias, padding=1),
@@ -187,18 +199,19 @@ class FeatureFusion(nn.Module):
 
     def forward(self, g: Tensor, image: FusionContext) -> Tensor:
         """Map object features ``(N, object_channels, h, w)`` to ``(N, out_channels, h, w)``."""
-        conv1, shortcut = self.block1.conv1, self._shortcut_conv()
+        conv1, shortcut = self.first_convs()
         split = self.image_channels
         inner = F.conv2d(F.relu(g), conv1.weight[:, split:], padding=1) + image.conv
         g = self.block1.conv2(F.relu(inner)) + F.conv2d(g, shortcut.weight[:, split:], padding=1) + image.shortcut
         fused: Tensor = self.block2(_sum(self.attention(g), g))
         return fused
 
-    def _shortcut_conv(self) -> nn.Conv2d:
-        shortcut = self.block1.downsample
-        if shortcut is None:
+    def first_convs(self) -> tuple[nn.Conv2d, nn.Conv2d]:
+        """Return the two convolutions that read image and object together: the first one, and the shortcut's."""
+        conv1, shortcut = self.block1.conv1, self.block1.downsample
+        if shortcut is None or not isinstance(conv1, nn.Conv2d):
             raise ValueError("A fusion block needs image and object channels that differ in sum from its output.")
-        return shortcut
+        return conv1, shortcut
 
 
 class UpsampleBlock(nn.Module):
@@ -212,5 +225,25 @@ class UpsampleBlock(nn.Module):
     def forward(self, g: Tensor, skip: Tensor) -> Tensor:
         """Map ``g (N, in, h, w)`` and ``skip = skip_conv(x) (1 or N, in, 2h, 2w)`` to ``(N, out, 2h, 2w)``."""
         up = F.interpolate(g, scale_factor=2, mode="bilinear", align_corners=False)
+        out: Tensor = self.out_conv(_sum(up, skip))
+        return out
+
+
+class NarrowUpsampleBlock(nn.Module):
+    """As `UpsampleBlock`, with fewer channels at the fine resolution.
+
+    A 1x1 convolution takes channels away before the features are upsampled, and the skip connection is a 1x1
+    convolution to as few: at the fine resolution, where every channel is dear, nothing is wider than the output.
+    """
+
+    def __init__(self, skip_channels: int, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(in_channels, out_channels, 1)
+        self.skip_conv = nn.Conv2d(skip_channels, out_channels, 1)
+        self.out_conv = ObjectResBlock(out_channels, out_channels)
+
+    def forward(self, g: Tensor, skip: Tensor) -> Tensor:
+        """Map ``g (N, in, h, w)`` and ``skip = skip_conv(x) (1 or N, out, 2h, 2w)`` to ``(N, out, 2h, 2w)``."""
+        up = F.interpolate(self.reduce(g), scale_factor=2, mode="bilinear", align_corners=False)
         out: Tensor = self.out_conv(_sum(up, skip))
         return out

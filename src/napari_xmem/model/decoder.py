@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_xmem.model.blocks import FeatureFusion, UpsampleBlock
+from napari_xmem.model.blocks import FeatureFusion, NarrowUpsampleBlock, UpsampleBlock
+from napari_xmem.model.factored_fusion import FactoredFusion, make_fusion
 from napari_xmem.model.features import DecoderContext
 from napari_xmem.model.sensory_update import DecoderHiddenUpdate
+from napari_xmem.model.state_head import StateHead
 
 if TYPE_CHECKING:
     from napari_xmem.config import ModelConfig
@@ -26,14 +28,21 @@ class Decoder(nn.Module):
         fine, middle, coarse = config.key_channels
         wide, narrow = config.decoder_widths
         self.output_scale = config.strides[0]
-        self.fuser = FeatureFusion(coarse, config.value_dim + config.hidden_dim, config.value_dim)
+        self.fuser: FeatureFusion | FactoredFusion = make_fusion(
+            coarse, config.value_dim + config.hidden_dim, config.value_dim, config.factored
+        )
         self.hidden_update: DecoderHiddenUpdate | None = None
         if config.hidden_dim:
             widths = (config.value_dim, wide, narrow)
-            self.hidden_update = DecoderHiddenUpdate(widths, wide, config.hidden_dim)
-        self.up_16_8 = UpsampleBlock(middle, config.value_dim, wide)
-        self.up_8_4 = UpsampleBlock(fine, wide, narrow)
+            self.hidden_update = DecoderHiddenUpdate(widths, wide, config.hidden_dim, config.factored)
+        upsample: type[UpsampleBlock | NarrowUpsampleBlock]
+        upsample = NarrowUpsampleBlock if config.narrow_skips else UpsampleBlock
+        self.up_16_8 = upsample(middle, config.value_dim, wide)
+        self.up_8_4 = upsample(fine, wide, narrow)
         self.pred = nn.Conv2d(narrow, 1, 3, padding=1)
+        self.state_head: StateHead | None = None
+        if config.state_dim:
+            self.state_head = StateHead(config.value_dim, config.state_dim)
 
     def context(self, feat_s16: Tensor, feat_s8: Tensor, feat_s4: Tensor) -> DecoderContext:
         """Return what all objects of an image share, from the key encoder's features."""
@@ -64,6 +73,27 @@ class Decoder(nn.Module):
         hidden : Tensor or None
             New sensory memory, or the given one where `update_hidden` is False.
         """
+        decoded = self.judge(context, readout, hidden, update_hidden=update_hidden, with_state=False)
+        return decoded[0], decoded[1]
+
+    def judge(
+        self,
+        context: DecoderContext,
+        readout: Tensor,
+        hidden: Tensor | None,
+        *,
+        update_hidden: bool,
+        with_state: bool = True,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """As `forward`, and judge the state of every object.
+
+        Returns
+        -------
+        logits, hidden : Tensor, Tensor or None
+            As of `forward`.
+        state : Tensor or None
+            ``(N, 5)`` float32 logits in the order of `STATES`; None for a network without the head.
+        """
         if hidden is not None:
             readout = torch.cat([readout, hidden.to(readout.dtype)], 1)
         g16 = self.fuser(readout, context.fusion)
@@ -73,4 +103,7 @@ class Decoder(nn.Module):
         if update_hidden and self.hidden_update is not None and hidden is not None:
             hidden = self.hidden_update(g16, g8, g4, logits_s4, hidden)
         logits = F.interpolate(logits_s4, scale_factor=self.output_scale, mode="bilinear", align_corners=False)
-        return logits[:, 0], hidden
+        state = None
+        if with_state and self.state_head is not None:
+            state = self.state_head(g16, logits_s4)
+        return logits[:, 0], hidden, state

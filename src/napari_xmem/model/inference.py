@@ -11,6 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_xmem.errors import ConfigError
 from napari_xmem.model.blocks import FeatureFusion, FusionContext
+from napari_xmem.model.factored import FactoredConv2d
 from napari_xmem.model.features import DecoderContext, ImageFeatures, ValueContext
 from napari_xmem.model.winograd import use_winograd, winograd_pays
 from napari_xmem.model.xmem import XMem
@@ -99,6 +100,13 @@ class InferenceXMem(XMem):
         with self._mixed(readout):
             return super().decode(context, readout.to(self.dtype), hidden, update_hidden=update_hidden)
 
+    def judge(
+        self, context: DecoderContext, readout: Tensor, hidden: Tensor | None, *, update_hidden: bool
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """See `XMem.judge`."""
+        with self._mixed(readout):
+            return super().judge(context, readout.to(self.dtype), hidden, update_hidden=update_hidden)
+
     def _mixed(self, like: Tensor) -> torch.autocast:
         return torch.autocast(like.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
@@ -159,7 +167,10 @@ def fold_norms(module: nn.Module) -> nn.Module:
                 continue
             conv_name = "0" if name == "1" else name.replace("bn", "conv")
             conv = getattr(part, conv_name)
-            setattr(part, conv_name, fuse_conv_bn_eval(conv, norm))
+            if isinstance(conv, FactoredConv2d):
+                conv.mix = fuse_conv_bn_eval(conv.mix, norm)
+            else:
+                setattr(part, conv_name, fuse_conv_bn_eval(conv, norm))
             setattr(part, name, nn.Identity())
     return module
 
@@ -175,11 +186,9 @@ class SplitFusion(nn.Module):
 
     def __init__(self, fuser: FeatureFusion) -> None:
         super().__init__()
-        shortcut = fuser.block1.downsample
-        if shortcut is None:
-            raise ValueError("A fusion block needs a shortcut convolution.")
+        conv1, shortcut = fuser.first_convs()
         split = fuser.image_channels
-        self.image_conv, self.object_conv = _split(fuser.block1.conv1, split)
+        self.image_conv, self.object_conv = _split(conv1, split)
         self.image_shortcut, self.object_shortcut = _split(shortcut, split)
         self.conv2, self.attention, self.block2 = fuser.block1.conv2, fuser.attention, fuser.block2
 

@@ -27,8 +27,8 @@ class KeyEncoder(nn.Module):
         self.conv1 = nn.Conv2d(config.image_channels, config.stem_width, 7, stride=2, padding=3, bias=False)
         self.bn1 = make_norm(config.stem_width, norm)
         self.res2 = make_stage(kind, config.stem_width, widths[0], depths[0], 1, norm)
-        self.layer2 = make_stage(kind, fine, widths[1], depths[1], 2, norm)
-        self.layer3 = make_stage(kind, middle, widths[2], depths[2], 2, norm)
+        self.layer2 = make_stage(kind, fine, widths[1], depths[1], 2, norm, config.factored_key)
+        self.layer3 = make_stage(kind, middle, widths[2], depths[2], 2, norm, config.factored_key)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Map ``(B, image_channels, H, W)`` to features at strides 16, 8 and 4 (all after their ReLU)."""

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_xmem.model.factored import conv3x3
+
 __all__ = ["DecoderHiddenUpdate", "HiddenReinforce", "gated_update"]
 
 
@@ -22,9 +24,9 @@ def gated_update(gates: Tensor, hidden: Tensor) -> Tensor:
 class HiddenReinforce(nn.Module):
     """Deep update: sensory memory refreshed from a new value."""
 
-    def __init__(self, value_dim: int, hidden_dim: int) -> None:
+    def __init__(self, value_dim: int, hidden_dim: int, kernels: int = 0) -> None:
         super().__init__()
-        self.transform = nn.Conv2d(value_dim + hidden_dim, hidden_dim * 3, 3, padding=1)
+        self.transform = conv3x3(value_dim + hidden_dim, hidden_dim * 3, kernels)
 
     def forward(self, value: Tensor, hidden: Tensor) -> Tensor:
         """Return the new hidden state from ``value (N, Cv, h, w)`` and ``hidden (N, Ch, h, w)``."""
@@ -34,12 +36,12 @@ class HiddenReinforce(nn.Module):
 class DecoderHiddenUpdate(nn.Module):
     """Normal update: sensory memory follows the decoder's features at three resolutions."""
 
-    def __init__(self, widths: tuple[int, int, int], mid_dim: int, hidden_dim: int) -> None:
+    def __init__(self, widths: tuple[int, int, int], mid_dim: int, hidden_dim: int, kernels: int = 0) -> None:
         super().__init__()
         self.g16_conv = nn.Conv2d(widths[0], mid_dim, 1)
         self.g8_conv = nn.Conv2d(widths[1], mid_dim, 1)
         self.g4_conv = nn.Conv2d(widths[2] + 1, mid_dim, 1)
-        self.transform = nn.Conv2d(mid_dim + hidden_dim, hidden_dim * 3, 3, padding=1)
+        self.transform = conv3x3(mid_dim + hidden_dim, hidden_dim * 3, kernels)
 
     def forward(self, g16: Tensor, g8: Tensor, g4: Tensor, logits_s4: Tensor, hidden: Tensor) -> Tensor:
         """Return the new hidden state; ``g4`` is taken before its ReLU, ``logits_s4`` is ``(N, 1, 4h, 4w)``."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_xmem.model.blocks import FeatureFusion, make_norm, make_stage
+from napari_xmem.model.factored_fusion import FactoredFusion, make_fusion
 from napari_xmem.model.features import ValueContext
 from napari_xmem.model.sensory_update import HiddenReinforce
 
@@ -32,10 +33,12 @@ class ValueEncoder(nn.Module):
         self.layer1 = make_stage(kind, config.stem_width, widths[0], depths[0], 1, norm)
         self.layer2 = make_stage(kind, widths[0] * factor, widths[1], depths[1], 2, norm)
         self.layer3 = make_stage(kind, widths[1] * factor, widths[2], depths[2], 2, norm)
-        self.fuser = FeatureFusion(config.key_channels[2], config.value_channels, config.value_dim)
+        self.fuser: FeatureFusion | FactoredFusion = make_fusion(
+            config.key_channels[2], config.value_channels, config.value_dim, config.factored
+        )
         self.hidden_reinforce: HiddenReinforce | None = None
         if config.hidden_dim:
-            self.hidden_reinforce = HiddenReinforce(config.value_dim, config.hidden_dim)
+            self.hidden_reinforce = HiddenReinforce(config.value_dim, config.hidden_dim, config.factored)
 
     def context(self, feat_s16: Tensor) -> ValueContext:
         """Return what all objects of an image share, from its coarse features ``(B, C, h, w)``."""
@@ -72,7 +75,7 @@ class ValueEncoder(nn.Module):
         if self.pool:
             g = F.max_pool2d(g, 3, stride=2, padding=1)
         g = self.layer3(self.layer2(self.layer1(F.relu(g))))
-        value = self.fuser(g, context.fusion)
+        value: Tensor = self.fuser(g, context.fusion)
         if deep and self.hidden_reinforce is not None and hidden is not None:
             hidden = self.hidden_reinforce(value, hidden)
         return value, hidden

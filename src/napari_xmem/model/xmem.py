@@ -131,3 +131,19 @@ class XMem(nn.Module):
         """
         decoded: tuple[Tensor, Tensor | None] = self.decoder(context, readout, hidden, update_hidden=update_hidden)
         return decoded
+
+    def judge(
+        self, context: DecoderContext, readout: Tensor, hidden: Tensor | None, *, update_hidden: bool
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Decode as `decode`, and judge the state of every object.
+
+        Returns
+        -------
+        logits, hidden : Tensor, Tensor or None
+            As of `decode`.
+        state : Tensor or None
+            ``(N, 5)`` float32 logits in the order of `napari_xmem.model.STATES`; None where ``config.state_dim`` is 0.
+        """
+        judged: tuple[Tensor, Tensor | None, Tensor | None]
+        judged = self.decoder.judge(context, readout, hidden, update_hidden=update_hidden)
+        return judged

@@ -18,7 +18,7 @@ SMALL = ClipConfig(window_px=96, n_frames=3, mixture=Mixture(simulated=0.0))
 
 def same(a: Clip, b: Clip) -> bool:
     arrays = all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("image", "target", "others"))
-    return arrays and a.kind == b.kind
+    return arrays and np.array_equal(a.events, b.events, equal_nan=True) and a.kind == b.kind
 
 
 def take(stream: ClipStream, count: int) -> list[Clip]:
@@ -50,7 +50,8 @@ def test_batches_are_stacked_and_the_end_is_clean() -> None:
     batch = stream.next_batch(2)
     assert batch["image"].shape == (2, 3, 4, 96, 96)
     assert batch["target"].shape == batch["others"].shape == (2, 3, 96, 96)
-    assert batch["image"].dtype == np.float32
+    assert batch["image"].dtype == batch["events"].dtype == np.float32
+    assert batch["events"].shape == (2, 3, 3)
     assert batch["kind"] == ["shapes/things"] * 2
     assert stream.position == 2
     stream.close()

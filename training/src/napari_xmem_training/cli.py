@@ -49,7 +49,14 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="DIR", help="checkpoints and model (default: ./RECIPE)")
     parser.add_argument("--time-limit", type=float, metavar="SECONDS", help="stop after this long; run again to go on")
-    parser.add_argument("--init", metavar="WEIGHTS", help="start from these weights instead of random ones")
+    parser.add_argument(
+        "--init", metavar="WEIGHTS",
+        help="start from these weights; those that --export wrote go on at the step they were at",
+    )  # fmt: skip
+    parser.add_argument(
+        "--export", type=Path, metavar="FILE",
+        help="train nothing; write the weights of the run in --output as they are, to go on with elsewhere",
+    )  # fmt: skip
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that make clips (default 1)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of torch on a CPU (default: its own choice)")
@@ -85,11 +92,15 @@ def main(argv: Sequence[str]) -> int:
         _list_recipes()
         return 0
     recipe, options = _checked(args)
+    if args.export:
+        _export(recipe, options, args.export, quiet=args.quiet)
+        return 0
     if args.threads:
         import torch
 
         torch.set_num_threads(args.threads)
-    return _run(recipe, options, _initial(args.init, recipe), quiet=args.quiet)
+    init, step = _initial(args.init, recipe)
+    return _run(recipe, options, init, step, quiet=args.quiet)
 
 
 def _list_recipes() -> None:
@@ -141,11 +152,25 @@ def _checked(args: argparse.Namespace) -> tuple[Recipe, RunOptions]:
     )
 
 
-def _initial(weights: str | None, recipe: Recipe) -> XMem | None:
-    """Load the weights to start from; they must fit the recipe's network."""
+def _export(recipe: Recipe, options: RunOptions, path: Path, *, quiet: bool) -> None:
+    """Write the average of a run in half precision, with the step it is at."""
+    from napari_xmem.model import save_model
+    from napari_xmem_training.state import TrainingState
+
+    state = TrainingState.fresh(recipe, options.device)
+    if not state.restore(options.output):
+        raise InputError(f"--output {options.output} holds no run; give the folder of one with --export.")
+    save_model(state.average, path, card={"recipe": {"name": recipe.name}, "step": state.step})
+    if not quiet:
+        _say(f"step {state.step} of {recipe.steps}: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+def _initial(weights: str | None, recipe: Recipe) -> tuple[XMem | None, int]:
+    """Load the weights to start from, which must fit the recipe's network, and the step to start at."""
     if weights is None:
-        return None
+        return None, 0
     from napari_xmem.model import XMem, load_model
+    from napari_xmem.model.checkpoint import model_card
 
     network = load_model(weights, "cpu")
     expected = {name: t.shape for name, t in XMem(recipe.model).state_dict().items()}
@@ -154,18 +179,21 @@ def _initial(weights: str | None, recipe: Recipe) -> XMem | None:
             f"--init {weights} holds the network {network.config.name!r} of another shape than recipe "
             f"{recipe.name!r} trains; give weights of that recipe."
         )
-    return network
+    card = model_card(weights) if Path(weights).suffix == ".safetensors" and Path(weights).is_file() else {}
+    exported = card.get("recipe") == {"name": recipe.name}
+    return network, min(int(card.get("step", 0)), recipe.steps - 1) if exported else 0
 
 
-def _run(recipe: Recipe, options: RunOptions, init: XMem | None, *, quiet: bool) -> int:
+def _run(recipe: Recipe, options: RunOptions, init: XMem | None, step: int, *, quiet: bool) -> int:
     from napari_xmem_training.card import rewrite_card, training_card
     from napari_xmem_training.loop import train
 
     reporter = _Reporter(recipe, options.output, quiet)
+    reporter.start = reporter.start or step
     if not quiet and reporter.start:
         _say(f"going on at step {reporter.start} of {recipe.steps} in {options.output}")
     try:
-        path = train(recipe, options, reporter, init)
+        path = train(recipe, options, reporter, init, step)
     finally:
         reporter.close()
         record = _draw(options.output)

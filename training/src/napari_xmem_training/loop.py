@@ -15,18 +15,20 @@ from napari_xmem.errors import PropagationError
 from napari_xmem.model import XMem, save_model
 from napari_xmem_training.annotators import annotator_bias, seed_noise
 from napari_xmem_training.clips import MIXTURES, ClipConfig, ClipStream
-from napari_xmem_training.losses import bootstrapped_cross_entropy, dice_loss
+from napari_xmem_training.losses import bootstrapped_cross_entropy, dice_loss, state_loss
 from napari_xmem_training.rollout import Batch, Schedule, roll_out
 from napari_xmem_training.state import TrainingState
-from napari_xmem_training.validate import Validator
+from napari_xmem_training.validate import Validator, mixed_precision
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_xmem.config import TrainingConfig
+    from napari_xmem_training.config import TrainingConfig
     from napari_xmem_training.recipes import Recipe
 
 __all__ = ["RunOptions", "train"]
+
+_SETTLING_STEPS = 60
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -62,7 +64,9 @@ class RunOptions:
     workers: int = 1
 
 
-def train(recipe: Recipe, options: RunOptions, report: Report | None = None, init: XMem | None = None) -> Path | None:
+def train(
+    recipe: Recipe, options: RunOptions, report: Report | None = None, init: XMem | None = None, step: int = 0
+) -> Path | None:
     """Run or resume a recipe.
 
     Parameters
@@ -74,14 +78,16 @@ def train(recipe: Recipe, options: RunOptions, report: Report | None = None, ini
     report : callable, optional
         Called with step and figures after each step.
     init : XMem, optional
-        Weights to start from instead of random ones.
+        Weights to start from instead of the recipe's own.
+    step : int
+        Step to start at where there is no run yet: where `init` was when it was exported.
 
     Returns
     -------
     Path or None
         The finished model's file; None where the time limit came first.
     """
-    state = TrainingState.fresh(recipe, options.device, init)
+    state = TrainingState.fresh(recipe, options.device, init, step)
     state.restore(options.output)
     validator = Validator(options.data_dir, options.device) if options.validate_every else None
     begun = saved = time.monotonic()
@@ -101,7 +107,7 @@ def train(recipe: Recipe, options: RunOptions, report: Report | None = None, ini
             state.seconds = spent + time.monotonic() - begun
             if validator and (state.step % options.validate_every == 0 or state.step == recipe.steps):
                 figures |= validator.score(state.average)
-            if len(figures) > 2 or state.step % 10 == 0:
+            if "val" in figures or state.step % 10 == 0:
                 state.history.append({"step": state.step, "seconds": round(state.seconds, 1), **figures})
             if report:
                 report(state.step, figures)
@@ -151,10 +157,14 @@ def _step(
         target, others = annotator_bias(target, others, random, stage.annotator_bias)
     batch = Batch(image, target, others)
     network.train(not stage.freeze_norm)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(not name.startswith(tuple(stage.frozen.split())))
     rate = _learning_rate(stage, within)
+    if state.began:  # the optimiser's moments are young again
+        rate *= min(1.0, (state.step - state.began + 1) / _SETTLING_STEPS)
     for group in state.optimiser.param_groups:
         group["lr"] = rate
-    with torch.autocast(device.type, torch.bfloat16):
+    with mixed_precision(device):
         schedule = _draw_schedule(stage, network, batch, random)
         out = roll_out(network, batch, schedule, seed_noise(batch.target[:, 0], random, stage.seed_noise))
     aggregated, target = out.aggregated.flatten(0, 1), out.target.flatten(0, 1)
@@ -162,6 +172,12 @@ def _step(
     cross_entropy = bootstrapped_cross_entropy(aggregated, target, share)
     dice = dice_loss(aggregated, target)
     loss = cross_entropy + dice
+    figures = {}
+    if out.states is not None and stage.state_loss:
+        events = torch.from_numpy(arrays["events"]).to(device)[:, 1:].flatten(0, 1)
+        judged = state_loss(out.states.flatten(0, 1), aggregated.detach(), target, events)
+        loss = loss + stage.state_loss * judged
+        figures["state"] = round(float(judged.detach()), 4)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), stage.gradient_clip)
@@ -169,7 +185,7 @@ def _step(
         raise PropagationError(f"The gradient is not finite at step {state.step}; resume from the last checkpoint.")
     state.optimiser.step()
     state.update_average(stage.ema)
-    return {"loss": round(float(loss.detach()), 4), "dice": round(float(dice.detach()), 4)}
+    return {"loss": round(float(loss.detach()), 4), "dice": round(float(dice.detach()), 4), **figures}
 
 
 def _learning_rate(stage: TrainingConfig, within: int) -> float:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import torch
+from torch import Tensor
+from torch.nn import functional as F
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-__all__ = ["bootstrapped_cross_entropy", "dice_loss"]
+__all__ = ["bootstrapped_cross_entropy", "dice_loss", "state_loss"]
 
 _EPS = 1e-6
 
@@ -42,3 +41,30 @@ def dice_loss(probability: Tensor, target: Tensor, smooth_px: float = 20.0) -> T
     p, t = probability.float().flatten(1), target.flatten(1)
     overlap = 2 * (p * t).sum(1) + smooth_px
     return (1 - overlap / (p.sum(1) + t.sum(1) + smooth_px)).mean()
+
+
+def state_loss(logits: Tensor, probability: Tensor, target: Tensor, events: Tensor, least_px: float = 20.0) -> Tensor:
+    """Cross-entropy of what the network says of objects, mean over what is known.
+
+    Parameters
+    ----------
+    logits : Tensor
+        ``(B, 5)`` in the order of `napari_xmem.model.STATES`.
+    probability, target : Tensor
+        ``(B, H, W)``, 0 to 1: the mask that the network arrived at, and the truth.
+    events : Tensor
+        ``(B, 3)``: about to divide, dividing, divided; 0, 1, or NaN where that is not known.
+    least_px : float
+        Fewer pixels than this are no object.
+    """
+    with torch.no_grad():
+        painted, truth = probability > 0.5, target > 0.5
+        overlap = (painted & truth).sum((1, 2)).float()
+        union = (painted | truth).sum((1, 2)).float()
+        present = truth.sum((1, 2)) >= least_px
+        agreement = torch.where(present, overlap / union.clamp(min=1), (union < least_px).float())
+        wanted = torch.cat([present.float()[:, None], events.float(), agreement[:, None]], 1)
+        known = torch.isfinite(wanted)
+        known[:, 1:4] &= present[:, None]
+    loss = F.binary_cross_entropy_with_logits(logits.float(), wanted.nan_to_num(), reduction="none")
+    return (loss * known).sum() / known.sum().clamp(min=1)

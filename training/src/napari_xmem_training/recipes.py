@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from napari_xmem.config import ModelConfig, TrainingConfig
+from napari_xmem.config import ModelConfig
 from napari_xmem.errors import ConfigError
+from napari_xmem_training.config import TrainingConfig
 
 __all__ = ["RECIPES", "Recipe", "get_recipe"]
 
@@ -24,12 +25,15 @@ class Recipe:
         Trained one after the other.
     seed : int
         Seed of the first weights, the clips and their order.
+    parent : str
+        Model whose weights it starts from (`napari_xmem_training.warm_start`); empty: from random ones.
     """
 
     name: str
     model: ModelConfig
     stages: tuple[TrainingConfig, ...]
     seed: int = 0
+    parent: str = ""
 
     @property
     def steps(self) -> int:
@@ -65,6 +69,19 @@ _CELLS_SMALL = ModelConfig(
     nominal_diameter_px=56.0,
 )
 
+_CELLS = replace(
+    _CELLS_SMALL,
+    name="cells",
+    decoder_widths=(64, 24),
+    factored=2,
+    factored_key=3,
+    narrow_skips=True,
+    state_dim=32,
+    locality_px=27.0,
+    nominal_diameter_px=42.0,
+)
+"""A quarter of the arithmetic of cells-small, and a head that judges states; it starts from cells-small."""
+
 _TINY = ModelConfig(
     name="tiny",
     image_channels=4,
@@ -89,6 +106,21 @@ _LATE = TrainingConfig(seed_noise=0.1, annotator_bias=0.4, mixture="movies")
 
 _LAST = replace(_LATE, region_px=160, diameter_px=56.0, diameter_spread=0.35, freeze_norm=True)
 """What the last stages share: objects of the size that the model wants, and large regions."""
+
+_WARM = TrainingConfig(
+    batch=4,
+    clip_frames=5,
+    region_px=112,
+    diameter_px=42.0,
+    diameter_spread=0.3,
+    seed_noise=0.1,
+    annotator_bias=0.4,
+    freeze_norm=True,
+    mixture="events",
+    learning_rate=6e-4,
+    learning_rate_end=6e-4,
+)
+"""What the stages of a network that begins with trained weights share."""
 
 RECIPES: dict[str, Recipe] = {
     "cells-small": Recipe(
@@ -160,6 +192,17 @@ RECIPES: dict[str, Recipe] = {
             ),
             replace(_LAST, steps=600, batch=6, clip_frames=6, learning_rate=5e-5, learning_rate_end=5e-6),
         ),
+    ),
+    "cells": Recipe(
+        "cells",
+        _CELLS,
+        (
+            replace(_WARM, steps=250, clip_frames=3, warmup_steps=40, learning_rate=1e-3, frozen="key_"),
+            replace(_WARM, steps=4750),
+            replace(_WARM, steps=8000, clip_frames=7, region_px=128, learning_rate=5e-4, learning_rate_end=1e-4),
+            replace(_WARM, steps=2000, clip_frames=7, region_px=128, learning_rate=1e-4, learning_rate_end=1e-5),
+        ),
+        parent="cells-small",
     ),
     "tiny": Recipe("tiny", _TINY, (TrainingConfig(steps=20, batch=2, clip_frames=3, region_px=64, ema=0.9),)),
 }

@@ -63,11 +63,15 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """Aggregated and independent probabilities ``(B, T - 1, R, R)`` of the object and its target there."""
+    """Aggregated and independent probabilities ``(B, T - 1, R, R)`` of the object and its target there.
+
+    `states` are logits ``(B, T - 1, 5)`` of the head that judges states, None for a network without it.
+    """
 
     aggregated: Tensor
     independent: Tensor
     target: Tensor
+    states: Tensor | None = None
 
 
 def roll_out(network: XMem, batch: Batch, schedule: Schedule, seeds: Tensor | None = None) -> Rollout:
@@ -123,6 +127,7 @@ def roll_out(network: XMem, batch: Batch, schedule: Schedule, seeds: Tensor | No
     values: list[Tensor] = []
     aggregated: list[Tensor] = []
     independent: list[Tensor] = []
+    states: list[Tensor] = []
     for t in range(length):
         others = batch.others[:, t][(slice(None), *region)] * known
         memory_frame = schedule.memory_frames[t]
@@ -137,9 +142,11 @@ def roll_out(network: XMem, batch: Batch, schedule: Schedule, seeds: Tensor | No
                 torch.cat(values, 2),
                 schedule.top_k,
             ).unflatten(2, (side // stride, side // stride))
-            logits, hidden = network.decode(
+            logits, hidden, state = network.judge(
                 decoder_context.map(partial(crop, t=t)), readout, hidden, update_hidden=not memory_frame
             )
+            if state is not None:
+                states.append(state)
             own = logits.sigmoid()
             mask = _aggregate(own, others * float(schedule.others_compete))
             independent.append(own)
@@ -152,7 +159,8 @@ def roll_out(network: XMem, batch: Batch, schedule: Schedule, seeds: Tensor | No
             shrinkages.append(at(features.shrinkage, t))
             values.append(value.flatten(2))
     target = batch.target[(slice(None), slice(1, None), *region)]
-    return Rollout(torch.stack(aggregated, 1), torch.stack(independent, 1), target)
+    judged = torch.stack(states, 1) if states else None
+    return Rollout(torch.stack(aggregated, 1), torch.stack(independent, 1), target, judged)
 
 
 def _aggregate(own: Tensor, others: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from napari_xmem.errors import CheckpointError
 from napari_xmem.files import whole_file
-from napari_xmem.model import XMem
+from napari_xmem.model import XMem, load_model
+from napari_xmem_training.warm_start import inherit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +39,8 @@ class TrainingState:
         Optimiser of `network`.
     step : int
         Steps done.
+    began : int
+        Step at which the run began: not 0 for one that goes on from another's average.
     seconds : float
         Time spent training so far.
     history : list of dict
@@ -48,12 +51,15 @@ class TrainingState:
     average: XMem
     optimiser: torch.optim.AdamW
     step: int = 0
+    began: int = 0
     seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def fresh(cls, recipe: Recipe, device: torch.device, init: XMem | None = None) -> TrainingState:
-        """Start a run: weights drawn with the recipe's seed, or taken from `init`."""
+    def fresh(cls, recipe: Recipe, device: torch.device, init: XMem | None = None, step: int = 0) -> TrainingState:
+        """Start a run at `step`: weights taken from `init`, else from the recipe's parent, else drawn with its seed."""
+        if init is None and recipe.parent:
+            init = inherit(load_model(recipe.parent, "cpu"), recipe.model, recipe.seed)
         torch.manual_seed(recipe.seed)
         network = XMem(recipe.model)
         if init is not None:
@@ -62,12 +68,13 @@ class TrainingState:
         average = copy.deepcopy(network).eval().requires_grad_(False)
         first = recipe.stages[0]
         optimiser = torch.optim.AdamW(_groups(network, first.weight_decay), lr=first.learning_rate)
-        return cls(network, average, optimiser)
+        return cls(network, average, optimiser, step, step)
 
     @torch.no_grad()
     def update_average(self, decay: float) -> None:
         """Move the average towards the network; early on it follows faster."""
-        decay = min(decay, (1 + self.step) / (10 + self.step))
+        taken = self.step - self.began
+        decay = min(decay, (1 + taken) / (10 + taken))
         for mean, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
             mean.lerp_(new, 1 - decay)
         for kept, current in zip(self.average.buffers(), self.network.buffers(), strict=True):
@@ -89,7 +96,11 @@ class TrainingState:
             plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
             with whole_file(folder / f"{part}.{self.step}.safetensors") as partial:
                 save_file(plain, partial)
-        record = {"step": self.step, "seconds": self.seconds, "history": self.history}
+        taken = {n: int(m["step"]) for n, m in zip(names, moments, strict=True) if m}
+        late = {n: count for n, count in taken.items() if count != self.step}
+        record = {
+            "step": self.step, "began": self.began, "seconds": self.seconds, "late": late, "history": self.history
+        }  # fmt: skip
         with whole_file(folder / "state.json") as partial:
             partial.write_text(json.dumps(record))
         for part in _PARTS:
@@ -114,14 +125,16 @@ class TrainingState:
             raise CheckpointError(
                 f"{folder} holds no run of this recipe ({reason}). Choose another --output."
             ) from error
+        late = record.get("late", {})
         for name, parameter in self.network.named_parameters():
             if name in first:
                 self.optimiser.state[parameter] = {
-                    "step": torch.tensor(float(step)),
+                    "step": torch.tensor(float(late.get(name, step))),
                     "exp_avg": first[name].to(parameter.device).clone(memory_format=torch.preserve_format),
                     "exp_avg_sq": second[name].to(parameter.device).clone(memory_format=torch.preserve_format),
                 }
-        self.step, self.seconds, self.history = step, record["seconds"], record["history"]
+        self.step, self.began = step, record.get("began", 0)
+        self.seconds, self.history = record["seconds"], record["history"]
         return True
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_xmem.model.inference import choose_precision
 from napari_xmem_training.clips.val import validation_clips
 from napari_xmem_training.rollout import Batch, Schedule, roll_out
 
@@ -15,10 +16,16 @@ if TYPE_CHECKING:
 
     from napari_xmem.model import XMem
 
-__all__ = ["Validator"]
+__all__ = ["Validator", "mixed_precision"]
 
 _WINDOW_PX, _REGION_PX = 160, 128
 _MISPLACED_PX = 10.0
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Return the context in which a device trains: bfloat16 where it computes that fast, else float32."""
+    dtype = choose_precision(device)
+    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 
 class Validator:
@@ -56,7 +63,7 @@ class Validator:
             errors = torch.randn(len(clips), length, 2, generator=torch.Generator().manual_seed(1)) * _MISPLACED_PX
             misplaced = errors.to(self.device)
             schedule = Schedule((spare, spare), _REGION_PX, (True,) * length, known, 30, False, misplaced)
-            with torch.autocast(self.device.type, torch.bfloat16):
+            with mixed_precision(self.device):
                 out = roll_out(network, batch, schedule)
             figures[f"val/{kind}"] = round(_jaccard(out.aggregated > 0.5, out.target > 0.5), 4)
         figures["val"] = round(_mean_over_families(figures), 4)

@@ -49,7 +49,10 @@ def _repeat(rng: np.random.Generator, drawn: Rendered) -> Rendered:
     order = np.arange(frames)
     at = int(rng.integers(1, frames))
     order[at:] -= 1
-    return replace(drawn, colour=drawn.colour[order], target=drawn.target[order], others=drawn.others[order])
+    events = None if drawn.events is None else drawn.events[order]
+    return replace(
+        drawn, colour=drawn.colour[order], target=drawn.target[order], others=drawn.others[order], events=events
+    )
 
 
 def _turn(rng: np.random.Generator, drawn: Rendered) -> Rendered:
@@ -157,4 +160,5 @@ def finish(drawn: Rendered) -> Clip:
     for t in range(frames):
         grey = colour[t, ..., 0] if colour.shape[-1] == 1 else colour[t].mean(-1)
         image[t, 3] = local_contrast(np.ascontiguousarray(grey))
-    return Clip(image, drawn.target.astype(np.float32), drawn.others.astype(np.float32), drawn.kind)
+    events = np.full((frames, 3), np.nan, np.float32) if drawn.events is None else drawn.events
+    return Clip(image, drawn.target.astype(np.float32), drawn.others.astype(np.float32), events, drawn.kind)

@@ -26,6 +26,9 @@ class Clip:
         repeated) and the local contrast of their mean.
     target, others : ndarray, shape (T, H, W), float32
         1 inside the followed object / inside any other labelled object, else 0. Never both.
+    events : ndarray, shape (T, 3), float32
+        Whether the object is about to divide, is dividing, and has divided, as in `napari_xmem.model.STATES`; 0, 1, or
+        NaN where that is not known.
     kind : str
         Where the clip comes from, such as ``"crowd/usiigaci_phase"``.
     """
@@ -33,6 +36,7 @@ class Clip:
     image: Floats
     target: Floats
     others: Floats
+    events: Floats
     kind: str
 
 
@@ -104,6 +108,33 @@ MIXTURES: dict[str, Mixture] = {
             ("rods_fluorescence", 1.0),
         ),
         eventful=0.4,
+    ),
+    "events": Mixture(
+        warp=0.06,
+        stills=0.13,
+        crowd=0.13,
+        shapes=0.10,
+        simulated=0.58,
+        fluo=0.4,
+        other=0.15,
+        phase=0.45,
+        kinds=(
+            ("mitosis", 5.0),
+            ("dim_nuclei", 2.0),
+            ("nuclei", 0.7),
+            ("sparse_nuclei", 0.5),
+            ("phase_cells", 2.0),
+            ("rods_phase", 2.2),
+            ("rods_fluorescence", 0.7),
+            ("budding_yeast", 1.4),
+            ("em_stack", 2.0),
+            ("membranes", 0.5),
+            ("dic_cells", 1.0),
+            ("brightfield_cells", 0.7),
+            ("amoebae", 0.6),
+            ("organoids", 0.4),
+        ),
+        eventful=0.6,
     ),
 }
 """Named mixtures: the first stages see a bit of everything, the later ones more of what is hard to follow."""

@@ -29,6 +29,7 @@ _FROM_STILLS: dict[str, Callable[[np.random.Generator, Still, ClipConfig], Rende
     "stills": taken_apart,
     "crowd": crowd,
 }
+_QUIET = {"warp", "stills", "shapes"}
 _TRIES = 50
 
 
@@ -95,6 +96,8 @@ class ClipMaker:
             raise InputError(f"Unknown kind of clip {kind!r}, expected one of {', '.join(self.kinds)}.")
         for _ in range(_TRIES):
             drawn = self._draw(kind, rng)
+            if drawn is not None and kind.split("/")[0] in _QUIET:
+                drawn = replace(drawn, events=np.zeros((len(drawn.target), 3), np.float32))
             if drawn is not None and _usable(drawn):
                 return finish(photograph(rng, replace(drawn, kind=kind)))
         raise InputError(f"{_TRIES} clips of {kind} in a row had no visible target: check the training images.")

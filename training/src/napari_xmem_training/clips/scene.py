@@ -59,6 +59,8 @@ class Rendered:
         Generator.
     diameter : float
         Of the whole target in frame 0, pixels.
+    events : ndarray, shape (T, 3), float32, or None
+        Divisions of the target, see `Clip`; None: not known.
     """
 
     colour: Floats
@@ -66,6 +68,7 @@ class Rendered:
     others: npt.NDArray[np.bool_]
     kind: str
     diameter: float
+    events: Floats | None = None
 
 
 def render(scene: Scene, corners: Array, window_px: int) -> Rendered:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from napari_xmem.simulate import SimulatedMovie
     from napari_xmem_training.clips.clip import ClipConfig
 
-__all__ = ["followed", "simulated_kinds"]
+__all__ = ["FORESIGHT_FRAMES", "division_events", "events_of_births", "follow", "followed", "simulated_kinds"]
+
+FORESIGHT_FRAMES = 3
+"""An object is about to divide if it does so within this many frames."""
 
 Labels = npt.NDArray[np.uint16]
 
@@ -56,22 +59,78 @@ def followed(rng: np.random.Generator, name: str, config: ClipConfig) -> Rendere
     label = _target(rng, movie.labels[0], dividing)
     if label is None:
         return None
-    area = float(np.count_nonzero(movie.labels[0] == label))
+    border: Border = "edge" if rng.random() < 0.2 else "zero"
+    return follow(rng, movie.image, movie.labels, label, diameter, config, border, division_events(movie, label))
+
+
+def follow(
+    rng: np.random.Generator,
+    image: npt.NDArray[Any],
+    labels: Labels,
+    label: int,
+    diameter: float,
+    config: ClipConfig,
+    border: Border = "zero",
+    events: Floats | None = None,
+) -> Rendered:
+    """Cut the window that follows one object of a movie.
+
+    Parameters
+    ----------
+    rng : Generator
+        Source of all randomness.
+    image, labels : ndarray
+        (T, Y, X[, C]) frames and (T, Y, X) labels.
+    label : int
+        The object; it must be in the first frame.
+    diameter : float
+        To which it is scaled in the first frame, pixels.
+    config : ClipConfig
+        Size of the clip.
+    border : {"zero", "edge"}
+        What lies outside the movie.
+    events : ndarray or None
+        See `Rendered`.
+    """
+    area = float(np.count_nonzero(labels[0] == label))
     scale = min(diameter / np.sqrt(4 * area / np.pi), 3.0)
-    low, high = _percentiles(movie.image)
-    centres = _centres(movie.labels == label)
+    low, high = _percentiles(image)
+    centres = _centres(labels == label)
     corners = window_path(rng, (centres + 0.5) * scale - 0.5, config.window_px)
     if rng.random() < 0.85:  # regions move inwards at the border of a movie
-        corners = np.clip(corners, 0, max(0, side * scale - config.window_px))
-    border: Border = "edge" if rng.random() < 0.2 else "zero"
+        limit = np.array(labels.shape[1:]) * scale - config.window_px
+        corners = np.clip(corners, 0, np.maximum(0, limit))
     frames = []
     for t, corner in enumerate(corners):
-        colour = (np.atleast_3d(movie.image[t]).astype(np.float32) - low) / (high - low)
-        frames.append(_window(colour, movie.labels[t], label, corner, scale, config.window_px, border))
+        colour = (np.atleast_3d(image[t]).astype(np.float32) - low) / (high - low)
+        frames.append(_window(colour, labels[t], label, corner, scale, config.window_px, border))
     stack = np.stack(frames)
     target = stack[..., -2] > 0.5
     drawn = np.ascontiguousarray(stack[..., :-2])
-    return Rendered(drawn, target, (stack[..., -1] > 0.5) & ~target, "simulated", np.sqrt(4 * area / np.pi) * scale)
+    others = (stack[..., -1] > 0.5) & ~target
+    return Rendered(drawn, target, others, "simulated", np.sqrt(4 * area / np.pi) * scale, events)
+
+
+def division_events(movie: SimulatedMovie, label: int) -> Floats:
+    """Return what the lineage says about an object of the first frame, (T, 3) float32; see `Clip.events`."""
+    family = [body for body in np.unique(movie.bodies[movie.labels == label]).tolist() if body]
+    born = sorted(movie.births[body] for body in family if body in movie.parents and movie.parents[body] in family)
+    return events_of_births(len(movie.labels), born)
+
+
+def events_of_births(frames: int, born: list[int]) -> Floats:
+    """Turn the frames on which daughters are first seen into what is known of every frame, (T, 3) float32."""
+    events = np.zeros((frames, 3), np.float32)
+    times = np.arange(frames)
+    first = min(born, default=None)
+    if first is None:
+        events[times + FORESIGHT_FRAMES >= frames, 0] = np.nan
+        return events
+    events[:, 0] = (times < first) & (times >= first - FORESIGHT_FRAMES)
+    events[times >= first, 0] = np.nan
+    events[born, 1] = 1
+    events[first:, 2] = 1
+    return events
 
 
 def _dividing(movie: SimulatedMovie) -> npt.NDArray[np.int64]:

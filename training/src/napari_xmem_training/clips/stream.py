@@ -37,6 +37,7 @@ class _Packed:
 
     image: npt.NDArray[np.float16]
     masks: npt.NDArray[np.uint8]
+    events: Floats
     kind: str
 
 
@@ -44,13 +45,14 @@ def _pack(clip: Clip) -> _Packed:
     grey = np.array_equal(clip.image[:, 0], clip.image[:, 1]) and np.array_equal(clip.image[:, 0], clip.image[:, 2])
     image = clip.image[:, [0, 3]] if grey else clip.image
     masks = (clip.target + 2 * clip.others).astype(np.uint8)
-    return _Packed(image.astype(np.float16), masks, clip.kind)
+    return _Packed(image.astype(np.float16), masks, clip.events, clip.kind)
 
 
 def _unpack(packed: _Packed) -> Clip:
     image = packed.image[:, [0, 0, 0, 1]] if packed.image.shape[1] == 2 else packed.image
     masks = packed.masks
-    return Clip(image.astype(np.float32), (masks == 1).astype(np.float32), (masks == 2).astype(np.float32), packed.kind)
+    target, others = ((masks == value).astype(np.float32) for value in (1, 2))
+    return Clip(image.astype(np.float32), target, others, packed.events, packed.kind)
 
 
 def _make(maker: ClipMaker, seed: int, index: int) -> Clip:
@@ -237,11 +239,12 @@ class ClipStream:
         Returns
         -------
         dict
-            ``image`` (B, T, 4, H, W), ``target`` and ``others`` (B, T, H, W), all float32; ``kind``: list of str.
+            ``image`` (B, T, 4, H, W), ``target`` and ``others`` (B, T, H, W), ``events`` (B, T, 3), all float32;
+            ``kind``: list of str.
         """
         clips = [next(self) for _ in range(batch)]
         stacked: dict[str, Floats] = {
-            name: np.stack([getattr(clip, name) for clip in clips]) for name in ("image", "target", "others")
+            name: np.stack([getattr(clip, name) for clip in clips]) for name in ("image", "target", "others", "events")
         }
         return {**stacked, "kind": [clip.kind for clip in clips]}
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from scipy import ndimage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
 
     from numpy.typing import NDArray
 
@@ -18,24 +18,11 @@ if TYPE_CHECKING:
 
     Labels = NDArray[np.uint16]
 
-__all__ = ["BASELINES", "copy_seeds", "flow_name", "optical_flow", "warp_by_flow", "warp_then_watershed"]
+__all__ = ["BASELINES", "FLOW_NAME", "copy_seeds", "optical_flow", "warp_by_flow", "warp_then_watershed"]
 
 
-def _import_opencv() -> ModuleType | None:
-    try:
-        import cv2
-    except ImportError:
-        return None
-    module: ModuleType = cv2
-    return module
-
-
-_cv2 = _import_opencv()
-
-
-def flow_name() -> str:
-    """Return the optical flow that is used here: what is installed decides."""
-    return "OpenCV DIS" if _cv2 is not None else "scikit-image ILK"
+FLOW_NAME = "OpenCV DIS"
+"""The optical flow that is used."""
 
 
 def copy_seeds(movie: SuiteMovie) -> Labels:
@@ -82,17 +69,11 @@ def optical_flow(source: NDArray[np.uint8], target: NDArray[np.uint8]) -> NDArra
 
     References
     ----------
-    Kroeger et al. 2016, Fast optical flow using dense inverse search (arXiv 1603.03590); Le Besnerais & Champagnat
-    2005, Dense optical flow by iterative local window registration (ILK).
+    Kroeger et al. 2016, Fast optical flow using dense inverse search (arXiv 1603.03590).
     """
-    if _cv2 is not None:
-        dis = _cv2.DISOpticalFlow_create(_cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        flow = dis.calc(source, target, None)
-        return np.stack([flow[..., 1], flow[..., 0]]).astype(np.float32)
-    from skimage.registration import optical_flow_ilk
-
-    found = optical_flow_ilk(source.astype(np.float32), target.astype(np.float32), radius=9)
-    return np.asarray(found, np.float32)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = dis.calc(source, target, None)  # type: ignore[call-overload]
+    return np.stack([flow[..., 1], flow[..., 0]]).astype(np.float32)
 
 
 def _carry(movie: SuiteMovie, refine: Callable[[Labels, NDArray[np.uint8]], Labels]) -> Labels:

@@ -11,7 +11,7 @@ import numpy as np
 from napari_xmem.config import MemoryConfig, Scope
 from napari_xmem.engine import propagate
 from napari_xmem.model import load_model
-from napari_xmem_training.suite.baselines import BASELINES, flow_name
+from napari_xmem_training.suite.baselines import BASELINES, FLOW_NAME
 from napari_xmem_training.suite.catalogue import planned_movies
 from napari_xmem_training.suite.score import MovieScore, score_movie
 from napari_xmem_training.suite.table import SuiteReport
@@ -103,7 +103,7 @@ def run_suite(options: SuiteOptions, progress: Progress | None = None, keep: Kee
         "model": network.config.name,
         "model_fingerprint": network.fingerprint,
         "device": str(network.device),
-        "optical_flow": flow_name(),
+        "optical_flow": FLOW_NAME,
         "memory": options.memory.to_dict(),
         "scope": options.scope,
     }

@@ -58,6 +58,16 @@ class TrainingConfig:
         "broad",
         help="Which clips are drawn how often: a name in `napari_xmem_training.clips.MIXTURES`.",
     )
+    frozen: str = setting(
+        "",
+        help="Parts of the network that stay as they are in this stage: beginnings of names of parameters, with spaces "
+        "between them.",
+    )
+    state_loss: float = setting(
+        0.1,
+        help="Weight of the loss of the head that judges states; without effect on a network that has none.",
+        low=0,
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
