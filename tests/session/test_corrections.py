@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,6 +45,14 @@ def without(session, frame, object_id):
     return labels
 
 
+def clipped(session, frame, object_id):
+    """Labels of a frame with a part of an object cut off."""
+    labels = session.labels(frame).astype(np.int32)
+    rows, columns = np.nonzero(labels == object_id)
+    labels[rows[: len(rows) // 2], columns[: len(rows) // 2]] = 0
+    return labels
+
+
 def test_correcting_nothing_changes_nothing(done):
     before = done.result().labels
     summary = done.correct({4: done.labels(4)}, backward=True)
@@ -74,7 +85,7 @@ def test_stops_where_old_and_new_agree(make_session):
     session = make_session()
     session.run()
     lenient = Agreement(outline_px=1e9, patch_share=1e9)
-    summary = session.correct({2: without(session, 2, 1)}, agreement=lenient)
+    summary = session.correct({2: clipped(session, 2, 1)}, agreement=lenient)
     assert summary.segments[0].frames_done == (3, 4, 5)
     assert (summary.segments[0].ended, summary.segments[0].ended_at) == ("agreed", 5)
 
@@ -260,3 +271,228 @@ def test_a_backward_run_is_corrected_backward(make_session, movie):
     session.run()
     summary = session.correct({6: movie[1][6]}, agreement=Agreement(frames=0))
     assert [(s.direction, s.frames_done) for s in summary.segments] == [("backward", (5, 4, 3, 2, 1, 0))]
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_an_object_ends_at_once(request, make_session, scope, monkeypatch):
+    model = request.getfixturevalue("bundled" if scope == "local" else "tiny")
+    written = {}
+    session = make_session(
+        settings={"scope": scope}, model=model, write=lambda t, labels: written.update({t: labels.copy()})
+    )
+    before = session.run()
+    said = session.annotations
+    monkeypatch.setattr(session.network, "encode_key", None)  # no network is run
+    change = session.end_object(2, 4)
+    after = session.result()
+    np.testing.assert_array_equal(after.labels[:4], before.labels[:4])
+    np.testing.assert_array_equal(np.stack([written[t] for t in range(10)]), after.labels)
+    column = list(after.scores.object_ids).index(2)
+    assert np.isnan(after.scores.confidence[4:, column]).all(), "what is known to be absent is not in doubt"
+    assert set(change.frames) == set(range(4, 10))
+    session.undo()
+    np.testing.assert_array_equal(session.result().labels, before.labels)
+    np.testing.assert_array_equal(session.result().scores.confidence, before.scores.confidence)
+    assert session.annotations == said
+    session.redo()
+    np.testing.assert_array_equal(session.result().labels, after.labels)
+
+
+def frames_from(first, labels):
+    return (np.arange(len(labels)) >= first)[:, None, None]
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_an_object_that_ended_stays_away(request, make_session, scope, movie):
+    """In the rest of a paused run, in the next run, and in corrections after it."""
+    model = request.getfixturevalue("bundled" if scope == "local" else "tiny")
+    session = make_session(settings={"scope": scope}, model=model)
+    for result in session.frames(wait=False):
+        if result.frame == 5:
+            session.pause()
+    session.end_object(2, 3)
+    assert session.state is SessionState.PAUSED
+    assert 2 not in session.follower.object_ids
+    session.resume()
+    for result in session.frames():
+        assert 2 not in result.object_ids
+    for labels in (session.result().labels, session.run().labels):
+        assert not (labels[3:] == 2).any()
+        assert (labels[:3] == 2).any()
+    labels = movie[1][6].copy()
+    labels[labels == 2] = 0
+    session.correct({6: labels}, agreement=Agreement(frames=0))
+    assert not (session.result().labels[3:] == 2).any()
+
+
+def test_an_object_ends_while_another_thread_runs(make_session):
+    session = make_session()
+    third = threading.Event()
+
+    def work():
+        for result in session.frames():
+            if result.frame == 3:
+                third.set()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    assert third.wait(60)
+    session.end_object(2, 2)
+    thread.join(60)
+    assert session.state is SessionState.FINISHED
+    assert session.snapshot().with_result == tuple(range(10))
+    assert not (session.result().labels[2:] == 2).any()
+
+
+def test_what_was_painted_or_locked_later_stays(done, movie):
+    done.correct({6: movie[1][6]})
+    done.lock([8])
+    before = done.result().labels
+    done.end_object(1, 3)
+    after = done.result().labels
+    assert not (after[3:6] == 1).any()
+    np.testing.assert_array_equal(after[6:], before[6:])
+    with pytest.raises(SessionError, match="locked"):
+        done.end_object(1, 8)
+    with pytest.raises(SessionError, match="no object 99"):
+        done.end_object(99, 3)
+    with pytest.raises(SessionError, match="frames 0 to 9"):
+        done.end_object(1, 10)
+
+
+def test_painted_again_it_is_back(done, movie):
+    done.end_object(1, 3)
+    done.correct({6: movie[1][6]}, agreement=Agreement(frames=0))
+    labels = done.result().labels
+    assert not (labels[3:6] == 1).any()
+    assert (labels[6] == 1).any()
+    assert done.annotations.absent == {1: ((3, 6),)}
+
+
+def test_backward_the_object_ends_towards_the_beginning(make_session, movie):
+    session = make_session(seeds={9: movie[1][9]}, settings={"direction": "backward"})
+    before = session.run().labels
+    session.end_object(2, 4)
+    after = session.result().labels
+    assert not (after[:5] == 2).any()
+    np.testing.assert_array_equal(after[5:], before[5:])
+
+
+def test_erasing_ends_an_object_without_the_network(done, monkeypatch):
+    before = done.result().labels
+    monkeypatch.setattr(done.network, "encode_key", None)
+    summary = done.correct({4: without(done, 4, 2)})
+    expected = np.where(frames_from(4, before) & (before == 2), 0, before)
+    np.testing.assert_array_equal(done.result().labels, expected)
+    assert "Object 2 ends at frame 4" in str(summary)
+    assert done.snapshot().corrected == (4,)
+    done.undo()
+    np.testing.assert_array_equal(done.result().labels, before)
+
+
+def test_renumbering_and_swapping_need_no_network(done, monkeypatch):
+    before = done.result().labels
+    monkeypatch.setattr(done.network, "encode_key", None)
+    done.renumber_object(2, 7, 4)
+    after = done.result().labels
+    np.testing.assert_array_equal(after, np.where(frames_from(4, before) & (before == 2), 7, before))
+    assert 7 in done.result().scores.object_ids
+    done.undo()
+    done.renumber_object(1, 3, 5)
+    after = done.result().labels
+    swapped = np.array([0, 3, 2, 1], np.uint16)[before]
+    np.testing.assert_array_equal(after, np.where(frames_from(5, before), swapped, before))
+    with pytest.raises(SessionError, match="Object 9 is not on frame 5"):
+        done.renumber_object(9, 1, 5)
+    with pytest.raises(SessionError, match="no number"):
+        done.renumber_object(1, 0, 5)
+
+
+def test_a_confirmed_absence_leaves_no_doubt(done):
+    """An object that was not found, on a frame that somebody calls right, is in doubt on no later frame."""
+    lost = done.results.get(6)
+    for t in range(5, 10):  # as if the network had lost object 3
+        record = done.results.get(t)
+        labels = record.packed.unpack()
+        labels[labels == 3] = 0
+        column = record.scores.object_ids.index(3)
+        area, sure = record.scores.area_px.copy(), record.scores.confidence.copy()
+        area[column], sure[column] = 0, 0
+        scores = replace(record.scores, area_px=area, confidence=sure)
+        done.results.put(t, replace(record, packed=lost.packed.pack(labels), scores=scores))
+    doubt = done.review().doubt()
+    assert doubt[6] > 0.2
+    done.correct({6: done.labels(6)})
+    after = done.review()
+    column = list(after.scores.object_ids).index(3)
+    assert np.isnan(after.scores.confidence[6:, column]).all()
+    assert (after.doubt()[6:] < doubt[6:] + 1e-6).all()
+    assert not any(o.object_id == 3 for t in range(6, 10) for o in after.worst_objects(t))
+
+
+def test_looking_at_the_old_result_changes_nothing(done, movie):
+    before = done.result().labels
+    done.correct({4: movie[1][4]}, agreement=Agreement(frames=0))
+    after, facts = done.result().labels, done.snapshot()
+    for t in range(10):
+        np.testing.assert_array_equal(done.labels_before(t), before[t])
+    np.testing.assert_array_equal(done.result().labels, after)
+    assert done.snapshot() == facts
+
+
+def test_a_run_over_earlier_results_can_be_undone(done, movie):
+    done.correct({4: clipped(done, 4, 2)}, agreement=Agreement(frames=0))
+    corrected, facts = done.result(), done.snapshot()
+    done.memory_config = done.memory_config.replace(memory_interval_frames=5)
+    again = done.run()
+    assert done.snapshot().undo == "propagation"
+    done.undo()
+    np.testing.assert_array_equal(done.result().labels, corrected.labels)
+    np.testing.assert_array_equal(done.result().scores.confidence, corrected.scores.confidence)
+    assert done.snapshot().undo == facts.undo
+    done.redo()
+    np.testing.assert_array_equal(done.result().labels, again.labels)
+    done.undo()
+    done.undo()
+    assert done.snapshot().undo == ""
+
+
+def test_what_somebody_painted_is_kept_before_it_is_overwritten(make_session, movie):
+    """Into a layer that shows an earlier result with strokes that were not used as corrections."""
+    layer = np.zeros((10, 64, 64), np.int32)
+    layer[:] = 5 * movie[1]
+    layer[7, :4, :4] = 9
+    shown = layer.copy()
+
+    def write(t, labels):
+        layer[t] = labels
+
+    session = make_session(write=write, read=lambda t: layer[t])
+    result = session.run()
+    np.testing.assert_array_equal(layer, result.labels)
+    session.undo()
+    np.testing.assert_array_equal(layer, shown)
+    session.redo()
+    np.testing.assert_array_equal(layer, result.labels)
+    layer[8, 20:24, :4] = 9  # a stroke that undo would overwrite
+    stroke = layer.copy()
+    session.undo()
+    np.testing.assert_array_equal(layer, shown)
+    session.redo()
+    np.testing.assert_array_equal(layer, stroke)
+
+
+def test_a_stroke_on_a_frame_to_come_is_kept(make_session):
+    layer = np.zeros((10, 64, 64), np.int32)
+
+    def write(t, labels):
+        layer[t] = labels
+
+    session = make_session(write=write, read=lambda t: layer[t])
+    for result in session.frames():
+        if result.frame == 2:
+            layer[6, :5, :5] = 4
+    assert session.snapshot().undo == "propagation"
+    session.undo()
+    assert (layer[6, :5, :5] == 4).all()
+    assert not layer[5].any()

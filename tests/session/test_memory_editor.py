@@ -71,9 +71,9 @@ def test_forget_object(paused):
 def test_forgotten_seeds_no_longer_teach_corrections(paused, movie):
     paused.cancel()
     paused.memory.forget_frames([0])
-    assert 0 not in paused.known_frames()[0]
+    assert 0 not in paused._context.known_frames()[0]
     paused.memory.undo()
-    assert 0 in paused.known_frames()[0]
+    assert 0 in paused._context.known_frames()[0]
 
 
 def test_nothing_can_be_done_while_running(make_session):
@@ -82,7 +82,7 @@ def test_nothing_can_be_done_while_running(make_session):
     next(running)
     assert not session.memory.is_open
     assert session.memory.contents() == ()
-    with pytest.raises(SessionError, match="paused"):
+    with pytest.raises(SessionError, match="is running; pause or cancel"):
         session.memory.protect([0])
     running.close()
 
@@ -107,7 +107,7 @@ def test_another_movie_starts_with_a_saved_memory(paused, make_session, movie, t
     paused.memory.protect([2])
     paused.memory.save(file)
     settings = {"scope": paused.current_run().scope, "diameter_px": None}
-    other = make_session(settings=settings, seeds={1: movie[1][1]}, model=paused._model)
+    other = make_session(settings=settings, seeds={1: movie[1][1]}, model=paused._context.model)
     assert other.memory.load(file) == (1, 2, 3)
     other.run()
     permanent = {row.frame for row in other.memory.contents() if row.store == "permanent"}
@@ -128,5 +128,5 @@ def test_files_are_checked(paused, make_session, tmp_path):
         stored.check("other", stored.scope)
     with pytest.raises(MemoryBankError, match="scope"):
         stored.check(stored.fingerprint, "sideways")
-    with pytest.raises(SessionError, match="stop the run"):
+    with pytest.raises(SessionError, match="cancel it first"):
         paused.memory.load(tmp_path / "memory")

@@ -12,9 +12,10 @@ from napari_xmem.engine import FrameResult
 from napari_xmem.errors import ConfigError, SessionError
 from napari_xmem.session import Agreement
 from napari_xmem.session.affected_objects import AffectedObjects, changed_objects, neighbours
+from napari_xmem.session.annotations import Annotations
 from napari_xmem.session.compare import overlap_of_objects
-from napari_xmem.session.history import Annotations, Change, FrameChange, History
-from napari_xmem.session.results import FrameRecord, PackedLabels, ResultsStore
+from napari_xmem.session.packed_labels import PackedLabels
+from napari_xmem.session.results import Change, FrameChange, FrameRecord, History, ResultsStore
 
 images = arrays(np.int32, (5, 7), elements=st.one_of(st.integers(0, 4), st.integers(0, 2**31 - 1)))
 

@@ -114,7 +114,7 @@ def test_failure_is_told_and_the_session_stays_usable(make_session, movie):
     source = Broken()
     source.bad = False
     session = make_session()
-    session = TrackingSession(source, {0: movie[1][0]}, model=session._model, config=session._config)
+    session = TrackingSession(source, {0: movie[1][0]}, model=session._context.model, config=session._context.config)
     session.prepare()
     source.bad = True
     with pytest.raises(InputError, match="frame 3"):

@@ -193,7 +193,7 @@ def test_saving_and_loading(scene, tmp_path):
     memory.save(tmp_path / "a.xmem")
     assert "saved in a.xmem" in memory.form.status.text
     memory.load(tmp_path / "a.xmem")
-    assert session.start_memory is not None
+    assert session.memory.loaded is not None
     (tmp_path / "b.xmem").write_text("no")
     memory.load(tmp_path / "b.xmem")
     assert "cannot be read" in memory.form.status.text

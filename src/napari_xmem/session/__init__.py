@@ -6,12 +6,14 @@ Start with `napari_xmem.session.session.TrackingSession`. Knows no viewer; any t
 from __future__ import annotations
 
 from napari_xmem.memory import MemoryRow
+from napari_xmem.session.annotations import Annotations
 from napari_xmem.session.compare import Agreement, CorrectionSummary, SegmentOutcome
-from napari_xmem.session.history import Annotations, Change
 from napari_xmem.session.memory_editor import MemoryEditor
+from napari_xmem.session.results import Change
 from napari_xmem.session.review import DoubtfulObject, FrameToCheck, Review
+from napari_xmem.session.runner import Runner, RunStatus, SessionState
 from napari_xmem.session.session import TrackingSession
-from napari_xmem.session.state import SessionSnapshot, SessionState
+from napari_xmem.session.snapshot import SessionSnapshot
 
 __all__ = [
     "Agreement",
@@ -23,6 +25,8 @@ __all__ = [
     "MemoryEditor",
     "MemoryRow",
     "Review",
+    "RunStatus",
+    "Runner",
     "SegmentOutcome",
     "SessionSnapshot",
     "SessionState",

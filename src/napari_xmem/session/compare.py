@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,7 +99,7 @@ class SegmentOutcome:
     direction : {"forward", "backward"}
         Which way.
     frames_done : tuple of int
-        Frames computed anew, in the order they were done.
+        Frames computed again, in the order they were done.
     ended : {"end", "corrected", "locked", "agreed", "stopped"}
         Why it went no further: end of the movie, next corrected frame, a locked frame, old and new agree, or the user.
     ended_at : int or None
@@ -139,6 +139,10 @@ class CorrectionSummary:
         Object id to the frames on which it changed; objects that only lost or won stray pixels count too.
     pixels_changed : int
         In all.
+    ended : mapping
+        Object that was erased to the frame on which it ends.
+    renumbered : mapping
+        Old number of an object to its new one.
     """
 
     corrected: tuple[int, ...] = ()
@@ -146,10 +150,12 @@ class CorrectionSummary:
     frames_changed: tuple[int, ...] = ()
     objects_changed: Mapping[int, tuple[int, ...]] | None = None
     pixels_changed: int = 0
+    ended: Mapping[int, int] = field(default_factory=dict)
+    renumbered: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def frames_done(self) -> int:
-        """Frames computed anew."""
+        """Frames computed again."""
         return sum(len(segment.frames_done) for segment in self.segments)
 
     def __str__(self) -> str:
@@ -159,4 +165,5 @@ class CorrectionSummary:
         frames = f"{len(self.frames_changed)} frame{'s' * (len(self.frames_changed) != 1)}"
         changed = f"{frames} changed (object{'s' * (len(worst) != 1)} {named})" if worst else "Nothing changed"
         way = "; ".join(str(segment) for segment in self.segments)
-        return f"{changed}. Propagated {way}." if way else f"{changed}."
+        ends = "".join(f" Object {i} ends at frame {frame}." for i, frame in self.ended.items())
+        return f"{changed}. Propagated {way}.{ends}" if way else f"{changed}.{ends}"

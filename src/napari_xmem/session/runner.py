@@ -1,23 +1,80 @@
-"""Driving a task frame by frame: begin, pause, resume, cancel, fail; whatever the thread."""
+"""The one state machine of a session: what it does, who may drive it, and who may change it meanwhile.
+
+States and events::
+
+    IDLE, FINISHED, FAILED --start--> RUNNING --pause--> PAUSING --frame done--> PAUSED --resume--> RUNNING
+    IDLE, FINISHED, FAILED, PAUSED --take up--> PREPARING --start--> RUNNING
+    RUNNING, PAUSING, PAUSED --cancel--> STOPPING --task closed--> FINISHED
+    RUNNING, PAUSING, PAUSED --error--> STOPPING --task closed--> FAILED
+    RUNNING, PAUSING --last frame done--> STOPPING --task closed--> FINISHED
+
+Two locks. The **turn** is held by whoever works on memory and results: the driving thread for one frame at a time, or
+an edit (a correction that is taken up, undo, an edit of memory, saving). The **facts** lock guards the state and all
+facts about it; it is held for moments, never while a frame is computed, a callback is called, or the turn or another
+thread is waited for. So whoever holds the turn may take the facts lock, never the other way round, and a snapshot
+never waits for a frame.
+
+A thread that drives has a ticket. Whoever ends or replaces the task takes the ticket away, and the thread that had it
+notices before its next frame. Work on a frame is never taken away from a thread.
+"""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from napari_xmem.errors import SessionError, XMemError
-from napari_xmem.session.state import SessionSnapshot, SessionState, StateMachine
+from napari_xmem.errors import SessionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from napari_xmem.engine import FrameResult
 
-__all__ = ["Driver", "Task"]
+__all__ = ["AT_REST", "SETTLED", "TRANSITIONS", "RunStatus", "Runner", "SessionState", "Task"]
+
+
+class SessionState(Enum):
+    """What a session is doing; the module says which event leads from where to where."""
+
+    IDLE = "idle"
+    PREPARING = "preparing"
+    RUNNING = "running"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    FINISHED = "finished"
+    FAILED = "failed"
+
 
 _S = SessionState
-AT_REST = (_S.IDLE, _S.FINISHED, _S.FAILED)
+#: Nothing runs.
+AT_REST = frozenset({_S.IDLE, _S.FINISHED, _S.FAILED})
+#: Nobody works on memory or results.
+SETTLED = AT_REST | {_S.PAUSED}
+#: From each state, the states that may follow.
+TRANSITIONS: dict[SessionState, frozenset[SessionState]] = {
+    _S.IDLE: frozenset({_S.PREPARING, _S.RUNNING}),
+    _S.PREPARING: frozenset({_S.RUNNING, *AT_REST}),
+    _S.RUNNING: frozenset({_S.PAUSING, _S.STOPPING}),
+    _S.PAUSING: frozenset({_S.PAUSED, _S.RUNNING, _S.STOPPING}),
+    _S.PAUSED: frozenset({_S.RUNNING, _S.STOPPING, _S.PREPARING}),
+    _S.STOPPING: frozenset({_S.FINISHED, _S.FAILED}),
+    _S.FINISHED: frozenset({_S.PREPARING, _S.RUNNING}),
+    _S.FAILED: frozenset({_S.PREPARING, _S.RUNNING}),
+}
+_SENTENCES = {
+    _S.IDLE: "has not been started",
+    _S.PREPARING: "is being prepared",
+    _S.RUNNING: "is running; pause or cancel it first",
+    _S.PAUSING: "is pausing after the frame at hand",
+    _S.PAUSED: "is paused; resume or cancel it first",
+    _S.STOPPING: "is stopping; wait for its end",
+    _S.FINISHED: "has ended",
+    _S.FAILED: "has failed",
+}
 
 
 class Task(Protocol):
@@ -32,153 +89,317 @@ class Task(Protocol):
         """Frames to do, as far as is known."""
 
     def frames(self) -> Iterator[FrameResult]:
-        """Do the work; each result is kept before it is given out."""
+        """Do the work; each result is kept before it is yielded."""
 
     def finish(self, *, complete: bool) -> None:
-        """Close the books, also after a cancel or an error."""
+        """Sum up, also after a cancel or an error."""
 
 
-class Driver:
-    """Does one task at a time, for whoever iterates over `frames`."""
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """How far a run is.
 
-    def __init__(self) -> None:
-        self._machine = StateMachine()
-        self._turn = threading.RLock()  # held while a frame is computed
-        self._facts = threading.RLock()  # held while facts change; never wait for anything with it
+    Attributes
+    ----------
+    state : SessionState
+        What the session is doing.
+    task : str
+        What is or was being done, in words; "" before the first.
+    frames_done, frames_total : int
+        Of the task; a correction may end early.
+    frame : int or None
+        The frame done last.
+    error : BaseException or None
+        Why it failed.
+    complete : bool
+        The task came to its end; False while it runs, and after a cancel or an error.
+    """
+
+    state: SessionState = SessionState.IDLE
+    task: str = ""
+    frames_done: int = 0
+    frames_total: int = 0
+    frame: int | None = None
+    error: BaseException | None = None
+    complete: bool = False
+
+
+T = TypeVar("T", bound=Task)
+
+
+class Runner:
+    """Does one task at a time, for whoever iterates over `frames`.
+
+    Parameters
+    ----------
+    first_task : callable
+        Returns the task that is done if nothing else was asked for.
+    before_frame : callable
+        Called before every frame, with the turn held.
+    facts : RLock
+        Guards the state; shared with what else the session knows.
+    """
+
+    def __init__(
+        self, first_task: Callable[[], Task], before_frame: Callable[[], None], facts: threading.RLock
+    ) -> None:
+        self.turn = threading.RLock()
+        self._changed = threading.Condition(facts)
+        self._first_task, self._before_frame = first_task, before_frame
+        self._status = RunStatus()
         self._task: Task | None = None
         self._iterator: Iterator[FrameResult] | None = None
-        self._driving = False
-        self._progress = SessionSnapshot(_S.IDLE)
+        self._ticket: object | None = None
+        self._worker: int | None = None  # the thread that computes a frame now
 
-    def _first_task(self) -> Task:
-        """Return what is done if nothing else was asked for."""
-        raise NotImplementedError
+    # ---- looking
 
-    def _before_frame(self) -> None:
-        """Take over settings that changed."""
+    @property
+    def status(self) -> RunStatus:
+        """How far the run is, at one moment."""
+        return self._status
 
     @property
     def state(self) -> SessionState:
-        """What it is doing."""
-        return self._machine.state
+        """What the session is doing."""
+        return self._status.state
 
     @property
-    def turn(self) -> threading.RLock:
-        """Lock that is held while a frame is computed."""
-        return self._turn
+    def task(self) -> Task | None:
+        """The task at hand; None at rest."""
+        return self._task
+
+    @property
+    def must_stop(self) -> bool:
+        """True once the task at hand was cancelled."""
+        return self.state is _S.STOPPING
+
+    # ---- driving
 
     def frames(self, *, wait: bool = True) -> Iterator[FrameResult]:
-        """Do the work, one frame at a time; a new propagation if nothing was begun.
+        """Do the work, see `napari_xmem.session.TrackingSession.frames`."""
+        ticket = self._take_ticket(wait)
+        try:
+            while (result := self._advance(ticket, wait)) is not None:
+                yield result
+        except GeneratorExit:
+            self._end(ticket)
+            raise
+        except BaseException as error:
+            self._end(ticket, error=error)
+            raise
 
-        Parameters
-        ----------
-        wait : bool
-            While paused: True waits here for `resume` (from another thread) or `cancel`; False ends the iteration, and
-            iterating again after `resume` goes on.
+    def pause(self) -> None:
+        """Wait after the frame at hand; `SessionError` if nothing runs."""
+        with self._changed:
+            if self.state in (_S.PAUSING, _S.PAUSED):
+                return
+            self._require({_S.RUNNING}, "A pause")
+            self._to(_S.PAUSING)
+            self._settle_pause()
 
-        Yields
-        ------
-        FrameResult
-            Each frame as it is done; its result is kept in the session before.
+    def resume(self) -> None:
+        """Go on after a pause; `SessionError` if it is not paused."""
+        with self._changed:
+            self._require({_S.PAUSED, _S.PAUSING}, "Going on")
+            self._to(_S.RUNNING)
+
+    def cancel(self) -> None:
+        """End after the frame at hand, or inside it where the engine lets go; frames that are done stay."""
+        with self._changed:
+            if self.state not in (_S.RUNNING, _S.PAUSING, _S.PAUSED):
+                return
+            self._to(_S.STOPPING)
+            if self._worker is not None:
+                return  # its thread closes the task
+            claimed = self._claim()
+        self._close(*claimed)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until nothing runs; returns False if time ran out."""
+        with self._changed:
+            self._refuse_worker("Waiting for the end")
+            return self._changed.wait_for(lambda: self.state in AT_REST, timeout_s)
+
+    # ---- changing something meanwhile
+
+    @contextmanager
+    def hold(self, what: str, states: Collection[SessionState] = SETTLED) -> Iterator[None]:
+        """Hold the turn while something is changed; waits for a frame at hand if a pause was asked for.
 
         Raises
         ------
         SessionError
-            If another thread is iterating, or the session is paused and `wait` is False.
-        XMemError
-            If something given cannot be used, or a frame fails; frames done stay.
+            If the session is in none of `states`, or this thread is in the middle of a frame.
         """
-        self._begin(wait)
+        with self._changed:
+            self._refuse_worker(what)
+            self._changed.wait_for(lambda: self.state not in (_S.PAUSING, _S.STOPPING, _S.PREPARING))
+            self._require(states, what)
+        with self.turn:
+            self._require(states, what)
+            yield
+
+    @contextmanager
+    def between_frames(self, what: str) -> Iterator[None]:
+        """Hold the turn, whatever runs: waits for the frame at hand, and the next one waits.
+
+        Raises
+        ------
+        SessionError
+            If this thread is in the middle of a frame.
+        """
+        with self._changed:
+            self._refuse_worker(what)
+        with self.turn:
+            yield
+
+    def take_up(self, make: Callable[[], T], what: str) -> T:
+        """Make a task and start it, in place of a paused one; call it with the turn held.
+
+        Raises
+        ------
+        SessionError
+            If something runs.
+        """
+        with self._changed:
+            self._require(SETTLED, what)
+            before = self._status
+            claimed = self._claim()
+            self._to(_S.PREPARING)
+        rest = _S.FINISHED if before.state is _S.PAUSED else before.state
         try:
-            while self._may_go_on(wait):
-                result = self._next()
-                if result is None:
-                    self._end_task(complete=True)
-                    return
-                yield result
-        except GeneratorExit:
-            self._machine.try_to(_S.STOPPING, (_S.RUNNING, _S.PAUSED))
+            _finish(*claimed, complete=False)
+            task = make()
+        except BaseException:
+            with self._changed:
+                self._to(rest)
             raise
-        except XMemError as error:
-            self._fail(error)
-            raise
-        finally:
-            self._driving = False
-            if self.state is _S.STOPPING:
-                self._end_task(complete=False)
+        with self._changed:
+            self._start(task)
+        return task
 
-    def pause(self) -> None:
-        """Wait after the frame at hand; `SessionError` if nothing runs."""
-        self._machine.to(_S.PAUSED)
+    # ---- inside
 
-    def resume(self) -> None:
-        """Go on after a pause; `SessionError` if it is not paused."""
-        self._machine.require((_S.PAUSED,), "Going on")
-        self._machine.to(_S.RUNNING)
-
-    def cancel(self) -> None:
-        """End after the frame at hand; frames that are done stay. No effect if nothing runs."""
-        if self._machine.try_to(_S.STOPPING, (_S.RUNNING, _S.PAUSED)) and not self._driving:
-            self._end_task(complete=False)
-
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until nothing runs; returns False if time ran out."""
-        return self._machine.wait(AT_REST, timeout_s)
-
-    def _begin(self, wait: bool) -> None:
-        with self._facts:
-            if self._driving:
+    def _take_ticket(self, wait: bool) -> object:
+        with self._changed:
+            if self._ticket is not None:
                 raise SessionError("Another thread is doing the work of this session.")
-            if self.state is _S.PAUSED and not wait:
+            if self.state in (_S.PAUSING, _S.PAUSED) and not wait:
                 raise SessionError("The session is paused; call resume() first.")
             if self.state in AT_REST:
-                self._set_task(self._first_task())
-            self._driving = True
+                self._start(self._first_task())
+            self._require({_S.RUNNING, _S.PAUSED}, "A run")
+            self._ticket = object()
+            return self._ticket
 
-    def _set_task(self, task: Task) -> None:
-        """Take up a task, in place of the present one; the session runs from here on."""
-        with self._facts:
-            if self.state is not _S.RUNNING:
-                self._machine.to(_S.RUNNING)
-            self._task, self._iterator = task, None
-            self._progress = SessionSnapshot(_S.RUNNING, task.title)
-
-    def _may_go_on(self, wait: bool) -> bool:
-        if wait:
-            self._machine.wait((_S.RUNNING, _S.STOPPING))
-        return self.state is _S.RUNNING
-
-    def _next(self) -> FrameResult | None:
-        with self._turn:
-            task = self._task
-            if task is None:
+    def _advance(self, ticket: object, wait: bool) -> FrameResult | None:
+        """Do one frame; None if there is no more, or nothing to be done now."""
+        result, failed, over = None, True, False
+        try:
+            if not self._enter(ticket, wait):
                 return None
-            if self._iterator is None:
-                self._iterator = task.frames()
-            self._before_frame()
-            result = next(self._iterator, None)
-            if result is not None:
-                with self._facts:
-                    done = self._progress.frames_done + 1
-                    self._progress = replace(
-                        self._progress, frames_done=done, frames_total=task.total, frame=result.frame
-                    )
-            return result
+            with self.turn:
+                if self._iterator is None and self._task is not None:
+                    self._iterator = self._task.frames()
+                self._before_frame()
+                result = next(self._iterator, None) if self._iterator is not None else None
+            failed = False
+        finally:
+            with self._changed:
+                if self._ticket is ticket and self._worker is not None:
+                    self._worker = None
+                    over = not failed and (result is None or self.state is _S.STOPPING)
+                    self._count(result)
+                    if not failed and not over:
+                        self._settle_pause()
+        if over:
+            self._end(ticket, complete=result is None)
+        return result
 
-    def _end_task(self, *, complete: bool) -> None:
-        self._close_task(complete)
-        self._machine.to(_S.FINISHED)
+    def _enter(self, ticket: object, wait: bool) -> bool:
+        """Wait while paused; says whether this thread may do a frame now."""
+        with self._changed:
+            while wait and self._ticket is ticket and self.state is _S.PAUSED:
+                self._changed.wait()
+            if self._ticket is not ticket:
+                return False
+            if self.state is not _S.RUNNING:
+                self._ticket = None
+                return False
+            self._worker = threading.get_ident()
+            return True
 
-    def _fail(self, error: XMemError) -> None:
-        self._close_task(complete=False)
-        self._progress = replace(self._progress, error=error)
-        self._machine.to(_S.FAILED)
+    def _count(self, result: FrameResult | None) -> None:
+        if result is not None and self._task is not None:
+            done, total = self._status.frames_done + 1, self._task.total
+            self._status = replace(self._status, frames_done=done, frames_total=total, frame=result.frame)
 
-    def _close_task(self, complete: bool) -> None:
-        with self._turn:
-            task, iterator = self._task, self._iterator
-            self._task = self._iterator = None
-            if iterator is not None and hasattr(iterator, "close"):
-                iterator.close()
-            if task is not None:
-                task.finish(complete=complete)
+    def _settle_pause(self) -> None:
+        if self._worker is None and self.state is _S.PAUSING:
+            self._to(_S.PAUSED)
+
+    def _start(self, task: Task) -> None:
+        self._to(_S.RUNNING)
+        self._task, self._iterator = task, None
+        self._status = RunStatus(_S.RUNNING, task.title)
+
+    def _end(self, ticket: object, *, complete: bool = False, error: BaseException | None = None) -> None:
+        """End the task, unless somebody else did."""
+        with self._changed:
+            if self._ticket is not ticket:
+                return
+            self._worker = None
+            if self.state is not _S.STOPPING:
+                self._to(_S.STOPPING)
+            claimed = self._claim()
+        self._close(*claimed, complete=complete, error=error)
+
+    def _claim(self) -> tuple[Task | None, Iterator[FrameResult] | None]:
+        """Take the task away from whoever drives it."""
+        claimed = self._task, self._iterator
+        self._task = self._iterator = self._ticket = None
+        return claimed
+
+    def _close(
+        self,
+        task: Task | None,
+        iterator: Iterator[FrameResult] | None,
+        *,
+        complete: bool = False,
+        error: BaseException | None = None,
+    ) -> None:
+        try:
+            with self.turn:
+                _finish(task, iterator, complete=complete)
+        except BaseException as other:
+            error = error or other
+            if error is other:
+                raise
+        finally:
+            with self._changed:
+                self._to(_S.FINISHED if error is None else _S.FAILED)
+                self._status = replace(self._status, error=error, complete=complete and error is None)
+
+    def _to(self, state: SessionState) -> None:
+        if state not in TRANSITIONS[self.state]:
+            raise SessionError(f"The session {_SENTENCES[self.state]}, so it cannot become {state.value}.")
+        self._status = replace(self._status, state=state)
+        self._changed.notify_all()
+
+    def _require(self, states: Collection[SessionState], what: str) -> None:
+        if self.state not in states:
+            raise SessionError(f"{what} is not possible now: the session {_SENTENCES[self.state]}.")
+
+    def _refuse_worker(self, what: str) -> None:
+        if self._worker == threading.get_ident():
+            raise SessionError(f"{what} is not possible in the middle of a frame; do it between two frames.")
+
+
+def _finish(task: Task | None, iterator: Iterator[FrameResult] | None, *, complete: bool) -> None:
+    try:
+        if iterator is not None and hasattr(iterator, "close"):
+            iterator.close()
+    finally:
+        if task is not None:
+            task.finish(complete=complete)

@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import warnings
 from typing import TYPE_CHECKING, Any, Self
 
-from napari_xmem.engine import prepare_run
-from napari_xmem.errors import SessionError
-from napari_xmem.imaging import check_labels
-from napari_xmem.session.answers import Answers
+import numpy as np
+
+from napari_xmem.engine import PropagationResult
+from napari_xmem.errors import InputError, SessionError
+from napari_xmem.imaging import check_labels, label_at, label_dtype
 from napari_xmem.session.compare import Agreement, CorrectionSummary
-from napari_xmem.session.history import Annotations, Change
+from napari_xmem.session.context import SessionContext
+from napari_xmem.session.edits import SessionEdits
 from napari_xmem.session.memory_editor import MemoryEditor
-from napari_xmem.session.results import FrameRecord, PackedLabels
-from napari_xmem.session.runner import AT_REST
-from napari_xmem.session.state import SessionState
-from napari_xmem.session.tasks import CorrectionTask, PropagationTask
+from napari_xmem.session.results import FrameRecord
+from napari_xmem.session.review import Review
+from napari_xmem.session.runner import Runner, SessionState
+from napari_xmem.session.snapshot import SessionSnapshot
+from napari_xmem.session.tasks import PropagationTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from napari_xmem.config import PropagationConfig
-    from napari_xmem.engine import PropagationResult, Run
+    from napari_xmem.config import MemoryConfig, PropagationConfig
+    from napari_xmem.engine import Explanation, FrameResult, Run
+    from napari_xmem.engine.scopes.base import TrackingScope
     from napari_xmem.model import XMem
-    from napari_xmem.session.workbench import Write
+    from napari_xmem.session.annotations import Annotations
+    from napari_xmem.session.context import Read, Write
+    from napari_xmem.session.results import Change, History, ResultsStore
+    from napari_xmem.session.tasks import CorrectionTask
 
 __all__ = ["TrackingSession"]
 
+_EARLIER_NAMES = {"book": "results", "desk": "memory", "given": "annotations"}
 
-class TrackingSession(Answers):
+
+class TrackingSession:
     """Seeds, runs, corrections, locked frames and results of one movie.
 
     A session computes only while somebody iterates over `frames` (or calls `run` or `correct`, which do); any thread
-    may do so, one at a time. Everything else may be called from any thread at any time. States: `SessionState`.
+    may do so, one at a time. Everything else may be called from any thread at any time but in the middle of a frame,
+    that is from inside `write` and `read`. States and locks: `napari_xmem.session.runner`.
 
     Parameters
     ----------
@@ -49,9 +59,20 @@ class TrackingSession(Answers):
         All settings.
     write : callable, optional
         Called with a frame and its labels ``(Y, X)`` whenever the result of a frame changes, from the thread that
-        changed it; zeros where a result was taken back.
+        changed it; zeros where a result was undone. If it raises, the run fails and the frame is written again with
+        the next one.
+    read : callable, optional
+        Called with a frame; returns the labels ``(Y, X)`` that stand in what `write` writes to, or None. With it, what
+        somebody painted there and did not use as a correction is kept in the history before it is overwritten.
     explain_bytes : int
         Room for states of memory that let `explain` answer at once.
+
+    Attributes
+    ----------
+    runner : Runner
+        The state machine of the run.
+    memory : MemoryEditor
+        What memory holds, and changing it.
 
     Examples
     --------
@@ -69,16 +90,19 @@ class TrackingSession(Answers):
         model: str | Path | XMem = "bundled",
         config: PropagationConfig | None = None,
         write: Write | None = None,
+        read: Read | None = None,
         explain_bytes: int = 256_000_000,
     ) -> None:
-        super().__init__(frames, seeds, model, config, write, explain_bytes)
-        self.memory = MemoryEditor(self)
+        self._context = SessionContext(frames, seeds, model, config, write, read, explain_bytes)
+        self.runner = Runner(self._first_task, self._context.before_frame, self._context.facts)
+        self.memory = MemoryEditor(self._context, self.runner)
+        self._edits = SessionEdits(self._context, self.runner)
 
     @classmethod
     def of_run(cls, run: Run, **options: Any) -> Self:
         """Make a session of a prepared run; `options` as for the class."""
         session = cls(run.source, None, model=run.network, config=run.config, **options)
-        session._adopt(run)
+        session._context.adopt(run)
         return session
 
     @classmethod
@@ -106,11 +130,262 @@ class TrackingSession(Answers):
                 session.results.put(t, FrameRecord.of_labels(t, image, seeded=False, confidence=float("nan")))
         return session
 
+    def __getattr__(self, name: str) -> Any:
+        """Answer to names of earlier versions, with a warning."""
+        now = _EARLIER_NAMES.get(name)
+        if now is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        warnings.warn(f"TrackingSession.{name} is now called {now}.", DeprecationWarning, stacklevel=2)
+        return getattr(self, now)
+
+    # ---- looking: nothing here changes anything or waits
+
+    @property
+    def state(self) -> SessionState:
+        """What it is doing."""
+        return self.runner.state
+
+    @property
+    def results(self) -> ResultsStore:
+        """The latest result of every frame."""
+        return self._context.results
+
+    @property
+    def history(self) -> History:
+        """Steps that can be undone."""
+        return self._context.history
+
+    @property
+    def annotations(self) -> Annotations:
+        """What the person said: seeds, corrections, locked frames, objects that are absent."""
+        return self._context.annotations
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of the movie."""
+        return len(self._context.source)
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """Rows and columns of a frame."""
+        return self._context.source.frame_shape
+
+    @property
+    def frame_range(self) -> tuple[int, int]:
+        """First frame and end (exclusive) of what corrections may change."""
+        return self._context.frame_range
+
+    @property
+    def follower(self) -> TrackingScope | None:
+        """What holds the memory of the present or latest run; look at it only while nothing runs."""
+        return self._context.follower
+
+    @property
+    def network(self) -> XMem | None:
+        """The network; None before the first run."""
+        run = self._context.run
+        return None if run is None else run.network
+
+    @property
+    def write(self) -> Write | None:
+        """Called when the result of a frame changes; may be replaced while nothing runs."""
+        return self._context.write
+
+    @write.setter
+    def write(self, write: Write | None) -> None:
+        self._context.write = write
+
+    @property
+    def memory_config(self) -> MemoryConfig:
+        """The memory manager's settings; a change takes effect with the next frame, while paused on resume."""
+        return self._context.memory_config
+
+    @memory_config.setter
+    def memory_config(self, memory: MemoryConfig) -> None:
+        self._context.memory_config = memory
+
+    def snapshot(self) -> SessionSnapshot:
+        """Return what the session is doing and which frames are done, annotated, corrected and locked now."""
+        context = self._context
+        with context.facts:
+            status, said = self.runner.status, context.annotations
+            return SessionSnapshot(
+                status.state,
+                status.task,
+                status.frames_done,
+                status.frames_total,
+                status.frame,
+                status.error,
+                status.complete,
+                said.seeded,
+                tuple(sorted(said.corrected)),
+                tuple(sorted(said.locked)),
+                context.results.frames,
+                context.history.undo_title,
+                context.history.redo_title,
+            )
+
+    def labels(self, frame: int) -> NDArray[Any]:
+        """Return the latest labels of a frame.
+
+        Parameters
+        ----------
+        frame : int
+            Frame of the movie.
+
+        Returns
+        -------
+        ndarray, shape (Y, X), uint16 or int32
+            Object ids, 0 = background.
+
+        Raises
+        ------
+        SessionError
+            If the frame has no result.
+        """
+        return self.results.labels(frame)
+
+    def labels_before(self, frame: int) -> NDArray[Any]:
+        """Return the labels of a frame as they were before the latest step; looking changes nothing.
+
+        Parameters
+        ----------
+        frame : int
+            Frame of the movie.
+
+        Returns
+        -------
+        ndarray, shape (Y, X), uint16 or int32
+            Object ids, 0 = background; zeros where there was no result.
+        """
+        with self._context.facts:
+            change, record = self.history.latest, self.results.get(frame)
+            if change is not None and frame in change.frames:
+                record = change.frames[frame].before
+        return np.zeros(self.frame_shape, np.uint16) if record is None else record.packed.unpack()
+
+    def result(self) -> PropagationResult:
+        """Return everything done so far as one result; frames without any are 0."""
+        frames = self.results.frames
+        dtype = label_dtype(max((int(self.results.labels(t).max()) for t in frames), default=0))
+        labels = np.zeros((self.n_frames, *self.frame_shape), dtype)
+        for t in frames:
+            labels[t] = self.results.labels(t)
+        run, memory = self._context.run, self.results.snapshots(frames)
+        scope, reason = (run.scope, run.scope_reason) if run is not None else ("", "not propagated")
+        recipe = {} if run is None else self.current_run().recipe
+        return PropagationResult(labels, self.results.scores(), memory, scope, reason, recipe, self)
+
+    def review(self) -> Review:
+        """Return what deserves a look: confidence per frame, and the frames to check first."""
+        return Review(self.results.scores(), self.annotations.checked)
+
+    def explain(
+        self, frame: int, y: float, x: float, object_id: int | None = None, top: int | None = None
+    ) -> Explanation:
+        """Say which memory elements voted for the label at a pixel, see `PropagationResult.explain`.
+
+        While a session runs it keeps the keys of memory at every change, as far as `explain_bytes` reach (states share
+        their keys until memory drops some). If nothing was kept the run is repeated up to that frame.
+
+        Parameters
+        ----------
+        frame : int
+            Frame of the movie.
+        y, x : float
+            Row and column in pixels.
+        object_id : int, optional
+            Ask for this object; None: the one at this pixel.
+        top : int, optional
+            Longest list of votes; None: all.
+
+        Returns
+        -------
+        Explanation
+            Frame, place, store and weight of every element that voted, largest weight first.
+
+        Raises
+        ------
+        InputError
+            If the pixel lies outside the movie, or the labels of the frame were painted, or read from a file.
+        SessionError
+            If the frame has no result.
+        """
+        if object_id is None:
+            object_id = label_at(self.labels(frame), y, x)
+        record = self.results.get(frame)
+        for objects, explainer in record.explainers if record is not None else ():
+            if objects is None or object_id in objects or not object_id:
+                return explainer.explain(frame, y, x, object_id, top)
+        if frame in self.annotations.labels or record is None:
+            raise InputError(f"The labels of frame {frame} were given by hand; memory had no part in them.")
+        raise InputError(f"The labels of frame {frame} were read from a file; run the session again to explain them.")
+
+    # ---- running
+
+    def prepare(self) -> Run:
+        """Check everything and load the model, if that was not done yet; `frames` does it by itself.
+
+        Raises
+        ------
+        InputError, SeedError, ConfigError, CheckpointError, DeviceError
+            See `napari_xmem.iter_propagate`.
+        """
+        with self.runner.between_frames("Preparing"):
+            return self._context.prepare()
+
+    def current_run(self) -> Run:
+        """Return the prepared run with the settings of now."""
+        return self._context.current_run()
+
+    def frames(self, *, wait: bool = True) -> Iterator[FrameResult]:
+        """Do the work, one frame at a time; a new propagation if nothing was begun.
+
+        Parameters
+        ----------
+        wait : bool
+            While paused: True waits here for `resume` (from another thread) or `cancel`; False ends the iteration, and
+            iterating again after `resume` goes on.
+
+        Yields
+        ------
+        FrameResult
+            Each frame as it is done; its result is kept in the session before.
+
+        Raises
+        ------
+        SessionError
+            If another thread is iterating, or the session is paused and `wait` is False.
+        Exception
+            If something given cannot be used, a frame fails, or `write` raises; frames done stay, the state is FAILED.
+        """
+        return self.runner.frames(wait=wait)
+
     def run(self) -> PropagationResult:
-        """Do all the work in this thread and return the result."""
+        """Do all the work in this thread and return the result; goes on with a run that was paused."""
+        if self.state is SessionState.PAUSED:
+            self.resume()
         for _ in self.frames():
             pass
         return self.result()
+
+    def pause(self) -> None:
+        """Wait after the frame at hand; `SessionError` if nothing runs."""
+        self.runner.pause()
+
+    def resume(self) -> None:
+        """Go on after a pause; `SessionError` if it is not paused."""
+        self.runner.resume()
+
+    def cancel(self) -> None:
+        """End after the frame at hand; frames that are done stay. No effect if nothing runs."""
+        self.runner.cancel()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until nothing runs; returns False if time ran out."""
+        return self.runner.wait(timeout_s)
+
+    # ---- correcting
 
     def begin_correction(
         self,
@@ -123,6 +398,8 @@ class TrackingSession(Answers):
         """Take up corrections; iterate over `frames` to propagate them.
 
         A paused propagation ends here; what it had not done yet is done with the correction, as far as that reaches.
+        Objects that were merely erased end on the corrected frame, and those that merely changed their number have it
+        from there on, without a run of the network.
 
         Parameters
         ----------
@@ -146,35 +423,22 @@ class TrackingSession(Answers):
         SeedError
             If labels do not fit the movie.
         """
-        with self._facts:
-            self._machine.require((*AT_REST, SessionState.PAUSED), "A correction")
-            packed = self._check_corrections(corrections)
-            went_back = self._config.direction == "backward"
-            forward = not went_back if forward is None else forward
-            backward = went_back if backward is None else backward
-            rest = self._task.frames_left if isinstance(self._task, PropagationTask) else ()
-            if self.state is SessionState.PAUSED:
-                self.cancel()
-                self.wait()
-            if self._run is None:
-                seeds = {t: image.unpack() for t, image in packed.items() if image.unpack().any()}
-                config = replace(self._config, memory=self._memory_config, start=None, stop=None, direction="both")
-                self._run = prepare_run(self._source, seeds, self._model, config)
-            task = CorrectionTask(
-                self, packed, forward=forward, backward=backward, agreement=agreement or Agreement(), rest=rest
-            )
-            self._set_task(task)
-            return task
+        return self._edits.begin_correction(corrections, forward, backward, agreement or Agreement())
 
-    def correct(self, corrections: Mapping[int, NDArray[Any]], **options: Any) -> CorrectionSummary:
+    def correct(
+        self,
+        corrections: Mapping[int, NDArray[Any]],
+        *,
+        forward: bool | None = None,
+        backward: bool | None = None,
+        agreement: Agreement | None = None,
+    ) -> CorrectionSummary:
         """Propagate corrections in this thread.
 
         Parameters
         ----------
-        corrections : mapping
-            Frame to labels ``(Y, X)`` that are right as a whole: an object that is not painted there is absent.
-        **options
-            forward, backward and agreement, see `begin_correction`.
+        corrections, forward, backward, agreement
+            As for `begin_correction`.
 
         Returns
         -------
@@ -186,10 +450,68 @@ class TrackingSession(Answers):
         SessionError, SeedError
             As `begin_correction`.
         """
-        task = self.begin_correction(corrections, **options)
+        task = self.begin_correction(corrections, forward=forward, backward=backward, agreement=agreement)
         for _ in self.frames():
             pass
         return task.summary
+
+    def end_object(self, object_id: int, from_frame: int, *, backward: bool | None = None) -> Change:
+        """End an object: it is on no frame from this one on. At once, without the network, and undoable.
+
+        It stays where a person painted it later, or locked a frame with it, and what follows there. A run that goes on
+        no longer looks for it; later runs and corrections know that it is absent. While something runs, the frame at
+        hand is done first.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        from_frame : int
+            First frame without it.
+        backward : bool, optional
+            Towards the beginning of the movie; None: as the run goes (a run both ways: forward).
+
+        Returns
+        -------
+        Change
+            The step, with the frames that changed.
+
+        Raises
+        ------
+        SessionError
+            If the frame lies outside the movie or is locked, or the object is not known.
+        """
+        return self._edits.end_object(object_id, from_frame, backward)
+
+    def renumber_object(self, object_id: int, new_id: int, from_frame: int) -> CorrectionSummary:
+        """Give an object another number from a frame on, at once; who has that number there gets the old one.
+
+        The frame counts as corrected: look at it as a whole.
+
+        Parameters
+        ----------
+        object_id, new_id : int
+            Old and new number, 1 to 2**31 - 1.
+        from_frame : int
+            First frame with the new number.
+
+        Returns
+        -------
+        CorrectionSummary
+            What changed.
+
+        Raises
+        ------
+        SessionError
+            If the frame has no result or is locked, the object is not on it, or something runs.
+        """
+        labels = self.labels(from_frame).astype(np.int64)
+        if not (labels == object_id).any():
+            raise SessionError(f"Object {object_id} is not on frame {from_frame}.")
+        if not 1 <= new_id < 2**31:
+            raise SessionError(f"{new_id} is no number for an object; choose one from 1 to {2**31 - 1}.")
+        swapped = np.select([labels == object_id, labels == new_id], [new_id, object_id], labels)
+        return self.correct({from_frame: swapped})
 
     def lock(self, frames: Iterable[int]) -> None:
         """Never overwrite the result of these frames; it counts as right. Undoable.
@@ -204,61 +526,32 @@ class TrackingSession(Answers):
         SessionError
             If a frame has no result.
         """
-        wanted = frozenset(int(t) for t in frames)
-        missing = sorted(t for t in wanted if t not in self.results)
-        if missing:
-            raise SessionError(f"Frames {missing} have no result to lock; propagate first.")
-        self._say(replace(self._annotations, locked=self._annotations.locked | wanted), f"lock {_named(wanted)}")
+        self._edits.lock(frozenset(int(t) for t in frames))
 
     def unlock(self, frames: Iterable[int]) -> None:
         """Allow overwriting again. Undoable."""
-        wanted = frozenset(int(t) for t in frames)
-        self._say(replace(self._annotations, locked=self._annotations.locked - wanted), f"unlock {_named(wanted)}")
+        self._edits.unlock(frozenset(int(t) for t in frames))
 
     def undo(self) -> Change:
-        """Take back the latest correction, lock or unlock; `SessionError` if there is none or something runs."""
-        return self._step_back(forward=False)
+        """Undo the latest step: a correction, an end, a lock, or a run over earlier results.
+
+        Returns
+        -------
+        Change
+            The step.
+
+        Raises
+        ------
+        SessionError
+            If there is none, or something runs.
+        """
+        return self._edits.step_back(forward=False)
 
     def redo(self) -> Change:
-        """Do again what `undo` took back."""
-        return self._step_back(forward=True)
+        """Do again what `undo` undid; raises as `undo`."""
+        return self._edits.step_back(forward=True)
 
-    def _step_back(self, *, forward: bool) -> Change:
-        with self._facts:
-            self._machine.require(AT_REST, "Redo" if forward else "Undo")
-            change = self.history.redo(self.results) if forward else self.history.undo(self.results)
-            self._annotations = change.after if forward else change.before
-            explainers = change.explainers_after if forward else change.explainers_before
-            if explainers is not None:
-                self.explainers = dict(explainers)
-        for frame in sorted(change.frames):
-            self._tell(frame)
-        return change
-
-    def _say(self, annotations: Annotations, title: str) -> None:
-        with self._facts:
-            if annotations != self._annotations:
-                self.history.add(Change(title, {}, self._annotations, annotations))
-                self._annotations = annotations
-
-    def _check_corrections(self, corrections: Mapping[int, NDArray[Any]]) -> dict[int, PackedLabels]:
-        packed = {}
-        for frame, labels in corrections.items():
-            if not 0 <= frame < self.n_frames:
-                raise SessionError(f"Frame {frame} was corrected, but the movie has frames 0 to {self.n_frames - 1}.")
-            if frame in self._annotations.locked:
-                raise SessionError(f"Frame {frame} is locked; unlock it to correct it.")
-            packed[int(frame)] = PackedLabels.pack(check_labels(labels, self.frame_shape, f"labels of frame {frame}"))
-        if not packed:
-            raise SessionError("No frame was corrected; change the labels of at least one frame.")
-        if self._run is None and not any(image.unpack().any() for image in packed.values()):
-            raise SessionError("The corrected frames hold no object; paint at least one.")
-        return packed
+    # ---- inside
 
     def _first_task(self) -> PropagationTask:
-        return PropagationTask(self)
-
-
-def _named(frames: frozenset[int]) -> str:
-    shown = ", ".join(map(str, sorted(frames)[:5])) + (" ..." if len(frames) > 5 else "")
-    return f"frame{'s' * (len(frames) != 1)} {shown}"
+        return PropagationTask(self._context)

@@ -5,22 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from napari_xmem.engine import FrameResult, iter_run
+from napari_xmem.engine import iter_run
 from napari_xmem.engine.explain import Explainer, MemoryHistory
 from napari_xmem.engine.propagate import replay_run
 from napari_xmem.imaging import object_ids
 from napari_xmem.session.affected_objects import AffectedObjects, changed_objects, neighbours
 from napari_xmem.session.compare import Agreement, CorrectionSummary, SegmentOutcome, overlap_of_objects
 from napari_xmem.session.corrections import Segment, SegmentRun, plan_segments, segment_run
-from napari_xmem.session.history import Change, FrameChange
+from napari_xmem.session.relabel import Relabelling, plan_relabelling
 from napari_xmem.session.results import FrameRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from napari_xmem.engine import Run
-    from napari_xmem.session.results import PackedLabels
-    from napari_xmem.session.session import TrackingSession
+    from napari_xmem.engine import FrameResult, Run
+    from napari_xmem.session.context import SessionContext
+    from napari_xmem.session.packed_labels import PackedLabels
+    from napari_xmem.session.results import Recording
 
 #: Frames of a segment on which neighbours are looked for.
 NEIGHBOUR_SAMPLES = 16
@@ -29,19 +30,20 @@ __all__ = ["CorrectionTask", "PropagationTask"]
 
 
 class PropagationTask:
-    """All passes of the session's run.
+    """All passes of the session's run; a step that can be undone where there were results before.
 
     Parameters
     ----------
-    session : TrackingSession
-        Its owner.
+    context : SessionContext
+        What it works on.
     """
 
     title = "propagation"
 
-    def __init__(self, session: TrackingSession) -> None:
-        self._session = session
+    def __init__(self, context: SessionContext) -> None:
+        self._context = context
         self._left: list[int] = []
+        self._recording: Recording | None = None
         self.run: Run | None = None
 
     @property
@@ -56,28 +58,34 @@ class PropagationTask:
 
     def frames(self) -> Iterator[FrameResult]:
         """Do the work."""
-        session = self._session
-        run = self.run = session.next_run()
+        context = self._context
+        run = self.run = context.next_run()
         self._left = [t for part in run.passes for t in part.frames[part.report_from :]]
-        session.history.clear()
-        trail = MemoryHistory(session.explain_bytes)
-        explainer = Explainer(run, replay_run, trail)
-        for result in iter_run(run, watch=session.watcher(trail)):
+        recording = self._recording = context.record(self.title, context.annotations)
+        _let_go_of_states(context)
+        states = MemoryHistory(context.explain_bytes)
+        explainer = Explainer(run, replay_run, states)
+        for result in iter_run(run, watch=context.watcher(run, states)):
             if result.frame in self._left:
                 self._left.remove(result.frame)
-            yield session.keep(result, explainer)
+            yield context.keep(result, explainer, recording)
 
     def finish(self, *, complete: bool) -> None:
-        """Nothing to close."""
+        """Make it one step of the history, unless there was nothing before."""
+        if self._recording is not None:
+            with self._context.facts:
+                self._recording.close(keep_first=False)
 
 
 class CorrectionTask:
     """Corrected frames, and what they can change.
 
+    What was merely erased, renumbered or confirmed is carried on at once, without the network.
+
     Parameters
     ----------
-    session : TrackingSession
-        Its owner.
+    context : SessionContext
+        What it works on.
     corrections : mapping
         Frame to labels that are right as a whole.
     forward, backward : bool
@@ -90,7 +98,7 @@ class CorrectionTask:
 
     def __init__(
         self,
-        session: TrackingSession,
+        context: SessionContext,
         corrections: Mapping[int, PackedLabels],
         *,
         forward: bool,
@@ -98,74 +106,116 @@ class CorrectionTask:
         agreement: Agreement,
         rest: tuple[int, ...] = (),
     ) -> None:
-        self._session, self._corrections, self._agreement = session, dict(corrections), agreement
+        self._context, self._corrections, self._agreement = context, dict(corrections), agreement
         self._rest = rest
+        self._painted: list[FrameResult] = []
         self._before: dict[int, FrameRecord | None] = {}
-        self._annotations_before = session.annotations
-        self._explainers_before = dict(session.explainers)
         self._objects: dict[int, list[int]] = {}
         self._pixels = 0
         self._outcomes: list[SegmentOutcome] = []
         self._running: SegmentRun | None = None
-        self.summary = CorrectionSummary(tuple(sorted(corrections)))
-        session.annotate(session.annotations.with_corrections(self._corrections))
-        self.segments = self._plan(forward, backward)
         frames = ", ".join(map(str, sorted(corrections)))
         self.title = f"correction of frame{'s' * (len(corrections) > 1)} {frames}"
-
-    def _plan(self, forward: bool, backward: bool) -> tuple[Segment, ...]:
-        annotations = self._session.annotations
-        walls = dict.fromkeys(annotations.corrected, "corrected") | dict.fromkeys(annotations.locked, "locked")
-        low, high = self._session.frame_range
-        return plan_segments(tuple(self._corrections), walls, low, high, forward=forward, backward=backward)
+        self.summary = CorrectionSummary(tuple(sorted(corrections)))
+        said = context.annotations.with_corrections(self._corrections)
+        walls = dict.fromkeys(said.corrected, "corrected") | dict.fromkeys(said.locked, "locked")
+        self.segments = plan_segments(
+            tuple(self._corrections), walls, *context.frame_range, forward=forward, backward=backward
+        )
+        self._relabelling: Relabelling = plan_relabelling(
+            self._corrections, self.segments, context.results, said, len(context.source)
+        )
+        for object_id, low, high in self._relabelling.absences:
+            said = said.with_absence(object_id, low, high)
+        self._recording = context.record(self.title, said)
 
     @property
     def total(self) -> int:
         """Frames at most."""
-        return len(self._corrections) + sum(len(segment.frames) for segment in self.segments)
+        return len(self._corrections) + sum(len(s.frames) for s in self.segments if not self._is_plain(s))
 
     def frames(self) -> Iterator[FrameResult]:
         """Do the work."""
-        session = self._session
-        for frame, packed in sorted(self._corrections.items()):
-            before = self._before[frame] = session.results.get(frame)
-            labels = packed.unpack()
-            self._note(frame, overlap_of_objects(labels * 0 if before is None else before.packed.unpack(), labels))
-            yield session.keep(FrameRecord.of_labels(frame, labels).result, None)
-        known, whole = session.known_frames()
+        context = self._context
+        yield from self._painted
+        self._relabel()
+        known, whole = context.known_frames()
         for segment in self.segments:
+            if self._is_plain(segment):
+                continue
             affected = self._affected(segment)
             if affected.objects == set() or not any(object_ids(labels) for labels in known.values()):
                 continue
-            part = segment_run(session.current_run(), segment, known, whole, affected.followed)
+            part = segment_run(context.current_run(), segment, known, whole, affected.followed)
             yield from self._segment(part, segment, affected)
+
+    def keep_painted(self) -> None:
+        """Take in the painted frames; they count from now on, however the correction ends.
+
+        Raises
+        ------
+        Exception
+            What `write` raised first, when all frames are taken in.
+        """
+        problem: Exception | None = None
+        for frame, packed in sorted(self._corrections.items()):
+            labels = packed.unpack()
+            before = self._before[frame] = self._context.results.get(frame)
+            self._note(frame, overlap_of_objects(labels * 0 if before is None else before.packed.unpack(), labels))
+            try:
+                kept = self._context.keep(FrameRecord.of_labels(frame, labels).result, None, self._recording)
+                self._painted.append(kept)
+            except Exception as error:
+                problem = problem or error
+        if problem is not None:
+            self.finish(complete=False)
+            raise problem
+
+    def _is_plain(self, segment: Segment) -> bool:
+        """Return True if the segment needs no network: all frames have results, and only numbers changed."""
+        if any(t not in self._context.results for t in segment.frames):
+            return False
+        return segment.frame in self._relabelling.plain
+
+    def _relabel(self) -> None:
+        """Carry on at once what was erased, renumbered or confirmed."""
+        context = self._context
+        for frame in context.results.frames:
+            old = context.results.get(frame)
+            if old is None or frame in self._corrections or frame in context.annotations.locked:
+                continue
+            new = self._relabelling.apply(old, context.annotations.absent_on(frame))
+            if new is not None:
+                self._before.setdefault(frame, old)
+                self._note(frame, overlap_of_objects(old.packed.unpack(), new.packed.unpack()))
+                context.put(frame, new, self._recording)
 
     def _affected(self, segment: Segment) -> AffectedObjects:
         """Return whose masks a segment may change: all where there is no old result, else what the person changed."""
-        results, old = self._session.results, self._before[segment.frame]
+        results, old = self._context.results, self._before[segment.frame]
         if old is None or any(t not in results for t in segment.frames):
             return AffectedObjects()
         new = self._corrections[segment.frame].unpack()
         changed = changed_objects(old.packed.unpack(), new)
-        if self._session.current_run().scope == "global":
+        if self._context.current_run().scope == "global":
             return AffectedObjects(changed)
         step = max(1, len(segment.frames) // NEIGHBOUR_SAMPLES)
         seen = (results.labels(t) for t in segment.frames[::step])
         return AffectedObjects(changed, frozenset(neighbours((new, old.packed.unpack(), *seen), changed)))
 
     def _segment(self, run: Run, segment: Segment, affected: AffectedObjects) -> Iterator[FrameResult]:
-        session = self._session
+        context = self._context
         unfinished = bool(set(self._rest) & set(segment.frames))
         agreement = replace(self._agreement, frames=0) if unfinished else self._agreement
-        trail = MemoryHistory(session.explain_bytes // 4)
-        explainer = Explainer(run, replay_run, trail)
-        self._running = SegmentRun(run, segment, session.results, agreement, affected, session.watcher(trail))
+        states = MemoryHistory(context.explain_bytes // 4)
+        explainer = Explainer(run, replay_run, states)
+        self._running = SegmentRun(run, segment, context.results, agreement, affected, context.watcher(run, states))
         for result in self._running:
             self._note_memory(self._running.first)
-            self._before.setdefault(result.frame, session.results.get(result.frame))
+            self._before.setdefault(result.frame, context.results.get(result.frame))
             self._note(result.frame, self._running.overlaps)
             concerned = None if affected.objects is None else frozenset(affected.objects)
-            yield session.keep(result, explainer, concerned)
+            yield context.keep(result, explainer, self._recording, concerned)
         self._outcomes.append(self._running.outcome)
         self._running = None
 
@@ -178,35 +228,34 @@ class CorrectionTask:
 
     def _note_memory(self, first: FrameResult | None) -> None:
         """Keep the state of memory after the corrected frame with its result."""
-        record = None if first is None else self._session.results.get(first.frame)
+        record = None if first is None else self._context.results.get(first.frame)
         if first is not None and record is not None and record.scores.memory is None:
-            scores = replace(record.scores, memory=first.memory)
-            self._session.results.put(first.frame, FrameRecord(record.packed, scores))
+            told = replace(record, scores=replace(record.scores, memory=first.memory))
+            with self._context.facts:
+                self._context.results.put(first.frame, told)
+                self._recording.note(first.frame, record, told, self._context.annotations)
 
     def finish(self, *, complete: bool) -> None:
-        """Sum up what changed, and make it one step that can be taken back."""
+        """Sum up what changed, and make it one step that can be undone."""
         if self._running is not None:
             self._outcomes.append(replace(self._running.outcome, ended="stopped", ended_at=None))
-        session = self._session
-        changes = {}
-        for frame, before in sorted(self._before.items()):
-            after = session.results.get(frame)
-            if after is not None:
-                changes[frame] = FrameChange(before, after)
         self.summary = CorrectionSummary(
             tuple(sorted(self._corrections)),
             tuple(self._outcomes),
             tuple(sorted({t for frames in self._objects.values() for t in frames})),
-            {i: tuple(sorted(frames)) for i, frames in sorted(self._objects.items())},
+            {i: tuple(sorted(set(frames))) for i, frames in sorted(self._objects.items())},
             self._pixels,
+            dict(sorted(self._relabelling.ended.items())),
+            dict(sorted(self._relabelling.renumbered.items())),
         )
-        session.history.add(
-            Change(
-                self.title,
-                changes,
-                self._annotations_before,
-                session.annotations,
-                self._explainers_before,
-                dict(session.explainers),
-            )
-        )
+        with self._context.facts:
+            self._recording.close(keep_first=True)
+
+
+def _let_go_of_states(context: SessionContext) -> None:
+    """Free memory's states of earlier results: their explanations are computed again when somebody asks."""
+    for frame in context.results.frames:
+        record = context.results.get(frame)
+        for _, explainer in record.explainers if record is not None else ():
+            if len(explainer.history):
+                explainer.history = MemoryHistory(explainer.history.max_bytes)

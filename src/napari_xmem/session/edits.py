@@ -1,0 +1,168 @@
+"""What a person changes in a result: corrections, ends of objects, locked frames, and undoing it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_xmem.engine import prepare_run
+from napari_xmem.errors import SessionError
+from napari_xmem.imaging import check_labels, object_ids
+from napari_xmem.session.packed_labels import PackedLabels
+from napari_xmem.session.relabel import absence_span
+from napari_xmem.session.runner import AT_REST
+from napari_xmem.session.tasks import CorrectionTask, PropagationTask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_xmem.session.annotations import Annotations
+    from napari_xmem.session.compare import Agreement
+    from napari_xmem.session.context import SessionContext
+    from napari_xmem.session.results import Change
+    from napari_xmem.session.runner import Runner
+
+__all__ = ["SessionEdits"]
+
+
+class SessionEdits:
+    """Steps of the history that a person takes; their methods are documented at `TrackingSession`.
+
+    Parameters
+    ----------
+    context : SessionContext
+        What is changed.
+    runner : Runner
+        Says when.
+    """
+
+    def __init__(self, context: SessionContext, runner: Runner) -> None:
+        self._context, self._runner = context, runner
+
+    def begin_correction(
+        self,
+        corrections: Mapping[int, NDArray[Any]],
+        forward: bool | None,
+        backward: bool | None,
+        agreement: Agreement,
+    ) -> CorrectionTask:
+        """Take up corrections, in place of a paused run."""
+        context = self._context
+        with self._runner.hold("A correction"):
+            packed = self._check_corrections(corrections)
+            went_back = context.config.direction == "backward"
+            old = self._runner.task
+            rest = old.frames_left if isinstance(old, PropagationTask) else ()
+            run = context.run
+            if run is None:
+                seeds = {t: image.unpack() for t, image in packed.items() if image.unpack().any()}
+                config = replace(context.config_now(), start=None, stop=None, direction="both")
+                run = prepare_run(context.source, seeds, context.model, config)
+
+            def make() -> CorrectionTask:
+                context.run = run
+                task = CorrectionTask(
+                    context,
+                    packed,
+                    forward=not went_back if forward is None else forward,
+                    backward=went_back if backward is None else backward,
+                    agreement=agreement,
+                    rest=rest,
+                )
+                task.keep_painted()
+                return task
+
+            return self._runner.take_up(make, "A correction")
+
+    def end_object(self, object_id: int, from_frame: int, backward: bool | None) -> Change:
+        """End an object from a frame on."""
+        context = self._context
+        if backward is None:
+            backward = context.config.direction == "backward"
+        with self._runner.between_frames("Ending an object"):
+            self._check_frame(from_frame)
+            said, results = context.annotations, context.results
+            known = {i for t in results.frames for i in results.objects(t)}
+            if object_id not in known | {i for packed in said.labels.values() for i in object_ids(packed.unpack())}:
+                raise SessionError(f"There is no object {object_id} to end.")
+            low, high = absence_span(object_id, from_frame, said, results, len(context.source), backward=backward)
+            labels = dict(said.labels)
+            if from_frame in labels:
+                painted = labels[from_frame].unpack()
+                labels[from_frame] = PackedLabels.pack(np.where(painted == object_id, 0, painted))
+            after = replace(said, labels=labels).with_absence(object_id, low, high)
+            recording = context.record(f"end of object {object_id} at frame {from_frame}", after)
+            try:
+                for t in results.frames:
+                    record = results.get(t) if low <= t < high else None
+                    if record is not None and object_id in record.scores.object_ids:
+                        context.put(t, record.without({object_id}), recording)
+            finally:
+                with context.facts:
+                    recording.close(keep_first=True)
+            if self._runner.task is not None:
+                context.release_absent()
+            return recording.step
+
+    def lock(self, frames: frozenset[int]) -> None:
+        """Lock frames that have a result."""
+        with self._context.facts:
+            missing = sorted(t for t in frames if t not in self._context.results)
+            if missing:
+                raise SessionError(f"Frames {missing} have no result to lock; propagate first.")
+            said = self._context.annotations
+            self._say(replace(said, locked=said.locked | frames), f"lock {_named(frames)}")
+
+    def unlock(self, frames: frozenset[int]) -> None:
+        """Unlock frames."""
+        with self._context.facts:
+            said = self._context.annotations
+            self._say(replace(said, locked=said.locked - frames), f"unlock {_named(frames)}")
+
+    def step_back(self, *, forward: bool) -> Change:
+        """Undo the latest step, or do it again."""
+        context = self._context
+        with self._runner.hold("Redo" if forward else "Undo", AT_REST):
+            latest = context.history.latest_undone if forward else context.history.latest
+            standing = context.painted_over(latest.frames) if latest is not None else {}
+            with context.facts:
+                now = context.annotations
+                step = context.history.redo if forward else context.history.undo
+                change = step(context.results, standing)
+                source, target = (change.before, change.after) if forward else (change.after, change.before)
+                context.annotate(target.with_edits_of_memory(now, source))
+            context.tell(sorted(change.frames))
+            return change
+
+    def _say(self, annotations: Annotations, title: str) -> None:
+        if annotations != self._context.annotations:
+            self._context.record(title, annotations)
+
+    def _check_frame(self, frame: int) -> None:
+        n_frames = len(self._context.source)
+        if not 0 <= frame < n_frames:
+            raise SessionError(f"Frame {frame} does not exist: the movie has frames 0 to {n_frames - 1}.")
+        if frame in self._context.annotations.locked:
+            raise SessionError(f"Frame {frame} is locked; unlock it to correct it.")
+
+    def _check_corrections(self, corrections: Mapping[int, NDArray[Any]]) -> dict[int, PackedLabels]:
+        packed, shape = {}, self._context.source.frame_shape
+        for frame, labels in corrections.items():
+            self._check_frame(frame)
+            image = np.asarray(labels)
+            image = image.astype(np.uint8) if image.dtype == bool else image
+            packed[int(frame)] = PackedLabels.pack(check_labels(image, shape, f"labels of frame {frame}"))
+        if not packed:
+            raise SessionError("No frame was corrected; change the labels of at least one frame.")
+        if self._context.run is None and not any(image.unpack().any() for image in packed.values()):
+            raise SessionError("The corrected frames hold no object; paint at least one.")
+        return packed
+
+
+def _named(frames: frozenset[int]) -> str:
+    shown = ", ".join(map(str, sorted(frames)[:5])) + (" ..." if len(frames) > 5 else "")
+    return f"frame{'s' * (len(frames) != 1)} {shown}"
