@@ -12,7 +12,6 @@ import napari_xmem as nx
 from engine.simple_movies import disc_movie, tiny_network
 from napari_xmem.config import PropagationConfig
 from napari_xmem.engine import iter_run, prepare_run
-from napari_xmem.engine.cost import cost_model as probe
 from napari_xmem.engine.cost.budget import Budget
 from napari_xmem.engine.cost.cost_model import LiveBytes, network_bytes
 from napari_xmem.engine.cost.forecast import forecast_run
@@ -261,8 +260,8 @@ def test_a_read_compares_no_more_at_a_time_than_it_may(monkeypatch):
 def test_budget_is_shared_out():
     network = InferenceXMem(tiny_network())
     need = network_bytes(network)
-    rich = Budget.plan(network, 10**6, 10**6, memory_budget_bytes=10**12)
-    poor = Budget.plan(network, 10**5, 10**9, memory_budget_bytes=10**7)
+    rich = Budget.plan(network, need, 10**6, 10**6, memory_budget_bytes=10**12)
+    poor = Budget.plan(network, need, 10**5, 10**9, memory_budget_bytes=10**7)
     assert rich.banks == 10**6 and rich.work.pixels > poor.work.pixels and rich.tile.pixels > poor.tile.pixels
     assert 5 * 10**6 <= poor.banks < 10**7 - need.kept * 10**5 and poor.similarities < rich.similarities
     assert poor.work.pixels * max(need.decode, need.value) <= 10**7
@@ -398,18 +397,17 @@ def test_memory_kept_in_host_memory_answers_the_same(scope):
         run_all(network, scope, 3, memory_device="disk")
 
 
-def test_memory_that_outgrows_a_device_goes_to_the_host(monkeypatch):
+def test_memory_that_outgrows_a_device_goes_to_the_host():
     class OnGpu:
-        config, device, dtype = tiny_network().config, torch.device("cuda"), torch.float32
+        config, device = tiny_network().config, torch.device("cuda")
 
     need = network_bytes(InferenceXMem(tiny_network()))
-    monkeypatch.setitem(probe._KNOWN, (OnGpu.config, OnGpu.dtype, "cuda"), need)
-    plans = {where: Budget.plan(OnGpu(), 10**4, 10**7, 0, 10**7, where) for where in ("auto", "device", "host")}
+    plans = {where: Budget.plan(OnGpu(), need, 10**4, 10**7, 0, 10**7, where) for where in ("auto", "device", "host")}
     assert plans["auto"].bank_device == plans["host"].bank_device == torch.device("cpu")
     assert plans["device"].bank_device is None and 5 * 10**6 <= plans["device"].banks < 10**7
     assert plans["auto"].banks > plans["device"].banks  # as much as the host has
     assert plans["auto"].work.pixels > plans["device"].work.pixels  # and all of the device for the network
-    assert Budget.plan(OnGpu(), 10**4, 10**6, 0, 10**7, "auto").bank_device is None
+    assert Budget.plan(OnGpu(), need, 10**4, 10**6, 0, 10**7, "auto").bank_device is None
 
 
 def test_a_device_that_lacks_an_operation_gives_way_to_the_cpu():

@@ -2,27 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from napari_xmem.errors import ConfigError
-from napari_xmem.imaging import Padding, resize_image, resize_labels, scale_factor
-
-
-@given(st.integers(1, 70), st.integers(1, 70), st.sampled_from([1, 8, 16]), st.sampled_from([0, 32]))
-def test_padding_is_undone(rows, columns, multiple, min_px):
-    array = np.arange(2 * rows * columns).reshape(2, rows, columns)
-    padding = Padding.to_multiple((rows, columns), multiple, min_px)
-    padded = padding.apply(array)
-    assert padded.shape[1] % multiple == 0 and padded.shape[2] % multiple == 0
-    assert min(padded.shape[1:]) >= min_px and padded.shape[1] - max(rows, min_px) < multiple
-    np.testing.assert_array_equal(padding.remove(padded), array)
-    assert padded.sum() == array.sum()
-
-
-def test_padding_misuse():
-    with pytest.raises(ConfigError):
-        Padding.to_multiple((8, 8), 0)
+from napari_xmem.imaging import resize_image, resize_labels, scale_factor
 
 
 def test_resizing_keeps_a_disc_a_disc():

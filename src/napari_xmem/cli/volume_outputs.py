@@ -54,7 +54,7 @@ class VolumeOutputs:
         self._planes: dict[int, list[FrameResult]] = {}
         self._n_planes = len(runs.planes)
         self._shown = overview_plane(runs)
-        self._overview = Overview.of_range(runs.source(self._shown), *frame_range) if args.overview else None
+        self._overview = Overview.of_range(runs.sources[self._shown], *frame_range) if args.overview else None
         dtype = label_dtype(max(int(volume.max()) for volume in runs.volumes.values()))
         with ExitStack() as stack:
             self._scores = None

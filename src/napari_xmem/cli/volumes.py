@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.cli.messages import counted, frame_list, progress, say
-from napari_xmem.cli.options import RUN_SETTINGS, memory_config
+from napari_xmem.cli.options import memory_config
 from napari_xmem.cli.output_guard import wanted_outputs
 from napari_xmem.cli.runs import (
     check_seed_frame,
@@ -47,11 +47,9 @@ def run(args: argparse.Namespace, movie: Movie) -> int:
     between = frame_range(args, movie.shape[0])
     volumes = _seeds(args, movie, between)
     network = args.model if isinstance(args.model, XMem) else load_model(args.model, device=args.device)
-    runs = VolumeRuns(movie.data, volumes, network, config, args.channels)
-    runs.source(0)  # says what is wrong with the channels
+    runs = VolumeRuns.of(movie.data, volumes, network, config, args.channels)
     if args.fill_planes:
-        volumes = {t: _guessed(v) if args.dry_run else _filled(runs, t, v) for t, v in volumes.items()}
-        runs = VolumeRuns(movie.data, volumes, network, config, args.channels)
+        runs = runs.with_seeds({t: _guessed(v) if args.dry_run else runs.filled(t) for t, v in volumes.items()})
     return _report_plan(args, movie, runs) if args.dry_run else _propagate(args, movie, runs, between)
 
 
@@ -71,16 +69,6 @@ def _seeds(args: argparse.Namespace, movie: Movie, between: tuple[int, int]) -> 
     if not inside:
         raise InputError(f"seeds lie on frames {frame_list(volumes)}, all outside frames {start} to {stop - 1}.")
     return inside
-
-
-def _filled(runs: VolumeRuns, frame: int, seeds: NDArray[Any]) -> NDArray[Any]:
-    """Follow the seeds of a frame through its planes."""
-    from napari_xmem.engine import follow_through_z
-
-    config = runs.config
-    volume = np.stack([runs.source(z).read(frame) for z in range(len(seeds))])
-    options = {name: getattr(config, name) for name in ("memory", *RUN_SETTINGS) if name != "direction"}
-    return follow_through_z(volume, seeds, model=runs.network, **options)
 
 
 def _guessed(seeds: NDArray[Any]) -> NDArray[Any]:
@@ -147,7 +135,7 @@ def _report_plan(args: argparse.Namespace, movie: Movie, runs: VolumeRuns) -> in
 
     expected = runs.forecast()
     n_frames, n_planes, rows, columns = movie.shape[:4]
-    source = runs.source(0)
+    source = runs.sources[0]
     ids = {i for volume in runs.volumes.values() for i in object_ids(volume)}
     seeds = [image for z in runs.planes for image in runs.seeds(z).values()]
     diameter = float(np.median([median_diameter_px(image) for image in seeds]))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from napari_xmem.engine.cost.forecast import forecast_run
 from napari_xmem.engine.frame_order import frame_range, plan_passes
 from napari_xmem.engine.prepare import prepare_run
+from napari_xmem.engine.propagate import complete_run
 from napari_xmem.engine.results import FrameResult
 from napari_xmem.errors import SeedError
 from napari_xmem.imaging import FrameSource, check_labels, check_not_an_image, read_part
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.run import Run
     from napari_xmem.model import XMem
 
-__all__ = ["PlaneMovie", "VolumeRuns", "count_results", "join_planes", "seed_volumes", "seeded_planes"]
+__all__ = ["PlaneMovie", "VolumeRuns", "count_results", "follow_planes", "join_planes", "seed_volumes", "seeded_planes"]
 
 
 class PlaneMovie:
@@ -130,25 +131,54 @@ def count_results(
 class VolumeRuns:
     """A movie of volumes, seeds and settings: one run per seeded plane, prepared when its turn comes.
 
+    Python, the command line and the viewer all do movies of volumes by iterating over this.
+
     Attributes
     ----------
-    frames : array_like
-        (T, Z, Y, X) or (T, Z, Y, X, C).
+    sources : tuple of FrameSource
+        The planes of the movie, each a movie of its own.
     volumes : dict
-        Frame to labels (Z, Y, X), at least one, all inside the frame range of `config`.
+        Frame to labels (Z, Y, X).
     network : XMem
         The network.
     config : PropagationConfig
         The settings.
-    channels : sequence of int or None
-        Channels to use.
     """
 
-    frames: Any
+    sources: tuple[FrameSource, ...]
     volumes: dict[int, NDArray[Any]]
     network: XMem
     config: PropagationConfig
-    channels: Sequence[int] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        frames: Any,
+        volumes: dict[int, NDArray[Any]],
+        network: XMem,
+        config: PropagationConfig,
+        channels: Sequence[int] | None = None,
+    ) -> Self:
+        """Make the runs of an array.
+
+        Parameters
+        ----------
+        frames : array_like
+            (T, Z, Y, X) or (T, Z, Y, X, C), read one plane at a time.
+        volumes : dict
+            Frame to labels (Z, Y, X).
+        network, config
+            As for the class.
+        channels : sequence of int, optional
+            Channels to use.
+
+        Raises
+        ------
+        InputError
+            If planes cannot be used as frames.
+        """
+        sources = (FrameSource(PlaneMovie(frames, z), channels=channels) for z in range(int(frames.shape[1])))
+        return cls(tuple(sources), volumes, network, config)
 
     @property
     def planes(self) -> list[int]:
@@ -157,21 +187,29 @@ class VolumeRuns:
 
     @property
     def n_results(self) -> int:
-        """Planes of frames that will be given out."""
-        return count_results(
-            self.volumes, len(self.source(0)), self.config.start, self.config.stop, self.config.direction
-        )
-
-    def source(self, z: int) -> FrameSource:
-        """Return a plane as a movie."""
-        return FrameSource(PlaneMovie(self.frames, z), channels=self.channels)
+        """Planes of frames that will be yielded."""
+        config, n_frames = self.config, len(self.sources[0])
+        return count_results(self.volumes, n_frames, config.start, config.stop, config.direction)
 
     def seeds(self, z: int) -> dict[int, NDArray[Any]]:
         """Return the seeds of a plane."""
         return {t: volume[z] for t, volume in self.volumes.items() if volume[z].any()}
 
+    def prepare(self, z: int) -> Run:
+        """Return the run of a seeded plane."""
+        return prepare_run(self.sources[z], self.seeds(z), self.network, self.config)
+
     def __iter__(self) -> Iterator[tuple[int, Run]]:
-        return ((z, prepare_run(self.source(z), self.seeds(z), self.network, self.config)) for z in self.planes)
+        return ((z, self.prepare(z)) for z in self.planes)
+
+    def filled(self, frame: int) -> NDArray[Any]:
+        """Return the seeds of a frame, followed through its planes; see `follow_planes`."""
+        volume = np.stack([source.read(frame) for source in self.sources])
+        return follow_planes(volume, self.volumes[frame], self.network, self.config)
+
+    def with_seeds(self, volumes: dict[int, NDArray[Any]]) -> Self:
+        """Return the runs of the same movie from other seeds."""
+        return replace(self, volumes=volumes)
 
     def forecast(self) -> Forecast:
         """Say what all planes will cost, one after the other; a frame is one plane of a frame there."""
@@ -179,6 +217,39 @@ class VolumeRuns:
         largest = max(parts, key=lambda part: part.peak_bytes)
         n_frames = sum(part.n_frames for part in parts)
         return replace(largest, seconds_per_frame=sum(part.seconds for part in parts) / n_frames, n_frames=n_frames)
+
+
+def follow_planes(volume: Any, seeds: NDArray[Any], network: XMem, config: PropagationConfig) -> NDArray[Any]:
+    """Follow the labels of some planes of one volume into all others, along z as if it were time.
+
+    Parameters
+    ----------
+    volume : array_like
+        (Z, Y, X) or (Z, Y, X, C), at least two planes.
+    seeds : ndarray
+        (Z, Y, X) labels; all-zero planes are unannotated.
+    network : XMem
+        The network.
+    config : PropagationConfig
+        The settings; frame range and direction are those of time and do not count here.
+
+    Returns
+    -------
+    ndarray
+        (Z, Y, X) labels of all planes; painted planes are as they were.
+
+    Raises
+    ------
+    SeedError
+        If no plane is painted.
+    """
+    if not np.any(seeds):
+        raise SeedError("The seeds are empty: paint at least one object on one plane.")
+    along_z = replace(config, direction="both", start=None, stop=None)
+    filled = complete_run(prepare_run(volume, seeds, network, along_z)).labels
+    painted = seeds.any((1, 2))
+    filled[painted] = seeds[painted]
+    return filled
 
 
 def join_planes(frame: int, planes: Sequence[FrameResult]) -> FrameResult:

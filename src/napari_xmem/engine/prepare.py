@@ -96,7 +96,7 @@ def prepare_run(
         "memory": config.memory.to_dict(),
         "memory_device": config.memory_device,
     }
-    run = Run(source, labels, network, config, passes, scope, reason, prepare, dtype, recipe)
+    run = Run(source, labels, network, network_bytes(network), config, passes, scope, reason, prepare, dtype, recipe)
     return _within_budget(run, announce=announce)
 
 

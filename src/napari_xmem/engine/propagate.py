@@ -24,6 +24,8 @@ from napari_xmem.engine.scopes.seeding import keep_seeds
 from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError, is_out_of_memory
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from napari_xmem.engine.frame_order import Pass
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.scopes.base import TrackingScope, Watch
     from napari_xmem.model import XMem
 
-__all__ = ["iter_propagate", "iter_run", "open_scope", "propagate", "replay_run", "tidy"]
+__all__ = ["complete_run", "iter_propagate", "iter_run", "open_scope", "propagate", "replay_run", "tidy"]
 
 #: From so many objects on a frame takes a second or so, and the holes they leave in the heap are gigabytes.
 _MANY_OBJECTS = 100
@@ -43,7 +45,7 @@ def iter_propagate(
     frames: Any,
     seeds: Any,
     *,
-    model: str | XMem | Any = "bundled",
+    model: str | Path | XMem = "bundled",
     memory: MemoryConfig | None = None,
     device: str = "auto",
     scope: Scope = "auto",
@@ -55,6 +57,7 @@ def iter_propagate(
     memory_budget_bytes: int | None = None,
     precision: Precision = "auto",
     memory_device: MemoryDevice = "auto",
+    percentiles: tuple[float, float] = (0.5, 99.8),
     progress: Progress | None = None,
 ) -> Iterator[FrameResult]:
     """Propagate seeds through a movie, one frame at a time.
@@ -92,6 +95,8 @@ def iter_propagate(
         Type in which convolutions compute; "auto": bfloat16 for the local scope where the device computes in it.
     memory_device : {"auto", "device", "host"}
         Where memory banks are kept: on the device, in the host's memory, or on the device where they fit.
+    percentiles : tuple of 2 float
+        Intensity percentiles of the movie that become 0 and 1.
     progress : callable, optional
         Called with frames done and frames in all, after each frame.
 
@@ -120,11 +125,30 @@ def iter_propagate(
         memory_budget_bytes=memory_budget_bytes,
         precision=precision,
         memory_device=memory_device,
+        percentiles=percentiles,
     )
     return iter_run(prepare_run(frames, seeds, model, config), progress)
 
 
-def propagate(frames: Any, seeds: Any, **options: Any) -> PropagationResult:
+def propagate(
+    frames: Any,
+    seeds: Any,
+    *,
+    model: str | Path | XMem = "bundled",
+    memory: MemoryConfig | None = None,
+    device: str = "auto",
+    scope: Scope = "auto",
+    direction: Direction = "forward",
+    start: int | None = None,
+    stop: int | None = None,
+    diameter_px: float | None = None,
+    max_displacement_px: float | None = None,
+    memory_budget_bytes: int | None = None,
+    precision: Precision = "auto",
+    memory_device: MemoryDevice = "auto",
+    percentiles: tuple[float, float] = (0.5, 99.8),
+    progress: Progress | None = None,
+) -> PropagationResult:
     """Propagate seeds through a movie and return all labels.
 
     `PropagationResult.labels` is held in memory, so for very long movies use `iter_propagate` and write each frame.
@@ -135,8 +159,9 @@ def propagate(frames: Any, seeds: Any, **options: Any) -> PropagationResult:
         ``(T, Y, X)`` or ``(T, Y, X, C)``, see `iter_propagate`.
     seeds : mapping or array
         Labels of one or more frames, see `iter_propagate`.
-    **options
-        All other arguments of `iter_propagate`: model, memory, device, scope, direction, start, stop, and so on.
+    model, memory, device, scope, direction, start, stop, diameter_px, max_displacement_px, memory_budget_bytes, \
+precision, memory_device, percentiles, progress
+        See `iter_propagate`.
 
     Returns
     -------
@@ -145,8 +170,6 @@ def propagate(frames: Any, seeds: Any, **options: Any) -> PropagationResult:
 
     Raises
     ------
-    TypeError
-        If an option is unknown.
     XMemError
         As `iter_propagate`.
 
@@ -163,14 +186,25 @@ def propagate(frames: Any, seeds: Any, **options: Any) -> PropagationResult:
     >>> result.labels.shape == movie.shape  # doctest: +SKIP
     True
     """
-    progress = options.pop("progress", None)
-    model = options.pop("model", "bundled")
-    options["memory"] = options.get("memory") or MemoryConfig()
-    try:
-        config = PropagationConfig(**options)
-    except TypeError as error:
-        raise TypeError(f"propagate() got an option it does not know: {error}") from None
-    run = prepare_run(frames, seeds, model, config)
+    config = PropagationConfig(
+        memory=memory or MemoryConfig(),
+        scope=scope,
+        direction=direction,
+        start=start,
+        stop=stop,
+        device=device,
+        diameter_px=diameter_px,
+        max_displacement_px=max_displacement_px,
+        memory_budget_bytes=memory_budget_bytes,
+        precision=precision,
+        memory_device=memory_device,
+        percentiles=percentiles,
+    )
+    return complete_run(prepare_run(frames, seeds, model, config), progress)
+
+
+def complete_run(run: Run, progress: Progress | None = None) -> PropagationResult:
+    """Do a prepared run to its end and return all labels; see `propagate`."""
     labels = np.zeros((len(run.source), *run.source.frame_shape), run.dtype)
     results: list[FrameResult] = []
     with keeping_partial(lambda: _gathered(run, labels, results), lambda: len(results), run.n_results):

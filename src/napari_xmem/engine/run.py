@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.config import PropagationConfig
+    from napari_xmem.engine.cost.cost_model import NetworkBytes
     from napari_xmem.engine.frame_order import Pass
     from napari_xmem.engine.late_objects import LateObjects
     from napari_xmem.engine.scopes.base import TrackingScope
@@ -36,6 +37,8 @@ class Run:
         Frame to labels ``(Y, X)`` int64, inside the frame range.
     network : InferenceXMem
         The network, on its device, made fast.
+    network_bytes : NetworkBytes
+        What its parts hold at a time.
     config : PropagationConfig
         The settings.
     passes : list of Pass
@@ -59,6 +62,7 @@ class Run:
     source: FrameSource
     seeds: dict[int, NDArray[np.int64]]
     network: InferenceXMem
+    network_bytes: NetworkBytes
     config: PropagationConfig
     passes: list[Pass]
     scope: str

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.config import MemoryConfig
-from napari_xmem.engine.planes import PlaneMovie, count_results, join_planes, seed_volumes, seeded_planes
-from napari_xmem.engine.propagate import iter_propagate, propagate
+from napari_xmem.config import Direction, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
+from napari_xmem.engine.frame_order import frame_range
+from napari_xmem.engine.planes import VolumeRuns, follow_planes, join_planes, seed_volumes
+from napari_xmem.engine.propagate import iter_run
 from napari_xmem.engine.results import Scores
 from napari_xmem.engine.run_iterator import RunIterator, keeping_partial
 from napari_xmem.errors import InputError, SeedError
@@ -18,14 +19,15 @@ from napari_xmem.memory import check_policies
 from napari_xmem.model import XMem, load_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Generator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from napari_xmem.config import Direction
+    from napari_xmem.engine.propagate import Progress
     from napari_xmem.engine.results import FrameResult
 
-__all__ = ["PlaneResult", "VolumeResult", "follow_through_z", "iter_volumes", "propagate_volumes"]
+__all__ = ["PlaneResult", "VolumeResult", "follow_through_z", "iter_volumes", "prepare_volumes", "propagate_volumes"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,8 +66,20 @@ def propagate_volumes(
     seeds: Any,
     *,
     fill_planes: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-    **options: Any,
+    model: str | Path | XMem = "bundled",
+    memory: MemoryConfig | None = None,
+    device: str = "auto",
+    scope: Scope = "auto",
+    direction: Direction = "forward",
+    start: int | None = None,
+    stop: int | None = None,
+    diameter_px: float | None = None,
+    max_displacement_px: float | None = None,
+    memory_budget_bytes: int | None = None,
+    precision: Precision = "auto",
+    memory_device: MemoryDevice = "auto",
+    percentiles: tuple[float, float] = (0.5, 99.8),
+    progress: Progress | None = None,
 ) -> VolumeResult:
     """Propagate labels of cells through a movie of volumes.
 
@@ -81,10 +95,11 @@ def propagate_volumes(
         volume for frame `start`.
     fill_planes : bool
         First follow the seeds of each seeded frame along z into its unannotated planes, see `follow_through_z`.
+    model, memory, device, scope, direction, start, stop, diameter_px, max_displacement_px, memory_budget_bytes, \
+precision, memory_device, percentiles
+        See `iter_propagate`.
     progress : callable, optional
         Called with planes done and planes to do, over all frames; planes without seeds are not counted.
-    **options
-        As for `iter_propagate`.
 
     Returns
     -------
@@ -101,14 +116,33 @@ def propagate_volumes(
     Whatever ends a run in the middle, Ctrl-C and errors of `progress` included, what was finished before is the
     exception's attribute ``partial``, see `propagate`.
     """
-    results = iter_volumes(frames, seeds, fill_planes=fill_planes, **options)
-    gathered = _Gathered(known_shape(frames), {"fill_planes": fill_planes, **{k: str(v) for k, v in options.items()}})
-    with keeping_partial(gathered.result, lambda: gathered.n_done, results.n_results):
-        for result in results:
+    config = PropagationConfig(
+        memory=memory or MemoryConfig(),
+        scope=scope,
+        direction=direction,
+        start=start,
+        stop=stop,
+        device=device,
+        diameter_px=diameter_px,
+        max_displacement_px=max_displacement_px,
+        memory_budget_bytes=memory_budget_bytes,
+        precision=precision,
+        memory_device=memory_device,
+        percentiles=percentiles,
+    )
+    runs = prepare_volumes(frames, seeds, model, config, fill_planes=fill_planes)
+    gathered = _Gathered(known_shape(frames), _recipe(runs, fill_planes=fill_planes))
+    with keeping_partial(gathered.result, lambda: gathered.n_done, runs.n_results):
+        for result in _planes(runs):
             gathered.add(result)
             if progress:
-                progress(gathered.n_done, results.n_results)
+                progress(gathered.n_done, runs.n_results)
     return gathered.result()
+
+
+def _recipe(runs: VolumeRuns, *, fill_planes: bool) -> dict[str, Any]:
+    model = {"model": runs.network.config.name, "model_fingerprint": runs.network.fingerprint}
+    return {"fill_planes": fill_planes, **model, **asdict(runs.config)}
 
 
 class _Gathered:
@@ -136,7 +170,25 @@ class _Gathered:
         return VolumeResult(self._labels, Scores.collect(joined), planes, {"planes": list(planes), **self._recipe})
 
 
-def iter_volumes(frames: Any, seeds: Any, *, fill_planes: bool = False, **options: Any) -> RunIterator[PlaneResult]:
+def iter_volumes(
+    frames: Any,
+    seeds: Any,
+    *,
+    fill_planes: bool = False,
+    model: str | Path | XMem = "bundled",
+    memory: MemoryConfig | None = None,
+    device: str = "auto",
+    scope: Scope = "auto",
+    direction: Direction = "forward",
+    start: int | None = None,
+    stop: int | None = None,
+    diameter_px: float | None = None,
+    max_displacement_px: float | None = None,
+    memory_budget_bytes: int | None = None,
+    precision: Precision = "auto",
+    memory_device: MemoryDevice = "auto",
+    percentiles: tuple[float, float] = (0.5, 99.8),
+) -> RunIterator[PlaneResult]:
     """Propagate labels through a movie of volumes, one plane of one frame at a time: plane by plane, frame by frame.
 
     Nothing is held but the plane at work, so that results can be written as they come.
@@ -149,8 +201,9 @@ def iter_volumes(frames: Any, seeds: Any, *, fill_planes: bool = False, **option
         As for `propagate_volumes`.
     fill_planes : bool
         First follow the seeds of a painted frame through its other planes.
-    **options
-        As for `iter_propagate`.
+    model, memory, device, scope, direction, start, stop, diameter_px, max_displacement_px, memory_budget_bytes, \
+precision, memory_device, percentiles
+        See `iter_propagate`.
 
     Yields
     ------
@@ -162,38 +215,74 @@ def iter_volumes(frames: Any, seeds: Any, *, fill_planes: bool = False, **option
     InputError, SeedError
         As `propagate_volumes`.
     """
+    config = PropagationConfig(
+        memory=memory or MemoryConfig(),
+        scope=scope,
+        direction=direction,
+        start=start,
+        stop=stop,
+        device=device,
+        diameter_px=diameter_px,
+        max_displacement_px=max_displacement_px,
+        memory_budget_bytes=memory_budget_bytes,
+        precision=precision,
+        memory_device=memory_device,
+        percentiles=percentiles,
+    )
+    runs = prepare_volumes(frames, seeds, model, config, fill_planes=fill_planes)
+    return RunIterator(_planes(runs), runs.n_results)
+
+
+def prepare_volumes(
+    frames: Any, seeds: Any, model: str | Path | XMem, config: PropagationConfig, *, fill_planes: bool = False
+) -> VolumeRuns:
+    """Check a movie of volumes, seeds and settings, and follow seeds through their volumes first if that is asked for.
+
+    Raises
+    ------
+    InputError, SeedError, ConfigError, CheckpointError, DeviceError
+        See `propagate_volumes`.
+    """
     if len(getattr(frames, "shape", ())) != 4:
         raise InputError(
             f"the movie has shape {getattr(frames, 'shape', None)}, expected (T, Z, Y, X). "
             "For (T, Y, X), or a stack (Z, Y, X) to be followed along z, use propagate."
         )
-    if isinstance(options.get("memory"), MemoryConfig):
-        check_policies(options["memory"])
-    volumes = seed_volumes(seeds, known_shape(frames), options.get("start"))
-    options["model"] = _loaded(options)
-    if fill_planes:
-        volumes = {t: follow_through_z(frames[t], volume, **_still(options)) for t, volume in volumes.items()}
-    seeded = seeded_planes(volumes)
-    if not seeded:
+    check_policies(config.memory)
+    shape = known_shape(frames)
+    volumes = seed_volumes(seeds, shape, config.start)
+    if not volumes:
         raise SeedError("The seeds are empty: paint at least one object.")
-    direction: Direction = options.get("direction", "forward")
-    lowest = min(volumes) if direction == "forward" else options.get("start")
-    n_results = count_results(volumes, known_shape(frames)[0], lowest, options.get("stop"), direction)
-    return RunIterator(_planes(frames, volumes, seeded, options), n_results)
+    low, high = frame_range(shape[0], config.start, config.stop)
+    inside = {t: volume for t, volume in volumes.items() if low <= t < high}
+    if not inside:
+        raise SeedError(f"Seeds lie on frames {sorted(volumes)}, none of them in the range {low} to {high - 1}.")
+    network = model if isinstance(model, XMem) else load_model(model, config.device)
+    runs = VolumeRuns.of(frames, inside, network, config)
+    return runs.with_seeds({t: runs.filled(t) for t in inside}) if fill_planes else runs
 
 
-def _planes(
-    frames: Any, volumes: Mapping[int, NDArray[Any]], planes: list[int], options: dict[str, Any]
-) -> Generator[PlaneResult, None, None]:
-    for z in planes:
-        seeds = {t: volume[z] for t, volume in volumes.items() if volume[z].any()}
-        first = min(seeds)
-        own = options if options.get("direction", "forward") != "forward" else {**options, "start": first}
-        for result in iter_propagate(PlaneMovie(frames, z), seeds, **own):
+def _planes(runs: VolumeRuns) -> Generator[PlaneResult, None, None]:
+    for z, run in runs:
+        for result in iter_run(run):
             yield PlaneResult(z, result)
 
 
-def follow_through_z(volume: Any, seeds: NDArray[Any], **options: Any) -> NDArray[Any]:
+def follow_through_z(
+    volume: Any,
+    seeds: Any,
+    *,
+    model: str | Path | XMem = "bundled",
+    memory: MemoryConfig | None = None,
+    device: str = "auto",
+    scope: Scope = "auto",
+    diameter_px: float | None = None,
+    max_displacement_px: float | None = None,
+    memory_budget_bytes: int | None = None,
+    precision: Precision = "auto",
+    memory_device: MemoryDevice = "auto",
+    percentiles: tuple[float, float] = (0.5, 99.8),
+) -> NDArray[Any]:
     """Follow the labels of some planes of one volume into all others, along z as if it were time.
 
     Parameters
@@ -202,28 +291,30 @@ def follow_through_z(volume: Any, seeds: NDArray[Any], **options: Any) -> NDArra
         ``(Z, Y, X)``, at least two planes.
     seeds : ndarray
         ``(Z, Y, X)`` labels; all-zero planes are unannotated.
-    **options
-        As for `iter_propagate`.
+    model, memory, device, scope, diameter_px, max_displacement_px, memory_budget_bytes, precision, memory_device, \
+percentiles
+        See `iter_propagate`.
 
     Returns
     -------
     ndarray
         ``(Z, Y, X)`` labels of all planes; painted planes are as they were.
+
+    Raises
+    ------
+    InputError, SeedError, ConfigError, CheckpointError, DeviceError
+        See `iter_propagate`.
     """
-    if not np.any(seeds):
-        raise SeedError("The seeds are empty: paint at least one object on one plane.")
-    filled = propagate(np.asarray(volume), np.asarray(seeds), **{**options, "direction": "both"}).labels
-    painted = np.asarray(seeds).any((1, 2))
-    filled[painted] = np.asarray(seeds)[painted]
-    return filled
-
-
-def _loaded(options: Mapping[str, Any]) -> XMem:
-    """Load the model once for all planes."""
-    model = options.get("model", "bundled")
-    return model if isinstance(model, XMem) else load_model(model, options.get("device", "auto"))
-
-
-def _still(options: dict[str, Any]) -> dict[str, Any]:
-    """Options of a run through time that also hold along z."""
-    return {name: value for name, value in options.items() if name not in ("start", "stop", "direction", "progress")}
+    config = PropagationConfig(
+        memory=memory or MemoryConfig(),
+        scope=scope,
+        device=device,
+        diameter_px=diameter_px,
+        max_displacement_px=max_displacement_px,
+        memory_budget_bytes=memory_budget_bytes,
+        precision=precision,
+        memory_device=memory_device,
+        percentiles=percentiles,
+    )
+    network = model if isinstance(model, XMem) else load_model(model, device)
+    return follow_planes(np.asarray(volume), np.asarray(seeds), network, config)

@@ -16,7 +16,7 @@ from napari_xmem.imaging.labels import (
 )
 from napari_xmem.imaging.normalise import IntensityNormaliser, NonFinitePixelsWarning
 from napari_xmem.imaging.reading import read_part
-from napari_xmem.imaging.scaling import Padding, resize_image, resize_labels, scale_factor
+from napari_xmem.imaging.scaling import resize_image, resize_labels, scale_factor
 from napari_xmem.imaging.seeds import check_labels, check_not_an_image, normalise_seeds
 from napari_xmem.imaging.source import FrameSource, known_shape
 
@@ -26,7 +26,6 @@ __all__ = [
     "FrameSource",
     "IntensityNormaliser",
     "NonFinitePixelsWarning",
-    "Padding",
     "check_labels",
     "check_not_an_image",
     "known_shape",

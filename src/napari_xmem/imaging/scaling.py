@@ -1,8 +1,7 @@
-"""Scaling and padding of frames and labels."""
+"""Scaling of frames and labels."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,44 +12,7 @@ from napari_xmem.errors import ConfigError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Padding", "resize_image", "resize_labels", "scale_factor"]
-
-
-@dataclass(frozen=True, slots=True)
-class Padding:
-    """Pixels added around a frame so that its sides suit the network.
-
-    Attributes
-    ----------
-    top, bottom, left, right : int
-        Added pixels, 0 or more.
-    """
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @classmethod
-    def to_multiple(cls, frame_shape: tuple[int, int], multiple: int, min_px: int = 0) -> Padding:
-        """Pad both sides evenly (the odd pixel last) to the next multiple of `multiple`, at least `min_px`."""
-        if multiple < 1 or min_px < 0:
-            raise ConfigError(f"multiple is {multiple} and min_px {min_px}, expected at least 1 and 0.")
-        extra = []
-        for size in frame_shape:
-            wanted = -(-max(size, min_px, 1) // multiple) * multiple
-            extra.append(wanted - size)
-        return cls(extra[0] // 2, extra[0] - extra[0] // 2, extra[1] // 2, extra[1] - extra[1] // 2)
-
-    def apply(self, array: NDArray[Any], mode: str = "constant") -> NDArray[Any]:
-        """Pad the last two axes with zeros, or with another `numpy.pad` mode."""
-        widths = [(0, 0)] * (array.ndim - 2) + [(self.top, self.bottom), (self.left, self.right)]
-        return np.pad(array, widths, mode=mode)  # type: ignore[call-overload]
-
-    def remove(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Cut the padding off the last two axes, as a view."""
-        rows, columns = array.shape[-2:]
-        return array[..., self.top : rows - self.bottom, self.left : columns - self.right]
+__all__ = ["resize_image", "resize_labels", "scale_factor"]
 
 
 def scale_factor(diameter_px: float, nominal_px: float, limits: tuple[float, float] = (0.1, 8.0)) -> float:

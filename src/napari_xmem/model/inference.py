@@ -13,7 +13,6 @@ from napari_xmem.errors import ConfigError
 from napari_xmem.model.blocks import FeatureFusion, FusionContext
 from napari_xmem.model.factored import FactoredConv2d
 from napari_xmem.model.features import DecoderContext, ImageFeatures, ValueContext
-from napari_xmem.model.winograd import use_winograd, winograd_pays
 from napari_xmem.model.xmem import XMem
 
 if TYPE_CHECKING:
@@ -53,8 +52,6 @@ class InferenceXMem(XMem):
         for name in ("key_encoder", "value_encoder", "key_proj", "decoder"):
             part = split_fusions(fold_norms(copy.deepcopy(getattr(network, name), dict(shared))))
             setattr(self, name, _compute_in(part, torch.float32 if name == "key_proj" else dtype))
-        if dtype == torch.float32 and network.device.type == "cpu" and winograd_pays():
-            use_winograd(self)
         self.requires_grad_(False)
         self.train(mode=False)
 

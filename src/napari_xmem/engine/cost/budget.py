@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_xmem.engine.cost.cost_model import network_bytes
 from napari_xmem.engine.cost.work_limit import WorkLimit
 from napari_xmem.engine.devices import free_bytes
 from napari_xmem.memory.affinity import CHUNK_ELEMENTS
@@ -15,6 +14,7 @@ from napari_xmem.model import can_tile, receptive_halo_px
 
 if TYPE_CHECKING:
     from napari_xmem.config import MemoryDevice, ModelConfig
+    from napari_xmem.engine.cost.cost_model import NetworkBytes
     from napari_xmem.model import InferenceXMem
 
 __all__ = ["Budget"]
@@ -79,6 +79,7 @@ class Budget:
     def plan(
         cls,
         network: InferenceXMem,
+        need: NetworkBytes,
         frame_pixels: int,
         bank_bytes: int,
         masks_bytes: int = 0,
@@ -98,6 +99,8 @@ class Budget:
         ----------
         network : InferenceXMem
             The network.
+        need : NetworkBytes
+            What its parts hold at a time, see `network_bytes`.
         frame_pixels : int
             Pixels of the (scaled) frame.
         bank_bytes : int
@@ -113,7 +116,7 @@ class Budget:
         region_pixels : int
             Pixels of the largest region of an object.
         """
-        device, need, asked = network.device, network_bytes(network), memory_budget_bytes is not None
+        device, asked = network.device, memory_budget_bytes is not None
         total = int(memory_budget_bytes or _SHARE[device.type] * free_bytes(device))
         least_tile, per_pixel = _least_tile_pixels(network.config, frame_pixels), max(need.decode, need.value)
         at_least = [need.key * least_tile, region_pixels * per_pixel, _SIMILARITY_BYTES * _LEAST_SIMILARITIES]

@@ -15,7 +15,6 @@ from napari_xmem.memory.affinity import augment_memory, augment_query, readout, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from napari_xmem.config import ModelConfig
     from napari_xmem.model import XMem
 
 __all__ = ["LiveBytes", "NetworkBytes", "NetworkCost", "network_bytes", "probe_network"]
@@ -24,7 +23,6 @@ __all__ = ["LiveBytes", "NetworkBytes", "NetworkCost", "network_bytes", "probe_n
 _SAMPLE, _SMALL_SAMPLE = (16, 8), (12, 1)
 _LARGE_NETWORK = 20_000_000
 _BYTES_SAMPLE = (8, 1)
-_KNOWN: dict[tuple[ModelConfig, torch.dtype, str], NetworkBytes] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +130,18 @@ def probe_network(network: XMem) -> NetworkCost:
 
 
 def network_bytes(network: XMem) -> NetworkBytes:
-    """Run every part of a network on a very small sample, once per kind of network, and count the memory it needs."""
-    kind = (network.config, getattr(network, "dtype", torch.float32), network.device.type)
-    if kind not in _KNOWN:
-        sample = _Sample(network, _BYTES_SAMPLE)
-        peaks: list[int] = []
-        kept: list[int] = []
-        with torch.no_grad():
-            for call in (sample.encode, sample.decode, sample.value):
-                with LiveBytes() as counter:
-                    call()
-                    peaks.append(counter.peak)
-                    kept.append(counter.live)
-        key, decode, value = (peak / sample.pixels for peak in peaks)
-        _KNOWN[kind] = NetworkBytes(key, kept[0] / sample.pixels, decode, value)
-    return _KNOWN[kind]
+    """Run every part of a network on a very small sample, and count the memory it needs."""
+    sample = _Sample(network, _BYTES_SAMPLE)
+    peaks: list[int] = []
+    kept: list[int] = []
+    with torch.no_grad():
+        for call in (sample.encode, sample.decode, sample.value):
+            with LiveBytes() as counter:
+                call()
+                peaks.append(counter.peak)
+                kept.append(counter.live)
+    key, decode, value = (peak / sample.pixels for peak in peaks)
+    return NetworkBytes(key, kept[0] / sample.pixels, decode, value)
 
 
 class _Sample:

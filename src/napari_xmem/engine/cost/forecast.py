@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.config import MemoryConfig, PropagationConfig
-from napari_xmem.engine.cost.cost_model import NetworkCost, network_bytes, probe_network
+from napari_xmem.config import Direction, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
+from napari_xmem.engine.cost.cost_model import NetworkCost, probe_network
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.devices import clock, free_bytes
 from napari_xmem.engine.prepare import prepare_run, short_budget
@@ -103,7 +103,24 @@ class Forecast:
         )
 
 
-def forecast(frames: Any, seeds: Any, *, model: str | Path | XMem = "bundled", **options: Any) -> Forecast:
+def forecast(
+    frames: Any,
+    seeds: Any,
+    *,
+    model: str | Path | XMem = "bundled",
+    memory: MemoryConfig | None = None,
+    device: str = "auto",
+    scope: Scope = "auto",
+    direction: Direction = "forward",
+    start: int | None = None,
+    stop: int | None = None,
+    diameter_px: float | None = None,
+    max_displacement_px: float | None = None,
+    memory_budget_bytes: int | None = None,
+    precision: Precision = "auto",
+    memory_device: MemoryDevice = "auto",
+    percentiles: tuple[float, float] = (0.5, 99.8),
+) -> Forecast:
     """Say what `propagate` would cost with the same arguments, without running it.
 
     Every part of the network is timed on a small sample (about a second), and multiplied with the pixels, objects and
@@ -115,10 +132,9 @@ def forecast(frames: Any, seeds: Any, *, model: str | Path | XMem = "bundled", *
         The movie, as for `iter_propagate`.
     seeds : mapping or array
         Labels of one or more frames, as for `iter_propagate`.
-    model : str, path or XMem
-        "bundled", "xmem", a weights file, or a loaded network.
-    **options
-        All other arguments of `iter_propagate`.
+    model, memory, device, scope, direction, start, stop, diameter_px, max_displacement_px, memory_budget_bytes, \
+precision, memory_device, percentiles
+        See `iter_propagate`.
 
     Returns
     -------
@@ -130,12 +146,20 @@ def forecast(frames: Any, seeds: Any, *, model: str | Path | XMem = "bundled", *
     InputError, SeedError, ConfigError, CheckpointError, DeviceError
         As `iter_propagate`.
     """
-    options.pop("progress", None)
-    options["memory"] = options.get("memory") or MemoryConfig()
-    try:
-        config = PropagationConfig(**options)
-    except TypeError as error:
-        raise TypeError(f"forecast() got an option it does not know: {error}") from None
+    config = PropagationConfig(
+        memory=memory or MemoryConfig(),
+        scope=scope,
+        direction=direction,
+        start=start,
+        stop=stop,
+        device=device,
+        diameter_px=diameter_px,
+        max_displacement_px=max_displacement_px,
+        memory_budget_bytes=memory_budget_bytes,
+        precision=precision,
+        memory_device=memory_device,
+        percentiles=percentiles,
+    )
     return forecast_run(prepare_run(frames, seeds, model, config, announce=False))
 
 
@@ -187,7 +211,7 @@ def _object_seconds(run: Run, size: RunSize, cost: NetworkCost) -> float:
 
 def _activation_bytes(run: Run, size: RunSize) -> int:
     """Return the bytes of everything but weights and banks, at the largest moment of a frame."""
-    need, kept = network_bytes(run.network), size.kept_pixels
+    need, kept = run.network_bytes, size.kept_pixels
     largest, tile = max(size.region_pixels, default=0), size.budget.tile.pixels
     at_a_time = min(sum(size.region_pixels), size.budget.work.size(largest) * largest) * max(need.decode, need.value)
     encoding = need.key * kept if tile >= kept else need.kept * kept + need.key * tile

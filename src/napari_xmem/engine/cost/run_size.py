@@ -81,6 +81,7 @@ class RunSize:
         kept = _touched(regions, padded) if run.network.device.type == "cpu" else padded
         budget = Budget.plan(
             run.network,
+            run.network_bytes,
             kept,
             bank_bytes,
             masks,
