@@ -195,7 +195,7 @@ def test_damage_in_a_late_plane_keeps_what_is_done_and_resume_gives_the_same(vol
     assert "holds 52 finished frames of an interrupted run: add --resume" in capsys.readouterr().err
     chunk.write_bytes(good)
     assert propagate(volumes, tiny_model, *scores, "--resume", movie=str(store)) == 0
-    assert "52 planes of frames were finished before" in capsys.readouterr().out
+    assert "52 planes of frames finished before" in capsys.readouterr().out
     assert sorted(os.listdir(volumes.results)) == ["labels.tif", "s.csv"]
     again = {"movie": str(store), "output": str(volumes.results / "again.tif")}
     assert propagate(volumes, tiny_model, "--scores", str(volumes.results / "again.csv"), **again) == 0
