@@ -127,10 +127,11 @@ def test_no_assert_and_no_print_in_the_package(sources):
 
 #: Files that import each other at present; to be taken out with the circle.
 KNOWN_CIRCLES = [
-    {"session.memory_editor", "session.session", "session.tasks"},
     {"widgets.jobs.propagate", "widgets.jobs.volumes"},
 ]
 MOST_FILES = 26
+#: Folders that hold more at present; they may not grow.
+KNOWN_CROWDED = {"simulate": 28}
 
 
 def module_of(path, package):
@@ -194,6 +195,7 @@ def test_circles_are_found(tmp_path):
     assert circles(graph) == [{"room.a", "room.b", "room.c"}]
 
 
-def test_no_folder_is_crowded(sources):
-    counts = collections.Counter(path.parent for path, _ in sources)
-    assert {folder: n for folder, n in counts.items() if n > MOST_FILES} == {}
+def test_no_folder_is_crowded(sources, repository):
+    package = repository / "src" / "napari_xmem"
+    counts = collections.Counter(path.parent.relative_to(package).as_posix() for path, _ in sources)
+    assert {name: n for name, n in counts.items() if n > KNOWN_CROWDED.get(name, MOST_FILES)} == {}
