@@ -32,8 +32,8 @@ FORMAT = "napari-xmem memory 2"
 class MemoryBank:
     """Working, long-term and permanent memory of some objects that share keys.
 
-    With ``config.permanent_seeds`` False this is the memory of XMem: the first memorised frame stays for ever, and when
-    ``working_max_frames`` frames are held, all between the first and the newest ``working_min_frames - 1`` are
+    With ``config.permanent_seeds`` False this is the memory of XMem: the first memorised frame stays permanently, and
+    when ``working_max_frames`` frames are held, all between the first and the newest ``working_min_frames - 1`` are
     consolidated. With it, permanent frames stand apart and together count as that first frame. Limits count frames,
     whatever their number of elements.
 
@@ -338,7 +338,7 @@ class MemoryBank:
         fingerprint: str | None = None,
         device: torch.device | str = "cpu",
     ) -> Self:
-        """Read a bank that goes on exactly where the saved one was; undo starts anew.
+        """Read a bank that goes on exactly where the saved one was; undo starts afresh.
 
         Parameters
         ----------

@@ -89,10 +89,10 @@ class BankEditor:
         self._edit(lambda: _correct(self._state, frame, object_ids))
 
     def undo(self) -> None:
-        """Take back the last `forget`, `forget_frames`, `protect` or `correct`.
+        """Undo the last `forget`, `forget_frames`, `protect` or `correct`.
 
         Memory becomes what it was just before; frames memorised since then are gone with it. Up to `UNDO_STEPS` changes
-        can be taken back. What a snapshot has reported before is not reported again.
+        can be undone. What a snapshot has reported before is not reported again.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class BankEditor:
         if not self._history:
             raise MemoryBankError("There is no change of memory left to undo.")
         self._state.become(self._history.pop().copy())
-        self._state.log("undone", 0, 0, "the last change was taken back")
+        self._state.log("undone", 0, 0, "the last change was undone")
 
     def mark_reported(self) -> None:
         """Note that the events so far were reported in a snapshot: undo must not bring them back."""

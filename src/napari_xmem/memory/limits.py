@@ -120,7 +120,7 @@ def _least_worth(state: BankState, eviction: Eviction, count: int) -> Tensor:
 
 
 def _isolation(state: BankState, rows: Tensor, eviction: Eviction) -> Tensor:
-    """Measure what the frames that stay for ever and more used elements cover, if the policy asks; else zeros."""
+    """Measure what the frames that stay permanently and more used elements cover, if the policy asks; else zeros."""
     table = state.filled()
     worth = usage.normalised_usage(table)[rows]
     if not getattr(eviction, "uses_isolation", False):

@@ -145,7 +145,7 @@ def choose_precision(device: torch.device, precision: Precision = "auto") -> tor
 
 
 def _cpu_computes_bfloat16() -> bool:
-    """Tell whether the CPU multiplies matrices in bfloat16 (AMX or AVX-512 BF16).
+    """Return True if the CPU multiplies matrices in bfloat16 (AMX or AVX-512 BF16).
 
     Asked of the hardware, not timed: the same machine must give the same labels whatever else it is doing.
     """

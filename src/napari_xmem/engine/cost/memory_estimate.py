@@ -34,8 +34,8 @@ def elements_per_object(
     cells : int
         Elements that one frame leaves.
     seeded : sequence of int
-        Frames (0 to ``n_frames - 1``) that are seeded besides the first. With `permanent_seeds` each of them stays for
-        ever; the first is one of the frames that working memory counts.
+        Frames (0 to ``n_frames - 1``) that are seeded besides the first. With `permanent_seeds` each of them stays
+        permanently; the first is one of the frames that working memory counts.
     """
     frames, long_term, total, most = 0, 0, 0, 0
     for time in range(n_frames):

@@ -109,7 +109,7 @@ class DriftTracker:
 
 
 def _whole_frame_agrees(a: Frame, b: Frame, shift: tuple[int, int]) -> bool:
-    """Tell whether all that is seen, followed or not, fits the shift better than none."""
+    """Return True if all that is seen, followed or not, fits the shift better than none."""
     everything = np.ones_like(a)
     return _match(a, b, everything, shift) > _match(a, b, everything, (0, 0))
 
@@ -194,7 +194,7 @@ class _Parts:
         self.chance = self._best(np.roll(self.b, (self.b.shape[0] // 2, self.b.shape[1] // 2), axis=(0, 1)))
 
     def went(self, shift: tuple[int, int]) -> bool:
-        """Tell whether the parts match better where the shift brings them than where they were."""
+        """Return True if the parts match better where the shift brings them than where they were."""
         overlap = _overlap(self.b.shape, (round(shift[0] / self.factor), round(shift[1] / self.factor)))
         if overlap is None:
             return False
