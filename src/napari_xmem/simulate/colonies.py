@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,18 +20,23 @@ if TYPE_CHECKING:
 
     F32 = NDArray[np.float32]
 
-__all__ = ["rods_fluorescence", "rods_phase"]
+__all__ = ["rods_fluorescence", "rods_phase", "rods_septate"]
 
 
 @dataclass(frozen=True)
 class _Look:
-    """How rods look: strength of texture, of the septum's notch, of the darker rim, brightness spread, roundness."""
+    """How rods look: strength of texture, of the septum's notch, of the darker rim, brightness spread, roundness.
+
+    `septum` is for how many frames sisters stay joined without a gap, `line` how dark the wall between them is.
+    """
 
     grain: float
     notch: float
     rim: float
     vary: float
     dome: float
+    septum: float = 0.0
+    line: float = 0.0
 
 
 def rods_phase(
@@ -55,6 +60,29 @@ def rods_phase(
     light += np.float32(rng.uniform(0, 0.03)) * background(rng, size_px, rng.uniform(3, 30))
     camera = draw_camera(rng, fluorescence=False)
     return build_movie("rods_phase", camera.expose(rng, light), owner, rods.parent)
+
+
+def rods_septate(
+    rng: np.random.Generator, *, frames: int, size_px: tuple[int, int], n_objects: int | None, diameter_px: float | None
+) -> SimulatedMovie:
+    """Simulate rods in phase contrast whose daughters stay joined by a faint wall (parameters as in `simulate`)."""
+    world, habits, rods = _colony(rng, frames, size_px, n_objects, diameter_px)
+    habits = replace(habits, growth=float(np.clip(habits.growth, 0.02, 0.1)), snap=rng.uniform(0, 0.06))
+    look = _Look(
+        rng.uniform(0, 0.2), rng.uniform(0.0, 0.12), rng.uniform(-0.2, 0.2), rng.uniform(0, 0.12),
+        rng.uniform(0.2, 0.8), rng.uniform(3, 12), rng.uniform(0.05, 0.5),
+    )  # fmt: skip
+    thickness, owner = _render(rng, world, rods, habits, look)
+    width = habits.width_px
+    light = phase_contrast(
+        thickness * np.float32(rng.uniform(0.6, 1.3)),
+        halo_px=rng.uniform(0.5, 2.0) * width,
+        halo=rng.uniform(0.5, 1.4),
+        psf_px=rng.uniform(0.04, 0.1) * width,
+        gain=rng.uniform(0.8, 1.6),
+    )
+    camera = draw_camera(rng, fluorescence=False)
+    return build_movie("rods_septate", camera.expose(rng, light), owner, rods.parent)
 
 
 def rods_fluorescence(
@@ -133,7 +161,9 @@ def _draw(canvas: Canvas, thickness: F32, rods: Rods, world: World, look: _Look,
         local: F32 | float = float(radius)
         if ripe[i] > 0:
             local = radius * (1 - np.float32(look.notch * ripe[i]) * np.exp(-np.square(u / (0.35 * radius))))
-        depth = capsule_depth(u, v, half, local)
+        joined = max(0.0, 1 - float(rods.age[i]) / look.septum) * float(radius) if look.septum else 0.0
+        young = float(rods.pole[i])
+        depth = capsule_depth(u - np.float32(young * joined / 2), v, half + joined / 2, local)
         won = canvas.claim(patch, depth, i)
         rise = np.clip(depth / radius, 0, 1)
         value = 1 - np.float32(look.dome) * np.square(1 - rise)
@@ -142,5 +172,8 @@ def _draw(canvas: Canvas, thickness: F32, rods: Rods, world: World, look: _Look,
             value += np.float32(look.grain) * sample(
                 texture, u + np.float32(rods.texture[i, 0]), v + np.float32(rods.texture[i, 1])
             )
+        if joined and look.line:
+            wall = u - np.float32(young * (half + radius))
+            value *= 1 - np.float32(look.line) * np.exp(-np.square(wall / (np.float32(0.25) * radius)))
         value *= np.float32(bright[i])
         np.copyto(thickness[patch.window], np.maximum(value, np.float32(0.05)), where=won)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     F32 = NDArray[np.float32]
 
-__all__ = ["em_stack"]
+__all__ = ["em_stack", "em_varied"]
 
 
 def em_stack(
@@ -49,6 +49,69 @@ def em_stack(
         owner = np.where(edge > rng.uniform(0.5, 1.8), owner, 0)
     camera = draw_camera(rng, fluorescence=False, noise=float(np.exp(rng.uniform(np.log(0.015), np.log(0.09)))))
     return build_movie("em_stack", camera.expose(rng, light), owner)
+
+
+def em_varied(
+    rng: np.random.Generator, *, frames: int, size_px: tuple[int, int], n_objects: int | None, diameter_px: float | None
+) -> SimulatedMovie:
+    """Simulate an EM stack with membranes of one of several kinds (parameters as in `simulate`).
+
+    Double membranes with a bright gap, thick dark sheaths around some profiles, faint membranes in strong texture, or
+    bright membranes in dark cells; profiles of very different sizes, coarse along z.
+    """
+    stage = str(rng.choice(["still", "jitter", "drift"], p=[0.4, 0.4, 0.2]))
+    world = make_world(rng, frames, size_px, n_objects, diameter_px, density=(0.8, 1.2), stage=stage, smallest_px=30)
+    habits = TissueHabits(
+        even=rng.uniform(0.0, 0.6),
+        spread=rng.uniform(0.25, 0.6),
+        stretch=rng.uniform(0.05, 1.0),
+        step=rng.uniform(0.02, 0.14),
+        memory=rng.uniform(0.5, 0.95),
+        swell=rng.uniform(0.01, 0.1),
+        spin=rng.uniform(0.0, 0.12),
+        wavy=rng.uniform(0.03, 0.12),
+        wavy_scale=rng.uniform(0.2, 0.6),
+        wavy_change=rng.uniform(0.01, 0.25),
+    )
+    tissue = grow_tissue(rng, world, habits)
+    owner, edge = tessellate(rng, world, tissue, habits)
+    light = _membranes(rng, world, tissue, owner, edge)
+    if rng.random() < 0.4:
+        owner = np.where(edge > rng.uniform(0.5, 2.0), owner, 0)
+    camera = draw_camera(rng, fluorescence=False, noise=float(np.exp(rng.uniform(np.log(0.015), np.log(0.12)))))
+    return build_movie("em_varied", camera.expose(rng, light), owner)
+
+
+def _membranes(rng: np.random.Generator, world: World, tissue: Tissue, owner: NDArray[np.int32], edge: F32) -> F32:
+    """Return the light that passes cells with membranes of a drawn kind, (T, Y, X) float32."""
+    kind = str(rng.choice(["double", "sheath", "faint", "bright"]))
+    n = tissue.position.shape[1]
+    tint = np.concatenate([[0.0], rng.normal(0, rng.uniform(0.03, 0.12), n)]).astype(np.float32)
+    light = np.float32(rng.uniform(0.5, 0.75)) + tint.take(owner)
+    grain = rng.uniform(0.06, 0.14) if kind == "faint" else rng.uniform(0.02, 0.08)
+    scale = rng.uniform(1.0, 3.0)
+    for frame in light:
+        frame += np.float32(grain) * background(rng, world.size_px, scale)
+        frame += np.float32(0.5 * grain) * background(rng, world.size_px, 4 * scale)
+    _organelles(rng, world, tissue, light, owner, edge)
+    width = rng.uniform(0.9, 2.0)
+    line = np.exp(-np.square(edge / np.float32(width)))
+    if kind == "double":
+        gap = rng.uniform(1.2, 2.6)
+        pair = np.exp(-np.square((edge - np.float32(gap)) / np.float32(width)))
+        light -= np.float32(rng.uniform(0.25, 0.5)) * pair
+        light += np.float32(rng.uniform(0.0, 0.25)) * line
+    elif kind == "sheath":
+        thick = np.concatenate([[0.0], rng.uniform(2.0, 0.14 * world.diameter_px + 2, n) * (rng.random(n) < 0.45)])
+        inside = np.clip(thick.astype(np.float32).take(owner) - edge, 0, 1)
+        light -= np.float32(rng.uniform(0.3, 0.6)) * inside + np.float32(rng.uniform(0.2, 0.4)) * line
+    elif kind == "faint":
+        patchy = np.stack([background(rng, world.size_px, 0.5 * world.diameter_px) for _ in light])
+        light -= np.float32(rng.uniform(0.14, 0.3)) * line * np.clip(1 + np.float32(0.5) * patchy, 0.1, 1.6)
+    else:
+        light = np.float32(0.55) * light + np.float32(rng.uniform(0.25, 0.5)) * line
+    wander = walk(rng, world.frames, (1, 1), 0.5) * np.float32(rng.uniform(0, 0.06))
+    return blur(np.clip(light, 0.02, 1), rng.uniform(0.4, 1.0)) + wander
 
 
 def _stain(rng: np.random.Generator, world: World, tissue: Tissue, owner: NDArray[np.int32], edge: F32) -> F32:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from napari_xmem.errors import ConfigError
-from napari_xmem.simulate.colonies import rods_fluorescence, rods_phase
+from napari_xmem.simulate.colonies import rods_fluorescence, rods_phase, rods_septate
 from napari_xmem.simulate.dividing import dim_nuclei, mitosis
-from napari_xmem.simulate.em import em_stack
+from napari_xmem.simulate.em import em_stack, em_varied
 from napari_xmem.simulate.membranes import membranes
 from napari_xmem.simulate.nuclei import nuclei, sparse_nuclei
 from napari_xmem.simulate.phase import phase_cells
@@ -51,6 +51,8 @@ _SIMULATORS: dict[str, Simulator] = {
     "rods_fluorescence": rods_fluorescence,
     "mitosis": mitosis,
     "dim_nuclei": dim_nuclei,
+    "rods_septate": rods_septate,
+    "em_varied": em_varied,
 }
 
 KINDS: tuple[str, ...] = tuple(_SIMULATORS)

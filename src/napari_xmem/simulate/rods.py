@@ -92,6 +92,8 @@ class Rods:
         (N,) brightness around 1.
     age : ndarray
         (N,) frames since birth.
+    pole : ndarray
+        (N,) which end is the young one, where the sister lies: 1 or -1 along the axis, 0 unknown.
     texture : ndarray
         (N, 2) place in the texture tile.
     alive, parent : ndarray
@@ -107,6 +109,7 @@ class Rods:
     bend: F64
     light: F64
     age: F64
+    pole: F64
     texture: F64
     alive: NDArray[np.bool_]
     parent: NDArray[np.int64]
@@ -126,6 +129,7 @@ class Rods:
             bend=rng.normal(0, habits.bend, n),
             light=np.exp(rng.normal(0, 0.15, n)),
             age=np.full(n, 1e6),
+            pole=np.zeros(n),
             texture=rng.uniform(0, 256, (n, 2)),
             alive=np.ones(n, bool),
             parent=np.full(n, -1),
@@ -170,6 +174,7 @@ class Rods:
         self.texture[new] = rng.uniform(0, 256, (len(new), 2))
         self.light[new] *= np.exp(rng.normal(0, 0.05, len(new)))
         self.age[new] = 0
+        self.pole[new] = -sign
         self.parent[new] = rows
         self.alive[mothers] = False
 

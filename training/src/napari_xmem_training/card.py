@@ -12,6 +12,7 @@ import torch
 import napari_xmem
 from napari_xmem.model import load_model, save_model
 from napari_xmem.model.checkpoint import model_card
+from napari_xmem_training.clips.recordings import RECORDINGS
 from napari_xmem_training.clips.store import SOURCES
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ DATA_SOURCES: dict[str, dict[str, str]] = {
     "usiigaci_phase": {
         "what": "T98G cells in phase contrast, train split: 38 images of Usiigaci",
         "source": "https://github.com/oist/Usiigaci (Mask R-CNN/train; set1 was not used)",
+        "licence": "MIT",
+    },
+    "dev_ecoli_divisions": {
+        "what": "a growing colony of E. coli in phase contrast, tracked by hand with its lineage: 40 frames",
+        "source": "https://github.com/bentaculum/divisualisation",
         "licence": "MIT",
     },
     "simulated": {
@@ -78,7 +84,13 @@ def training_card(
     dict
         JSON-able; see docs/model.md for the fields.
     """
-    used = [] if data_dir is None else [name for name in SOURCES.values() if (data_dir / f"{name}.npz").is_file()]
+    used = (
+        []
+        if data_dir is None
+        else [
+            name for name in (*SOURCES.values(), *RECORDINGS["train"].values()) if (data_dir / f"{name}.npz").is_file()
+        ]
+    )
     validated = [row for row in history if "val" in row]
     last = dict(validated[-1]) if validated else {}
     return {

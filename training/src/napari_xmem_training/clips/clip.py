@@ -56,12 +56,16 @@ class Mixture:
         Coloured, textured, articulated things before natural-looking scenes.
     simulated : float
         Movies of `napari_xmem.simulate`.
+    exemplar : float
+        Other instances of the same still, and places without one, to be found from one instance.
+    recordings : float
+        Real movies that were tracked.
     fluo, other, phase : float
         How often the fluorescence, the stained / brightfield and the phase-contrast stills are used.
     kinds : tuple of (str, float)
         Simulated kinds with weights; empty: all kinds, equally often.
     eventful : float
-        Share of the simulated clips that follow an object that divides, where there is one.
+        Share of the simulated and recorded clips that follow an object that divides, where there is one.
     """
 
     warp: float = 0.16
@@ -69,6 +73,8 @@ class Mixture:
     crowd: float = 0.24
     shapes: float = 0.14
     simulated: float = 0.24
+    exemplar: float = 0.0
+    recordings: float = 0.0
     fluo: float = 0.4
     other: float = 0.2
     phase: float = 0.4
@@ -110,11 +116,13 @@ MIXTURES: dict[str, Mixture] = {
         eventful=0.4,
     ),
     "events": Mixture(
-        warp=0.06,
-        stills=0.13,
-        crowd=0.13,
-        shapes=0.10,
-        simulated=0.58,
+        warp=0.05,
+        stills=0.12,
+        crowd=0.12,
+        shapes=0.09,
+        simulated=0.50,
+        exemplar=0.06,
+        recordings=0.06,
         fluo=0.4,
         other=0.15,
         phase=0.45,
@@ -124,10 +132,12 @@ MIXTURES: dict[str, Mixture] = {
             ("nuclei", 0.7),
             ("sparse_nuclei", 0.5),
             ("phase_cells", 2.0),
-            ("rods_phase", 2.2),
-            ("rods_fluorescence", 0.7),
+            ("rods_phase", 1.2),
+            ("rods_septate", 1.6),
+            ("rods_fluorescence", 0.6),
             ("budding_yeast", 1.4),
-            ("em_stack", 2.0),
+            ("em_stack", 1.2),
+            ("em_varied", 1.2),
             ("membranes", 0.5),
             ("dic_cells", 1.0),
             ("brightfield_cells", 0.7),

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from napari_xmem.errors import InputError
 from napari_xmem_training.clips.camera import finish, photograph
 from napari_xmem_training.clips.crowd import crowd
+from napari_xmem_training.clips.exemplar import exemplar
+from napari_xmem_training.clips.recordings import recorded
 from napari_xmem_training.clips.shapes import shapes
 from napari_xmem_training.clips.simulated import followed, simulated_kinds
 from napari_xmem_training.clips.stills import taken_apart, warped
@@ -19,15 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_xmem_training.clips.clip import Clip, ClipConfig
+    from napari_xmem_training.clips.recordings import RecordingStore
     from napari_xmem_training.clips.scene import Rendered
     from napari_xmem_training.clips.store import Still, StillStore
 
 __all__ = ["ClipMaker"]
 
-_FROM_STILLS: dict[str, Callable[[np.random.Generator, Still, ClipConfig], Rendered]] = {
+_FROM_STILLS: dict[str, Callable[[np.random.Generator, Still, ClipConfig], Rendered | None]] = {
     "warp": warped,
     "stills": taken_apart,
     "crowd": crowd,
+    "exemplar": exemplar,
 }
 _QUIET = {"warp", "stills", "shapes"}
 _TRIES = 50
@@ -42,6 +46,8 @@ class ClipMaker:
         Size and content of the clip.
     store : StillStore or None
         Still images; None leaves out every generator that needs them.
+    recordings : RecordingStore or None
+        Tracked movies; None, or one without any, leaves them out.
 
     Raises
     ------
@@ -49,8 +55,8 @@ class ClipMaker:
         No generator with a positive weight can work.
     """
 
-    def __init__(self, config: ClipConfig, store: StillStore | None) -> None:
-        self._config, self._store = config, store
+    def __init__(self, config: ClipConfig, store: StillStore | None, recordings: RecordingStore | None = None) -> None:
+        self._config, self._store, self._recordings = config, store, recordings
         weights = self._weights()
         total = sum(weights.values())
         if not total > 0:
@@ -69,6 +75,8 @@ class ClipMaker:
                 weights[f"{name}/{source}"] = float(getattr(mixture, name)) * share / whole
         if mixture.shapes > 0:
             weights["shapes/things"] = mixture.shapes
+        names = self._recordings.names if self._recordings is not None else ()
+        weights.update({f"recordings/{name}": mixture.recordings / len(names) for name in names})
         if mixture.simulated > 0:
             weights.update({f"simulated/{k}": mixture.simulated * s for k, s in simulated_kinds(self._config).items()})
         return weights
@@ -106,6 +114,8 @@ class ClipMaker:
         name, source = kind.split("/")
         if name == "simulated":
             return followed(rng, source, self._config)
+        if name == "recordings" and self._recordings is not None:
+            return recorded(rng, self._recordings.get(source), self._config)
         if name == "shapes":
             still = self._store.pick(rng, str(rng.choice(self._store.sources))) if self._store is not None else None
             return shapes(rng, still, self._config)

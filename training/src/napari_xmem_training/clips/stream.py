@@ -18,6 +18,7 @@ from napari_xmem.errors import ConfigError, InputError
 from napari_xmem_training.clips.clip import Clip, ClipConfig
 from napari_xmem_training.clips.make import ClipMaker
 from napari_xmem_training.clips.ops import Floats, single_threaded
+from napari_xmem_training.clips.recordings import RecordingStore
 from napari_xmem_training.clips.store import StillStore
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ class _Job:
 
     def clips(self) -> Iterator[_Packed]:
         store = StillStore(self.data_dir, self.split) if self.data_dir is not None else None
-        maker = ClipMaker(self.config, store)
+        recordings = RecordingStore(self.data_dir, self.split) if self.data_dir is not None else None
+        maker = ClipMaker(self.config, store, recordings)
         index = self.first
         while True:
             yield _pack(_make(maker, self.seed, index))

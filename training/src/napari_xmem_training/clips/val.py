@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem_training.clips.clip import ClipConfig
+from napari_xmem_training.clips.clip import ClipConfig, Mixture
 from napari_xmem_training.clips.make import ClipMaker
+from napari_xmem_training.clips.recordings import RecordingStore
 from napari_xmem_training.clips.store import StillStore
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ def validation_clips(
         Keyed by kind, such as ``"crowd/phase"``; a kind's clips do not depend on which other kinds there are.
     """
     store = StillStore(Path(data_dir), "val") if data_dir is not None else None
-    maker = ClipMaker(ClipConfig(window_px, n_frames), store)
+    recordings = RecordingStore(Path(data_dir), "val") if data_dir is not None else None
+    mixture = Mixture(exemplar=0.1, recordings=0.1)
+    maker = ClipMaker(ClipConfig(window_px, n_frames, mixture), store, recordings)
 
     def clip(kind: str, number: int) -> Clip:
         state = [_APART, seed, zlib.crc32(kind.encode()), number]
