@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from napari_xmem.io import LabelWriter, open_labels, open_movie, read_tracks, write_tracks
     from napari_xmem.model import load_model
+    from napari_xmem.session import TrackingSession
     from napari_xmem.tracking import Lineage, evaluate, measure
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "PropagationConfig",
     "PropagationResult",
     "Propagator",
+    "TrackingSession",
     "XMemError",
     "__version__",
     "errors",
@@ -66,6 +68,7 @@ _ROOM_OF = {
     "propagate": "napari_xmem.engine",
     "propagate_volumes": "napari_xmem.engine",
     "load_model": "napari_xmem.model",
+    "TrackingSession": "napari_xmem.session",
     "LabelWriter": "napari_xmem.io",
     "open_labels": "napari_xmem.io",
     "open_movie": "napari_xmem.io",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.run import Run
     from napari_xmem.engine.scopes.base import TrackingScope
 
-__all__ = ["FORMAT", "StoredMemory", "load_memory", "rest_of_run", "save_memory"]
+__all__ = ["FORMAT", "StoredMemory", "load_memory", "rest_of_run", "save_memory", "save_stored"]
 
 #: Name and version of the format.
 FORMAT = "napari-xmem run memory 2"
@@ -85,6 +85,12 @@ def save_memory(scope: TrackingScope, path: str | os.PathLike[str], *, fingerpri
     remembered = tuple(i for bank in scope.banks for i in bank.object_ids)
     whole = {"scope": scope.kind, "object_ids": remembered, "state": scope.state_dict()}
     save_state(path, whole, FORMAT, fingerprint)
+
+
+def save_stored(memory: StoredMemory, path: str | os.PathLike[str]) -> None:
+    """Write again what `load_memory` read; raises as `save_memory`."""
+    whole = {"scope": memory.scope, "object_ids": memory.object_ids, "state": memory.state}
+    save_state(path, whole, FORMAT, memory.fingerprint)
 
 
 def load_memory(path: str | os.PathLike[str]) -> StoredMemory:

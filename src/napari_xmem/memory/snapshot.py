@@ -169,6 +169,18 @@ class MemorySnapshot:
         """Return plain JSON-able values."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build from `to_dict` output, read back from JSON; `KeyError` or `TypeError` if something is missing."""
+        return cls(
+            values["frame"],
+            tuple(StoreMemory(**store) for store in values["stores"]),
+            tuple(ObjectMemory(**item) for item in values["objects"]),
+            tuple(MemoryEvent.from_dict(event) for event in values["events"]),
+            MemoryTotals(**values["totals"]),
+            tuple(values["usage_counts"]),
+        )
+
 
 def usage_histogram(usage: Tensor) -> tuple[int, ...]:
     """Count elements by usage / life (m,) between `USAGE_EDGES`."""

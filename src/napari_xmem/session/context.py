@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,13 +15,13 @@ from napari_xmem.engine import prepare_run
 from napari_xmem.engine.frame_order import plan_passes
 from napari_xmem.errors import SessionError
 from napari_xmem.imaging import FrameSource, label_dtype, object_ids
+from napari_xmem.io import Movie, open_movie
 from napari_xmem.session.annotations import Annotations
 from napari_xmem.session.packed_labels import PackedLabels
 from napari_xmem.session.results import FrameRecord, History, Recording, ResultsStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -57,6 +58,8 @@ class SessionContext:
         What holds the memory of the present or latest run; look at it only while nothing runs.
     upcoming : tuple of int
         Frames left in the present pass.
+    movie_path : str or None
+        Where the movie was opened from, as far as that is known.
     start_memory : StoredMemory or None
         What the memory of a new run starts with.
     """
@@ -72,6 +75,10 @@ class SessionContext:
         explain_bytes: int,
     ) -> None:
         self.facts = threading.RLock()
+        if isinstance(frames, (str, Path)):
+            frames = open_movie(frames)
+        self.movie_path = str(frames.path) if isinstance(frames, Movie) else None
+        frames = frames.data if isinstance(frames, Movie) else frames
         self.source = frames if isinstance(frames, FrameSource) else FrameSource(frames)
         self.seeds, self.model = seeds, model
         self.config = config or PropagationConfig()

@@ -10,6 +10,7 @@ import numpy as np
 from napari_xmem.engine import PropagationResult
 from napari_xmem.errors import InputError, SessionError
 from napari_xmem.imaging import check_labels, label_at, label_dtype
+from napari_xmem.session.archive import SessionArchive, write_session
 from napari_xmem.session.compare import Agreement, CorrectionSummary
 from napari_xmem.session.context import SessionContext
 from napari_xmem.session.edits import SessionEdits
@@ -21,6 +22,7 @@ from napari_xmem.session.snapshot import SessionSnapshot
 from napari_xmem.session.tasks import PropagationTask
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
@@ -49,8 +51,8 @@ class TrackingSession:
 
     Parameters
     ----------
-    frames : array_like or FrameSource
-        ``(T, Y, X[, C])``, read one frame at a time.
+    frames : array_like, FrameSource, Movie or path
+        ``(T, Y, X[, C])``, read one frame at a time; a file is opened with `napari_xmem.open_movie`.
     seeds : mapping, array or None
         As for `napari_xmem.propagate`; None: the first correction begins.
     model : str, path or XMem
@@ -129,6 +131,78 @@ class TrackingSession:
             if image.any():
                 session.results.put(t, FrameRecord.of_labels(t, image, seeded=False, confidence=float("nan")))
         return session
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        frames: Any = None,
+        *,
+        model: str | Path | XMem | None = None,
+        write: Write | None = None,
+        read: Read | None = None,
+        explain_bytes: int = 256_000_000,
+    ) -> Self:
+        """Open a session that `save` wrote, with everything in it, at rest.
+
+        What was seeded, corrected, locked or ended counts as before; the same run, correction or edit of memory gives
+        the same results. Steps to undo are not kept, and questions to memory are answered after the next run.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        frames : array_like, FrameSource, Movie or path, optional
+            The movie; None: where it was opened from when the session was saved.
+        model : str, path or XMem, optional
+            The network; None: the one it was saved with, where that has a name or a path.
+        write, read, explain_bytes
+            As for the class; `write` gets every frame with a result.
+
+        Returns
+        -------
+        TrackingSession
+            Ready to be reviewed, corrected and run.
+
+        Raises
+        ------
+        SessionError
+            If the file is missing or damaged, or belongs to another movie or model.
+        InputError, CheckpointError, DeviceError
+            If movie or model cannot be opened.
+        """
+        archive = SessionArchive(path)
+        frames = archive.movie_path if frames is None else frames
+        model = archive.model if model is None else model
+        if frames is None:
+            raise SessionError(f"{path} does not say where its movie is; give it: frames=.")
+        if model is None:
+            raise SessionError(f"{path} was saved with a network that has no name; give it: model=.")
+        session = cls(
+            frames, None, model=model, config=archive.config, write=write, read=read, explain_bytes=explain_bytes
+        )
+        archive.fill(session._context)
+        session._context.tell(list(session.results.frames))
+        return session
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything into one file: labels, scores, seeds, corrections, locks, ends, settings and memory.
+
+        The movie is not in it, only where it was opened from and a checksum. While something runs, the frame at hand
+        is done first.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write, ``.xmem-session`` by habit; replaced if it exists.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written; what stood there stays.
+        """
+        with self.runner.between_frames("Saving"):
+            write_session(self._context, path)
 
     def __getattr__(self, name: str) -> Any:
         """Answer to names of earlier versions, with a warning."""
@@ -274,7 +348,7 @@ class TrackingSession:
         run, memory = self._context.run, self.results.snapshots(frames)
         scope, reason = (run.scope, run.scope_reason) if run is not None else ("", "not propagated")
         recipe = {} if run is None else self.current_run().recipe
-        return PropagationResult(labels, self.results.scores(), memory, scope, reason, recipe, self)
+        return PropagationResult(labels, self.results.scores(), memory, scope, reason, recipe, explainer=self)
 
     def review(self) -> Review:
         """Return what deserves a look: confidence per frame, and the frames to check first."""
