@@ -67,6 +67,12 @@ KINDS: tuple[Kind, ...] = (
     Kind("still-fluo", "val stills of fluorescent nuclei, set in motion", 2, _stills("fluo")),
     Kind("still-other", "val stills of stained and brightfield nuclei, set in motion", 2, _stills("other")),
     Kind("still-phase", "val stills of crowded cells in phase contrast, set in motion", 2, _stills("phase")),
+    Kind("mitosis", "simulated nuclei, many dividing, seeded at every phase of mitosis", 2),
+    Kind("nuclei-dividing", "the same, as dense as a full dish", 1),
+    Kind("nuclei-dim", "simulated nuclei, some up to 20 times dimmer than others", 2),
+    Kind("rods-full", "simulated rods that fill the view and stay joined after division", 1),
+    Kind("em-varied", "simulated EM stacks with membranes of several kinds", 2),
+    Kind("budding", "real: budding yeast in phase contrast (20 of 90 frames)", 1, "dev_yeast_budding.npz"),
     Kind("drosophila", "real: nuclei of a fly embryo (21 frames)", 1, "dev_drosophila_fluo.npz"),
     Kind("c2c12", "real: C2C12 cells in phase contrast (10 frames)", 1, "dev_c2c12_phase.npz"),
 )
@@ -85,8 +91,16 @@ _ORDERS = {
     "brightfield": Order("brightfield_cells", 256, 9, 40.0, (0.01, 0.25)),
     "amoebae": Order("amoebae", 288, 8, 44.0, (0.02, 0.35)),
     "organoids": Order("organoids", 256, 7, 50.0, (0.0, 0.2)),
+    "mitosis": Order("mitosis", 288, 20, 32.0, (0.01, 0.3), smallest=0.08),
+    "nuclei-dividing": Order("mitosis", 352, 60, 28.0, (0.01, 0.2), smallest=0.08),
+    "nuclei-dim": Order("dim_nuclei", 256, 16, 28.0, (0.01, 0.25)),
+    "rods-full": Order("rods_septate", 224, 40, 24.0, (0.0, 0.4), 0.5, growth=1.3),
+    "em-varied": Order("em_varied", 256, 14, 44.0, (0.0, 0.15), 0.3),
     "rods-fluo": Order("rods_fluorescence", 256, 8, 26.0, (0.02, 0.4), 0.5, growth=2.0),
 }
+
+_PARTS = {"budding": slice(60, 80)}
+"""Frames of a recording that are used; all of the others."""
 
 _STILLS = {
     "still-fluo": StillOrder("fluo", (18, 32), 28.0),
@@ -144,7 +158,7 @@ def _make(kind: Kind, number: int, data_dir: Path | None, store: StillStore | No
         make = moving_objects if number == 1 else moving_picture
         return make(name, number, store, _STILLS[name])
     if kind.needs and data_dir is not None:
-        return development(name, number, data_dir, kind.needs)
+        return development(name, number, data_dir, kind.needs, _PARTS.get(name, slice(None)))
     if name == "natural":
         return natural(name, number, store)
     if name == "return":

@@ -1,4 +1,4 @@
-"""The two real, tracked time-lapses kept for development checks."""
+"""The real, tracked time-lapses kept for development checks; no model is trained on them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["development"]
 
 
-def development(kind: str, number: int, folder: Path, file: str) -> SuiteMovie:
+def development(kind: str, number: int, folder: Path, file: str, part: slice = slice(None)) -> SuiteMovie:
     """Read a tracked movie.
 
     Parameters
@@ -28,6 +28,8 @@ def development(kind: str, number: int, folder: Path, file: str) -> SuiteMovie:
         Holds the file.
     file : str
         Name of an .npz with frames, labels, track_ids, reliable, ok and lineage.
+    part : slice
+        Frames that are used; objects of the first of them are followed.
 
     Raises
     ------
@@ -37,13 +39,16 @@ def development(kind: str, number: int, folder: Path, file: str) -> SuiteMovie:
     path = folder / file
     try:
         with np.load(path, allow_pickle=False) as archive:
-            frames, labels = archive["frames"], archive["labels"].astype(np.uint16)
-            ids, reliable, ok = archive["track_ids"], archive["reliable"], archive["ok"]
+            frames, labels = archive["frames"][part], archive["labels"][part].astype(np.uint16)
+            ids, reliable, ok = archive["track_ids"], archive["reliable"], archive["ok"][:, part]
             lineage = archive["lineage"].reshape(-1, 3)
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a tracked movie ({error}).") from error
-    parents = {int(child): int(parent) for child, parent, _ in lineage}
-    table = np.arange(int(labels.max()) + 1, dtype=np.uint16)
+    here = {int(i) for i in np.unique(labels[0])}
+    parents = {int(child): int(parent) for child, parent, _ in lineage if int(child) not in here}
+    # A mother that is there beside her daughter buds: she keeps her own label, and so does the bud.
+    parents = {child: parent for child, parent in parents.items() if not (labels[-1] == parent).any()}
+    table = np.arange(max(int(labels.max()), int(ids.max(initial=0))) + 1, dtype=np.uint16)
     untrusted: dict[int, set[int]] = {}
     for i in table.tolist():
         root = i

@@ -35,6 +35,8 @@ class SuiteMovie:
         Labels of frame 0 that count; the others are seeded and followed too.
     untrusted : dict of int to frozenset of int
         Frame to labels whose truth is not trusted there.
+    divisions : dict of int to tuple of int
+        Scored label to the first frames on which it has one body more; see `score_divisions`.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class SuiteMovie:
     truth: NDArray[np.uint16]
     scored: tuple[int, ...]
     untrusted: dict[int, frozenset[int]] = field(default_factory=dict)
+    divisions: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def seeds(self) -> NDArray[np.uint16]:

@@ -41,6 +41,8 @@ class Order:
         Least number of cells on the last frame for each on the first: colonies must divide.
     frames : int
         Length T.
+    smallest : float
+        Least area of a scored object of frame 0 relative to the median.
     """
 
     simulator: str
@@ -51,6 +53,7 @@ class Order:
     largest_step: float = np.inf
     growth: float = 0.0
     frames: int = 20
+    smallest: float = 0.35
 
 
 def simulated(kind: str, number: int, order: Order) -> SuiteMovie:
@@ -66,7 +69,20 @@ def simulated(kind: str, number: int, order: Order) -> SuiteMovie:
         What it should be like.
     """
     movie = _fitting(kind, number, order)
-    return SuiteMovie(kind, f"{kind}-{number}", movie.image, movie.labels, keep_whole(movie.labels[0]))
+    scored = keep_whole(movie.labels[0], order.smallest)
+    return SuiteMovie(
+        kind, f"{kind}-{number}", movie.image, movie.labels, scored, divisions=_divisions(movie, scored)
+    )
+
+
+def _divisions(movie: SimulatedMovie, scored: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
+    """Return when each scored label divides, from the lineage."""
+    found: dict[int, list[int]] = {}
+    for mother, frame in movie.divisions.items():
+        label = int(movie.labels[movie.births[mother]][movie.bodies[movie.births[mother]] == mother][0])
+        if label in scored:
+            found.setdefault(label, []).append(frame)
+    return {label: tuple(sorted(frames)) for label, frames in sorted(found.items())}
 
 
 def drifting(kind: str, number: int, order: Order, window_px: int, step_px: float) -> SuiteMovie:
