@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from napari_xmem_training.losses import bootstrapped_cross_entropy, dice_loss, state_loss
+from napari_xmem_training.losses import bootstrapped_cross_entropy, dice_loss, state_loss, true_states
 
 
 def test_cross_entropy_of_all_pixels_is_the_plain_mean():
@@ -63,3 +63,14 @@ def test_an_absent_object_has_no_events_and_agrees_with_an_empty_mask():
     sure = torch.tensor([[-20.0, 20.0, -20.0, 20.0, 20.0]])
     assert state_loss(sure, torch.zeros(1, 16, 16), torch.zeros(1, 16, 16), events).item() == pytest.approx(0, abs=1e-6)
     assert state_loss(sure, square(8), torch.zeros(1, 16, 16), events).item() > 5
+
+
+def test_true_states_of_an_object_that_is_there_and_of_one_that_is_not():
+    half = square(8)
+    half[0, 4:] = 0
+    events = torch.tensor([[0.0, 1.0, math.nan]] * 2)
+    target = torch.cat([square(8), torch.zeros(1, 16, 16)])
+    states = true_states(torch.cat([half, square(8)]), target, events)
+    assert states[0, [0, 1, 2, 4]].tolist() == [1.0, 0.0, 1.0, 0.5]
+    assert states[1, [0, 4]].tolist() == [0.0, 0.0]
+    assert torch.isnan(states[[0, 1, 1, 1], [3, 1, 2, 3]]).all()

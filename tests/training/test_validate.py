@@ -7,7 +7,7 @@ import torch
 
 from napari_xmem.model import XMem
 from napari_xmem_training.recipes import get_recipe
-from napari_xmem_training.validate import Validator, _jaccard, _mean_over_families
+from napari_xmem_training.validate import Validator, _brier, _jaccard, _mean_over_families
 
 
 def test_families_weigh_the_same_however_many_kinds_they_have():
@@ -21,6 +21,18 @@ def test_an_absent_target_counts_as_right_when_little_is_painted():
     painted = torch.zeros_like(target)
     painted[1, 0, :10, :10] = True
     assert _jaccard(painted, target) == pytest.approx(0.5)
+
+
+def test_brier_scores_where_the_truth_is_known_and_of_the_best_constant():
+    said = torch.tensor([[0.9, 0.5, 0.0, 1.0, 0.3], [0.2, 0.5, 0.0, 1.0, 0.5]])
+    true = torch.tensor([[1.0, torch.nan, 0.0, 1.0, 0.5], [0.0, torch.nan, 1.0, torch.nan, 0.5]])
+    figures = _brier(said, true)
+    assert figures["state/present"] == pytest.approx((0.01 + 0.04) / 2)
+    assert figures["state/present/base"] == pytest.approx(0.25)
+    assert "state/about_to_divide" not in figures
+    assert figures["state/dividing"] == pytest.approx(0.5)
+    assert (figures["state/divided"], figures["state/divided/base"]) == (0.0, 0.0)
+    assert figures["state/agreement"] == pytest.approx(0.02)
 
 
 @pytest.mark.slow

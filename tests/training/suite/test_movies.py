@@ -112,3 +112,18 @@ def test_development_movies_score_reliable_tracks_only(shared_dir):
     drosophila = one("drosophila", shared_dir / "data")
     assert len(drosophila.scored) == 6
     assert np.unique(drosophila.seeds).size - 1 == 7
+
+
+def test_budding_yeast_keep_their_own_labels_beside_their_buds(shared_dir):
+    movie = one("budding", shared_dir / "data")
+    usable(movie)
+    assert len(movie.truth) == 20
+    assert set(movie.scored) <= set(np.unique(movie.truth[-1]).tolist())
+    assert len(np.unique(movie.truth[-1])) > len(np.unique(movie.seeds))
+
+
+def test_condensed_nuclei_are_scored_where_mitosis_is_the_question():
+    """The usual threshold for specks would leave out plates and young daughters."""
+    movie = one("mitosis")
+    areas = np.bincount(movie.seeds.ravel())[list(movie.scored)]
+    assert (areas < 0.35 * np.median(areas)).any()

@@ -112,7 +112,7 @@ def training_card(
             "hours": round(seconds / 3600, 3),
             "torch": str(torch.__version__),
         },
-        "validation": {k: v for k, v in last.items() if k == "step" or k.startswith("val")},
+        "validation": {k: v for k, v in last.items() if k == "step" or k.startswith(("val", "state/"))},
     }
 
 

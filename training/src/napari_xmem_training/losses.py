@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["bootstrapped_cross_entropy", "dice_loss", "state_loss"]
+__all__ = ["bootstrapped_cross_entropy", "dice_loss", "state_loss", "true_states"]
 
 _EPS = 1e-6
 
@@ -57,14 +57,23 @@ def state_loss(logits: Tensor, probability: Tensor, target: Tensor, events: Tens
     least_px : float
         Fewer pixels than this are no object.
     """
-    with torch.no_grad():
-        painted, truth = probability > 0.5, target > 0.5
-        overlap = (painted & truth).sum((1, 2)).float()
-        union = (painted | truth).sum((1, 2)).float()
-        present = truth.sum((1, 2)) >= least_px
-        agreement = torch.where(present, overlap / union.clamp(min=1), (union < least_px).float())
-        wanted = torch.cat([present.float()[:, None], events.float(), agreement[:, None]], 1)
-        known = torch.isfinite(wanted)
-        known[:, 1:4] &= present[:, None]
+    wanted = true_states(probability, target, events, least_px)
+    known = torch.isfinite(wanted)
     loss = F.binary_cross_entropy_with_logits(logits.float(), wanted.nan_to_num(), reduction="none")
     return (loss * known).sum() / known.sum().clamp(min=1)
+
+
+@torch.no_grad()
+def true_states(probability: Tensor, target: Tensor, events: Tensor, least_px: float = 20.0) -> Tensor:
+    """Return what `napari_xmem.model.STATES` truly are, ``(B, 5)``, NaN where that is not known.
+
+    Parameters are those of `state_loss`. Agreement is the Jaccard index; where the object is absent, 1 for an empty
+    mask and 0 for another, and nothing is known of events.
+    """
+    painted, truth = probability > 0.5, target > 0.5
+    overlap = (painted & truth).sum((1, 2)).float()
+    union = (painted | truth).sum((1, 2)).float()
+    present = truth.sum((1, 2)) >= least_px
+    agreement = torch.where(present, overlap / union.clamp(min=1), (union < least_px).float())
+    seen = torch.where(present[:, None], events.float(), torch.full_like(events, torch.nan, dtype=torch.float32))
+    return torch.cat([present.float()[:, None], seen, agreement[:, None]], 1)

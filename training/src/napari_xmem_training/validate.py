@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_xmem.model import STATES
 from napari_xmem.model.inference import choose_precision
 from napari_xmem_training.clips.val import validation_clips
+from napari_xmem_training.losses import true_states
 from napari_xmem_training.rollout import Batch, Schedule, roll_out
 
 if TYPE_CHECKING:
@@ -52,9 +54,13 @@ class Validator:
         """Return ``val/KIND`` and ``val`` of a network in eval mode.
 
         ``val`` is the mean over families of the mean over their kinds, so that the many simulated kinds do not
-        outweigh the others; the family of ``crowd/phase`` is ``crowd``.
+        outweigh the others; the family of ``crowd/phase`` is ``crowd``. Of a network that judges states there is also
+        ``state/NAME`` and ``state/NAME/base``: the Brier score of that probability over all clips, and the score of
+        saying the mean always, which it has to be below.
         """
         figures = {}
+        said: list[torch.Tensor] = []
+        true: list[torch.Tensor] = []
         for kind, clips in self.clips.items():
             arrays = [np.stack([getattr(c, name) for c in clips]) for name in ("image", "target", "others")]
             batch = Batch(*(torch.from_numpy(a).to(self.device) for a in arrays))
@@ -66,7 +72,13 @@ class Validator:
             with mixed_precision(self.device):
                 out = roll_out(network, batch, schedule)
             figures[f"val/{kind}"] = round(_jaccard(out.aggregated > 0.5, out.target > 0.5), 4)
+            if out.states is not None:
+                events = torch.from_numpy(np.stack([c.events for c in clips])).to(self.device)[:, 1:]
+                said.append(out.states.sigmoid().flatten(0, 1))
+                true.append(true_states(out.aggregated.flatten(0, 1), out.target.flatten(0, 1), events.flatten(0, 1)))
         figures["val"] = round(_mean_over_families(figures), 4)
+        if said:
+            figures |= _brier(torch.cat(said), torch.cat(true))
         return figures
 
 
@@ -75,6 +87,18 @@ def _mean_over_families(figures: dict[str, float]) -> float:
     for name, value in figures.items():
         families.setdefault(name.split("/")[1], []).append(value)
     return float(np.mean([np.mean(values) for values in families.values()]))
+
+
+def _brier(said: torch.Tensor, true: torch.Tensor) -> dict[str, float]:
+    """Mean squared error of every probability where the truth is known, and that of the best constant."""
+    figures = {}
+    for name, p, y in zip(STATES, said.T, true.T, strict=True):
+        known = torch.isfinite(y)
+        if known.any():
+            p, y = p[known], y[known]
+            figures[f"state/{name}"] = round(float((p - y).square().mean()), 4)
+            figures[f"state/{name}/base"] = round(float(y.var(correction=0)), 4)
+    return figures
 
 
 def _jaccard(prediction: torch.Tensor, target: torch.Tensor) -> float:

@@ -70,9 +70,7 @@ def simulated(kind: str, number: int, order: Order) -> SuiteMovie:
     """
     movie = _fitting(kind, number, order)
     scored = keep_whole(movie.labels[0], order.smallest)
-    return SuiteMovie(
-        kind, f"{kind}-{number}", movie.image, movie.labels, scored, divisions=_divisions(movie, scored)
-    )
+    return SuiteMovie(kind, f"{kind}-{number}", movie.image, movie.labels, scored, divisions=_divisions(movie, scored))
 
 
 def _divisions(movie: SimulatedMovie, scored: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
