@@ -172,7 +172,7 @@ def test_seeds_of_one_plane_go_through_the_others(volumes, tiny_model, capsys):
 def test_dry_run_forecasts_and_writes_nothing(volumes, tiny_model, capsys):
     assert propagate(volumes, tiny_model, "--dry-run") == 0
     out = capsys.readouterr().out
-    assert "3 frames of 4 planes of 48 x 48 px" in out and "2 objects on frames 0, planes 0-3" in out
+    assert "3 frames of 4 planes of 48 x 48 px" in out and "2 objects on frame 0, planes 0-3" in out
     assert "(3, 4, 48, 48) uint16" in out and "for 12 planes" in out and "nothing was written" in out
     assert os.listdir(volumes.results) == []
 
@@ -227,8 +227,8 @@ def test_bad_seeds(volumes, tiny_model, capsys, case):
     ("extra", "message"),
     [
         (("--seed-frame", "7"), "seeds are given for frame 7, but the movie has frames 0 to 2"),
-        (("--seed-frame", "0", "--start", "1"), "seeds lie on frames 0, all outside frames 1 to 2"),
-        (("--stop", "9"), "expected 0 <= start < stop <= 3"),
+        (("--seed-frame", "0", "--start", "1"), "seeds lie on frame 0, all outside frames 1 to 2"),
+        (("--stop", "9"), "--stop at most 3"),
         (("--axes", "TCYX"), "the movie has 4 channels"),
         (("--axes", "QZYX"), "Q, Z are all longer than one"),
         (("--axes", "TYX"), "one letter per axis"),

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 import warnings
-from dataclasses import dataclass
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import napari_xmem
 from napari_xmem.cli import propagate
-from napari_xmem.cli.messages import collected_warnings, counted, say, say_error
-from napari_xmem.cli.options import (
-    add_model_options,
-    add_quiet,
-    add_setting,
-    int_list,
-    memory_config,
-    run_settings,
-)
+from napari_xmem.cli.batch_jobs import Job, find_jobs, make_folder
+from napari_xmem.cli.options import add_model_options, add_setting, int_list, memory_config, run_settings
 from napari_xmem.cli.output_guard import OccupiedOutputError, finished_before, holding
-from napari_xmem.errors import InputError, OutputError, XMemError
+from napari_xmem.cli.terminal.json_file import check_json, write_json
+from napari_xmem.cli.terminal.machine import environment_defaults
+from napari_xmem.cli.terminal.messages import collected_warnings, counted, say, say_error
+from napari_xmem.cli.terminal.talk import add_talk
+from napari_xmem.errors import XMemError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,28 +27,24 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
-_SUFFIXES = (".tif", ".tiff", ".npy", ".npz", ".zarr")
 EXIT_SOME_FAILED = 1
+DONE, DONE_BEFORE, OCCUPIED, NO_SEEDS, FAILED = (
+    "done", "done before", "being done by another process", "without seeds", "failed",
+)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One movie of the batch.
-
-    Attributes
-    ----------
-    movie, seeds, output : Path
-        Files; `seeds` is None where there are none.
-    """
-
-    movie: Path
-    seeds: Path | None
-    output: Path
-
-    @property
-    def name(self) -> str:
-        """What to call it in messages."""
-        return self.movie.name
+_EXAMPLES = """  napari-xmem batch movies -o results --scores --overview
+  napari-xmem batch day1 day2/pos3.tif "day3/*.ome.tif" -o results --format zarr
+  napari-xmem batch movies -o results --json report.json --log batch.log
+"""
+_FOREIGN = {
+    "--start": "batch does whole movies; propagate has --start and --stop",
+    "--stop": "batch does whole movies; propagate has --start and --stop",
+    "--resume": "batch goes on by itself with what was interrupted; --overwrite does all again",
+    "--seeds": "batch looks for the seeds beside each movie; --seeds-suffix says what they are called",
+    "-v": "there are no levels of talk; --log FILE writes all that is said to a file",
+    "--verbose": "there are no levels of talk; --log FILE writes all that is said to a file",
+}
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -61,29 +54,47 @@ def add_parser(subparsers: Subparsers) -> None:
         help="propagate seeds through every movie of a folder",
         description="Propagate through every movie NAME.tif (.npy, .npz, .zarr) that has labels in NAME_seeds.tif "
         "(.npy, .npz, .zarr) beside it. Movies whose result exists are skipped, interrupted ones go on where they "
-        "were, and one that fails does not stop the others; the exit code is then 1.",
+        "were, and one that fails does not stop the others; the exit code is then 1. A movie may be a folder of "
+        "images. Movies without seeds are passed over. Several of these commands may share one folder of results.",
+        examples=_EXAMPLES,
+        foreign=_FOREIGN,
     )
-    parser.add_argument("movies", metavar="FOLDER_OR_MOVIE", nargs="+", help="folders of movies, or movies")
-    parser.add_argument(
-        "-o", "--output", required=True, metavar="FOLDER", help="folder for the results; made if needed"
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "movies",
+        metavar="FOLDER_OR_MOVIE",
+        nargs="+",
+        help="folders of movies, movies, or patterns such as 'day*/*.tif'",
     )
-    parser.add_argument(
-        "--seeds-suffix", default="_seeds", metavar="TEXT", help="what seeds have after the movie's name"
+    files.add_argument("-o", "--output", required=True, metavar="FOLDER", help="folder for the results; made if needed")
+    files.add_argument(
+        "--seeds-suffix",
+        default="_seeds",
+        metavar="TEXT",
+        help="what seeds have after the movie's name (default: %(default)s)",
     )
-    parser.add_argument("--format", choices=("tif", "npy", "zarr"), default="tif", help="kind of the labels' files")
-    parser.add_argument("--overview", action="store_true", help="also write a picture per movie")
-    parser.add_argument("--scores", action="store_true", help="also write area and confidence per movie, as CSV")
-    parser.add_argument("--axes", help="order of the movies' axes where their files don't say, such as TCYX")
-    parser.add_argument("--channels", type=int_list, metavar="N,N", help="channels to use, up to three")
-    parser.add_argument("--seed-frame", type=int, metavar="T", help="frame that single images of seeds belong to")
-    parser.add_argument(
+    files.add_argument(
+        "--format",
+        choices=("tif", "npy", "zarr"),
+        default="tif",
+        help="kind of the labels' files (default: %(default)s)",
+    )
+    files.add_argument("--overview", action="store_true", help="also write a picture per movie")
+    files.add_argument("--scores", action="store_true", help="also write area and confidence per movie, as CSV")
+    files.add_argument("--overwrite", action="store_true", help="do movies again whose result exists")
+    files.add_argument("--dry-run", action="store_true", help="check everything, say what it costs, write nothing")
+    reading = parser.add_argument_group("reading")
+    reading.add_argument("--axes", help="order of the movies' axes where their files don't say, such as TCYX")
+    reading.add_argument("--channels", type=int_list, metavar="N,N", help="channels to use, up to three")
+    reading.add_argument(
         "--fill-planes", action="store_true", help="volumes: first follow the seeds through the planes of their frame"
     )
-    add_setting(parser, "direction")
+    time_group = parser.add_argument_group("time")
+    time_group.add_argument("--seed-frame", type=int, metavar="T", help="frame that single images of seeds belong to")
+    add_setting(time_group, "direction")
     add_model_options(parser)
-    parser.add_argument("--overwrite", action="store_true", help="do movies again whose result exists")
-    parser.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
-    add_quiet(parser)
+    add_talk(parser, "what became of each movie")
+    environment_defaults(parser)
     parser.set_defaults(run=run)
 
 
@@ -94,29 +105,48 @@ def run(args: argparse.Namespace) -> int:
 
     check_policies(memory_config(args.memory))
     run_settings(args)
-    jobs = _find_jobs(args)
+    check_json(args.json)
+    jobs = find_jobs(args.movies, args.output, args.seeds_suffix, args.format)
+    make_folder(Path(args.output), only_check=args.dry_run)
     args.model = load_model(args.model, args.device)  # once for all
-    failed: list[str] = []
-    counts = {"done": 0, "done before": 0, "being done by another process": 0, "failed": 0}
+    report: list[dict[str, Any]] = []
     began = time.monotonic()
     for number, job in enumerate(jobs, 1):
-        try:
-            with warnings.catch_warnings(), collected_warnings(quiet=args.quiet):
-                counts[_do(args, job, f"[{number}/{len(jobs)}] {job.name}")] += 1
-        except OccupiedOutputError as error:
-            counts["being done by another process"] += 1
-            say_error(f"{job.name}: {error}", kind="note")
-        except Exception as error:  # whatever is wrong with one movie, the others go on
-            reason = str(error) if isinstance(error, XMemError) else f"{type(error).__name__}: {error}"
-            say_error(f"{job.name}: {reason}")
-            failed.append(job.name)
-            counts["failed"] += 1
+        begun = time.monotonic()
+        state, reason = _attempt(args, job, f"[{number}/{len(jobs)}] {job.name}")
+        report.append(
+            {
+                "movie": str(job.movie),
+                "output": str(job.output),
+                "state": state,
+                "reason": reason,
+                "seconds": round(time.monotonic() - begun, 3),
+            }
+        )
+    counts = Counter(entry["state"] for entry in report)
     if not args.quiet:
-        _summarise(counts, failed, time.monotonic() - began)
-    return EXIT_SOME_FAILED if failed else 0
+        _summarise(counts, report, time.monotonic() - began)
+    write_json(args.json, {"command": "batch", "version": napari_xmem.__version__, "movies": report, "states": counts})
+    return EXIT_SOME_FAILED if counts[FAILED] else 0
 
 
-def _do(args: argparse.Namespace, job: _Job, title: str) -> str:
+def _attempt(args: argparse.Namespace, job: Job, title: str) -> tuple[str, str | None]:
+    """Do a movie; returns what became of it, and why it failed."""
+    if job.seeds is None:
+        return NO_SEEDS, None
+    try:
+        with warnings.catch_warnings(), collected_warnings(quiet=args.quiet):
+            return _do(args, job, title), None
+    except OccupiedOutputError as error:
+        say_error(f"{job.name}: {error}", kind="note")
+        return OCCUPIED, str(error)
+    except Exception as error:  # whatever is wrong with one movie, the others go on
+        reason = str(error) if isinstance(error, XMemError) else f"{type(error).__name__}: {error}"
+        say_error(f"{job.name}: {reason}")
+        return FAILED, reason
+
+
+def _do(args: argparse.Namespace, job: Job, title: str) -> str:
     """Do a movie unless it is done; returns which of the two."""
     from napari_xmem.session.checkpoint import RunCheckpoint
 
@@ -124,25 +154,20 @@ def _do(args: argparse.Namespace, job: _Job, title: str) -> str:
     with holding(one):
         unfinished = not finished_before(one) and RunCheckpoint(one.output).exists
         if job.output.exists() and not unfinished and not args.overwrite:
-            return "done before"
+            return DONE_BEFORE
         if not args.quiet:
             say(title)
         propagate.run(one)
-    return "done"
+    return DONE
 
 
-def _arguments(args: argparse.Namespace, job: _Job) -> argparse.Namespace:
+def _arguments(args: argparse.Namespace, job: Job) -> argparse.Namespace:
     """Return the arguments of `propagate` for one movie."""
-    if job.seeds is None:
-        raise InputError(
-            f"there are no seeds {_stem(job.movie)}{args.seeds_suffix} ({', '.join(_SUFFIXES)}) beside it."
-        )
-    stem = job.output.parent / _stem(job.movie)
     one = argparse.Namespace(**vars(args))
     one.movie, one.seeds, one.output = str(job.movie), str(job.seeds), str(job.output)
-    one.overview = f"{stem}_overview.png" if args.overview else None
-    one.scores = f"{stem}_scores.csv" if args.scores else None
-    one.start = one.stop = None
+    one.overview = f"{job.stem}_overview.png" if args.overview else None
+    one.scores = f"{job.stem}_scores.csv" if args.scores else None
+    one.start = one.stop = one.json = None
     one.needs_folder = not args.dry_run
     one.stacks_too = True
     one.resume = not args.overwrite
@@ -150,64 +175,11 @@ def _arguments(args: argparse.Namespace, job: _Job) -> argparse.Namespace:
     return one
 
 
-def _stem(movie: Path) -> str:
-    return movie.stem.removesuffix(".ome")
-
-
-def _find_jobs(args: argparse.Namespace) -> list[_Job]:
-    """List the movies, each with its seeds and its result.
-
-    Raises
-    ------
-    InputError
-        If there are none.
-    OutputError
-        If two would have the same result, or the folder for results cannot be made.
-    """
-    movies: list[Path] = []
-    for name in args.movies:
-        place = Path(name)
-        if not place.exists():
-            raise InputError(f"{place} does not exist.")
-        movies += _movies_in(place, args.seeds_suffix) if place.is_dir() and place.suffix != ".zarr" else [place]
-    if not movies:
-        kinds = ", ".join(_SUFFIXES)
-        raise InputError(f"there are no movies ({kinds}) in {', '.join(args.movies)}.")
-    folder = Path(args.output)
-    jobs = [_Job(m, _seeds_of(m, args.seeds_suffix), folder / f"{_stem(m)}_labels.{args.format}") for m in movies]
-    outputs = [job.output for job in jobs]
-    twice = sorted({str(path) for path in outputs if outputs.count(path) > 1})
-    if twice:
-        raise OutputError(f"several movies would be written to {twice[0]}; do them one folder at a time.")
-    _make(folder, only_check=args.dry_run)
-    return jobs
-
-
-def _make(folder: Path, *, only_check: bool) -> None:
-    if only_check:
-        there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
-        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-            raise OutputError(f"{folder} cannot be made: {there} is {'not writable' if there.is_dir() else 'a file'}.")
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror or error}.") from error
-
-
-def _movies_in(folder: Path, seeds_suffix: str) -> list[Path]:
-    inside = [p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and not p.name.startswith(".")]
-    return sorted(p for p in inside if not _stem(p).endswith((seeds_suffix, "_labels")))
-
-
-def _seeds_of(movie: Path, suffix: str) -> Path | None:
-    kinds = (movie.suffix, ".ome.tif", ".ome.tiff", *_SUFFIXES)
-    candidates = (movie.with_name(f"{_stem(movie)}{suffix}{kind}") for kind in kinds)
-    return next((path for path in candidates if path.exists()), None)
-
-
-def _summarise(counts: dict[str, int], failed: Sequence[str], seconds: float) -> None:
-    parts = [f"{n} {name}" for name, n in counts.items() if n]
-    say(f"{counted(sum(counts.values()), 'movie')} in {seconds:.0f} s: {', '.join(parts)}")
-    for name in failed:
-        say(f"failed: {name}")
+def _summarise(counts: Counter[str], report: Sequence[dict[str, Any]], seconds: float) -> None:
+    states = ", ".join(
+        f"{counts[state]} {state}" for state in (DONE, DONE_BEFORE, OCCUPIED, NO_SEEDS, FAILED) if counts[state]
+    )
+    say(f"{counted(len(report), 'movie')} in {seconds:.0f} s: {states}")
+    for entry in report:
+        if entry["state"] in (NO_SEEDS, FAILED):
+            say(f"{entry['state']}: {Path(entry['movie']).name}")

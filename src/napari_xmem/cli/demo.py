@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_xmem.cli.messages import progress, say
-from napari_xmem.cli.options import add_model_options, add_quiet, memory_config, run_settings
-from napari_xmem.errors import OutputError
+from napari_xmem.cli.options import add_model_options, add_setting, memory_config, run_settings
+from napari_xmem.cli.terminal.machine import environment_defaults
+from napari_xmem.cli.terminal.messages import say
+from napari_xmem.cli.terminal.progress import progress
+from napari_xmem.cli.terminal.talk import add_talk
+from napari_xmem.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     import argparse
@@ -47,19 +50,26 @@ def add_parser(subparsers: Subparsers) -> None:
         help="propagate seeds through a simulated movie",
         description="Simulate a movie of nuclei, propagate the labels of its first frame, score and draw the result.",
     )
-    parser.add_argument("folder", nargs="?", default="demo", help="folder for the results (default: %(default)s)")
+    parser.add_argument("folder", nargs="?", help="folder for the results (default: demo)")
+    parser.add_argument("-o", "--output", metavar="FOLDER", help="the same")
+    add_setting(parser, "direction")
     add_model_options(parser)
-    add_quiet(parser)
+    add_talk(parser)
+    environment_defaults(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Simulate, propagate, score, draw, and say how to look at it."""
+    from napari_xmem.memory import check_policies
     from napari_xmem.sample_data import simulated_nuclei
     from napari_xmem.tracking import evaluate
 
-    memory_config(args.memory)
-    folder = Path(args.folder)
+    check_policies(memory_config(args.memory))
+    run_settings(args)
+    if args.folder and args.output and Path(args.folder) != Path(args.output):
+        raise InputError(f"two folders for the results: {args.folder} and {args.output}; give one.")
+    folder = Path(args.folder or args.output or "demo")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

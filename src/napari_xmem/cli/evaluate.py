@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from napari_xmem.cli.extras import import_extra
-from napari_xmem.cli.messages import frame_list, progress, say
-from napari_xmem.cli.options import add_quiet, int_list
-from napari_xmem.errors import InputError, OutputError
-from napari_xmem.files import whole_file
+from napari_xmem.cli.options import int_list
+from napari_xmem.cli.terminal.json_file import check_json, write_json
+from napari_xmem.cli.terminal.messages import frame_list, say
+from napari_xmem.cli.terminal.progress import progress
+from napari_xmem.cli.terminal.talk import add_talk
+from napari_xmem.errors import InputError
 
 if TYPE_CHECKING:
     import argparse
@@ -52,8 +52,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "'lineage', a CSV of child,parent or a CTC track table (L B E P)",
     )
     parser.add_argument("--per-object", action="store_true", help="also print each object's mean J")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all numbers here")
     _add_suite(parser)
+    add_talk(parser, "all numbers")
     parser.set_defaults(run=run, answers=True)
 
 
@@ -68,7 +68,6 @@ def _add_suite(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--kinds", nargs="+", default=[], metavar="KIND", help="these kinds of movie only")
     group.add_argument("--no-baselines", action="store_true", help="leave out copied seeds, flow, flow and watershed")
     group.add_argument("--markdown", action="store_true", help="print the table for a document")
-    add_quiet(group)  # type: ignore[arg-type]
 
 
 def _run_suite(args: argparse.Namespace) -> int:
@@ -83,7 +82,7 @@ def _run_suite(args: argparse.Namespace) -> int:
     if left_out and not args.quiet:
         say(f"left out for want of --data: {', '.join(left_out)}")
     if args.json is not None:
-        _write_json(args.json, report.to_dict())
+        write_json(args.json, report.to_dict())
     return 0
 
 
@@ -92,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_xmem.io import open_labels
     from napari_xmem.tracking import evaluate
 
-    _check_json(args)
+    check_json(args.json, (args.pred, args.truth))
     if args.suite:
         return _run_suite(args)
     if args.pred is None or args.truth is None:
@@ -116,35 +115,8 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.json is not None:
         about = {"predicted": args.pred, "truth": args.truth, "n_frames": int(truth.shape[0])}
-        _write_json(args.json, {**about, **table.to_dict(), "copied_seeds": baseline.to_dict()})
+        write_json(args.json, {**about, **table.to_dict(), "copied_seeds": baseline.to_dict()})
     return 0
-
-
-def _check_json(args: argparse.Namespace) -> None:
-    """Find out before anything is computed that --json cannot be written."""
-    path = args.json
-    if path is None:
-        return
-    if path.is_dir():
-        raise OutputError(f"--json {path} is a folder; name a file, for example {path / 'scores.json'}.")
-    if not path.parent.is_dir():
-        raise OutputError(f"--json {path}: there is no folder {path.parent}; make it first.")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise OutputError(f"--json {path} is not writable; choose another place.")
-    if path.resolve() in {Path(p).resolve() for p in (args.pred, args.truth) if p is not None}:
-        raise OutputError(f"--json {path} is also an input; choose another name.")
-
-
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    text = json.dumps(values, indent=1) + "\n"
-    try:
-        if path.exists() and not path.is_file():  # a pipe, or the terminal
-            path.write_text(text, encoding="utf-8")
-            return
-        with whole_file(path) as partial:
-            partial.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def _say_frames(table: EvaluationTable, n_frames: int, asked: Sequence[int] | str | None) -> None:

@@ -5,23 +5,30 @@ from __future__ import annotations
 import argparse
 import difflib
 import math
+import re
+import textwrap
 from typing import TYPE_CHECKING, Any
 
+from napari_xmem.cli.terminal.machine import add_threads
 from napari_xmem.config import MemoryConfig, PropagationConfig, Setting, settings_of
 from napari_xmem.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["RUN_SETTINGS", "add_model_options", "add_quiet", "add_setting", "int_list", "memory_config", "run_settings"]
+__all__ = [
+    "PAPER",
+    "RUN_SETTINGS",
+    "add_model_options",
+    "add_setting",
+    "int_list",
+    "memory_config",
+    "memory_help",
+    "run_settings",
+]
 
 _TRUE, _FALSE, _NONE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}, {"none", "null", ""}
 PAPER = "paper"
-
-
-def add_quiet(parser: argparse.ArgumentParser) -> None:
-    """Add --quiet."""
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
 
 
 #: Settings of a run that are options of every subcommand that runs.
@@ -31,7 +38,9 @@ RUN_SETTINGS = (
 )  # fmt: skip
 
 
-def add_setting(parser: argparse.ArgumentParser, name: str, metavar: str | None = None) -> None:
+def add_setting(
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup, name: str, metavar: str | None = None
+) -> None:
     """Add the option of a setting of `PropagationConfig`, made from what the config says about it."""
     known = settings_of(PropagationConfig)[name]
     choices = [option.value for option in known.options] if known.closed else None
@@ -39,7 +48,7 @@ def add_setting(parser: argparse.ArgumentParser, name: str, metavar: str | None 
         known.flag,
         choices=choices,
         default=known.default,
-        type=known.kind if known.kind in (int, float) else str,
+        type=_gigabytes if known.unit == "GB" else known.kind if known.kind in (int, float) else str,
         metavar=None if choices else metavar or known.unit.upper() or None,
         help=_help(known),
     )
@@ -73,21 +82,68 @@ def run_settings(args: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+_OBJECTS = ("scope", "diameter_px", "max_displacement_px")
+_MEMORY = ("memory_budget_bytes", "memory_device")
+
+
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add what chooses the model, its device, the scope and the memory's settings."""
-    parser.add_argument("--model", default="bundled", help="bundled, xmem (the official weights) or a weights file")
+    """Add what chooses the model, its device, the scope and the memory's settings, in groups."""
+    objects = parser.add_argument_group("objects")
+    for name in _OBJECTS:
+        add_setting(objects, name)
+    model = parser.add_argument_group("model and machine")
+    model.add_argument(
+        "--model",
+        default="bundled",
+        help="bundled, xmem (the official weights) or a weights file (NAPARI_XMEM_MODEL)",
+    )
     for name in RUN_SETTINGS:
-        if name != "direction":  # each subcommand puts it where it belongs
-            add_setting(parser, name)
-    parser.add_argument(
+        if name not in (*_OBJECTS, *_MEMORY, "direction"):  # each subcommand puts the direction where it belongs
+            add_setting(model, name)
+    add_threads(model)
+    memory = parser.add_argument_group("memory")
+    for name in _MEMORY:
+        add_setting(memory, name)
+    memory.add_argument(
         "--memory",
         nargs="+",
         action="extend",
         default=[],
         metavar="KEY=VALUE",
         help=f"settings of the memory, for example top_k=20 eviction=age; '{PAPER}' first for those of "
-        f"the XMem paper. Keys: {', '.join(settings_of(MemoryConfig))}",
+        "the XMem paper; '--memory help' explains all",
     )
+
+
+def memory_help() -> list[str]:
+    """Return lines that explain the settings of the memory."""
+    lines = [f"settings of the memory (--memory KEY=VALUE ...; '{PAPER}' first for those of the XMem paper)", ""]
+    paper = MemoryConfig.paper().to_dict()
+    for name, known in settings_of(MemoryConfig).items():
+        default = (
+            "none" if known.default is None else str(known.default).lower() if known.kind is bool else known.default
+        )
+        other = "" if paper[name] == known.default else f"; paper: {paper[name]}"
+        lines.append(f"{name}   (default: {default}{other})")
+        values = "".join(f" {option.value}: {option.help}" for option in known.options)
+        lines += textwrap.wrap(
+            f"{known.help}{values} {known.effect}", 92, initial_indent="    ", subsequent_indent="    "
+        )
+    return lines
+
+
+_BYTES = {"": 1e9, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30,
+          "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "TIB": 2**40}  # fmt: skip
+
+
+def _gigabytes(text: str) -> float:
+    """Read 4, 4GB, 500MB or 3.5GiB as GB, for argparse."""
+    found = re.fullmatch(r"\s*([-+]?[\d.]+(?:e[-+]?\d+)?|nan|[-+]?inf)\s*([A-Za-z]*)\s*", text, re.IGNORECASE)
+    unit = found[2].upper() if found else "?"
+    try:
+        return float(found[1]) * _BYTES[unit] / 1e9 if found else float("?")
+    except (ValueError, KeyError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 4GB, 500MB or 4 (GB)") from error
 
 
 def memory_config(settings: Sequence[str]) -> MemoryConfig:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from napari_xmem.cli.messages import counted, found_line, say
+import napari_xmem
 from napari_xmem.cli.output_guard import may_replace, wanted_outputs
+from napari_xmem.cli.terminal.messages import counted, found_line, say
 
 if TYPE_CHECKING:
     import argparse
@@ -41,7 +42,7 @@ class Outputs:
         from napari_xmem.io.overview import Overview
         from napari_xmem.io.scores import ScoreWriter
 
-        self._args = args
+        self._args, self._run = args, run
         self._n_done = 0
         self._seen: set[int] = set()
         self._lost: set[int] = set()
@@ -82,6 +83,22 @@ class Outputs:
         where = f"on {counted(self._n_done, 'frame')}"
         first = found_line(len(self._seen), where, seconds, len(self._lost))
         return [first, *(f"wrote {path}" for path in wanted_outputs(self._args))]
+
+    def facts(self, seconds: float) -> dict[str, Any]:
+        """Return what was done and written, for --json."""
+        return {
+            "command": "propagate",
+            "version": napari_xmem.__version__,
+            "movie": self._args.movie,
+            "seeds": self._args.seeds,
+            "outputs": wanted_outputs(self._args),
+            "n_frames": self._n_done,
+            "objects": sorted(self._seen),
+            "objects_not_on_every_frame": sorted(self._lost),
+            "seconds": round(seconds, 3),
+            "scope": self._run.scope,
+            "settings": self._run.recipe,
+        }
 
     def report(self, seconds: float) -> None:
         """Print the summary."""

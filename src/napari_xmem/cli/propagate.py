@@ -6,12 +6,25 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.cli import volumes
-from napari_xmem.cli.messages import counted, frame_list, progress, say
-from napari_xmem.cli.options import add_model_options, add_quiet, add_setting, int_list, memory_config
+from napari_xmem.cli.options import add_model_options, add_setting, int_list, memory_config
 from napari_xmem.cli.output_guard import check_outputs, finished_before, holding, wanted_outputs
 from napari_xmem.cli.outputs import Outputs
-from napari_xmem.cli.runs import check_seed_frame, engine_options, frame_range, keeping, seed_frame, watching
-from napari_xmem.cli.stopping import stopping_gently
+from napari_xmem.cli.plan_report import report_plan
+from napari_xmem.cli.runs import (
+    check_seed_frame,
+    engine_options,
+    frame_range,
+    hint_at_direction,
+    keeping,
+    seed_frame,
+    watching,
+)
+from napari_xmem.cli.terminal.json_file import check_json, write_json
+from napari_xmem.cli.terminal.machine import environment_defaults
+from napari_xmem.cli.terminal.messages import counted, frames_named, say
+from napari_xmem.cli.terminal.progress import progress
+from napari_xmem.cli.terminal.stopping import stopping_gently
+from napari_xmem.cli.terminal.talk import add_talk
 from napari_xmem.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,46 +42,66 @@ if TYPE_CHECKING:
 __all__ = ["add_parser", "run"]
 
 
+_EXAMPLES = """  napari-xmem propagate movie.tif --seeds seeds.tif -o labels.tif
+  napari-xmem propagate movie.tif --seeds frame5.tif --seed-frame 5 --direction both -o labels.zarr
+  napari-xmem propagate movie.tif --seeds seeds.tif -o labels.tif --scores scores.csv --overview overview.png
+  napari-xmem propagate movie.tif --seeds seeds.tif -o labels.tif --dry-run      # what will it cost?
+  napari-xmem propagate movie.tif --seeds seeds.tif -o labels.tif --resume       # go on after a stop
+"""
+_FOREIGN = {
+    "*": "propagate takes one movie: a file, or a folder of images; for several movies there is batch",
+    "-v": "there are no levels of talk; --log FILE writes all that is said to a file",
+    "--verbose": "there are no levels of talk; --log FILE writes all that is said to a file",
+}
+
+
 def add_parser(subparsers: Subparsers) -> None:
     """Add the subcommand."""
     parser = subparsers.add_parser(
         "propagate",
         help="propagate seeds through a movie",
         description="Propagate the labels of some frames to all frames of a movie.",
+        examples=_EXAMPLES,
+        foreign=_FOREIGN,
     )
-    parser.add_argument("movie", metavar="MOVIE", help=".tif, .npy, .npz[:name], .zarr[:path] or a folder of images")
-    parser.add_argument(
+    files = parser.add_argument_group("files")
+    files.add_argument("movie", metavar="MOVIE", help=".tif, .npy, .npz[:name], .zarr[:path] or a folder of images")
+    files.add_argument(
         "--seeds",
         required=True,
         help="labels: a stack in which frames without labels are zero, or one frame (see --seed-frame)",
     )
-    parser.add_argument(
+    files.add_argument("-o", "--output", required=True, metavar="OUT", help="labels to write: .tif, .npy or .zarr")
+    files.add_argument("--overview", metavar="PNG", help="also write a picture of frames with label outlines")
+    files.add_argument("--scores", metavar="CSV", help="also write area and confidence per object and frame")
+    files.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    files.add_argument("--resume", action="store_true", help="go on with a run that was interrupted, if there is one")
+    files.add_argument("--dry-run", action="store_true", help="check everything, say what it costs, write nothing")
+    reading = parser.add_argument_group("reading")
+    reading.add_argument("--axes", help="order of the movie's axes where its file doesn't say, such as TCYX")
+    reading.add_argument("--channels", type=int_list, metavar="N,N", help="channels to use, up to three")
+    reading.add_argument(
         "--fill-planes", action="store_true", help="volumes: first follow the seeds through the planes of their frame"
     )
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="labels to write: .tif, .npy or .zarr")
-    parser.add_argument("--overview", metavar="PNG", help="also write a picture of frames with label outlines")
-    parser.add_argument("--scores", metavar="CSV", help="also write area and confidence per object and frame")
-    parser.add_argument("--axes", help="order of the movie's axes where its file doesn't say, such as TCYX")
-    parser.add_argument("--channels", type=int_list, metavar="N,N", help="channels to use, up to three")
-    parser.add_argument(
+    time_group = parser.add_argument_group("time")
+    time_group.add_argument(
         "--seed-frame",
         type=int,
         metavar="T",
         help="frame that a single image of seeds belongs to; default: --start or 0, backward: the last",
     )
-    add_setting(parser, "direction")
-    add_setting(parser, "start", "T")
-    add_setting(parser, "stop", "T")
+    add_setting(time_group, "direction")
+    add_setting(time_group, "start", "T")
+    add_setting(time_group, "stop", "T")
     add_model_options(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
-    parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
-    parser.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
-    add_quiet(parser)
+    add_talk(parser, "what was done, or with --dry-run would be,")
+    environment_defaults(parser)
     parser.set_defaults(run=run, needs_folder=True, stacks_too=False)
 
 
 def run(args: argparse.Namespace) -> int:
     """Propagate and write frame by frame."""
+    check_json(args.json)
     with holding(args):
         if finished_before(args) and args.resume and not args.overwrite:
             if not args.quiet:
@@ -94,7 +127,8 @@ def _run(args: argparse.Namespace) -> int:
     check_seed_frame(args, labels.shape, 2)
     seeds = normalise_seeds(labels.data, len(source), source.frame_shape, seed_frame(args, start, stop))
     if not any(start <= t < stop for t in seeds):
-        raise InputError(f"seeds lie on frames {frame_list(seeds)}, all outside frames {start} to {stop - 1}.")
+        raise InputError(f"seeds lie on {frames_named(seeds)}, all outside frames {start} to {stop - 1}.")
+    hint_at_direction(args, seeds, start, stop)
     if args.dry_run:
         dtype = label_dtype(max(int(frame.max()) for frame in seeds.values()))
         return _report_plan(args, movie, source, seeds, dtype, memory)
@@ -136,8 +170,10 @@ def _propagate(
         checkpoint.name_outputs(wanted_outputs(args))
     checkpoint.name_outputs(wanted_outputs(args), complete=True)
     checkpoint.remove()
+    seconds = time.monotonic() - began
     if not args.quiet:
-        outputs.report(time.monotonic() - began)
+        outputs.report(seconds)
+    write_json(args.json, outputs.facts(seconds))
     return 0
 
 
@@ -167,12 +203,13 @@ def _report_plan(
     diameter = median_diameter_px(next(iter(seeds.values())))
     rows, columns = source.frame_shape
     frames, channels = counted(len(source), "frame"), counted(source.n_channels, "channel")
-    say(f"movie   {movie.path}: {frames} of {rows} x {columns} px, {channels}, {source.dtype}")
     objects = counted(expected.n_objects, "object")
-    say(f"seeds   {objects} on frames {frame_list(seeds)}, median diameter {diameter:.0f} px")
-    say(f"model   {network.config.name}, on {expected.device}")
-    say(f"scope   {expected.reason}")
-    say(f"output  {args.output}: {(len(source), rows, columns)} {dtype.__name__}")
-    say(f"cost    {expected.describe()}")
-    say("dry run: nothing was written")
-    return 0
+    return report_plan(
+        args,
+        expected,
+        movie=f"{movie.path}: {frames} of {rows} x {columns} px, {channels}, {source.dtype}",
+        seeds=f"{objects} on {frames_named(seeds)}, median diameter {diameter:.0f} px",
+        model=network.config.name,
+        shape=(len(source), rows, columns),
+        dtype=dtype,
+    )

@@ -5,15 +5,15 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.cli.messages import counted, say_error
 from napari_xmem.cli.options import run_settings
+from napari_xmem.cli.terminal.messages import counted, say_error
 from napari_xmem.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from napari_xmem.cli.stopping import StopRequest
+    from napari_xmem.cli.terminal.stopping import StopRequest
     from napari_xmem.engine.scopes.base import TrackingScope, Watch
     from napari_xmem.session.checkpoint import RunCheckpoint
 
@@ -21,6 +21,7 @@ __all__ = [
     "check_seed_frame",
     "engine_options",
     "frame_range",
+    "hint_at_direction",
     "keeping",
     "saving_memory",
     "seed_frame",
@@ -94,11 +95,35 @@ def check_seed_frame(args: argparse.Namespace, shape: tuple[int, ...], single: i
 def frame_range(args: argparse.Namespace, n_frames: int) -> tuple[int, int]:
     """Return first frame and end (exclusive) of --start and --stop, or raise `InputError`."""
     start, stop = args.start or 0, n_frames if args.stop is None else args.stop
-    if not 0 <= start < stop <= n_frames:
+    if start < 0 or stop < 0:
+        name, value = ("--start", start) if start < 0 else ("--stop", stop)
         raise InputError(
-            f"--start {start} --stop {stop}: expected 0 <= start < stop <= {n_frames} (the movie's frames)."
+            f"{name} {value}: frames are counted from the first, which is 0; the movie's are 0 to {n_frames - 1}."
+        )
+    if not start < stop <= n_frames:
+        raise InputError(
+            f"--start {start} --stop {stop} give no frames of this movie, whose frames are 0 to {n_frames - 1}: "
+            f"expected --start below --stop, and --stop at most {n_frames}."
         )
     return start, stop
+
+
+def hint_at_direction(args: argparse.Namespace, seeded: Iterable[int], start: int, stop: int) -> None:
+    """Say so where only a seeded frame itself will be labelled, since there is none after it in that direction."""
+    frames = [t for t in seeded if start <= t < stop]
+    if stop - start < 2 or args.quiet or not frames:
+        return
+    at_end = (args.direction == "forward" and min(frames) == stop - 1) or (
+        args.direction == "backward" and max(frames) == start
+    )
+    if at_end:
+        other = "backward" if args.direction == "forward" else "forward"
+        say_error(
+            f"the seeds lie on frame {frames[0]}, and there is no frame {'after' if other == 'backward' else 'before'} "
+            f"it: nothing else will be labelled with --direction {args.direction}. Did you mean --direction {other} or "
+            "both?",
+            kind="note",
+        )
 
 
 def seed_frame(args: argparse.Namespace, start: int, stop: int) -> int:

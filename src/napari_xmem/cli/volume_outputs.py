@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from napari_xmem.cli.messages import counted, found_line, say
-from napari_xmem.cli.output_guard import may_replace
+import napari_xmem
+from napari_xmem.cli.output_guard import may_replace, wanted_outputs
+from napari_xmem.cli.terminal.messages import counted, found_line, say
 
 if TYPE_CHECKING:
     import argparse
@@ -50,7 +51,7 @@ class VolumeOutputs:
         from napari_xmem.io.overview import Overview
         from napari_xmem.io.scores import ScoreWriter
 
-        self._args = args
+        self._args, self._config = args, runs.config
         self._planes: dict[int, list[FrameResult]] = {}
         self._n_planes = len(runs.planes)
         self._shown = overview_plane(runs)
@@ -95,6 +96,24 @@ class VolumeOutputs:
             self._overview.add(result.frame, result.labels, result.seeded)
         slim = replace(result, labels=np.zeros((0, 0), result.labels.dtype), memory=None)
         self._planes.setdefault(result.frame, []).append(slim)
+
+    def facts(self, seconds: float) -> dict[str, Any]:
+        """Return what was done and written, for --json."""
+        joined = self._joined()
+        lost = {i for r in joined for i, volume in zip(r.object_ids, r.area_px, strict=True) if volume == 0}
+        return {
+            "command": "propagate",
+            "version": napari_xmem.__version__,
+            "movie": self._args.movie,
+            "seeds": self._args.seeds,
+            "outputs": wanted_outputs(self._args),
+            "n_frames": len(joined),
+            "n_planes": self._n_planes,
+            "objects": sorted({i for result in joined for i in result.object_ids}),
+            "objects_not_on_every_frame": sorted(lost),
+            "seconds": round(seconds, 3),
+            "settings": asdict(self._config),
+        }
 
     def report(self, seconds: float) -> None:
         """Print what was done and written."""

@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.cli.messages import counted, frame_list, progress, say
 from napari_xmem.cli.options import memory_config
 from napari_xmem.cli.output_guard import wanted_outputs
+from napari_xmem.cli.plan_report import report_plan
 from napari_xmem.cli.runs import (
     check_seed_frame,
     engine_options,
     frame_range,
+    hint_at_direction,
     keeping,
     saving_memory,
     seed_frame,
     watching,
 )
-from napari_xmem.cli.stopping import stopping_gently
+from napari_xmem.cli.terminal.json_file import write_json
+from napari_xmem.cli.terminal.messages import counted, frame_list, frames_named, say
+from napari_xmem.cli.terminal.progress import progress
+from napari_xmem.cli.terminal.stopping import stopping_gently
 from napari_xmem.cli.volume_outputs import VolumeOutputs
 from napari_xmem.errors import InputError
 
@@ -67,7 +71,8 @@ def _seeds(args: argparse.Namespace, movie: Movie, between: tuple[int, int]) -> 
         raise SeedError("seeds are empty: no voxel is above 0 on any frame; draw at least one object.")
     inside = {t: volume for t, volume in volumes.items() if start <= t < stop}
     if not inside:
-        raise InputError(f"seeds lie on frames {frame_list(volumes)}, all outside frames {start} to {stop - 1}.")
+        raise InputError(f"seeds lie on {frames_named(volumes)}, all outside frames {start} to {stop - 1}.")
+    hint_at_direction(args, inside, start, stop)
     return inside
 
 
@@ -93,8 +98,10 @@ def _propagate(args: argparse.Namespace, movie: Movie, runs: VolumeRuns, between
         checkpoint.name_outputs(wanted_outputs(args))
     checkpoint.name_outputs(wanted_outputs(args), complete=True)
     checkpoint.remove()
+    seconds = time.monotonic() - began
     if not args.quiet:
-        outputs.report(time.monotonic() - began)
+        outputs.report(seconds)
+    write_json(args.json, outputs.facts(seconds))
     return 0
 
 
@@ -141,12 +148,14 @@ def _report_plan(args: argparse.Namespace, movie: Movie, runs: VolumeRuns) -> in
     diameter = float(np.median([median_diameter_px(image) for image in seeds]))
     planes = "all planes, as far as they go" if args.fill_planes else f"planes {frame_list(runs.planes)}"
     size = f"{counted(n_frames, 'frame')} of {counted(n_planes, 'plane')} of {rows} x {columns} px"
-    say(f"movie   {movie.path}: {size}, {counted(source.n_channels, 'channel')}, {source.dtype}")
-    objects = counted(len(ids), "object")
-    say(f"seeds   {objects} on frames {frame_list(runs.volumes)}, {planes}, median diameter {diameter:.0f} px")
-    say(f"model   {runs.network.config.name}, on {expected.device}")
-    say(f"scope   {expected.reason}")
-    say(f"output  {args.output}: {movie.shape[:4]} {label_dtype(max(ids)).__name__}")
-    say(f"cost    {expected.describe('plane')}")
-    say("dry run: nothing was written")
-    return 0
+    return report_plan(
+        args,
+        expected,
+        movie=f"{movie.path}: {size}, {counted(source.n_channels, 'channel')}, {source.dtype}",
+        seeds=f"{counted(len(ids), 'object')} on {frames_named(runs.volumes)}, {planes}, "
+        f"median diameter {diameter:.0f} px",
+        model=runs.network.config.name,
+        shape=movie.shape[:4],
+        dtype=label_dtype(max(ids)),
+        unit="plane",
+    )

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
-from typing import Literal, TextIO
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Literal, TextIO
 
-__all__ = ["flush_all", "open_closed_streams", "put", "trouble_of"]
+from napari_xmem.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["flush_all", "has_log", "log", "logging_to", "open_closed_streams", "put", "trouble_of"]
 
 Stream = Literal["stdout", "stderr"]
 _trouble: dict[str, OSError] = {}
+_logs: list[TextIO] = []
 
 
 def open_closed_streams() -> None:
@@ -41,6 +49,45 @@ def put(name: Stream, text: str) -> None:
         _give_up(name, stream, error)
     except RuntimeError:  # a signal's handler speaks in the middle of another line
         return
+
+
+@contextmanager
+def logging_to(path: Path | None) -> Iterator[None]:
+    """Write everything that is said to a file too, after what stands there, each line with the time.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be opened.
+    """
+    if path is None:
+        yield
+        return
+    try:
+        file = path.open("a", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise OutputError(f"--log {path} cannot be written: {error.strerror or error}.") from error
+    _logs.append(file)
+    try:
+        yield
+    finally:
+        _logs.remove(file)
+        with suppress(OSError):
+            file.close()
+
+
+def has_log() -> bool:
+    """Return True if there is a log."""
+    return bool(_logs)
+
+
+def log(text: str) -> None:
+    """Write lines to the log, if there is one; a log that is full ends nothing."""
+    now = time.strftime("%Y-%m-%d %H:%M:%S")
+    for file in _logs:
+        with suppress(OSError, ValueError):
+            file.writelines(f"{now} {line}\n" for line in text.splitlines())
+            file.flush()
 
 
 def flush_all() -> None:

@@ -2,37 +2,77 @@
 
 from __future__ import annotations
 
-import sys
+import re
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from napari_xmem.cli.streams import put
+from napari_xmem.cli.terminal.streams import log, put
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["collected_warnings", "counted", "found_line", "frame_list", "progress", "say", "say_error"]
+__all__ = [
+    "collected_warnings",
+    "counted",
+    "found_line",
+    "frame_list",
+    "frames_named",
+    "in_words_of_the_shell",
+    "keeping_stdout",
+    "say",
+    "say_error",
+]
 
 
 def say(text: str = "") -> None:
-    """Write a line to stdout."""
-    put("stdout", f"{text}\n")
-
-
-def say_error(text: str, kind: str = "error") -> None:
-    """Write one line to stderr."""
-    put("stderr", f"napari-xmem: {kind}: {' '.join(text.split())}\n")
+    """Write a line to stdout, unless that is kept for something else."""
+    log(text)
+    if not _kept:
+        put("stdout", f"{text}\n")
 
 
 @contextmanager
-def progress(total: int, description: str, quiet: bool, unit: str = "frame", done: int = 0) -> Iterator[Any]:
-    """Show a progress bar where stderr is a terminal; its ``update()`` counts one `unit`, `done` are done before."""
-    from tqdm import tqdm
+def keeping_stdout(keep: bool) -> Iterator[None]:
+    """Keep stdout for JSON: what is said goes to the log only."""
+    _kept.extend([True] * keep)
+    try:
+        yield
+    finally:
+        _kept.clear()
 
-    off = quiet or not sys.stderr.isatty()
-    with tqdm(total=total, desc=description, unit=unit, disable=off, initial=done) as bar:
-        yield bar
+
+def say_error(text: str, kind: str = "error") -> None:
+    """Write one line to stderr, with options as they are called in a shell."""
+    line = f"{kind}: {in_words_of_the_shell(' '.join(text.split()))}"
+    log(line)
+    put("stderr", f"napari-xmem: {line}\n")
+
+
+_kept: list[bool] = []
+#: What messages call things in Python, and what they are called in a shell.
+_SHELL_WORDS = (
+    (re.compile(r"memory_budget_bytes is (\d+)"), lambda m: f"--memory-budget is {int(m[1]) / 1e9:g} GB"),
+    (re.compile(r"nx\.forecast\(\.\.\.\)\.least_budget_bytes says"), "--dry-run says"),
+    (re.compile(r"channels=\[[\d, ]+\] or (--channels)"), r"\1"),
+    (re.compile(r"(--axes \w+) \(axes='\w+'\)"), r"\1"),
+    (re.compile(r"(--\w[\w-]*) \((?:axes)=\)"), r"\1"),
+    (re.compile(r"\b\w+= \((--\w[\w-]*)\)"), r"\1"),
+    (re.compile(r"\(overwrite=True, (--overwrite)\)"), r"(\1)"),
+    (re.compile(r"\b(device|model|scope|direction|precision|memory_device)='([\w./:]+)'"), None),
+    (re.compile(r"\b(start|stop|diameter_px|max_displacement_px)=(\d+)"), None),
+)
+
+
+def in_words_of_the_shell(text: str) -> str:
+    """Write options as people give them in a shell: ``--device auto`` for ``device='auto'``."""
+    for pattern, words in _SHELL_WORDS:
+        text = pattern.sub(_as_option if words is None else words, text)
+    return text
+
+
+def _as_option(found: re.Match[str]) -> str:
+    return f"--{found[1].replace('_', '-')} {found[2]}"
 
 
 @contextmanager
@@ -86,6 +126,12 @@ def frame_list(frames: Iterable[int]) -> str:
 def counted(number: int, thing: str) -> str:
     """Write a number of things: 1 frame, 2 frames."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def frames_named(frames: Iterable[int]) -> str:
+    """Write which frames: frame 3, frames 1, 3-5."""
+    numbers = list(frames)
+    return f"{'frame' if len(numbers) == 1 else 'frames'} {frame_list(numbers)}"
 
 
 def found_line(n_objects: int, where: str, seconds: float, n_lost: int) -> str:
