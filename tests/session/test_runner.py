@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_xmem.engine import FrameResult
+from napari_xmem.engine.interruption import stop_if_asked
 from napari_xmem.errors import SessionError
 from napari_xmem.session.runner import AT_REST, SETTLED, TRANSITIONS, Runner, SessionState
 
@@ -257,3 +258,24 @@ def test_wait_is_woken_by_another_thread():
     assert not runner.wait(0.01)
     threading.Timer(0.05, runner.cancel).start()
     assert runner.wait(30)
+
+
+def test_a_cancelled_frame_is_given_up():
+    after = []
+    runner = runner_of(None)
+
+    def during(t):
+        if t == 2:
+            runner.cancel()
+            stop_if_asked()
+            after.append(t)
+
+    task = Counting(during=during)
+    runner._first_task = lambda: task
+    assert [result.frame for result in runner.frames()] == [0, 1]
+    assert not after
+    assert runner.state is S.FINISHED
+    assert not runner.status.complete
+    assert runner.status.error is None
+    assert task.finished == [False]
+    stop_if_asked()  # outside of a run nothing happens

@@ -171,3 +171,35 @@ def test_little_room_for_memory_states_is_said(make_session):
     told = [result.explain(t, int(y), int(x), int(result.labels[9, y, x])) for t in range(1, 10)]
     assert not all(t.exact for t in told)
     assert all(t.votes for t in told)
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_cancel_gives_the_frame_at_hand_up(request, make_session, scope, monkeypatch):
+    model = request.getfixturevalue("bundled" if scope == "local" else "tiny")
+    session = make_session(settings={"scope": scope}, model=model)
+    network, encode, calls = session.prepare().network, session.prepare().network.encode_key, []
+
+    def watched(*arguments, **options):
+        calls.append(1)
+        return encode(*arguments, **options)
+
+    monkeypatch.setattr(network, "encode_key", watched)
+    source = session.current_run().source
+    read = source.read
+
+    def cancelling(t):
+        if t == 6:
+            session.cancel()
+        return read(t)
+
+    monkeypatch.setattr(source, "read", cancelling)
+    frames = [result.frame for result in session.frames()]
+    assert session.state is S.FINISHED
+    assert not session.snapshot().complete
+    assert frames == list(session.results.frames)
+    assert len(frames) < 7
+    assert len(calls) <= len(frames) + 1
+    monkeypatch.undo()
+    np.testing.assert_array_equal(
+        session.run().labels, make_session(settings={"scope": scope}, model=model).run().labels
+    )

@@ -15,7 +15,8 @@ thread is waited for. So whoever holds the turn may take the facts lock, never t
 never waits for a frame.
 
 A thread that drives has a ticket. Whoever ends or replaces the task takes the ticket away, and the thread that had it
-notices before its next frame. Work on a frame is never taken away from a thread.
+notices before its next frame. Work on a frame is never taken away from a thread; a cancelled frame is given up by its
+own thread, between two batches of regions.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from napari_xmem.engine.interruption import FrameInterrupted, interruptible
 from napari_xmem.errors import SessionError
 
 if TYPE_CHECKING:
@@ -295,7 +297,7 @@ class Runner:
 
     def _advance(self, ticket: object, wait: bool) -> FrameResult | None:
         """Do one frame; None if there is no more, or nothing to be done now."""
-        result, failed, over = None, True, False
+        result, failed, over, interrupted = None, True, False, False
         try:
             if not self._enter(ticket, wait):
                 return None
@@ -303,8 +305,11 @@ class Runner:
                 if self._iterator is None and self._task is not None:
                     self._iterator = self._task.frames()
                 self._before_frame()
-                result = next(self._iterator, None) if self._iterator is not None else None
+                with interruptible(lambda: self.must_stop):
+                    result = next(self._iterator, None) if self._iterator is not None else None
             failed = False
+        except FrameInterrupted:
+            failed, interrupted = False, True
         finally:
             with self._changed:
                 if self._ticket is ticket and self._worker is not None:
@@ -314,7 +319,7 @@ class Runner:
                     if not failed and not over:
                         self._settle_pause()
         if over:
-            self._end(ticket, complete=result is None)
+            self._end(ticket, complete=result is None and not interrupted)
         return result
 
     def _enter(self, ticket: object, wait: bool) -> bool:

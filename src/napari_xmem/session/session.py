@@ -452,7 +452,7 @@ class TrackingSession:
         self.runner.resume()
 
     def cancel(self) -> None:
-        """End after the frame at hand; frames that are done stay. No effect if nothing runs."""
+        """End inside the frame at hand, or after it; frames that are done stay. No effect if nothing runs."""
         self.runner.cancel()
 
     def wait(self, timeout_s: float | None = None) -> bool:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from napari_xmem.engine.cost.budget import Budget
 from napari_xmem.engine.devices import to_device
+from napari_xmem.engine.interruption import stop_if_asked
 from napari_xmem.engine.scopes.aggregation import aggregate_regions, others_in
 from napari_xmem.engine.scopes.batches import RegionBatch, decode_regions, memorise_regions
 from napari_xmem.engine.scopes.drift import DriftTracker
@@ -340,6 +341,7 @@ class LocalScope:
         answers: dict[int, Tensor] = {}
 
         def decode(chunk: Sequence[RegionMask]) -> list[RegionMask]:
+            stop_if_asked()
             probability = decode_regions(self.network, encoded, self._batch(chunk), plan, frame, answers).cpu()
             return [RegionMask(m.object_id, m.region, p) for m, p in zip(chunk, probability, strict=True)]
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_xmem.engine.interruption import stop_if_asked
 from napari_xmem.engine.scopes.regions import Region
 from napari_xmem.model import DecoderContext, ValueContext, can_tile, receptive_halo_px
 from napari_xmem.model.blocks import FusionContext
@@ -122,6 +123,7 @@ def encode_frame(
     halo, stride = receptive_halo_px(config), config.stride_px
     canvas: dict[str, Tensor] = {}
     for tile in tiles:
+        stop_if_asked()
         top, bottom = _window(tile.y, tile.height, halo, height, step_px)
         left, right = _window(tile.x, tile.width, halo, width, step_px)
         part = _tensors(_encode(network, image[:, :, top:bottom, left:right], memorise=memorise))
@@ -150,6 +152,7 @@ def encode_regions(
     halo = receptive_halo_px(config)
 
     def encode(pixels: int) -> EncodedFrame:
+        stop_if_asked()
         tiles = plan_tiles(regions, shape, halo, pixels) or whole
         return encode_frame(network, image, tiles, memorise=memorise, step_px=_FEW_SIZES_PX if limit.few_sizes else 1)
 
