@@ -1,0 +1,225 @@
+"""Divisions while a movie is followed: parts are tried as daughters beside their mother until it is clear."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from scipy import ndimage
+
+from napari_xmem.engine.division.delay import DelayedResults
+from napari_xmem.engine.division.looks import look_at
+from napari_xmem.engine.division.policies import DELAY_FRAMES, Budding, Evidence, TwoParts
+from napari_xmem.engine.division.trial import Decision, Trial
+from napari_xmem.engine.division.world import OtherWorld
+from napari_xmem.engine.scopes.region_masks import RegionMask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence, Set
+
+    from napari_xmem.engine.division.new_ids import NewIds
+    from napari_xmem.engine.division.parts import Parts
+    from napari_xmem.engine.division.policies import AsksForBuds, Judge, Proposer
+    from napari_xmem.engine.division.world import Host, Moment
+    from napari_xmem.engine.scopes.object_state import TrackedObject
+    from napari_xmem.engine.scopes.regions import Region
+
+__all__ = ["DivisionTracker"]
+
+#: Odds at which a trial ends before its time: surely divided, surely not; and looks that it has had by then.
+_SURELY, _SURELY_NOT, _EARLY_LOOKS = 0.97, 0.03, 3
+#: Frames for which an object is not asked about after a trial found it whole.
+_REST_FRAMES = 2
+#: Areas of so many last frames are kept for each object.
+_RECENT_FRAMES = 3
+
+
+class DivisionTracker:
+    """Follows daughters on trial beside the objects of a scope, and decides.
+
+    While a trial goes on nothing changes for the scope's objects: the daughters are followed in a world of their own,
+    in which they stand in their mother's place and compete with all others. A trial that fails leaves no trace.
+
+    Parameters
+    ----------
+    new_ids : NewIds
+        Source of ids.
+    proposer : Proposer, optional
+        When to ask.
+    judge : Judge, optional
+        What to answer.
+    budding : AsksForBuds, optional
+        Whether the mother goes on beside a bud.
+    """
+
+    def __init__(
+        self,
+        new_ids: NewIds,
+        proposer: Proposer | None = None,
+        judge: Judge | None = None,
+        budding: AsksForBuds | None = None,
+    ) -> None:
+        self.new_ids = new_ids
+        self.proposer = proposer or TwoParts()
+        self.judge = judge or Evidence()
+        self.budding = budding or Budding()
+        self.waiting = DelayedResults()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all trials; ids that were given stay given."""
+        self.trials: dict[int, Trial] = {}
+        self.decisions: list[Decision] = []
+        self._world = OtherWorld()
+        self._resting: dict[int, int] = {}
+        self._recent: dict[int, tuple[float, ...]] = {}
+
+    @property
+    def objects(self) -> dict[int, TrackedObject]:
+        """Daughters on trial."""
+        return self._world.objects
+
+    @property
+    def pending(self) -> int:
+        """How many of the last frames may still change, the one worked on last among them."""
+        return max((len(trial.looks) for trial in self.trials.values()), default=0)
+
+    def take_decisions(self) -> list[Decision]:
+        """Return the divisions decided on since this was last asked."""
+        decided, self.decisions = self.decisions, []
+        return decided
+
+    def advance(self, host: Host, at: Moment, todo: Sequence[tuple[int, Region]]) -> list[RegionMask]:
+        """Follow the daughters on trial to this frame, decide, and ask about more objects.
+
+        Parameters
+        ----------
+        host : Host
+            The scope.
+        at : Moment
+            The frame.
+        todo : sequence of (int, Region)
+            Where the daughters on trial are looked for.
+
+        Returns
+        -------
+        list of RegionMask
+            Masks of this frame; daughters that were decided on stand in their mother's place, at the end.
+        """
+        self._drop_unfollowed({i for i, _ in todo}, at.given, host)
+        tried = self._world.follow(host, at, todo, set(self.trials))
+        self._look(at, tried)
+        masks = self._decide(host, at, tried)
+        if at.memorise and not at.last:
+            tried |= self._ask(host, at, masks)
+        self._world.remember(host, at, [mask for mask in masks if mask.object_id not in self.trials], tried)
+        for mask in masks:
+            area = at.seen[mask.object_id].area_px
+            self._recent[mask.object_id] = (*self._recent.get(mask.object_id, ()), area)[-_RECENT_FRAMES:]
+        return masks
+
+    def _drop_unfollowed(self, followed: set[int], given: Set[int], host: Host) -> None:
+        """End trials whose mother was painted or is gone, or one of whose daughters has no memory."""
+        for mother, trial in list(self.trials.items()):
+            if mother in given or mother not in host.objects or not followed.issuperset(trial.daughters):
+                self._end(mother)
+
+    def _look(self, at: Moment, tried: Mapping[int, RegionMask]) -> None:
+        mothers = {mask.object_id: mask for mask in at.masks}
+        for trial in self.trials.values():
+            pair = [tried[i] for i in trial.daughters]
+            trial.add(look_at(at.frame, mothers[trial.mother], pair), pair)
+
+    def _decide(self, host: Host, at: Moment, tried: Mapping[int, RegionMask]) -> list[RegionMask]:
+        masks = list(at.masks)
+        for mother, trial in list(self.trials.items()):
+            odds = self.judge.odds(trial)
+            early = len(trial.looks) >= _EARLY_LOOKS
+            final = at.last or len(trial.looks) > DELAY_FRAMES
+            if (early and odds <= _SURELY_NOT) or (final and odds < 0.5):
+                self._end(mother)
+                self._resting[mother] = _REST_FRAMES
+            elif (early and odds >= _SURELY) or final:
+                del self.trials[mother]
+                masks = self._divide(host, trial, masks, tried)
+                self.decisions.append(Decision(trial, odds, at.frame))
+        return masks
+
+    def _divide(
+        self, host: Host, trial: Trial, masks: list[RegionMask], tried: Mapping[int, RegionMask]
+    ) -> list[RegionMask]:
+        """Let the daughters take their mother's place, or a bud begin beside her; returns the masks of the frame."""
+        new = self._world.end(trial.daughters)
+        shown = [tried[i] for i in trial.daughters]
+        if self.budding.buds(trial):
+            first, bud = trial.daughters
+            del new[first]
+            self.new_ids.give_back([first])
+            trial.buds, trial.daughters = True, (trial.mother, bud)
+            trial.masks = {t: (replace(one, object_id=trial.mother), two) for t, (one, two) in trial.masks.items()}
+            host.objects.update(new)
+            kept = replace(shown[0], object_id=trial.mother)
+            return [kept if mask.object_id == trial.mother else mask for mask in masks] + shown[1:]
+        del host.objects[trial.mother]
+        host.objects.update(new)
+        return [mask for mask in masks if mask.object_id != trial.mother] + shown
+
+    def _end(self, mother: int) -> None:
+        """End a trial without a division."""
+        trial = self.trials.pop(mother)
+        self._world.end(trial.daughters)
+        self.new_ids.give_back(trial.daughters)
+
+    def _ask(self, host: Host, at: Moment, masks: Sequence[RegionMask]) -> dict[int, RegionMask]:
+        """Begin a trial for every object that may have divided; returns the daughters' first masks."""
+        begun: dict[int, RegionMask] = {}
+        for mask in masks:
+            i, tracked = mask.object_id, host.objects[mask.object_id]
+            if self._resting.get(i, 0):
+                self._resting[i] -= 1
+                continue
+            if i in self.trials or i in at.given or tracked.lost_frames or self.new_ids.n_left < 2:
+                continue
+            parts = self.proposer.propose(mask.probability.cpu().numpy(), tracked.area_px, self._recent.get(i, ()))
+            if parts is not None:
+                begun |= self._begin(host, at, mask, parts)
+        return begun
+
+    def _begin(self, host: Host, at: Moment, mask: RegionMask, parts: Parts) -> dict[int, RegionMask]:
+        mother, (first, second) = mask.object_id, self.new_ids.take(2)
+        pair = _split(mask, parts, (first, second))
+        before = max(self._recent.get(mother, ()), default=0.0)
+        trial = Trial(mother, (first, second), at.frame, parts.neck, sum(parts.areas_px) / before if before else 1.0)
+        trial.add(look_at(at.frame, mask, pair), pair)
+        self.trials[mother] = trial
+        return self._world.begin(host, at, pair)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs: nested dicts and lists of plain values and tensors."""
+        return {
+            "trials": [trial.state_dict() for trial in self.trials.values()],
+            "world": self._world.state_dict(),
+            "resting": [list(item) for item in self._resting.items()],
+            "recent": [[i, list(areas)] for i, areas in self._recent.items()],
+            "new_ids": self.new_ids.state_dict(),
+            "waiting": self.waiting.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], restore: Callable[[Mapping[str, Any]], TrackedObject]) -> None:
+        """Go on where `state_dict` was taken; `restore` makes an object from its state."""
+        trials = [Trial.from_state_dict(trial) for trial in state["trials"]]
+        self.trials = {trial.mother: trial for trial in trials}
+        self._world.load_state_dict(state["world"], restore)
+        self._resting = {int(i): int(n) for i, n in state["resting"]}
+        self._recent = {int(i): tuple(areas) for i, areas in state["recent"]}
+        self.new_ids.load_state_dict(state["new_ids"])
+        self.waiting.load_state_dict(state["waiting"])
+
+
+def _split(mask: RegionMask, parts: Parts, ids: tuple[int, int]) -> list[RegionMask]:
+    """Give every pixel's probability to the part that is nearer."""
+    nearer = ndimage.distance_transform_edt(~parts.first) <= ndimage.distance_transform_edt(~parts.second)
+    first = torch.from_numpy(nearer).to(mask.probability.device)
+    shares = zip(ids, (first, ~first), strict=True)
+    return [RegionMask(i, mask.region, mask.probability * share.float()) for i, share in shares]

@@ -1,0 +1,131 @@
+"""The hypothesis that an object has divided, and what speaks for it frame by frame."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from napari_xmem.engine.division.looks import Look
+from napari_xmem.engine.scopes.region_masks import RegionMask
+from napari_xmem.engine.scopes.regions import Region
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Decision", "Trial"]
+
+
+@dataclass(slots=True)
+class Trial:
+    """Two daughters are followed beside their mother until it is clear which is true.
+
+    Attributes
+    ----------
+    mother : int
+        The object that may have divided.
+    daughters : tuple of 2 int
+        Ids under which the parts are followed, the larger part first.
+    frame : int
+        First frame on which two parts were seen.
+    neck : float
+        Width of the neck between the parts then, see `Parts`.
+    growth : float
+        Area of the mother's mask then over the largest of the frames before.
+    looks : list of Look
+        What was seen on this and the following frames.
+    masks : dict of int to tuple of RegionMask
+        Frame to the masks of those on trial: both daughters, or backward the mother.
+    backward : bool
+        Time runs backward: the one on trial is the mother, `frame` is the last on which she is one, and the daughters
+        are given.
+    buds : bool
+        It was decided that the first of the two is the mother, who goes on under her own id: she has budded.
+    """
+
+    mother: int
+    daughters: tuple[int, int]
+    frame: int
+    neck: float
+    growth: float
+    looks: list[Look] = field(default_factory=list)
+    masks: dict[int, tuple[RegionMask, ...]] = field(default_factory=dict)
+    backward: bool = False
+    buds: bool = False
+
+    def add(self, look: Look, masks: Sequence[RegionMask]) -> None:
+        """Take in what was seen on one more frame."""
+        self.looks.append(look)
+        self.masks[look.frame] = tuple(masks)
+
+    @property
+    def before_px(self) -> float:
+        """Area of the mother before, or backward of both daughters after, in pixels of the scaled frame."""
+        first = self.looks[0]
+        return (first.mother_px if self.backward else sum(first.areas_px)) / max(self.growth, 1e-6)
+
+    @property
+    def born(self) -> int:
+        """First frame of the daughters."""
+        return self.frame + 1 if self.backward else self.frame
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `from_state_dict` needs: plain values and tensors."""
+        plain = {name: getattr(self, name) for name in ("mother", "frame", "neck", "growth", "backward", "buds")}
+        return plain | {
+            "daughters": list(self.daughters),
+            "looks": [_plain(look) for look in self.looks],
+            "masks": [[frame, *map(_pack_mask, masks)] for frame, masks in self.masks.items()],
+        }
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any]) -> Self:
+        """Return the trial that `state_dict` described."""
+        known = dict(state)
+        first, second = known.pop("daughters")
+        looks = [_look(look) for look in state["looks"]]
+        masks = {int(frame): tuple(map(_unpack_mask, masks)) for frame, *masks in known["masks"]}
+        return cls(**{**known, "daughters": (int(first), int(second)), "looks": looks, "masks": masks})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """A trial that ended with a division.
+
+    Attributes
+    ----------
+    trial : Trial
+        What was decided on, with the masks of all frames but the last.
+    odds : float
+        Probability, 0 to 1, that it is a division.
+    frame : int
+        The frame on which it was decided.
+    """
+
+    trial: Trial
+    odds: float
+    frame: int
+
+
+def _pack_mask(mask: RegionMask) -> dict[str, Any]:
+    """Return a mask as plain values and a tensor."""
+    region = mask.region
+    return {
+        "object_id": mask.object_id,
+        "region": [region.y, region.x, region.height, region.width],
+        "probability": mask.probability,
+    }
+
+
+def _unpack_mask(state: Mapping[str, Any]) -> RegionMask:
+    """Return the mask that `_pack_mask` described."""
+    y, x, height, width = (int(n) for n in state["region"])
+    return RegionMask(int(state["object_id"]), Region(y, x, height, width), state["probability"])
+
+
+def _plain(look: Look) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(look).items()}
+
+
+def _look(state: Mapping[str, Any]) -> Look:
+    known: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in state.items()}
+    return Look(**known)
