@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from napari_xmem.config.memory import MemoryConfig
 from napari_xmem.config.model import ModelConfig
-from napari_xmem.config.propagation import Direction, MemoryDevice, Precision, PropagationConfig, Scope
+from napari_xmem.config.propagation import Direction, Divisions, MemoryDevice, Precision, PropagationConfig, Scope
 from napari_xmem.config.settings import Option, Setting, settings_of
 
 __all__ = [
     "Direction",
+    "Divisions",
     "MemoryConfig",
     "MemoryDevice",
     "ModelConfig",

@@ -8,10 +8,11 @@ from typing import Any, Literal, Self
 from napari_xmem.config.memory import MemoryConfig
 from napari_xmem.config.settings import Option, check_names, check_settings, described, require, setting
 
-__all__ = ["Direction", "MemoryDevice", "Precision", "PropagationConfig", "Scope"]
+__all__ = ["Direction", "Divisions", "MemoryDevice", "Precision", "PropagationConfig", "Scope"]
 
 Scope = Literal["auto", "local", "global"]
 Direction = Literal["forward", "backward", "both"]
+Divisions = Literal["track", "keep"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 MemoryDevice = Literal["auto", "device", "host"]
 
@@ -61,6 +62,17 @@ class PropagationConfig:
             Option("forward", "Forward in time  →", "From the first painted frame to the end."),
             Option("backward", "←  Backward in time", "From the last painted frame to the beginning."),
             Option("both", "←  Both ways  →", "From the painted frames to both ends of the movie."),
+        ),
+    )
+    divisions: Divisions = setting(
+        "track",
+        label="Divisions",
+        help="What becomes of a cell that divides.",
+        effect="Tracked in the local scope; results then come up to 3 frames after the frame that is worked on.",
+        group=FRAMES,
+        options=(
+            Option("track", "Daughters get ids", "The mother ends; two daughters with ids of their own begin."),
+            Option("keep", "Keep the mother's id", "Both daughters go on under the mother's id."),
         ),
     )
     start: int | None = setting(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from napari_xmem.engine.results import FrameResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    from napari_xmem.engine.results import FrameResult
 
 __all__ = ["LateObjects"]
 
@@ -22,10 +23,12 @@ class LateObjects:
     def __init__(self) -> None:
         self._pixels: dict[int, list[tuple[int, NDArray[Any], float]]] = {}
 
-    def put(self, frame: int, found: Any, ids: tuple[int, ...], known: set[int]) -> None:
+    def put(self, found: FrameResult, known: set[int]) -> None:
         """Keep the objects of a frame that are not in `known`."""
-        late = [(i, row) for row, i in enumerate(ids) if i not in known and found.area_px[row]]
-        self._pixels[frame] = [(i, np.flatnonzero(found.labels == i), float(found.confidence[row])) for i, row in late]
+        late = [(i, row) for row, i in enumerate(found.object_ids) if i not in known and found.area_px[row]]
+        self._pixels[found.frame] = [
+            (i, np.flatnonzero(found.labels == i), float(found.confidence[row])) for i, row in late
+        ]
 
     def merge(self, result: FrameResult, dtype: Any) -> FrameResult:
         """Add the kept objects of a frame where the forward result left room."""
@@ -39,15 +42,12 @@ class LateObjects:
             labels.flat[free] = object_id
             area.append(len(free))
             confidence.append(score if len(free) else 0.0)
-        return FrameResult(
-            result.frame,
-            labels.astype(dtype, copy=False),
-            (*result.object_ids, *(i for i, _, _ in kept)),
-            np.array(area, np.int64),
-            np.array(confidence, np.float32),
-            result.seeded,
-            result.memory,
-            result.seconds,
+        return replace(
+            result,
+            labels=labels.astype(dtype, copy=False),
+            object_ids=(*result.object_ids, *(i for i, _, _ in kept)),
+            area_px=np.array(area, np.int64),
+            confidence=np.array(confidence, np.float32),
         )
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:

@@ -20,6 +20,7 @@ from napari_xmem.engine.scopes.choice import choose_scope
 from napari_xmem.engine.scopes.preprocess import FrameGeometry, NetworkInput
 from napari_xmem.errors import is_out_of_memory
 from napari_xmem.imaging import (
+    MAX_ID,
     FrameSource,
     IntensityNormaliser,
     label_dtype,
@@ -41,6 +42,8 @@ __all__ = ["on_working_device", "prepare_run", "short_budget"]
 _LOG = logging.getLogger("napari_xmem")
 #: Up to this many objects are shrunk only to this multiple of the nominal diameter.
 FEW_OBJECTS, FEW_OBJECTS_ZOOM = 4, 2.0
+#: So many ids are kept free for daughters.
+SPARE_IDS = 16_384
 #: A scaled frame never gets larger than this, however small the objects.
 LARGEST_SCALED_PX = 64_000_000
 
@@ -66,6 +69,7 @@ def prepare_run(
         low, high = _range_around_seed(seeds, config, n_frames)
     labels = normalise_seeds(seeds, n_frames, source.frame_shape, single)
     passes = plan_passes(labels, low, high, config.direction)
+    first_new_id = 1 + max(int(image.max()) for image in labels.values())
     labels = {frame: image for frame, image in labels.items() if low <= frame < high}
     loaded = model if isinstance(model, XMem) else load_model(model, config.device)
     ids = {i for image in labels.values() for i in object_ids(image)}
@@ -77,7 +81,8 @@ def prepare_run(
     geometry = _geometry(network, source.frame_shape, diameter, len(ids))
     normaliser = IntensityNormaliser.fit(source, config.percentiles)
     prepare = NetworkInput(network.config, normaliser, geometry)
-    dtype = label_dtype(max(ids))
+    spare = min(SPARE_IDS, MAX_ID - max(ids)) if config.divisions == "track" else 0
+    dtype = label_dtype(max(ids) + spare)
     recipe = {
         "model": network.config.name,
         "model_fingerprint": network.fingerprint,
@@ -86,6 +91,7 @@ def prepare_run(
         "threads": agree_on_threads(),
         "scope": scope,
         "direction": config.direction,
+        "divisions": config.divisions if scope == "local" else "keep",
         "frames": [low, high],
         "seeded_frames": sorted(labels),
         "diameter_px": round(diameter, 2),
@@ -96,7 +102,20 @@ def prepare_run(
         "memory": config.memory.to_dict(),
         "memory_device": config.memory_device,
     }
-    run = Run(source, labels, network, network_bytes(network), config, passes, scope, reason, prepare, dtype, recipe)
+    run = Run(
+        source,
+        labels,
+        network,
+        network_bytes(network),
+        config,
+        passes,
+        scope,
+        reason,
+        prepare,
+        dtype,
+        recipe,
+        first_new_id=first_new_id,
+    )
     return _within_budget(run, announce=announce)
 
 

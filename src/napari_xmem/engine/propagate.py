@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.config import Direction, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
+from napari_xmem.config import Direction, Divisions, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.devices import agree_on_threads, trim_heap
+from napari_xmem.engine.division import DelayedResults, DivisionTracker, NewIds
 from napari_xmem.engine.explain import Explainer
 from napari_xmem.engine.late_objects import LateObjects
 from napari_xmem.engine.prepare import prepare_run
@@ -22,6 +23,7 @@ from napari_xmem.engine.scopes.global_scope import GlobalScope
 from napari_xmem.engine.scopes.local_scope import LocalScope
 from napari_xmem.engine.scopes.seeding import keep_seeds
 from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError, is_out_of_memory
+from napari_xmem.tracking import Lineage, sorted_events
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +52,7 @@ def iter_propagate(
     device: str = "auto",
     scope: Scope = "auto",
     direction: Direction = "forward",
+    divisions: Divisions = "track",
     start: int | None = None,
     stop: int | None = None,
     diameter_px: float | None = None,
@@ -82,6 +85,10 @@ def iter_propagate(
         A region per object, whole frames as in the paper, or chosen; the result says which and why.
     direction : {"forward", "backward", "both"}
         Time direction from the seeds.
+    divisions : {"track", "keep"}
+        "track": where an object divides it ends, and two daughters with ids of their own begin (in the local scope);
+        results then come up to 3 frames after the frame that is worked on, and are final. "keep": both daughters go on
+        under the mother's id.
     start, stop : int, optional
         Frame range, 0 to T, `stop` exclusive; None: from the seeds to the end that `direction` names.
     diameter_px : float, optional
@@ -103,7 +110,7 @@ def iter_propagate(
     Yields
     ------
     FrameResult
-        One per frame, in the order they are done.
+        One per frame, in the order they are done; final.
 
     Raises
     ------
@@ -117,6 +124,7 @@ def iter_propagate(
         memory=memory or MemoryConfig(),
         scope=scope,
         direction=direction,
+        divisions=divisions,
         start=start,
         stop=stop,
         device=device,
@@ -139,6 +147,7 @@ def propagate(
     device: str = "auto",
     scope: Scope = "auto",
     direction: Direction = "forward",
+    divisions: Divisions = "track",
     start: int | None = None,
     stop: int | None = None,
     diameter_px: float | None = None,
@@ -159,8 +168,8 @@ def propagate(
         ``(T, Y, X)`` or ``(T, Y, X, C)``, see `iter_propagate`.
     seeds : mapping or array
         Labels of one or more frames, see `iter_propagate`.
-    model, memory, device, scope, direction, start, stop, diameter_px, max_displacement_px, memory_budget_bytes, \
-precision, memory_device, percentiles, progress
+    model, memory, device, scope, direction, divisions, start, stop, diameter_px, max_displacement_px, \
+memory_budget_bytes, precision, memory_device, percentiles, progress
         See `iter_propagate`.
 
     Returns
@@ -190,6 +199,7 @@ precision, memory_device, percentiles, progress
         memory=memory or MemoryConfig(),
         scope=scope,
         direction=direction,
+        divisions=divisions,
         start=start,
         stop=stop,
         device=device,
@@ -220,8 +230,12 @@ def _gathered(run: Run, labels: NDArray[Any], results: list[FrameResult]) -> Pro
     """Return the frames done so far as a result."""
     memory = tuple(r.memory for r in results if r.memory is not None)
     scores = Scores.collect(results)
+    events = sorted_events(event for result in results for event in result.events)
+    done = range(min(scores.frames, default=0), max(scores.frames, default=-1) + 1)
+    lineage = Lineage.from_labels((labels[t] for t in done), frames=done, events=events)
+    explainer = Explainer(run, replay_run)
     return PropagationResult(
-        labels, scores, memory, run.scope, run.scope_reason, run.recipe, Explainer(run, replay_run)
+        labels, scores, memory, run.scope, run.scope_reason, run.recipe, lineage, events, explainer
     )
 
 
@@ -237,8 +251,9 @@ def iter_run(run: Run, progress: Progress | None = None, watch: Watch | None = N
 
 def _iter_passes(run: Run, progress: Progress | None, watch: Watch | None) -> Generator[FrameResult, None, None]:
     done, late = 0, LateObjects() if run.late is None else run.late
+    new_ids = _new_ids(run)
     for part in run.passes:
-        for result in _guarded(_iter_pass(run, part, late, watch)):
+        for result in _guarded(_iter_pass(run, part, late, new_ids, watch)):
             done += 1
             if progress:
                 progress(done, run.n_results)
@@ -250,8 +265,18 @@ def replay_run(run: Run, watch: Watch) -> Iterator[FrameResult]:
     return iter_run(run, watch=watch)
 
 
-def open_scope(run: Run) -> TrackingScope:
-    """Return a scope for one pass of a run, with a memory that is empty, or filled by ``run.begin``."""
+def open_scope(run: Run, new_ids: NewIds | None = None, *, forward: bool = True) -> TrackingScope:
+    """Return a scope for one pass of a run, with a memory that is empty, or filled by ``run.begin``.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    new_ids : NewIds, optional
+        Gives ids to objects that begin; None: the run's first new id and those above.
+    forward : bool
+        The pass goes forward in time: where an object divides, daughters begin.
+    """
     budget, memory = RunSize.of(run).budget, run.config.memory
     scope: TrackingScope
     if run.scope == "global":
@@ -259,14 +284,22 @@ def open_scope(run: Run) -> TrackingScope:
     else:
         reach = run.config.max_displacement_px
         scaled = None if reach is None else reach * run.prepare.geometry.scale
-        scope = LocalScope(run.network, memory, run.prepare, scaled, budget)
+        tracked = run.config.divisions == "track" and forward
+        divisions = DivisionTracker(new_ids or _new_ids(run)) if tracked else None
+        scope = LocalScope(run.network, memory, run.prepare, scaled, budget, divisions)
     if run.begin is not None:
         run.begin(scope)
     return scope
 
 
-def _iter_pass(run: Run, part: Pass, late: LateObjects, watch: Watch | None) -> Iterator[FrameResult]:
-    scope = open_scope(run)
+def _new_ids(run: Run) -> NewIds:
+    return NewIds(run.first_new_id, int(np.iinfo(run.dtype).max))
+
+
+def _iter_pass(run: Run, part: Pass, late: LateObjects, new_ids: NewIds, watch: Watch | None) -> Iterator[FrameResult]:
+    scope = open_scope(run, new_ids, forward=part.frames[0] <= part.frames[-1])
+    waiting = DelayedResults() if scope.divisions is None else scope.divisions.waiting
+    known = set(scope.object_ids)
     with ReadAhead(run.source, part.frames) as reader:
         begun = time.perf_counter()
         for position, (frame, pixels) in enumerate(reader):
@@ -279,23 +312,37 @@ def _iter_pass(run: Run, part: Pass, late: LateObjects, watch: Watch | None) -> 
             ids = scope.object_ids
             if seeds is not None:
                 found = keep_seeds(found, ids, seeds, absent)
-            if frame in part.late:
-                late.put(frame, found, ids, run.known_by(frame))
+            result = FrameResult(
+                frame,
+                found.labels.astype(run.dtype),
+                ids,
+                found.area_px,
+                found.confidence,
+                seeds is not None,
+                scope.snapshot(frame),
+                time.perf_counter() - begun,
+                births=_painted(run, ids, known) if seeds is not None else (),
+            )
+            waiting.put(result, reported=position >= part.report_from)
+            if scope.divisions is not None:
+                for decision in scope.divisions.take_decisions():
+                    waiting.apply(decision, run.prepare.geometry.scale)
+            ready = waiting.release(0 if last or scope.divisions is None else scope.divisions.pending)
+            known |= set(ids)
+            for result, _ in ready:
+                if result.frame in part.late:
+                    late.put(result, run.known_by(result.frame))
             if watch:
                 watch(scope, frame)
-            if position >= part.report_from:
-                result = FrameResult(
-                    frame,
-                    found.labels.astype(run.dtype),
-                    ids,
-                    found.area_px,
-                    found.confidence,
-                    seeds is not None,
-                    scope.snapshot(frame),
-                    time.perf_counter() - begun,
-                )
-                yield late.merge(result, run.dtype)
+            for result, reported in ready:
+                if reported:
+                    yield late.merge(result, run.dtype)
             begun = time.perf_counter()
+
+
+def _painted(run: Run, ids: Sequence[int], known: Collection[int]) -> tuple[tuple[int, None], ...]:
+    """Return objects that begin on a painted frame; followed back in time as well, they may have begun before."""
+    return tuple((i, None) for i in ids if i not in known) if run.config.direction == "forward" else ()
 
 
 def tidy(run: Run, scope: TrackingScope) -> None:

@@ -9,11 +9,13 @@ import numpy as np
 
 from napari_xmem.errors import InputError
 from napari_xmem.imaging import label_at
+from napari_xmem.tracking import Lineage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.memory import MemorySnapshot, MemoryVote
+    from napari_xmem.tracking import Event
 
 __all__ = ["Explains", "Explanation", "FrameResult", "PropagationResult", "Scores"]
 
@@ -42,6 +44,12 @@ class FrameResult:
         State of the memory after this frame.
     seconds : float
         Time spent on this frame.
+    births : tuple of (int, int or None)
+        Objects that begin on this frame, each with its mother, or None where it was painted.
+    ends : tuple of (int, str)
+        Objects that are gone from this frame on, and why: "divided", or "continued" under an id that was painted.
+    events : tuple of Event
+        What happened on this frame; more than `births` and `ends` it says how sure that is.
     """
 
     frame: int
@@ -52,6 +60,9 @@ class FrameResult:
     seeded: bool = False
     memory: MemorySnapshot | None = None
     seconds: float = 0.0
+    births: tuple[tuple[int, int | None], ...] = ()
+    ends: tuple[tuple[int, str], ...] = ()
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,6 +161,10 @@ class PropagationResult:
         The scope used ("local" or "global") and why.
     recipe : dict
         All settings of the run, enough to repeat it.
+    lineage : Lineage
+        Who is whose daughter, and how objects begin and end.
+    events : tuple of Event
+        What happened, by frame.
     explainer : Explains or None
         Answers `explain`; keeps the movie and the network alive.
     """
@@ -160,6 +175,8 @@ class PropagationResult:
     scope: str = "global"
     scope_reason: str = ""
     recipe: dict[str, Any] = field(default_factory=dict)
+    lineage: Lineage = field(default_factory=lambda: Lineage.from_labels([]), repr=False)
+    events: tuple[Event, ...] = ()
     explainer: Explains | None = field(default=None, repr=False)
 
     def explain(self, frame: int, y: float, x: float, object_id: int | None = None) -> Explanation:

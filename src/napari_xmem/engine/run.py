@@ -55,6 +55,8 @@ class Run:
         Seeded frame to objects known to be nowhere on it.
     begin : callable or None
         Called with each new scope, to fill its memory.
+    first_new_id : int
+        First id for objects that begin during the run: above all ids that were painted, on any frame.
     late : LateObjects or None
         What earlier passes found on frames of later ones, where that is kept from outside; such a run is done once.
     """
@@ -72,6 +74,7 @@ class Run:
     recipe: dict[str, Any] = field(default_factory=dict)
     absent: dict[int, tuple[int, ...]] = field(default_factory=dict)
     begin: Callable[[TrackingScope], None] | None = None
+    first_new_id: int = 1
     late: LateObjects | None = None
 
     @property

@@ -44,6 +44,18 @@ class StoredMemory:
     object_ids: tuple[int, ...]
     state: dict[str, Any]
 
+    @property
+    def waiting_frames(self) -> tuple[int, ...]:
+        """Frames whose results wait in it for the decision on a division."""
+        divisions = self.state.get("divisions")
+        return () if divisions is None else tuple(int(r["frame"]) for r in divisions["waiting"]["results"])
+
+    @property
+    def first_new_id(self) -> int | None:
+        """An id above all that were given to objects that began; None if none are given."""
+        divisions = self.state.get("divisions")
+        return None if divisions is None else int(divisions["new_ids"]["next"])
+
     def check(self, fingerprint: str, scope: str) -> None:
         """Raise `MemoryBankError` unless it fits a model and a scope."""
         if self.fingerprint != fingerprint:
@@ -129,7 +141,8 @@ def rest_of_run(run: Run, n_worked: int, memory: StoredMemory, late: LateObjects
     """
     memory.check(run.network.fingerprint, run.scope)
     passes, interrupted = passes_left(run.passes, n_worked)
-    run = replace(run, passes=passes, late=late)
+    first_new_id = max(run.first_new_id, memory.first_new_id or 0)
+    run = replace(run, passes=passes, late=late, first_new_id=first_new_id)
     if not interrupted:
         return run
     fresh = [memory.restore]

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.config import MemoryConfig
-from napari_xmem.engine.frame_order import is_yielded, yielded_frames
+from napari_xmem.engine.division import pack_happenings, unpack_happenings
+from napari_xmem.engine.frame_order import yielded_frames
 from napari_xmem.engine.late_objects import LateObjects
 from napari_xmem.engine.results import FrameResult
 from napari_xmem.engine.state_file import load_memory, rest_of_run, save_memory
@@ -158,21 +159,24 @@ class RunCheckpoint:
             if self.n_frames == len(whole):
                 return replace(run, passes=[]), [self._read(frame) for frame in whole]
             self._held = LateObjects()
-            self._n_worked = self._n_kept = int(saved[-1].stem.removeprefix("memory-")) if saved else 0
+            self._n_worked = int(saved[-1].stem.removeprefix("memory-")) if saved else 0
+            self._n_kept = 0
             if not saved:
                 return replace(run, late=self._held), []
             memory = load_memory(saved[-1])
             with np.load(_beside(saved[-1]), allow_pickle=False) as held:
                 self._held = LateObjects.from_arrays(held)
             rest = rest_of_run(run, self._n_worked, memory, self._held)
-            return rest, [self._read(frame) for frame in yielded_frames(run.passes, self._n_worked)]
+            wait = set(memory.waiting_frames)
+            kept = [frame for frame in yielded_frames(run.passes, self._n_worked) if frame not in wait]
+            self._n_kept = len(kept)
+            return rest, [self._read(frame) for frame in kept]
 
     def watch(self, follower: TrackingScope, frame: int) -> None:
         """Look at the memory after each frame, also those that are not given out; see `iter_run`."""
         self._follower = follower
         self._n_worked += 1
-        if not is_yielded(self._require_run().passes, self._n_worked):
-            self._n_kept = self._n_worked
+        if self.is_whole:
             self._save_if_due()
 
     @property
@@ -182,8 +186,13 @@ class RunCheckpoint:
 
     @property
     def is_whole(self) -> bool:
-        """True if the frame worked on last is kept, or is not given out: the run can be stopped here."""
-        return self._n_kept == self._n_worked
+        """True if all results that were given out are kept: the run can be stopped here.
+
+        Frames that wait for the decision on a division are part of the memory.
+        """
+        given_out = len(yielded_frames(self._require_run().passes, self._n_worked))
+        divisions = None if self._follower is None else self._follower.divisions
+        return self._n_kept == given_out - (0 if divisions is None else divisions.waiting.n_reported)
 
     def keep(self, result: FrameResult) -> None:
         """Write a finished frame, and the memory if it is time to.
@@ -204,9 +213,10 @@ class RunCheckpoint:
                     area_px=result.area_px,
                     confidence=result.confidence,
                     seeded=result.seeded,
+                    happened=np.array(json.dumps(pack_happenings(result))),
                 )
             partial.replace(self.folder / f"frame-{result.frame:06d}.npz")
-        self._n_kept = self._n_worked
+        self._n_kept += 1
         self._save_if_due()
 
     def _save_if_due(self) -> None:
@@ -297,7 +307,8 @@ class RunCheckpoint:
     def _read(self, frame: int) -> FrameResult:
         with np.load(self.folder / f"frame-{frame:06d}.npz", allow_pickle=False) as held:
             ids = tuple(int(i) for i in held["object_ids"])
-            return FrameResult(frame, held["labels"], ids, held["area_px"], held["confidence"], bool(held["seeded"]))
+            result = FrameResult(frame, held["labels"], ids, held["area_px"], held["confidence"], bool(held["seeded"]))
+            return replace(result, **unpack_happenings(json.loads(str(held["happened"]))))
 
 
 def _absolute(path: Path) -> Path:

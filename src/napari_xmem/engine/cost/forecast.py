@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.config import Direction, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
+from napari_xmem.config import Direction, Divisions, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
 from napari_xmem.engine.cost.cost_model import NetworkCost, probe_network
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.devices import clock, free_bytes
@@ -112,6 +112,7 @@ def forecast(
     device: str = "auto",
     scope: Scope = "auto",
     direction: Direction = "forward",
+    divisions: Divisions = "track",
     start: int | None = None,
     stop: int | None = None,
     diameter_px: float | None = None,
@@ -132,8 +133,8 @@ def forecast(
         The movie, as for `iter_propagate`.
     seeds : mapping or array
         Labels of one or more frames, as for `iter_propagate`.
-    model, memory, device, scope, direction, start, stop, diameter_px, max_displacement_px, memory_budget_bytes, \
-precision, memory_device, percentiles
+    model, memory, device, scope, direction, divisions, start, stop, diameter_px, max_displacement_px, \
+memory_budget_bytes, precision, memory_device, percentiles
         See `iter_propagate`.
 
     Returns
@@ -150,6 +151,7 @@ precision, memory_device, percentiles
         memory=memory or MemoryConfig(),
         scope=scope,
         direction=direction,
+        divisions=divisions,
         start=start,
         stop=stop,
         device=device,

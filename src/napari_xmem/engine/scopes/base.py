@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_xmem.config import MemoryConfig
+    from napari_xmem.engine.division import DivisionTracker
     from napari_xmem.engine.scopes.region_masks import FrameLabels
     from napari_xmem.memory import MemoryBank, MemorySnapshot
 
@@ -40,6 +41,10 @@ class TrackingScope(Protocol):
     @property
     def memory_sizes(self) -> dict[str, int]:
         """Elements in each store, over all banks."""
+
+    @property
+    def divisions(self) -> DivisionTracker | None:
+        """What finds divisions and holds back results until they are decided; None: nothing does."""
 
     @property
     def expected_px(self) -> dict[int, tuple[float, float]]:

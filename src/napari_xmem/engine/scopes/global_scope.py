@@ -56,6 +56,8 @@ class GlobalScope:
     """
 
     kind: ClassVar[str] = "global"
+    #: Whole frames are matched: both daughters of a division keep the mother's id.
+    divisions: ClassVar[None] = None
 
     def __init__(
         self, network: XMem, memory: MemoryConfig, prepare: NetworkInput | None = None, budget: Budget | None = None

@@ -5,6 +5,7 @@ Look-alikes outside an object's reach cannot claim it, and cost grows with the a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 
 from napari_xmem.engine.cost.budget import Budget
 from napari_xmem.engine.devices import to_device
+from napari_xmem.engine.division import DivisionTracker, Moment
 from napari_xmem.engine.interruption import stop_if_asked
 from napari_xmem.engine.scopes.aggregation import aggregate_regions, others_in
 from napari_xmem.engine.scopes.batches import RegionBatch, decode_regions, memorise_regions
@@ -68,6 +70,8 @@ class LocalScope:
         what was expected for some frames.
     budget : Budget, optional
         How much is computed at a time; bounds memory and changes no number.
+    divisions : DivisionTracker, optional
+        Lets daughters begin where an object divides; None: both go on under its id.
     """
 
     kind: ClassVar[str] = "local"
@@ -79,6 +83,7 @@ class LocalScope:
         prepare: NetworkInput | None = None,
         max_displacement_px: float | None = None,
         budget: Budget | None = None,
+        divisions: DivisionTracker | None = None,
     ) -> None:
         self.network = network
         self.memory = memory
@@ -86,6 +91,7 @@ class LocalScope:
         self.max_displacement_px = largest_margin_px(network.config, max_displacement_px)
         self.fixed_margin = max_displacement_px is not None
         self.budget = budget or Budget.unplanned(network.device)
+        self.divisions = divisions
         self.reset()
 
     def reset(self) -> None:
@@ -94,6 +100,8 @@ class LocalScope:
         self.schedule = MemorySchedule(self.memory)
         self.ownership = Ownership()
         self.drift = DriftTracker()
+        if self.divisions is not None:
+            self.divisions.reset()
 
     @property
     def object_ids(self) -> tuple[int, ...]:
@@ -143,17 +151,23 @@ class LocalScope:
             "schedule": self.schedule.state_dict(),
             "ownership": self.ownership.state_dict(),
             "drift": self.drift.state_dict(),
+            "divisions": None if self.divisions is None else self.divisions.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken."""
         device = self.network.device
         home = self.budget.bank_device or device
-        objects = (TrackedObject.from_state_dict(tracked, device, home) for tracked in state["objects"])
-        self.objects = {tracked.object_id: tracked for tracked in objects}
+
+        def restored(tracked: Mapping[str, Any]) -> TrackedObject:
+            return TrackedObject.from_state_dict(tracked, device, home)
+
+        self.objects = {tracked.object_id: tracked for tracked in map(restored, state["objects"])}
         self.schedule.load_state_dict(state["schedule"])
         self.ownership.load_state_dict(state["ownership"])
         self.drift.load_state_dict(state["drift"])
+        if self.divisions is not None and state.get("divisions") is not None:
+            self.divisions.load_state_dict(state["divisions"], restored)
 
     def start_from(self, state: Mapping[str, Any], object_ids: Collection[int]) -> None:
         """Begin another movie with the memory of a state, of the objects that are seeded there."""
@@ -269,19 +283,26 @@ class LocalScope:
         image = to_device(image, self.network.device)[None]
         shape = (image.shape[-2], image.shape[-1])
         given = {seed.object_id: seed for seed in seeds}
-        todo = self._regions_to_search(shape, drift_px, skip=set(given))
-        encoded = self._encode(image, [*(r for _, r in todo), *(s.region for s in seeds)], memorise=plan.memorise)
-        found = {m.object_id: m for m in self._predict(encoded, todo, plan, index)}
+        todo = self._regions_to_search(self.objects, shape, drift_px, skip=set(given))
+        tried = [] if self.divisions is None else self._regions_to_search(self.divisions.objects, shape, drift_px)
+        regions = [*(region for _, region in todo), *(seed.region for seed in seeds), *(region for _, region in tried)]
+        frame_now = _FrameNow(self, image, self._encode(image, regions, memorise=plan.memorise), plan, index)
+        found = {m.object_id: m for m in frame_now.predict(self.objects, todo)}
         for seed in seeds:
             self._adopt(seed)
         self.ownership.move(drift_px, shape)
-        own = self.ownership.defend([given.get(i) or found[i] for i in self.objects], set(given))
+        claims = [given.get(i) or found[i] for i in self.objects]
+        own = self.ownership.defend(claims, set(given))
         masks, seen = postprocess_masks(aggregate_regions(own, set(given), shape), shape)
         masks = [self._settle(mask, seen[mask.object_id], mask.object_id in given, drift_px) for mask in masks]
-        self.ownership.update(masks, shape, {i for i, tracked in self.objects.items() if tracked.lost_frames})
         self._credit(found, masks)
+        if self.divisions is not None:
+            now = Moment(index, shape, drift_px, claims, masks, seen, set(given), plan.memorise, last)
+            masks = self.divisions.advance(frame_now, now, tried)
+        self.ownership.update(masks, shape, {i for i, tracked in self.objects.items() if tracked.lost_frames})
         if plan.memorise:
-            self._memorise(image, encoded, masks, seen, set(given), plan, index)
+            sure = [m for m in masks if m.object_id in given or self._is_sure(m.object_id, seen)]
+            frame_now.memorise(self.objects, sure, masks, set(given))
         return masks
 
     def _settle(self, mask: RegionMask, seen: Observation, given: bool, drift_px: tuple[float, float]) -> RegionMask:
@@ -304,20 +325,27 @@ class LocalScope:
 
     def _adopt(self, seed: RegionMask) -> None:
         """Start following an object that is seeded for the first time."""
-        if seed.object_id in self.objects:
-            return
+        if seed.object_id not in self.objects:
+            self.objects[seed.object_id] = self.start_object(seed)
+
+    def start_object(self, seed: RegionMask) -> TrackedObject:
+        """Return an object that begins in a region, with an empty memory; it is not followed yet."""
         config = self.network.config
         key_dim = config.key_dim + (POSITION_CHANNELS if config.locality_px else 0)
         bank = MemoryBank(self.memory, key_dim=key_dim, value_dim=config.value_dim, device=self.budget.bank_device)
         centre = (seed.region.y + seed.region.height / 2, seed.region.x + seed.region.width / 2)
-        self.objects[seed.object_id] = TrackedObject(seed.object_id, bank, centre, (0.0, 0.0), 0.0)
+        return TrackedObject(seed.object_id, bank, centre, (0.0, 0.0), 0.0)
 
     def _regions_to_search(
-        self, shape: tuple[int, int], drift_px: tuple[float, float], skip: set[int]
+        self,
+        objects: Mapping[int, TrackedObject],
+        shape: tuple[int, int],
+        drift_px: tuple[float, float],
+        skip: Collection[int] = (),
     ) -> list[tuple[int, Region]]:
-        """Return where each known object is looked for."""
+        """Return where each of some objects is looked for."""
         todo = []
-        for tracked in self.objects.values():
+        for tracked in objects.values():
             if tracked.object_id not in skip and tracked.bank.object_ids:
                 grow = min(1 + SEARCH_GROWTH * tracked.lost_frames, SEARCH_LIMIT)
                 grow = max(grow, CUT_GROWTH) if tracked.cut else grow
@@ -331,53 +359,80 @@ class LocalScope:
         """Encode the parts of the frame that any region touches."""
         return encode_regions(self.network, image, regions, self.budget.tile, memorise=memorise)
 
-    def _predict(
-        self, encoded: EncodedFrame, todo: Sequence[tuple[int, Region]], plan: FramePlan, frame: int
-    ) -> list[RegionMask]:
+    def _is_sure(self, object_id: int, seen: dict[int, Observation]) -> bool:
+        return not self.objects[object_id].lost_frames and seen[object_id].confidence >= MEMORISE_CONFIDENCE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _FrameNow:
+    """The frame at hand, encoded: what is asked of the network about it."""
+
+    scope: LocalScope
+    image: Tensor
+    encoded: EncodedFrame
+    plan: FramePlan
+    frame: int
+
+    @property
+    def objects(self) -> dict[int, TrackedObject]:
+        """The scope's objects."""
+        return self.scope.objects
+
+    def start_object(self, seed: RegionMask) -> TrackedObject:
+        """Return an object that begins in a region, with an empty memory."""
+        return self.scope.start_object(seed)
+
+    def predict(self, objects: Mapping[int, TrackedObject], todo: Sequence[tuple[int, Region]]) -> list[RegionMask]:
         """Return each object's own probability in its region, not yet aggregated, in host memory.
 
         Masks are small and handled one by one: a copy per chunk is cheaper than many small calls on the device.
         """
-        answers: dict[int, Tensor] = {}
+        network, answers = self.scope.network, dict[int, Tensor]()
 
         def decode(chunk: Sequence[RegionMask]) -> list[RegionMask]:
             stop_if_asked()
-            probability = decode_regions(self.network, encoded, self._batch(chunk), plan, frame, answers).cpu()
+            batch = self._batch(objects, chunk)
+            probability = decode_regions(network, self.encoded, batch, self.plan, self.frame, answers).cpu()
             return [RegionMask(m.object_id, m.region, p) for m, p in zip(chunk, probability, strict=True)]
 
         out = []
-        for group in by_shape(RegionMask(i, region, encoded.key) for i, region in todo):
-            out += self.budget.work.map(group, group[0].region.height * group[0].region.width, decode)
+        for group in by_shape(RegionMask(i, region, self.encoded.key) for i, region in todo):
+            out += self.scope.budget.work.map(group, group[0].region.height * group[0].region.width, decode)
         return out
 
-    def _batch(self, masks: Sequence[RegionMask]) -> RegionBatch:
-        """Return objects with regions of one size as a batch."""
-        tracked = [self.objects[m.object_id] for m in masks]
-        regions = [m.region for m in masks]
-        return RegionBatch(tracked, regions, self.network.config.stride_px, self.budget.similarities)
-
-    def _memorise(
+    def memorise(
         self,
-        image: Tensor,
-        encoded: EncodedFrame,
-        masks: list[RegionMask],
-        seen: dict[int, Observation],
-        seeded: set[int],
-        plan: FramePlan,
-        frame: int,
+        objects: Mapping[int, TrackedObject],
+        masks: Sequence[RegionMask],
+        everyone: Sequence[RegionMask],
+        permanent: Collection[int] = (),
     ) -> None:
-        """Encode and remember the objects that were given or found with confidence."""
-        sure = [m for m in masks if m.object_id in seeded or self._is_sure(m.object_id, seen)]
-        if not sure:
+        """Encode and remember some masks; `everyone` are all masks of the frame, `permanent` the painted objects."""
+        if not masks:
             return
-        total, done = others_in(masks, (image.shape[-2], image.shape[-1])), set[int]()
+        total, done = others_in(everyone, (self.image.shape[-2], self.image.shape[-1])), set[int]()
 
         def memorise(chunk: Sequence[RegionMask]) -> Sequence[RegionMask]:
-            memorise_regions(self.network, image, encoded, self._batch(chunk), chunk, total, plan, frame, seeded, done)
+            batch = self._batch(objects, chunk)
+            memorise_regions(
+                self.scope.network,
+                self.image,
+                self.encoded,
+                batch,
+                chunk,
+                total,
+                self.plan,
+                self.frame,
+                set(permanent),
+                done,
+            )
             return chunk
 
-        for group in by_shape(sure):
-            self.budget.work.map(group, group[0].region.height * group[0].region.width, memorise)
+        for group in by_shape(masks):
+            self.scope.budget.work.map(group, group[0].region.height * group[0].region.width, memorise)
 
-    def _is_sure(self, object_id: int, seen: dict[int, Observation]) -> bool:
-        return not self.objects[object_id].lost_frames and seen[object_id].confidence >= MEMORISE_CONFIDENCE
+    def _batch(self, objects: Mapping[int, TrackedObject], masks: Sequence[RegionMask]) -> RegionBatch:
+        """Return objects with regions of one size as a batch."""
+        tracked = [objects[m.object_id] for m in masks]
+        regions = [m.region for m in masks]
+        return RegionBatch(tracked, regions, self.scope.network.config.stride_px, self.scope.budget.similarities)
