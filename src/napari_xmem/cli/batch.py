@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
+_TRACKS = {"geff": "_tracks.geff", "csv": "_tracks.csv", "ctc": "_RES"}
 EXIT_SOME_FAILED = 1
 DONE, DONE_BEFORE, OCCUPIED, NO_SEEDS, FAILED = (
     "done", "done before", "being done by another process", "without seeds", "failed",
@@ -81,6 +82,10 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     files.add_argument("--overview", action="store_true", help="also write a picture per movie")
     files.add_argument("--scores", action="store_true", help="also write area and confidence per movie, as CSV")
+    files.add_argument(
+        "--tracks", choices=tuple(_TRACKS), help="also write tracks per movie; ctc: Cell Tracking Challenge"
+    )
+    files.add_argument("--measure", action="store_true", help="also write measurements per movie, as CSV")
     files.add_argument("--overwrite", action="store_true", help="do movies again whose result exists")
     files.add_argument("--dry-run", action="store_true", help="check everything, say what it costs, write nothing")
     reading = parser.add_argument_group("reading")
@@ -167,6 +172,8 @@ def _arguments(args: argparse.Namespace, job: Job) -> argparse.Namespace:
     one.movie, one.seeds, one.output = str(job.movie), str(job.seeds), str(job.output)
     one.overview = f"{job.stem}_overview.png" if args.overview else None
     one.scores = f"{job.stem}_scores.csv" if args.scores else None
+    one.tracks = f"{job.stem}{_TRACKS[args.tracks]}" if args.tracks else None
+    one.measure = f"{job.stem}_measures.csv" if args.measure else None
     one.start = one.stop = one.json = None
     one.needs_folder = not args.dry_run
     one.stacks_too = True

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_xmem.cli.extras import import_extra
+from napari_xmem.cli.lineage_files import read_lineage
 from napari_xmem.cli.options import int_list
 from napari_xmem.cli.terminal.json_file import check_json, write_json
 from napari_xmem.cli.terminal.messages import frame_list, say
 from napari_xmem.cli.terminal.progress import progress
 from napari_xmem.cli.terminal.talk import add_talk
+from napari_xmem.cli.tracks import add_scored_tracks, labels_and_parents, score_tracks
 from napari_xmem.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-__all__ = ["add_parser", "read_lineage", "run"]
+__all__ = ["add_parser", "run"]
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -52,6 +54,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "'lineage', a CSV of child,parent or a CTC track table (L B E P)",
     )
     parser.add_argument("--per-object", action="store_true", help="also print each object's mean J")
+    add_scored_tracks(parser)
     _add_suite(parser)
     add_talk(parser, "all numbers")
     parser.set_defaults(run=run, answers=True)
@@ -88,7 +91,6 @@ def _run_suite(args: argparse.Namespace) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table, which frames it is about, and what copying the seeds would score."""
-    from napari_xmem.io import open_labels
     from napari_xmem.tracking import evaluate
 
     check_json(args.json, (args.pred, args.truth))
@@ -96,7 +98,8 @@ def run(args: argparse.Namespace) -> int:
         return _run_suite(args)
     if args.pred is None or args.truth is None:
         raise InputError("evaluate needs PRED and TRUTH, or --suite.")
-    pred, truth = (open_labels(path, volumes=True).data for path in (args.pred, args.truth))
+    pred, parents = labels_and_parents(args.pred, args.tracks)
+    truth, true_parents = labels_and_parents(args.truth, args.true_tracks)
     frames = _frames(args.frames)
     lineage = read_lineage(args.lineage) if args.lineage else None
     table = evaluate(pred, truth, frames, args.seed_frame, lineage, args.objects)
@@ -113,9 +116,14 @@ def run(args: argparse.Namespace) -> int:
         f"copying the labels of frame {args.seed_frame} would score J {baseline.mean_jaccard:.3f}, "
         f"id {baseline.identity:.3f}"
     )
+    tracks = score_tracks(pred, parents, truth, true_parents, args.seed_frame)
+    if tracks is not None:
+        say("tracks, whatever their ids:")
+        say(str(tracks))
     if args.json is not None:
+        scored = {} if tracks is None else {"tracks": tracks.to_dict()}
         about = {"predicted": args.pred, "truth": args.truth, "n_frames": int(truth.shape[0])}
-        write_json(args.json, {**about, **table.to_dict(), "copied_seeds": baseline.to_dict()})
+        write_json(args.json, {**about, **table.to_dict(), "copied_seeds": baseline.to_dict(), **scored})
     return 0
 
 
@@ -128,30 +136,6 @@ def _say_frames(table: EvaluationTable, n_frames: int, asked: Sequence[int] | st
         say(f"scored frames {frame_list(table.frames)} of 0-{n_frames - 1}, {left_out} left out{more}")
     if missing:
         say(f"there are no frames {frame_list(missing)}: the movie ends with frame {n_frames - 1}")
-
-
-def read_lineage(path: str) -> dict[int, int]:
-    """Read daughter to mother ids.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read as one of the three forms.
-    """
-    file = Path(path)
-    try:
-        if file.suffix.lower() == ".npz":
-            with np.load(file, allow_pickle=False) as archive:
-                rows = np.asarray(archive["lineage"]).reshape(-1, 3)[:, :2]
-        else:
-            lines = [line.replace(",", " ").split() for line in file.read_text().splitlines()]
-            numbers = [[int(word) for word in words] for words in lines if words and words[0].lstrip("-").isdigit()]
-            rows = np.array([[n[0], n[3]] if len(n) == 4 else n[:2] for n in numbers]).reshape(-1, 2)
-    except (OSError, KeyError, ValueError, IndexError) as error:
-        raise InputError(
-            f"{file} cannot be read as a lineage ({error}); expected rows of child and parent, or L B E P."
-        ) from error
-    return {int(child): int(parent) for child, parent in rows if parent > 0}
 
 
 def _frames(text: str | None) -> list[int] | Literal["usual"] | None:

@@ -23,7 +23,8 @@ class OccupiedOutputError(OutputError):
 
 def wanted_outputs(args: argparse.Namespace) -> list[str]:
     """Return the files and folders that a run is asked to write, labels first."""
-    return [path for path in (args.output, args.overview, args.scores) if path is not None]
+    paths = (args.output, args.overview, args.scores, args.tracks, args.measure)
+    return [path for path in paths if path is not None]
 
 
 @contextmanager
@@ -60,18 +61,23 @@ def check_outputs(args: argparse.Namespace) -> None:
     OutputError
         If an output exists, is of the wrong kind, has no folder, is also an input, or an unfinished run is in the way.
     """
-    from napari_xmem.io import WRITABLE, check_output
+    from napari_xmem.io import WRITABLE, check_output, check_tracks_output
     from napari_xmem.session.checkpoint import RunCheckpoint
 
     checkpoint = RunCheckpoint(args.output)
     args.own = checkpoint.outputs[0] if args.resume else set()
-    wanted = [(args.output, WRITABLE), (args.overview, ".png"), (args.scores, ".csv")]
+    wanted = [(args.output, WRITABLE), (args.overview, ".png"), (args.scores, ".csv"), (args.measure, ".csv")]
     for path, suffixes in wanted:
-        if path is None:
-            continue
-        check_output(path, may_replace(args, path), suffixes, needs_folder=args.needs_folder)
+        if path is not None:
+            check_output(path, may_replace(args, path), suffixes, needs_folder=args.needs_folder)
+    if args.tracks is not None:
+        check_tracks_output(args.tracks, may_replace(args, args.tracks), needs_folder=args.needs_folder)
+    paths = wanted_outputs(args)
+    for path in paths:
         for source in (args.movie, args.seeds):
             _check_apart(path, source)
+    if len({_real(path) for path in paths}) < len(paths):
+        raise OutputError("two outputs have one name; give each a name of its own.")
     if checkpoint.exists and not args.resume and not args.overwrite and not args.dry_run:
         raise OutputError(
             f"{checkpoint.folder} holds {checkpoint.n_frames} finished frames of an interrupted run: add --resume to "

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine import FrameResult, Run
     from napari_xmem.io import Movie
+    from napari_xmem.tracking import Event
 
 __all__ = ["Outputs"]
 
@@ -44,6 +45,7 @@ class Outputs:
 
         self._args, self._run = args, run
         self._n_done = 0
+        self.events: list[Event] = []
         self._seen: set[int] = set()
         self._lost: set[int] = set()
         shape = (len(run.source), *run.source.frame_shape)
@@ -77,6 +79,7 @@ class Outputs:
         self._seen.update(result.object_ids)
         self._lost |= {i for i, area in zip(result.object_ids, result.area_px, strict=True) if area == 0}
         self._n_done += 1
+        self.events += getattr(result, "events", ())
 
     def summary(self, seconds: float) -> Sequence[str]:
         """Return lines that say what was done and written."""

@@ -25,6 +25,7 @@ from napari_xmem.cli.terminal.messages import counted, frames_named, say
 from napari_xmem.cli.terminal.progress import progress
 from napari_xmem.cli.terminal.stopping import stopping_gently
 from napari_xmem.cli.terminal.talk import add_talk
+from napari_xmem.cli.tracks import add_track_outputs, write_track_outputs
 from napari_xmem.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def add_parser(subparsers: Subparsers) -> None:
     files.add_argument("-o", "--output", required=True, metavar="OUT", help="labels to write: .tif, .npy or .zarr")
     files.add_argument("--overview", metavar="PNG", help="also write a picture of frames with label outlines")
     files.add_argument("--scores", metavar="CSV", help="also write area and confidence per object and frame")
+    add_track_outputs(files)
     files.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     files.add_argument("--resume", action="store_true", help="go on with a run that was interrupted, if there is one")
     files.add_argument("--dry-run", action="store_true", help="check everything, say what it costs, write nothing")
@@ -168,6 +170,7 @@ def _propagate(
                     checkpoint.save_memory()
                     stop.obey()
         checkpoint.name_outputs(wanted_outputs(args))
+    write_track_outputs(args, movie, frame_range, outputs.events)
     checkpoint.name_outputs(wanted_outputs(args), complete=True)
     checkpoint.remove()
     seconds = time.monotonic() - began

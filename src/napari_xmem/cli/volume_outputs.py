@@ -123,7 +123,7 @@ class VolumeOutputs:
         where = f"in {counted(self._n_planes, 'plane')} on {counted(len(joined), 'frame')}"
         say(found_line(len(seen), where, seconds, len(gone)))
         overview = f"{self._args.overview} (plane {self._shown})" if self._args.overview else None
-        paths: list[Any] = [self._args.output, overview, self._args.scores]
+        paths: list[Any] = [self._args.output, overview, self._args.scores, self._args.tracks, self._args.measure]
         for path in paths:
             if path:
                 say(f"wrote {path}")

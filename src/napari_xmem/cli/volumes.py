@@ -25,6 +25,7 @@ from napari_xmem.cli.terminal.json_file import write_json
 from napari_xmem.cli.terminal.messages import counted, frame_list, frames_named, say
 from napari_xmem.cli.terminal.progress import progress
 from napari_xmem.cli.terminal.stopping import stopping_gently
+from napari_xmem.cli.tracks import write_track_outputs
 from napari_xmem.cli.volume_outputs import VolumeOutputs
 from napari_xmem.errors import InputError
 
@@ -96,6 +97,7 @@ def _propagate(args: argparse.Namespace, movie: Movie, runs: VolumeRuns, between
     with keeping(checkpoint), VolumeOutputs(args, movie, runs, between) as outputs:
         _follow(args, planes, checkpoint, outputs, runs.n_results)
         checkpoint.name_outputs(wanted_outputs(args))
+    write_track_outputs(args, movie, between)
     checkpoint.name_outputs(wanted_outputs(args), complete=True)
     checkpoint.remove()
     seconds = time.monotonic() - began

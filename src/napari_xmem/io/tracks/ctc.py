@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["CtcMasks", "is_ctc_folder", "read_ctc", "write_ctc"]
+__all__ = ["CtcMasks", "ctc_folder", "is_ctc_folder", "read_ctc", "read_ctc_parents", "write_ctc"]
 
 _LARGEST = int(np.iinfo(np.uint16).max)
 _TABLES = ("res_track.txt", "man_track.txt")
@@ -89,6 +89,11 @@ def is_ctc_folder(path: Path) -> bool:
     return path.is_dir() and any((path / name).is_file() for name in _TABLES)
 
 
+def ctc_folder(path: Path) -> Path | None:
+    """Return the folder with masks and table that `path` is, or holds as TRA; None if there is none."""
+    return next((folder for folder in (path, path / "TRA") if is_ctc_folder(folder)), None)
+
+
 class CtcMasks:
     """Masks of a folder as an array (T, Y, X) or (T, Z, Y, X) that reads one frame at a time.
 
@@ -146,13 +151,24 @@ def read_ctc(folder: Path) -> tuple[Lineage, CtcMasks]:
     InputError
         If masks or table are missing or damaged, or a track or parent of the table is in no mask.
     """
+    parents = read_ctc_parents(folder)
+    masks = CtcMasks(folder)
+    return Lineage.from_labels(masks, parents), masks
+
+
+def read_ctc_parents(folder: Path) -> dict[int, int]:
+    """Read the table of tracks of a folder: daughter to mother.
+
+    Raises
+    ------
+    InputError
+        If it is missing or damaged.
+    """
     table = next((folder / name for name in _TABLES if (folder / name).is_file()), None)
     if table is None:
         raise InputError(f"{folder} holds no {' or '.join(_TABLES)}.")
     try:
         rows = [[int(word) for word in line.split()] for line in table.read_text(encoding="utf-8").splitlines() if line]
-        parents = {label: parent for label, _, _, parent in rows if parent > 0}
+        return {label: parent for label, _, _, parent in rows if parent > 0}
     except (OSError, ValueError) as error:
         raise InputError(f"{table} cannot be read ({error}); expected rows of four whole numbers, L B E P.") from error
-    masks = CtcMasks(folder)
-    return Lineage.from_labels(masks, parents), masks

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.errors import InputError, OutputError
-from napari_xmem.io.tracks.ctc import is_ctc_folder, read_ctc, write_ctc
+from napari_xmem.io.tracks.ctc import ctc_folder, is_ctc_folder, read_ctc, write_ctc
 from napari_xmem.io.tracks.geff_store import check_geff, read_geff, write_geff
 from napari_xmem.io.tracks.table import read_table, write_table
 from napari_xmem.io.tracks.whole import whole_output
@@ -46,7 +46,7 @@ class Tracks:
     unit: str | None = None
 
 
-def check_tracks_output(path: str | Path, overwrite: bool = False) -> Path:
+def check_tracks_output(path: str | Path, overwrite: bool = False, *, needs_folder: bool = True) -> Path:
     """Check that tracks can be written to `path`, before anything is computed.
 
     Parameters
@@ -55,6 +55,8 @@ def check_tracks_output(path: str | Path, overwrite: bool = False) -> Path:
         NAME.geff, NAME.csv or a folder NAME_RES.
     overwrite : bool
         Allow that something stands there.
+    needs_folder : bool
+        The folder must exist; False if it will be made.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def check_tracks_output(path: str | Path, overwrite: bool = False) -> Path:
     """
     target = Path(path)
     kind = _format(target)
-    if not target.parent.is_dir():
+    if needs_folder and not target.parent.is_dir():
         raise OutputError(f"{target}: its folder {target.parent} does not exist; make it first.")
     if target.exists():
         if not overwrite:
@@ -152,10 +154,10 @@ def read_tracks(path: str | Path) -> Tracks:
     source = Path(path)
     if not source.exists():
         raise InputError(f"{source} does not exist.")
-    for folder in (source, source / "TRA"):
-        if is_ctc_folder(folder):
-            lineage, masks = read_ctc(folder)
-            return Tracks(lineage, masks)
+    folder = ctc_folder(source)
+    if folder is not None:
+        lineage, masks = read_ctc(folder)
+        return Tracks(lineage, masks)
     if source.is_dir():
         if source.suffix.lower() != ".geff" and not any((source / n).exists() for n in ("zarr.json", ".zgroup")):
             raise InputError(f"{source} holds no tracks; expected {TRACK_FORMATS}.")
