@@ -98,7 +98,7 @@ def finished_before(args: argparse.Namespace) -> bool:
     from napari_xmem.session.checkpoint import RunCheckpoint
 
     checkpoint = RunCheckpoint(args.output)
-    if checkpoint.outputs[1] and not args.dry_run:
+    if (checkpoint.outputs[1] or not checkpoint.exists) and not args.dry_run:
         checkpoint.remove()
     return not checkpoint.exists and all(Path(path).exists() for path in wanted_outputs(args))
 
