@@ -113,6 +113,7 @@ class Provoked:
     def unfinished(self):
         self.files()
         Path("labels.tif.unfinished").mkdir()
+        Path("labels.tif.unfinished", "run.json").write_text("{}")
         self.run("propagate", "good.tif", "--seeds", "seeds.npy", "-o", "labels.tif")
 
     def disk_full(self):

@@ -107,7 +107,8 @@ def _check_apart(output: str, source: str) -> None:
     """Raise if writing an output would harm an input: the same file, or a store that holds it."""
     target, given = _real(output), _real(_file_of(source))
     if target == given or target in given.parents:
-        raise OutputError(f"{output} is also an input ({source}); choose another name for the output.")
+        through = "" if source == output else f" ({source})"
+        raise OutputError(f"{output} is also an input{through}; choose another name for the output.")
 
 
 def _file_of(source: str) -> str:
