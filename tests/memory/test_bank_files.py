@@ -103,7 +103,7 @@ def test_missing_truncated_and_foreign_files_are_refused(tmp_path):
     (tmp_path / "cut").write_bytes(content[: len(content) // 2])
     with pytest.raises(MemoryBankError, match="cut"):
         MemoryBank.load(tmp_path / "cut")
-    save_file({"x": torch.zeros(1)}, tmp_path / "hollow", metadata={"format": "napari-xmem memory 1", "bank": "{}"})
+    save_file({"x": torch.zeros(1)}, tmp_path / "hollow", metadata={"format": "napari-xmem memory 2", "state": "{}"})
     with pytest.raises(MemoryBankError, match="damaged"):
         MemoryBank.load(tmp_path / "hollow")
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import reprlib
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.engine.frame_order import passes_left
 from napari_xmem.errors import MemoryBankError
+from napari_xmem.imaging import MAX_ID
 from napari_xmem.memory import load_state, save_state
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from napari_xmem.engine.late_objects import LateObjects
     from napari_xmem.engine.run import Run
@@ -70,11 +73,13 @@ class StoredMemory:
 
     def start(self, scope: TrackingScope, object_ids: Collection[int]) -> None:
         """Let a new scope begin another movie with this memory, of the objects that are seeded there."""
-        scope.start_from(self.state, object_ids)
+        with _fitting():
+            scope.start_from(self.state, object_ids)
 
     def restore(self, scope: TrackingScope) -> None:
         """Let a new scope go on where the stored one was: the same numbers follow."""
-        scope.load_state_dict(self.state)
+        with _fitting():
+            scope.load_state_dict(self.state)
 
 
 def save_memory(scope: TrackingScope, path: str | os.PathLike[str], *, fingerprint: str) -> None:
@@ -114,10 +119,25 @@ def load_memory(path: str | os.PathLike[str]) -> StoredMemory:
         If the file is missing, damaged, or no memory of a run.
     """
     whole, fingerprint = load_state(path, FORMAT)
+    scope, ids, state = whole.get("scope", ""), whole.get("object_ids", ""), whole.get("state", "")
+    right = scope in ("global", "local") and isinstance(ids, list) and isinstance(state, dict)
+    if not right or not all(type(i) is int and 0 < i <= MAX_ID for i in ids):
+        raise MemoryBankError(f"{path} is damaged or was written by another version: it lacks a scope or its objects.")
+    return StoredMemory(scope, fingerprint, tuple(ids), state)
+
+
+@contextmanager
+def _fitting() -> Iterator[None]:
+    """Turn what goes wrong where a stored state is no scope's, or has other shapes, into `MemoryBankError`."""
     try:
-        return StoredMemory(whole["scope"], fingerprint, tuple(whole["object_ids"]), whole["state"])
-    except (KeyError, TypeError) as error:
-        raise MemoryBankError(f"{path} is damaged or was written by another version: {error!r}.") from error
+        yield
+    except (MemoryBankError, MemoryError):
+        raise
+    except Exception as error:
+        detail = reprlib.repr(f"{type(error).__name__}: {error}")
+        raise MemoryBankError(
+            f"This memory is damaged or does not fit the run: {detail}. Choose another, or run without it."
+        ) from error
 
 
 def rest_of_run(run: Run, n_worked: int, memory: StoredMemory, late: LateObjects | None = None) -> Run:

@@ -5,5 +5,14 @@ from __future__ import annotations
 from napari_xmem.files.atomic import remove_partial, whole_file
 from napari_xmem.files.lock import OccupiedError, output_lock
 from napari_xmem.files.names import neighbour
+from napari_xmem.files.untrusted import check_archive, parse_json
 
-__all__ = ["OccupiedError", "neighbour", "output_lock", "remove_partial", "whole_file"]
+__all__ = [
+    "OccupiedError",
+    "check_archive",
+    "neighbour",
+    "output_lock",
+    "parse_json",
+    "remove_partial",
+    "whole_file",
+]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 from torch import Tensor
 
-from napari_xmem.errors import ConfigError, MemoryBankError
 from napari_xmem.memory.affinity import CHUNK_ELEMENTS
 from napari_xmem.memory.edits import BankEditor
-from napari_xmem.memory.files import check_fingerprint, load_state, save_state
+from napari_xmem.memory.files import check_fingerprint, damaged, load_state, save_state
 from napari_xmem.memory.limits import Policies, enforce_limits
 from napari_xmem.memory.recall import MemoryIndex, MemoryVote, explain, give_feedback, recall
 from napari_xmem.memory.state import BankState, check_frame
+from napari_xmem.memory.state_checks import check_bank_state
 from napari_xmem.memory.store import ElementTable, Store
 
 if TYPE_CHECKING:
@@ -298,9 +298,10 @@ class MemoryBank:
 
         Raises
         ------
-        KeyError, TypeError, ConfigError
-            If the state is another class's or was made by another version.
+        ValueError, KeyError, TypeError, ConfigError
+            If the state is another class's, was made by another version, or is damaged.
         """
+        check_bank_state(state)
         made = BankState.from_state_dict(state, device)
         bank = cls(made.config, key_dim=made.key_dim, value_dim=made.value_dim, device=device)
         bank._state.become(made)
@@ -358,5 +359,5 @@ class MemoryBank:
         check_fingerprint(path, made_with, fingerprint)
         try:
             return cls.from_state_dict(state, torch.device(device))
-        except (KeyError, TypeError, ConfigError) as error:
-            raise MemoryBankError(f"{path} is damaged or was written by another version: {error!r}.") from error
+        except Exception as error:
+            raise damaged(path, error) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
@@ -10,13 +11,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from napari_xmem.errors import MemoryBankError, OutputError
-from napari_xmem.files import whole_file
+from napari_xmem.files import parse_json, whole_file
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-__all__ = ["check_fingerprint", "load_state", "save_state"]
+__all__ = ["check_fingerprint", "damaged", "load_state", "save_state"]
 
 #: Key of the stand-in for a tensor in the JSON.
 _TENSOR = "$tensor"
@@ -82,14 +83,24 @@ def load_state(path: str | os.PathLike[str], form: str) -> tuple[dict[str, Any],
                     f"{path} holds {found or 'no memory'}, expected {form!r}: a file written by save()."
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-        state = _with_tensors(json.loads(metadata["state"]), tensors)
+        state = _with_tensors(parse_json(metadata["state"]), tensors)
+        if not isinstance(state, dict):
+            raise ValueError("its state is no table")
+    except MemoryBankError:
+        raise
     except (OSError, SafetensorError) as error:
         raise MemoryBankError(
             f"{path} cannot be read as memory: {error}. Expected a file written by save()."
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise MemoryBankError(f"{path} is damaged or was written by another version: {error!r}.") from error
+    except Exception as error:  # whatever torch says of types it does not know
+        raise damaged(path, error) from error
     return state, metadata.get("fingerprint", "")
+
+
+def damaged(path: str | os.PathLike[str], error: BaseException) -> MemoryBankError:
+    """Return the error for a file whose content makes no memory."""
+    detail = reprlib.repr(f"{type(error).__name__}: {error}")
+    return MemoryBankError(f"{path} is damaged or was written by another version: {detail}.")
 
 
 def check_fingerprint(path: str | os.PathLike[str], found: str, wanted: str | None) -> None:

@@ -15,12 +15,11 @@ from torch import Tensor
 
 from napari_xmem.config import ModelConfig
 from napari_xmem.errors import CheckpointError, ConfigError
-from napari_xmem.files import whole_file
+from napari_xmem.files import parse_json, whole_file
 from napari_xmem.model.device import resolve_device
 from napari_xmem.model.weights_file import (
     as_float32,
     check_plain,
-    parse_json,
     read_pth,
     read_safetensors,
     safetensors_metadata,

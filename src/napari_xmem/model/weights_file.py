@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import warnings
 import zipfile
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["as_float32", "check_plain", "parse_json", "read_pth", "read_safetensors", "safetensors_metadata"]
+__all__ = ["as_float32", "check_plain", "read_pth", "read_safetensors", "safetensors_metadata"]
 
 #: Types of weights that are taken; others hold codes of numbers (quantised) or no real numbers.
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -50,14 +49,6 @@ def safetensors_metadata(path: Path) -> dict[str, str]:
             return dict(file.metadata() or {})
     except Exception as error:
         raise CheckpointError(_unreadable(path, error)) from error
-
-
-def parse_json(text: str) -> Any:
-    """Read JSON; whatever is wrong with it, also nesting that is too deep, is a ValueError."""
-    try:
-        return json.loads(text)
-    except RecursionError as error:
-        raise ValueError("its JSON is nested too deeply") from error
 
 
 def read_pth(path: Path) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -30,7 +31,8 @@ from napari_xmem.engine.late_objects import LateObjects
 from napari_xmem.engine.results import FrameResult
 from napari_xmem.engine.state_file import load_memory, rest_of_run, save_memory
 from napari_xmem.errors import OutputError, SessionError, XMemError
-from napari_xmem.files import neighbour, remove_partial, whole_file
+from napari_xmem.files import check_archive, neighbour, parse_json, remove_partial, whole_file
+from napari_xmem.imaging import MAX_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,6 +49,8 @@ _FACTS, _OUTPUTS = "run.json", "outputs.json"
 _OWN = ("frame-*.npz", "memory-*", "held-*.npz", ".*.partial", "*.partial")
 #: Memory is saved after this many seconds at the earliest, and at most this share of the time is spent on it.
 _SAVE_AFTER_S, _SAVE_SHARE = 60.0, 0.05
+#: What lists of objects and the headers of an npz file take at most.
+_SLACK_BYTES = 100_000_000
 
 
 class RunCheckpoint:
@@ -84,7 +88,7 @@ class RunCheckpoint:
     def outputs(self) -> tuple[set[Path], bool]:
         """Outputs that were getting their names when the run was stopped, as absolute paths, and whether all have."""
         try:
-            facts = json.loads((self.folder / _OUTPUTS).read_text(encoding="utf-8"))
+            facts = parse_json((self.folder / _OUTPUTS).read_text(encoding="utf-8"))
             return {_absolute(self.folder.parent / path) for path in facts["outputs"]}, bool(facts["complete"])
         except FileNotFoundError:
             return set(), False
@@ -149,8 +153,8 @@ class RunCheckpoint:
         """
         if not (self.folder / _FACTS).exists():
             return self.begin(run)
-        with _saying(self.folder):
-            facts = json.loads((self.folder / _FACTS).read_text(encoding="utf-8"))
+        with _reading(self.folder):
+            facts = parse_json((self.folder / _FACTS).read_text(encoding="utf-8"))
             self._check(facts, run)
             run = replace(run, config=replace(run.config, memory=MemoryConfig.from_dict(facts["memory_used"])))
             saved = sorted(self.folder.glob("memory-*.xmem"))
@@ -164,8 +168,7 @@ class RunCheckpoint:
             if not saved:
                 return replace(run, late=self._held), []
             memory = load_memory(saved[-1])
-            with np.load(_beside(saved[-1]), allow_pickle=False) as held:
-                self._held = LateObjects.from_arrays(held)
+            self._held = _read_held(_beside(saved[-1]), run)
             rest = rest_of_run(run, self._n_worked, memory, self._held)
             wait = set(memory.waiting_frames)
             kept = [frame for frame in yielded_frames(run.passes, self._n_worked) if frame not in wait]
@@ -305,10 +308,19 @@ class RunCheckpoint:
                 )
 
     def _read(self, frame: int) -> FrameResult:
-        with np.load(self.folder / f"frame-{frame:06d}.npz", allow_pickle=False) as held:
+        path = self.folder / f"frame-{frame:06d}.npz"
+        shape = self._require_run().source.frame_shape
+        check_archive(path, 16 * math.prod(shape) + _SLACK_BYTES)
+        with np.load(path, allow_pickle=False) as held:
             ids = tuple(int(i) for i in held["object_ids"])
-            result = FrameResult(frame, held["labels"], ids, held["area_px"], held["confidence"], bool(held["seeded"]))
-            return replace(result, **unpack_happenings(json.loads(str(held["happened"]))))
+            labels, area, confidence = held["labels"], held["area_px"], held["confidence"]
+            same = area.shape == confidence.shape == (len(ids),)
+            if labels.shape != shape or labels.dtype.kind not in "ui" or not same:
+                raise ValueError(f"{path.name} holds no labels of {shape} pixels")
+            if area.dtype.kind not in "ui" or confidence.dtype.kind != "f":
+                raise ValueError(f"{path.name} holds scores that are no numbers")
+            result = FrameResult(frame, labels, ids, area, confidence, bool(held["seeded"]))
+            return replace(result, **unpack_happenings(parse_json(str(held["happened"]))))
 
 
 def _absolute(path: Path) -> Path:
@@ -318,6 +330,25 @@ def _absolute(path: Path) -> Path:
 def _beside(memory: Path) -> Path:
     """Return the file of what was found on frames of later passes."""
     return memory.with_name(memory.name.replace("memory-", "held-")).with_suffix(".npz")
+
+
+def _read_held(path: Path, run: Run) -> LateObjects:
+    """Read what was found on frames of later passes; ValueError if it does not fit the movie."""
+    pixels_per_frame, n_frames = math.prod(run.source.frame_shape), len(run.source)
+    check_archive(path, 16 * pixels_per_frame * n_frames + _SLACK_BYTES)
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in ("frames", "object_ids", "sizes", "confidence", "pixels")}
+    n = len(arrays["frames"])
+    for name, most in (("frames", n_frames), ("object_ids", MAX_ID + 1), ("sizes", pixels_per_frame + 1)):
+        values = arrays[name]
+        if values.shape != (n,) or values.dtype.kind != "i" or (n and not (0 <= values.min() and values.max() < most)):
+            raise ValueError(f"{path.name} holds {name} that do not fit the movie")
+    pixels = arrays["pixels"]
+    if pixels.dtype.kind != "i" or pixels.shape != (arrays["sizes"].sum(),) or arrays["confidence"].shape != (n,):
+        raise ValueError(f"{path.name} holds lists of different lengths")
+    if pixels.size and not (0 <= pixels.min() and pixels.max() < pixels_per_frame):
+        raise ValueError(f"{path.name} holds pixels outside the frame")
+    return LateObjects.from_arrays(arrays)
 
 
 def _identity(run: Run) -> dict[str, Any]:
@@ -335,6 +366,20 @@ def _identity(run: Run) -> dict[str, Any]:
     facts = {"format": _FORMAT, "movie": movie, "seeds": seeds.hexdigest()[:16], **recipe, **memory}
     identity: dict[str, Any] = json.loads(json.dumps(facts))
     return identity
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    """Turn whatever damaged files make of readers into our own errors."""
+    with _saying(folder):
+        try:
+            yield
+        except (XMemError, OSError):
+            raise
+        except MemoryError as error:
+            raise ValueError("it claims to hold more than there is room for") from error
+        except Exception as error:  # zipfile, zlib, numpy and json have many
+            raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
 @contextmanager
