@@ -67,6 +67,22 @@ class Provoked:
     def seeds_of_another_length(self):
         nx.propagate(MOVIE, np.zeros((7, 48, 64), np.uint16))
 
+    def every_frame_labelled(self):
+        self.files()
+        np.save("all.npy", np.stack([SEEDS] * len(MOVIE)))
+        self.run("propagate", "good.tif", "--seeds", "all.npy", "--output", "labels.tif")
+
+    def two_series(self):
+        Path("frames").mkdir()
+        for t in range(4):
+            for channel in (1, 2):
+                tifffile.imwrite(f"frames/t{t}_ch{channel}.tif", MOVIE[t])
+        nx.open_movie("frames")
+
+    def a_pickled_segmentation(self):
+        np.save("image_seg.npy", {"masks": SEEDS}, allow_pickle=True)
+        nx.open_labels("image_seg.npy")
+
     def probabilities(self):
         nx.propagate(MOVIE, SEEDS * 0.5)
 

@@ -149,7 +149,7 @@ def test_existing_output(files, tiny_model, capsys):
 BAD_SEEDS = {
     "empty": (np.zeros((5, 48, 64), np.uint16), "empty"),
     "shape": (np.ones((48, 60), np.uint16), "(48, 60)"),
-    "float": (np.ones((48, 64)), "float64"),
+    "float": (np.full((48, 64), 0.5), "float64"),
     "negative": (np.full((48, 64), -1), "-1"),
     "too large": (np.full((48, 64), 2**31), "2147483648"),
 }

@@ -157,7 +157,7 @@ def test_recipe_says_it_all(movie: np.ndarray, tiny_network: XMem) -> None:
         ({0: np.zeros((Y, X), int)}, {}, SeedError, "empty"),
         ({0: np.ones((Y, X + 1), int)}, {}, SeedError, "48, 56"),
         ({0: -np.ones((Y, X), int)}, {}, SeedError, "-1"),
-        ({0: np.ones((Y, X))}, {}, SeedError, "float"),
+        ({0: np.full((Y, X), 0.5)}, {}, SeedError, "float"),
         ({9: np.ones((Y, X), int)}, {}, SeedError, "9"),
         ({1: np.ones((Y, X), int)}, {"start": 3}, SeedError, "range"),
         ({1: np.ones((Y, X), int)}, {"start": 4, "stop": 2}, SeedError, "start"),

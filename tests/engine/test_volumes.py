@@ -99,7 +99,7 @@ def test_bad_input_says_what_was_expected():
     with pytest.raises(SeedError, match="hold -"):
         propagate_volumes(frames, -labels[0])
     with pytest.raises(SeedError, match="expected integers"):
-        propagate_volumes(frames, labels[0].astype(float))
+        propagate_volumes(frames, labels[0] * 0.5)
     with pytest.raises(SeedError, match="empty"):
         follow_through_z(frames[0], np.zeros_like(labels[0]))
 

@@ -80,7 +80,9 @@ def _write(folder: Path, array: np.ndarray, axes: str) -> None:
     tifffile.imwrite(folder / "ome.ome.tif", array, metadata={"axes": axes})
     tifffile.imwrite(folder / "big.tif", array, bigtiff=True, byteorder=">")
     tifffile.imwrite(folder / "bare.tif", array, metadata=None)
-    tifffile.imwrite(folder / "jpeg.tif", (array >> 4).astype(np.uint8), compression="jpeg", metadata={"axes": axes})
+    if array.max() > 255:  # labels are never compressed so
+        eight_bits = (array >> 4).astype(np.uint8)
+        tifffile.imwrite(folder / "jpeg.tif", eight_bits, compression="jpeg", metadata={"axes": axes})
     np.save(folder / "a.npy", array)
     np.savez(folder / "a.npz", array)
     np.savez_compressed(folder / "b.npz", array)

@@ -64,9 +64,10 @@ def test_300_objects():
         (np.zeros((5, *SHAPE), np.uint8), "empty"),
         (LABELS[:10], r"shape \(10, 30\), expected \(20, 30\)"),
         (LABELS.T, "transpose"),
-        (np.zeros((4, *SHAPE), int), r"\(4, 20, 30\), expected \(5, 20, 30\)"),
+        (np.zeros((4, *SHAPE), int), r"labels of 4 frames \(shape \(4, 20, 30\)\) for a movie of 5"),
+        (np.zeros((6, *SHAPE), int), r"\(6, 20, 30\), expected \(5, 20, 30\)"),
+        ("seeds.tif", r"open a file first: open_labels\('seeds.tif'\)"),
         (np.zeros((5, *SHAPE, 3), int), "expected one frame"),
-        (LABELS.astype(float), r"float64.*whole numbers.*astype"),
         (LABELS * 0.5, "fractions"),
         (np.full(SHAPE, np.nan), "fractions or not finite"),
         (LABELS.astype(complex), "complex128, expected integers"),
@@ -107,3 +108,11 @@ def test_labels_that_are_no_image_however_many_or_small():
     normalise_seeds(points, 2, points.shape)
     few = np.random.default_rng(0).integers(0, 40, (128, 160))
     normalise_seeds(few, 2, few.shape)
+
+
+def test_whole_numbers_in_floats_are_taken_with_a_word():
+    with pytest.warns(UserWarning, match="seeds of frame 0 are whole numbers of dtype float32"):
+        found = normalise_seeds(LABELS.astype(np.float32), 5, SHAPE)
+    np.testing.assert_array_equal(found[0], LABELS)
+    with pytest.raises(SeedError, match="at most 2147483647"):
+        normalise_seeds(LABELS * 1e12, 5, SHAPE)

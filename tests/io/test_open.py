@@ -223,7 +223,7 @@ def test_files_that_are_something_else(tmp_path, name):
 
 def test_pickled_arrays_are_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{"a": 1}, None], object), allow_pickle=True)
-    with pytest.raises(InputError, match="a.npy cannot be read"):
+    with pytest.raises(InputError, match="a.npy holds a pickled Python object"):
         open_movie(tmp_path / "a.npy")
 
 

@@ -14,6 +14,7 @@ from napari_xmem.cli import propagate
 from napari_xmem.cli.batch_jobs import Job, find_jobs, make_folder
 from napari_xmem.cli.options import add_model_options, add_setting, int_list, memory_config, run_settings
 from napari_xmem.cli.output_guard import OccupiedOutputError, finished_before, holding
+from napari_xmem.cli.seed_forms import add_seed_forms
 from napari_xmem.cli.terminal.json_file import check_json, write_json
 from napari_xmem.cli.terminal.machine import environment_defaults
 from napari_xmem.cli.terminal.messages import collected_warnings, counted, say, say_error
@@ -94,6 +95,7 @@ def add_parser(subparsers: Subparsers) -> None:
     reading.add_argument(
         "--fill-planes", action="store_true", help="volumes: first follow the seeds through the planes of their frame"
     )
+    add_seed_forms(reading)
     time_group = parser.add_argument_group("time")
     time_group.add_argument("--seed-frame", type=int, metavar="T", help="frame that single images of seeds belong to")
     add_setting(time_group, "direction")

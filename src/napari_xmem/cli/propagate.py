@@ -19,6 +19,7 @@ from napari_xmem.cli.runs import (
     seed_frame,
     watching,
 )
+from napari_xmem.cli.seed_forms import add_seed_forms, chosen_seeds
 from napari_xmem.cli.terminal.json_file import check_json, write_json
 from napari_xmem.cli.terminal.machine import environment_defaults
 from napari_xmem.cli.terminal.messages import counted, frames_named, say
@@ -85,6 +86,7 @@ def add_parser(subparsers: Subparsers) -> None:
     reading.add_argument(
         "--fill-planes", action="store_true", help="volumes: first follow the seeds through the planes of their frame"
     )
+    add_seed_forms(reading)
     time_group = parser.add_argument_group("time")
     time_group.add_argument(
         "--seed-frame",
@@ -120,14 +122,17 @@ def _run(args: argparse.Namespace) -> int:
     memory = memory_config(args.memory)
     movie = open_movie(args.movie, args.axes, volumes=True)
     if "Z" in movie.axes:
+        if args.seeds_axes or args.use_frames or args.split_parts or args.fill_outlines:
+            raise InputError("--seeds-axes, --use-frames, --split-parts and --fill-outlines are for frames (T, Y, X).")
         return volumes.run(args, movie)
     if args.fill_planes:
         raise InputError(f"--fill-planes is for movies of volumes (T, Z, Y, X); {movie.path} has shape {movie.shape}.")
     source = FrameSource(movie.data, channels=args.channels)
     start, stop = frame_range(args, len(source))
-    labels = open_labels(args.seeds)
+    labels = open_labels(args.seeds, args.seeds_axes)
     check_seed_frame(args, labels.shape, 2)
-    seeds = normalise_seeds(labels.data, len(source), source.frame_shape, seed_frame(args, start, stop))
+    seeds = normalise_seeds(labels, len(source), source.frame_shape, seed_frame(args, start, stop))
+    seeds = chosen_seeds(args, seeds, len(source))
     if not any(start <= t < stop for t in seeds):
         raise InputError(f"seeds lie on {frames_named(seeds)}, all outside frames {start} to {stop - 1}.")
     hint_at_direction(args, seeds, start, stop)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +56,7 @@ def normalise_seeds(
         If there are no labels at all, a shape or frame does not fit, values are negative, too large or floats, or the
         first frame with labels looks like an image (see `check_not_an_image`).
     """
+    seeds = _opened(seeds, n_frames)
     if isinstance(seeds, Mapping):
         found = _from_mapping(seeds, n_frames, frame_shape)
     else:
@@ -72,6 +75,19 @@ def normalise_seeds(
     first = next(iter(found))
     check_not_an_image(found[first], f"seeds of frame {first}")
     return found
+
+
+def _opened(seeds: Any, n_frames: int) -> Any:
+    """Take the labels out of what `open_labels` returned; refuse paths, and say what to do with them."""
+    if isinstance(seeds, (str, bytes, os.PathLike)):
+        raise SeedError(f"seeds are a {type(seeds).__name__}; open a file first: open_labels({str(seeds)[:80]!r}).")
+    if not (hasattr(seeds, "data") and hasattr(seeds, "axes") and hasattr(seeds, "path")):
+        return seeds
+    frames, labels = getattr(seeds, "frames", None) or (), seeds.data
+    some = len(labels.shape) == 3 and 0 < len(frames) == labels.shape[0] < n_frames
+    if some and all(0 <= frame < n_frames for frame in frames):
+        return {frame: read_part(labels, place, f"seeds of frame {frame}") for place, frame in enumerate(frames)}
+    return labels
 
 
 def check_labels(labels: Any, frame_shape: tuple[int, int], name: str = "seeds") -> NDArray[np.int64]:
@@ -97,6 +113,11 @@ def check_labels(labels: Any, frame_shape: tuple[int, int], name: str = "seeds")
         raise SeedError(
             f"{name} have shape {array.shape}, expected {tuple(frame_shape)} like the movie's frames{hint}."
         )
+    if array.dtype.kind == "f" and np.isfinite(array).all() and (array == np.round(array)).all():
+        if abs(array).max(initial=0) > MAX_ID:
+            raise SeedError(f"{name} hold {array.max():g}, expected at most {MAX_ID} (2**31 - 1); relabel them.")
+        warnings.warn(f"{name} are whole numbers of dtype {array.dtype}; they are taken as labels.", stacklevel=3)
+        array = array.astype(np.int64)
     if array.dtype.kind not in "bui":
         raise SeedError(_not_integers(array, name))
     if array.size and array.dtype.kind == "i" and int(array.min()) < 0:
@@ -146,8 +167,6 @@ def _not_integers(array: NDArray[Any], name: str) -> str:
     text = f"{name} have dtype {array.dtype}, expected integers"
     if array.dtype.kind != "f":
         return f"{text}."
-    if np.isfinite(array).all() and (array == np.round(array)).all():
-        return f"{text}; their values are whole numbers, so convert them: seeds.astype(np.int32)."
     return f"{text}; their values are fractions or not finite, so this is an image rather than labels."
 
 
@@ -168,6 +187,12 @@ def _from_mapping(
 
 
 def _from_stack(stack: Any, n_frames: int, frame_shape: tuple[int, int]) -> dict[int, NDArray[np.int64]]:
+    n_labelled = int(stack.shape[0])
+    if tuple(stack.shape[1:]) == tuple(frame_shape) and n_labelled < n_frames:
+        raise SeedError(
+            f"seeds are labels of {n_labelled} frames (shape {tuple(stack.shape)}) for a movie of {n_frames}. If they "
+            f"belong to frames 0 to {n_labelled - 1}, say so with --seeds-axes TYX; else pass {{frame: labels}}."
+        )
     if tuple(stack.shape) != (n_frames, *frame_shape):
         raise SeedError(
             f"seeds have shape {tuple(stack.shape)}, expected {(n_frames, *frame_shape)} like the movie; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +53,9 @@ class FrameSource:
             channels = frames._channels if channels is None else channels
             array, plan = frames._array, frames._plan
         else:
+            frames = _opened(frames)
             array = frames if hasattr(frames, "shape") and hasattr(frames, "dtype") else _Listed(frames)
-            plan = _plan(known_shape(array), channel_axis, min_frames)
+            plan = _plan(known_shape(array), channel_axis, min_frames, _named_axes(array))
         self._array: Any = array
         self._plan: AxisPlan = plan
         self.dtype: np.dtype[Any] = _native(_dtype_of(array, plan))
@@ -142,20 +144,56 @@ class _Listed:
         return frame[index[1:]]
 
 
-def _plan(shape: tuple[int, ...], channel_axis: int | None, min_frames: int) -> AxisPlan:
+def _opened(frames: Any) -> Any:
+    """Take the pixels out of what `open_movie` returned, and what numpy has to look at first."""
+    if isinstance(frames, (str, bytes, os.PathLike)):
+        raise InputError(
+            f"frames are {type(frames).__name__}, expected an array (T, Y, X[, C]) or a list of frames (Y, X[, C]); "
+            f"open a file first: open_movie({str(frames)[:80]!r})."
+        )
+    if hasattr(frames, "data") and hasattr(frames, "axes") and hasattr(frames, "path"):
+        return frames.data
+    return np.asarray(frames) if isinstance(frames, memoryview) else frames
+
+
+def _named_axes(array: Any) -> str | None:
+    """Return the axes that an array names itself, as xarray's do: "TYX" for dims ("time", "y", "x")."""
+    dims = getattr(array, "dims", None)
+    if not isinstance(dims, tuple) or not all(isinstance(name, str) and name for name in dims):
+        return None
+    axes = "".join(name[0] for name in dims).upper()
+    return axes if len(set(axes)) == len(axes) and {"T", "Y", "X"} <= set(axes) <= set("TZCSYX") else None
+
+
+def _order(shape: tuple[int, ...], channel_axis: int | None) -> str:
+    """Name the axes of an array (T, Y, X) or (T, Y, X, C), with axes of length one anywhere before Y."""
+    n = len(shape)
+    if channel_axis is None and n > 3 and 1 in shape[:-2] and shape[-1] > MAX_CHANNELS + 1:
+        long = [axis for axis in range(n - 2) if shape[axis] > 1]
+        if len(long) <= 1:
+            time = long[0] if long else 0
+            unused = iter("CZQIRP")
+            return "".join("T" if axis == time else next(unused) for axis in range(n - 2)) + "YX"
+    if n == 4:
+        axis = 3 if channel_axis is None else channel_axis % 4
+        return "TYX"[:axis] + "C" + "TYX"[axis:]
+    return "TYX"
+
+
+def _plan(shape: tuple[int, ...], channel_axis: int | None, min_frames: int, named: str | None = None) -> AxisPlan:
     if len(shape) == 2 or (len(shape) == 3 and channel_axis is not None):
         raise InputError(
             f"the movie has shape {shape}: that is a single 2D image; expected (T, Y, X) or (T, Y, X, C) with at least "
             f"{min_frames} frames."
         )
-    if len(shape) not in (3, 4):
-        raise InputError(f"the movie has shape {shape}, expected (T, Y, X) or (T, Y, X, C).")
+    axes = named if named is not None and channel_axis is None else _order(shape, channel_axis)
+    if len(shape) != len(axes) or len(shape) > 8:
+        raise InputError(
+            f"the movie has shape {shape}, expected (T, Y, X) or (T, Y, X, C); take a part of it, such as "
+            f"frames[:, 0], so that time, rows and columns are left."
+        )
     if 0 in shape:
         raise InputError(f"the movie has shape {shape}: it holds no pixels.")
-    axes = "TYX"
-    if len(shape) == 4:
-        axis = 3 if channel_axis is None else channel_axis % 4
-        axes = axes[:axis] + "C" + axes[axis:]
     plan = AxisPlan.from_axes(shape, axes)
     if plan.n_frames < min_frames:
         raise InputError(

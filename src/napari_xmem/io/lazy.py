@@ -33,6 +33,8 @@ class Opened:
         Height and width of a pixel and their unit, where the file says.
     z_step : float or None
         Distance of two planes in the same unit, where the file says.
+    frames : tuple of int or None
+        Numbers of the frames in the names of their files, where there are such.
     """
 
     array: Any
@@ -40,6 +42,7 @@ class Opened:
     scale: tuple[float, float] | None = None
     unit: str | None = None
     z_step: float | None = None
+    frames: tuple[int, ...] | None = None
 
 
 class LazyFrames:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.errors import InputError
+from napari_xmem.errors import InputError, OutOfMemoryError, XMemError
 from napari_xmem.imaging.axes import ORDERS_TEXT, AxisPlan
 from napari_xmem.imaging.reading import read_part
-from napari_xmem.io.folder import open_folder
+from napari_xmem.io.folder import IMAGE_SUFFIXES, open_folder, open_image
 from napari_xmem.io.lazy import LazyFrames, LazyVolumes, Opened
 from napari_xmem.io.numpy_files import open_npy, open_npz
-from napari_xmem.io.tiff import open_tiff
+from napari_xmem.io.tiff import is_tiff, open_tiff
 from napari_xmem.io.zarr_store import open_zarr
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["READABLE", "Movie", "open_labels", "open_movie"]
 
 READABLE = ".tif, .tiff, .npy, .npz, .zarr or a folder of images"
+_LOSSY = (".jpg", ".jpeg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Movie:
         Unit of `scale`, for example "um".
     z_step : float or None
         Distance of two planes in `unit`, where the file says.
+    frames : tuple of int or None
+        Labels: the frames they belong to, where names of files or the given axes say so.
     """
 
     data: Any
@@ -54,6 +59,7 @@ class Movie:
     scale: tuple[float, float] | None = None
     unit: str | None = None
     z_step: float | None = None
+    frames: tuple[int, ...] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -89,7 +95,10 @@ def open_movie(path: str | Path, axes: str | None = None, *, volumes: bool = Fal
     InputError
         If the file is missing, damaged or of an unknown kind, or its order of axes cannot be told.
     """
-    opened = _open(path)
+    return _opened_movie(_open(path), path, axes, volumes=volumes)
+
+
+def _opened_movie(opened: Opened, path: str | Path, axes: str | None, *, volumes: bool) -> Movie:
     shape = tuple(int(n) for n in opened.array.shape)
     order = axes or opened.axes or _guess(shape, path)
     try:
@@ -124,7 +133,7 @@ def open_labels(path: str | Path, axes: str | None = None, *, volumes: bool = Fa
     InputError
         As `open_movie`, or if there are channels.
     """
-    opened = _open(path)
+    opened = _open(path, labels=True)
     shape = tuple(int(n) for n in opened.array.shape)
     named = (axes or opened.axes or "?" * len(shape)).upper()
     squeezed = tuple(slice(None) if letter in "YX" else 0 for letter in named)
@@ -133,10 +142,20 @@ def open_labels(path: str | Path, axes: str | None = None, *, volumes: bool = Fa
             read_part(opened.array, (slice(None), slice(None)), str(path)), "YX", str(path), opened.scale, opened.unit
         )
     if {"Y", "X"} <= set(named) and all(n == 1 for n, a in zip(shape, named, strict=False) if a not in "YX"):
-        return Movie(read_part(opened.array, squeezed, str(path)), "YX", str(path), opened.scale, opened.unit)
+        image = read_part(opened.array, squeezed, str(path))
+        return Movie(image, "YX", str(path), opened.scale, opened.unit, frames=opened.frames)
     if volumes and len(shape) == 4 and not opened.axes:
         axes = axes or "TZYX"
-    movie = open_movie(path, axes, volumes=volumes)
+    if not axes and len(shape) == 3 and opened.axes and not set(opened.axes) & set("TZQIRP") and shape[-1] > 4:
+        raise InputError(
+            f"{path} holds {shape[0]} images that its file calls channels ({opened.axes}), which labels do not have. "
+            f"If they are the labels of frames 0 to {shape[0] - 1}, say so: --seeds-axes TYX (axes='TYX')."
+        )
+    if shape[-1:] in ((3,), (4,)) and "C" in (axes or opened.axes or "").upper().replace("S", "C") and len(shape) == 3:
+        raise InputError(f"{path}: labels have {shape[-1]} channels, expected none: (T, Y, X) or (Y, X) integers.")
+    movie = _opened_movie(opened, path, axes, volumes=volumes)
+    if axes and movie.frames is None and "T" in movie.axes:
+        movie = replace(movie, frames=tuple(range(movie.shape[0])))
     if "C" in movie.axes:
         raise InputError(
             f"{path}: labels have {movie.shape[-1]} channels, expected none: (T, Y, X) or (Y, X) integers."
@@ -165,46 +184,69 @@ def _movie(opened: Opened, plan: AxisPlan, path: str | Path) -> Movie:
         array = plan.order_array(opened.array)
     else:
         array = LazyFrames(opened.array, plan, str(path))
-    return Movie(array, "TYX" if plan.channel is None else "TYXC", str(path), opened.scale, opened.unit)
+    axes = "TYX" if plan.channel is None else "TYXC"
+    return Movie(array, axes, str(path), opened.scale, opened.unit, frames=opened.frames)
 
 
-def _open(path: str | Path) -> Opened:
-    text = str(path)
-    path, _, key = text.rpartition(":") if _has_key(text) else (text, "", "")
-    file = Path(path)
-    if not file.exists():
-        raise InputError(f"{file} does not exist.")
-    opener = _opener(file)
+def _open(path: str | Path, *, labels: bool = False) -> Opened:
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"path is a {type(path).__name__}, expected the path of a file; arrays are used as they are.")
+    text = os.path.expanduser(os.fspath(path))
+    if "://" in text:
+        raise InputError(f"{text} is an address; expected a file on this computer. Download it first.")
+    name, _, key = text.rpartition(":") if _has_key(text) else (text, "", "")
+    file, pattern = Path(name), ""
     try:
-        return opener(file, key)
-    except (InputError, MemoryError):
-        raise
+        if not file.exists() and any(letter in file.name for letter in "*?["):
+            file, pattern = file.parent, file.name
+        if not file.exists():
+            raise InputError(f"{file} does not exist.")
+        if pattern:
+            return open_folder(file, pattern=pattern, labels=labels)
+        return _opener(file, labels)(file, key)
+    except (XMemError, MemoryError) as error:
+        if isinstance(error, XMemError):
+            raise
+        raise OutOfMemoryError(f"{file} does not fit into memory ({error}).") from error
+    except OSError as error:
+        raise InputError(f"{str(file)[:300]} cannot be read ({error.strerror or error}).") from error
     except Exception as error:  # each format's library has its own
         detail = f"{type(error).__name__}: {error}"
         raise InputError(f"{file} cannot be read ({detail}); is it complete and of the kind its name says?") from error
 
 
-def _opener(file: Path) -> Callable[[Path, str], Opened]:
+def _opener(file: Path, labels: bool) -> Callable[[Path, str], Opened]:
     suffix = file.suffix.lower()
     if file.is_dir():
         is_store = suffix == ".zarr" or any((file / name).exists() for name in (".zarray", ".zgroup", "zarr.json"))
-        return open_zarr if is_store else open_folder
+        return open_zarr if is_store else partial(open_folder, labels=labels)
     openers: dict[str, Callable[[Path, str], Opened]] = {
         ".tif": open_tiff,
         ".tiff": open_tiff,
         ".npy": open_npy,
         ".npz": open_npz,
     }
+    if suffix in openers:
+        return openers[suffix]
     if suffix == ".zarr":
         raise InputError(f"{file} is a file, but a zarr store is a folder.")
-    if suffix not in openers:
-        raise InputError(f"{file} is of an unknown kind; expected {READABLE}.")
-    return openers[suffix]
+    if suffix in IMAGE_SUFFIXES:
+        if suffix in _LOSSY and labels:
+            raise InputError(f"{file} is a JPEG, which changes the numbers of labels; save them as PNG or TIFF.")
+        return partial(open_image, labels=labels)
+    if is_tiff(file):
+        return open_tiff
+    raise InputError(
+        f"{file} is of an unknown kind; expected {READABLE}. Save it as TIFF, with ImageJ/Fiji for example."
+    )
 
 
 def _has_key(text: str) -> bool:
     head, colon, key = text.rpartition(":")
-    return bool(colon and key) and Path(head).suffix.lower() in (".npz", ".zarr")
+    suffix = Path(head).suffix.lower()
+    if suffix in (".tif", ".tiff"):
+        return key.isdecimal()
+    return bool(colon and key) and suffix in (".npz", ".zarr")
 
 
 def _guess(shape: tuple[int, ...], path: str | Path) -> str:
@@ -213,6 +255,10 @@ def _guess(shape: tuple[int, ...], path: str | Path) -> str:
         raise InputError(
             f"{path}: shape {shape} is a single 2D image; a movie (T, Y, X) of at least 2 frames is needed."
         )
+    if len(shape) > 3 and shape[-1] > 4 and sum(n > 1 for n in shape[:-2]) <= 1:
+        long = next((axis for axis, n in enumerate(shape[:-2]) if n > 1), 0)
+        unused = iter("CZQIRP")  # readers of microscope files give all five axes
+        return "".join("T" if axis == long else next(unused) for axis in range(len(shape) - 2)) + "YX"
     if len(shape) == 3 and shape[-1] > 4:
         return "TYX"
     if len(shape) == 3:

@@ -16,7 +16,18 @@ __all__ = ["open_npy", "open_npz"]
 
 
 def open_npy(path: Path, key: str = "") -> Opened:
-    """Map an npy file into memory; pickled objects are refused."""
+    """Map an npy file into memory; pickled objects are refused.
+
+    Raises
+    ------
+    InputError
+        If it holds pickled objects, as segmentation programs save them.
+    """
+    if _is_pickled(path):
+        raise InputError(
+            f"{path} holds a pickled Python object, such as the *_seg.npy that Cellpose writes, and was not opened, "
+            "since pickles can run code. Export the masks as TIFF or PNG there and give these."
+        )
     return Opened(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
@@ -43,3 +54,11 @@ def open_npz(path: Path, key: str = "") -> Opened:
     if flat is None:
         raise InputError(f"{path} holds no array with two or more axes, only: {', '.join(names) or 'nothing'}.")
     return Opened(flat)
+
+
+def _is_pickled(path: Path) -> bool:
+    """Return True if the header of an npy file names a dtype with objects in it."""
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        return bool(reader(file)[2].hasobject)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -20,23 +21,29 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["open_tiff", "read_image"]
+__all__ = ["is_tiff", "open_tiff", "read_image", "spans_files"]
 
-_DAMAGE = ("invalid page offset", "corrupted file", "invalid value offset")
+_FILE_NAME = re.compile(r'FileName="([^"]*)"')
+_DAMAGE = ("failed to read", "invalid page offset", "corrupted file", "invalid value offset")
 
 
 def open_tiff(path: Path, key: str = "") -> Opened:
-    """Open the first series of a TIFF file; axes and pixel size come from its metadata.
+    """Open a series of a TIFF file; axes and pixel size come from its metadata.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    key : str
+        Number of the series, from 0; needed where several of the same shape are there, positions of a stage usually.
 
     Raises
     ------
     InputError
-        If the file is cut off or holds no image.
+        If the file is cut off, holds no image, or several.
     """
     with _noticing_damage(path), tifffile.TiffFile(path) as tiff:
-        if not tiff.series:
-            raise InputError(f"{path} holds no image.")
-        series = tiff.series[0]
+        series = _chosen(path, tiff.series, key)
         pages = list(series.pages)
         _check_complete(path, pages, series)
         scale, unit, z_step = _pixel_size(tiff)
@@ -50,9 +57,38 @@ def open_tiff(path: Path, key: str = "") -> Opened:
 
 
 def read_image(path: Path) -> NDArray[Any]:
-    """Read one whole image, a member of an image folder."""
-    with _noticing_damage(path):
-        return tifffile.imread(path)
+    """Read one whole image, a member of an image folder; of a set of files its own page."""
+    with _noticing_damage(path), tifffile.TiffFile(path) as tiff:
+        return tiff.pages[0].asarray() if len(tiff.pages) == 1 else tiff.asarray()
+
+
+def spans_files(path: Path) -> bool:
+    """Return True if a file's OME metadata describe an image of which it is one of several files."""
+    with _noticing_damage(path), tifffile.TiffFile(path) as tiff:
+        text = tiff.ome_metadata if tiff.is_ome else None
+    return text is not None and ("BinaryOnly" in text or len(set(_FILE_NAME.findall(text))) > 1)
+
+
+def is_tiff(path: Path) -> bool:
+    """Return True if a file begins as TIFF and BigTIFF files do, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def _chosen(path: Path, found: Any, key: str) -> Any:
+    if not found:
+        raise InputError(f"{path} holds no image.")
+    if key:
+        if not key.isdecimal() or int(key) >= len(found):
+            raise InputError(f"{path} has no series {key}; it holds 0 to {len(found) - 1}.")
+        return found[int(key)]
+    alike = [number for number, series in enumerate(found) if tuple(series.shape) == tuple(found[0].shape)]
+    if len(alike) > 1:
+        raise InputError(
+            f"{path} holds {len(alike)} movies of shape {tuple(found[0].shape)}, perhaps positions; choose "
+            f"one, for example {path.name}:{alike[1]} for the second."
+        )
+    return found[0]
 
 
 class _Pages:
@@ -103,6 +139,13 @@ def _no_lock() -> Iterator[None]:
 def _check_complete(path: Path, pages: list[Any], series: Any) -> None:
     text = f"{path} is damaged or cut off: "
     if any(page is None for page in pages):
+        names = set(_FILE_NAME.findall(getattr(series.parent, "ome_metadata", None) or "")) if series.parent else set()
+        absent = sorted(name for name in names if not (path.parent / name).exists())
+        if absent:
+            raise InputError(
+                f"{path} is one of {len(names)} files of a movie, of which {', '.join(absent[:6])} are missing or have "
+                "other names. Bring them back; or give the folder, whose images are then read file by file."
+            )
         raise InputError(f"{text}its metadata name pages that are missing.")
     size = path.stat().st_size
     if series.dataoffset is not None:
