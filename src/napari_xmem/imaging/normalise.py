@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from napari_xmem.errors import ConfigError, InputError
+from napari_xmem.imaging.outliers import is_far, outlier_free, range_of_medians, sampled_medians
 from napari_xmem.imaging.source import FrameSource
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ __all__ = ["IntensityNormaliser", "NonFinitePixelsWarning"]
 
 _SAMPLES_PER_FRAME = 1 << 18
 CLIP_LOW, CLIP_HIGH = -0.5, 2.0
+#: Limits are measured again without single pixels that lie this many times the range of the rest beyond it.
+_FAR_OUT = 3.0
 
 
 class NonFinitePixelsWarning(UserWarning):
@@ -71,7 +74,8 @@ class IntensityNormaliser:
             The movie; frames are read one at a time. Arrays are wrapped in a `FrameSource`.
         percentiles : tuple of 2 float
             Percentiles in 0..100 that become 0 and 1. NaN and infinite values are left out. Where the two coincide
-            (few bright pixels) minimum and maximum take their place; constant movies become 0 everywhere.
+            (few bright pixels) minimum and maximum take their place; constant movies become 0 everywhere. Isolated
+            pixels and lines that lie far beyond all the rest (hot pixels, failed divisions) are left out too.
         max_frames : int
             Frames to look at. Large frames are sampled on a regular grid.
         """
@@ -82,7 +86,19 @@ class IntensityNormaliser:
                 f"percentiles {percentiles} must rise within 0..100, max_frames {max_frames} be positive."
             )
         chosen = np.unique(np.linspace(0, len(source) - 1, min(max_frames, len(source))).round().astype(int))
-        samples = np.concatenate([_sample(source.read(int(t))) for t in chosen])
+        frames = [int(t) for t in chosen]
+        sampled, medians = [], []
+        for t in frames:
+            frame = source.read(t)
+            sampled.append(_sample(frame))
+            medians.append([sampled_medians(plane) for plane in _planes(frame)])
+        samples = np.concatenate(sampled)
+        ranges = [
+            _suspect_range(samples[:, c], list(channel), (low, high))
+            for c, channel in enumerate(zip(*medians, strict=True))
+        ]
+        if any(ranges):
+            samples = np.concatenate([_sample(_without_outliers(source.read(t), ranges)) for t in frames])
         limits = [_limits(samples[:, c], (low, high)) for c in range(samples.shape[1])]
         return cls(tuple(a for a, _ in limits), tuple(b for _, b in limits))
 
@@ -105,7 +121,8 @@ class IntensityNormaliser:
         -------
         ndarray, (3, Y, X), float32
             0..1 between the percentiles, clipped to [-0.5, 2]. Grey is repeated, a missing third channel is 0.
-            NaN and infinite values become 0, with a `NonFinitePixelsWarning`.
+            NaN and infinite values become 0, with a `NonFinitePixelsWarning`. Isolated pixels and lines beyond -1..2
+            become what surrounds them, see `napari_xmem.imaging.outliers`.
 
         Raises
         ------
@@ -121,6 +138,7 @@ class IntensityNormaliser:
         rgb = np.zeros((3, *planes.shape[1:]), np.float32)
         bad = 0
         for c, plane in enumerate(planes):
+            plane = _or(outlier_free(plane, self.low[c], self.high[c]), plane)
             bad += _normalise_into(rgb[c], plane, self.low[c], self.high[c])
         if self.n_channels == 1:
             rgb[1:] = rgb[0]
@@ -144,6 +162,32 @@ def _normalise_into(out: NDArray[np.float32], plane: NDArray[Any], low: float, h
     np.clip(values, CLIP_LOW, CLIP_HIGH, out=values)
     out[...] = values
     return n_bad
+
+
+def _suspect_range(
+    samples: NDArray[np.float64], medians: list[NDArray[np.float64]], percentiles: tuple[float, float]
+) -> tuple[float, float] | None:
+    """Return the range of medians of a channel if some sampled value lies far beyond it, else None."""
+    limits = range_of_medians(medians, percentiles)
+    return None if limits is None or is_far(samples[None], *limits, _FAR_OUT) is None else limits
+
+
+def _planes(frame: NDArray[Any]) -> list[NDArray[Any]]:
+    """Split a frame into its channels."""
+    return [frame] if frame.ndim == 2 else list(np.moveaxis(frame, -1, 0))
+
+
+def _without_outliers(frame: NDArray[Any], ranges: list[tuple[float, float] | None]) -> NDArray[Any]:
+    """Return a frame without isolated pixels and lines beyond the ranges of its channels."""
+    cleaned = [
+        plane if limits is None else _or(outlier_free(plane, *limits, _FAR_OUT), plane)
+        for plane, limits in zip(_planes(frame), ranges, strict=True)
+    ]
+    return cleaned[0] if frame.ndim == 2 else np.stack(cleaned, -1)
+
+
+def _or(changed: NDArray[Any] | None, plane: NDArray[Any]) -> NDArray[Any]:
+    return plane if changed is None else changed
 
 
 def _sample(frame: NDArray[Any]) -> NDArray[np.float64]:
