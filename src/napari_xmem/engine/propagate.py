@@ -17,13 +17,12 @@ from napari_xmem.engine.explain import Explainer
 from napari_xmem.engine.late_objects import LateObjects
 from napari_xmem.engine.prepare import prepare_run
 from napari_xmem.engine.reader import ReadAhead
-from napari_xmem.engine.results import FrameResult, PropagationResult, Scores
+from napari_xmem.engine.results import FrameResult, PropagationResult, Scores, lineage_of
 from napari_xmem.engine.run_iterator import RunIterator, keeping_partial
 from napari_xmem.engine.scopes.global_scope import GlobalScope
 from napari_xmem.engine.scopes.local_scope import LocalScope
 from napari_xmem.engine.scopes.seeding import keep_seeds
 from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError, is_out_of_memory
-from napari_xmem.tracking import Lineage, sorted_events
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -230,9 +229,8 @@ def _gathered(run: Run, labels: NDArray[Any], results: list[FrameResult]) -> Pro
     """Return the frames done so far as a result."""
     memory = tuple(r.memory for r in results if r.memory is not None)
     scores = Scores.collect(results)
-    events = sorted_events(event for result in results for event in result.events)
     done = range(min(scores.frames, default=0), max(scores.frames, default=-1) + 1)
-    lineage = Lineage.from_labels((labels[t] for t in done), frames=done, events=events)
+    lineage, events = lineage_of(labels, done, (event for result in results for event in result.events))
     explainer = Explainer(run, replay_run)
     return PropagationResult(
         labels, scores, memory, run.scope, run.scope_reason, run.recipe, lineage, events, explainer

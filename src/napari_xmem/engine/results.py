@@ -9,15 +9,17 @@ import numpy as np
 
 from napari_xmem.errors import InputError
 from napari_xmem.imaging import label_at
-from napari_xmem.tracking import Lineage
+from napari_xmem.tracking import EventKind, Lineage, sorted_events
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from napari_xmem.memory import MemorySnapshot, MemoryVote
     from napari_xmem.tracking import Event
 
-__all__ = ["Explains", "Explanation", "FrameResult", "PropagationResult", "Scores"]
+__all__ = ["Explains", "Explanation", "FrameResult", "PropagationResult", "Scores", "lineage_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,6 +138,30 @@ class Explanation:
     def share_of(self, store: str) -> float:
         """Return the weight that came from one store: working, long_term or permanent."""
         return sum(vote.weight for vote in self.votes if vote.store == store)
+
+
+def lineage_of(labels: NDArray[Any], frames: range, events: Iterable[Event]) -> tuple[Lineage, tuple[Event, ...]]:
+    """Return the lineage of labels, and the events that still hold.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (T, Y, X)
+        Labels of the movie.
+    frames : range
+        Frames that were followed.
+    events : iterable of Event
+        What happened. A division of which an object is no longer there, as after a correction, is left out.
+    """
+    plain = Lineage.from_labels((labels[t] for t in frames), {}, frames=frames)
+    first = plain.first_frame
+
+    def holds(event: Event) -> bool:
+        if event.kind is not EventKind.DIVISION or event.mother is None:
+            return True
+        return event.mother in first and all(first.get(i, -1) > first[event.mother] for i in event.daughters)
+
+    kept = sorted_events(event for event in events if holds(event))
+    return Lineage.from_detections(plain.detections, start=frames.start, stop=frames.stop, events=kept), kept
 
 
 class Explains(Protocol):

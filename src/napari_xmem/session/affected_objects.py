@@ -7,20 +7,22 @@ them: then their old mask was wrong too, and from that frame on the new one coun
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from napari_xmem.imaging import object_areas, object_boxes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from numpy.typing import NDArray
 
     from napari_xmem.engine import FrameResult
 
 __all__ = ["AffectedObjects", "changed_objects", "neighbours"]
+
+T = TypeVar("T")
 
 #: An untouched object is drawn in when a corrected one takes more than this share of its old mask.
 DRAWN_IN_SHARE = 0.1
@@ -68,9 +70,10 @@ class AffectedObjects:
     followed: frozenset[int] | None = None
 
     def merge(self, old: FrameResult | None, new: FrameResult) -> FrameResult:
-        """Return the new result of the objects concerned, and the old one of all others."""
+        """Return the new result of the objects concerned and of their daughters, and the old one of all others."""
         if self.objects is None or old is None:
             return new
+        self.objects |= {i for frame in (old, new) for i, mother in frame.births if mother in self.objects}
         labels, areas = self._merge_labels(old.labels, new.labels, self.objects)
         sure: dict[int, float] = {}
         for result, mine in ((old, False), (new, True)):
@@ -84,7 +87,16 @@ class AffectedObjects:
             object_ids=ids,
             area_px=np.array([areas.get(i, 0) for i in ids], np.int64),
             confidence=np.array([sure[i] if areas.get(i, 0) or np.isnan(sure[i]) else 0.0 for i in ids], np.float32),
+            births=self._of_both(old.births, new.births, lambda birth: birth[0]),
+            ends=self._of_both(old.ends, new.ends, lambda end: end[0]),
+            events=self._of_both(old.events, new.events, lambda event: event.objects[0] if event.objects else 0),
         )
+
+    def _of_both(self, old: tuple[T, ...], new: tuple[T, ...], whose: Callable[[T], int]) -> tuple[T, ...]:
+        """Return what is said of the objects concerned in the new result, and of all others in the old one."""
+        concerned = self.objects or set()
+        kept = (item for item in old if whose(item) not in concerned)
+        return (*kept, *(item for item in new if whose(item) in concerned))
 
     def _merge_labels(
         self, old: NDArray[Any], new: NDArray[Any], objects: set[int]

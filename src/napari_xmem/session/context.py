@@ -131,7 +131,12 @@ class SessionContext:
             raise SessionError("The session has no run yet; give seeds or a correction first.")
         corrected = sorted(self.annotations.corrected)
         recipe = {**run.recipe, "memory": self.memory_config.to_dict(), "corrected_frames": corrected}
-        return replace(run, config=replace(run.config, memory=self.memory_config), recipe=recipe)
+        return replace(
+            run,
+            config=replace(run.config, memory=self.memory_config),
+            recipe=recipe,
+            first_new_id=max(run.first_new_id, 1 + self.results.largest_id),
+        )
 
     def next_run(self) -> Run:
         """Return the run of everything that is known: seeds, corrections, locked frames."""
@@ -148,7 +153,8 @@ class SessionContext:
         absent = {t: tuple(sorted(ids - set(object_ids(known[t])))) for t in known if t in whole}
         passes = plan_passes(known, low, high, run.config.direction)
         dtype = np.promote_types(run.dtype, label_dtype(max(ids)))
-        return replace(run, seeds=known, absent=absent, passes=passes, dtype=dtype)
+        first_new_id = max(run.first_new_id, 1 + max(ids), 1 + self.results.largest_id)
+        return replace(run, seeds=known, absent=absent, passes=passes, dtype=dtype, first_new_id=first_new_id)
 
     def known_frames(self) -> tuple[dict[int, NDArray[np.int64]], frozenset[int]]:
         """Return frames that memory may learn from, and those among them that are right as a whole."""

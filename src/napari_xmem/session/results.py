@@ -92,6 +92,7 @@ class ResultsStore:
     def __init__(self) -> None:
         self._records: dict[int, FrameRecord] = {}
         self._lock = threading.Lock()
+        self._largest_id = 0
 
     def __contains__(self, frame: int) -> bool:
         with self._lock:
@@ -121,6 +122,13 @@ class ResultsStore:
                 self._records.pop(frame, None)
             else:
                 self._records[frame] = record
+                self._largest_id = max((self._largest_id, *record.scores.object_ids))
+
+    @property
+    def largest_id(self) -> int:
+        """The largest id that any result has held so far, also one that was replaced; 0 if there was none."""
+        with self._lock:
+            return self._largest_id
 
     def labels(self, frame: int) -> NDArray[Any]:
         """Return the labels (Y, X) of a frame.

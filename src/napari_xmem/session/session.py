@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from napari_xmem.engine import PropagationResult
+from napari_xmem.engine.results import lineage_of
 from napari_xmem.errors import InputError, SessionError
 from napari_xmem.imaging import check_labels, label_at, label_dtype
 from napari_xmem.session.archive import SessionArchive, write_session
@@ -348,7 +349,12 @@ class TrackingSession:
         run, memory = self._context.run, self.results.snapshots(frames)
         scope, reason = (run.scope, run.scope_reason) if run is not None else ("", "not propagated")
         recipe = {} if run is None else self.current_run().recipe
-        return PropagationResult(labels, self.results.scores(), memory, scope, reason, recipe, explainer=self)
+        done = range(min(frames, default=0), max(frames, default=-1) + 1)
+        told = (record.scores.events for t in frames if (record := self.results.get(t)) is not None)
+        lineage, events = lineage_of(labels, done, (event for frame in told for event in frame))
+        return PropagationResult(
+            labels, self.results.scores(), memory, scope, reason, recipe, lineage, events, explainer=self
+        )
 
     def review(self) -> Review:
         """Return what deserves a look: confidence per frame, and the frames to check first."""
