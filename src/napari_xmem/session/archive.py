@@ -12,6 +12,7 @@ import io
 import json
 import tempfile
 import zipfile
+import zlib
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -199,7 +200,7 @@ class SessionArchive:
             return read()
         except OSError as error:
             raise SessionError(f"{self.path} cannot be read: {error}. Choose a file that a session wrote.") from error
-        except (zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             if isinstance(error, ConfigError):
                 raise
             raise SessionError(

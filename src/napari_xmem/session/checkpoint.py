@@ -17,6 +17,7 @@ import shutil
 import time
 import warnings
 import zipfile
+import zlib
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -394,7 +395,7 @@ def _saying(folder: Path) -> Iterator[None]:
             f"{folder} cannot be used: {error.strerror or error}. Make room or choose another place for the output; "
             "what was kept there stays."
         ) from error
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, XMemError):
             raise
         raise SessionError(
