@@ -18,7 +18,7 @@ from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_xmem.sample_data import simulated_nuclei
-from napari_xmem.widgets.propagate import remembered as _settings
+from napari_xmem.widgets.propagate import stored_choices as _settings
 
 SIZE = (1360, 860)
 DOCK_WIDTH_PX = 360

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from napari_xmem.config import MemoryConfig, PropagationConfig
 from napari_xmem.session import TrackingSession
-from napari_xmem.widgets.layers.movie import MovieView
-from napari_xmem.widgets.layers.result import METADATA_KEY, ResultTarget, keep_session
+from napari_xmem.widgets.layers.movie_view import MovieView
+from napari_xmem.widgets.layers.result_layer import METADATA_KEY, ResultTarget, keep_session
 from widget_scenes import drifting_discs
 
 #: Whole frames at scale 1 are quick, and are memorised however bad an untrained network's masks are.

@@ -57,7 +57,7 @@ def test_every_message_is_real_and_explained(page, tmp_path, monkeypatch):
 def test_hints_of_the_dock_are_real(page, make_napari_viewer, monkeypatch):
     import numpy as np
 
-    from napari_xmem.widgets.propagate import remembered as _settings
+    from napari_xmem.widgets.propagate import stored_choices as _settings
     from napari_xmem.widgets.propagate.dock import PropagateWidget
 
     monkeypatch.setattr(_settings, "open_store", lambda: SimpleNamespace(**{**_settings.DEFAULTS, "forecast": False}))

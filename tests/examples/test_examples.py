@@ -107,7 +107,7 @@ def test_training_data(repository, tmp_path, monkeypatch, capsys):
 def test_in_the_viewer(execute, qapp, monkeypatch):
     from types import SimpleNamespace
 
-    from napari_xmem.widgets.propagate import remembered as _settings
+    from napari_xmem.widgets.propagate import stored_choices as _settings
 
     monkeypatch.setattr(_settings, "open_store", lambda: SimpleNamespace(**_settings.DEFAULTS))
     printed = execute("in_the_viewer.py", "--close", *SMALL)

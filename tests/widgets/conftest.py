@@ -34,7 +34,7 @@ def network(tiny_model):
 @pytest.fixture(autouse=True)
 def settings(monkeypatch):
     """Settings that live as long as the test, with the forecast off; the user's own are left alone."""
-    from napari_xmem.widgets.propagate import remembered as _settings
+    from napari_xmem.widgets.propagate import stored_choices as _settings
 
     store = SimpleNamespace(**{**_settings.DEFAULTS, "forecast": False})
     monkeypatch.setattr(_settings, "open_store", lambda: store)

@@ -7,10 +7,10 @@ import pytest
 from napari.utils.shortcuts import default_shortcuts
 
 from napari_xmem.config import MemoryConfig
-from napari_xmem.widgets import actions
-from napari_xmem.widgets.jobs.outcome import RunState
-from napari_xmem.widgets.layers.result import session_of
-from napari_xmem.widgets.propagate import remembered as _settings
+from napari_xmem.widgets import selected_label as actions
+from napari_xmem.widgets.jobs.run_record import RunState
+from napari_xmem.widgets.layers.result_layer import session_of
+from napari_xmem.widgets.propagate import stored_choices as _settings
 from napari_xmem.widgets.propagate.dock import KEYS, PropagateWidget
 from napari_xmem.widgets.review import dock as review
 from widget_scenes import drifting_discs, seeds_on

@@ -239,7 +239,7 @@ def test_fits_a_narrow_dock_and_explains_every_control(widget):
 
 
 def test_labels_too_large_for_memory_lie_on_disk():
-    from napari_xmem.widgets.layers.result import zeros
+    from napari_xmem.widgets.layers.result_layer import zeros
 
     small, large = zeros((2, 3, 4), np.uint16), zeros((2, 300, 400), np.uint16, limit_bytes=1000)
     assert type(small) is np.ndarray and isinstance(large, np.memmap)

@@ -12,8 +12,8 @@ from napari_xmem.memory import MemoryEvent, MemorySnapshot, MemoryTotals, StoreM
 from napari_xmem.widgets.common.chart import store_colour
 from napari_xmem.widgets.common.setting_widgets import policy_options
 from napari_xmem.widgets.common.theme import theme_colours
-from napari_xmem.widgets.layers.result import session_of
-from napari_xmem.widgets.memory.chart import MemoryChart, event_lines
+from napari_xmem.widgets.layers.result_layer import session_of
+from napari_xmem.widgets.memory.memory_chart import MemoryChart, event_lines
 from review_scenes import add_result
 
 pytestmark = pytest.mark.gui

@@ -7,7 +7,7 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 
 from napari_xmem.errors import SessionError
-from napari_xmem.widgets.layers.result import METADATA_KEY, SCORES_KEY, session_of
+from napari_xmem.widgets.layers.result_layer import METADATA_KEY, SCORES_KEY, session_of
 from review_scenes import add_result
 from widget_scenes import drifting_discs
 

@@ -11,8 +11,8 @@ import pytest
 from qtpy.QtCore import QThreadPool
 
 from napari_xmem.widgets.jobs import runner as _runner
-from napari_xmem.widgets.jobs import worker as _worker
-from napari_xmem.widgets.layers.result import session_of
+from napari_xmem.widgets.jobs import threads as _worker
+from napari_xmem.widgets.layers.result_layer import session_of
 from widget_scenes import drifting_discs, seeds_on
 
 pytestmark = pytest.mark.gui

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from napari_xmem.errors import InputError, OutOfMemoryError, PropagationError, XMemError
-from napari_xmem.widgets.jobs.worker import JobControl, TimeLeft, short_time, start_job
+from napari_xmem.widgets.common.time_left import TimeLeft, short_time
+from napari_xmem.widgets.jobs.threads import JobControl, start_job
 
 pytestmark = pytest.mark.gui
 WAIT = 10_000
@@ -80,25 +81,6 @@ def test_the_backlog_is_bounded(qtbot):
     record.control.stop()
     qtbot.waitUntil(lambda: record.closed, timeout=WAIT)
     assert record.value == "stopped"
-
-
-def test_pause_and_resume(qtbot):
-    def job(control):
-        for k in range(3):
-            yield k
-            if not control.wait_while_paused():
-                return False
-        return True
-
-    record = Record()
-    control = JobControl()
-    control.pause()
-    record.start(job, control=control)
-    qtbot.waitUntil(lambda: record.messages == [0], timeout=WAIT)
-    assert control.paused and not record.closed
-    control.resume()
-    qtbot.waitUntil(lambda: record.closed, timeout=WAIT)
-    assert record.messages == [0, 1, 2] and record.value is True
 
 
 def test_time_left():

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from napari_xmem.errors import XMemError
     from napari_xmem.session import TrackingSession
 
-__all__ = ["FrameDone", "Planned", "Refused", "Stage"]
+__all__ = ["FrameDone", "NextSession", "Planned", "Refused", "Stage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Planned:
     Attributes
     ----------
     n_results : int
-        Frames that will be given out; for a correction at most.
+        Frames that will be yielded; for a correction at most.
     session : TrackingSession
         What does the work; corrections and questions go to it.
     recipe : dict
@@ -40,6 +40,13 @@ class Planned:
     session: TrackingSession
     recipe: dict[str, Any]
     whole: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NextSession:
+    """Another session goes on with the work: that of the next plane of many."""
+
+    session: TrackingSession
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,50 +1,49 @@
-"""The one run of a viewer: its thread, its result layer, its state. Knows no form; docks share it."""
+"""The one thread of a viewer that changes results: its state, its result layer. Knows no form; docks share it."""
 
 from __future__ import annotations
 
-import time
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
+import numpy as np
 from napari.utils import progress
 from qtpy.QtCore import QObject, Signal
 
-from napari_xmem.errors import ConfigError, SessionError
-from napari_xmem.widgets.common.words import some
-from napari_xmem.widgets.jobs.outcome import RunOutcome, RunState
-from napari_xmem.widgets.jobs.propagate import (
-    CorrectionJob,
-    FrameDone,
-    Planned,
-    PropagationJob,
-    Refused,
-    Stage,
-    correction_job,
-    propagation_job,
-    without_labels,
-)
-from napari_xmem.widgets.jobs.time_left import TimeLeft
-from napari_xmem.widgets.jobs.worker import JobControl, handle_events_until, start_job
-from napari_xmem.widgets.layers.choosers import Connections, plain_viewer
-from napari_xmem.widgets.layers.result import METADATA_KEY, SCORES_KEY, keep_session, movie_of, session_of
-from napari_xmem.widgets.layers.result_view import LiveView, add_result_layer
+from napari_xmem.errors import SessionError
+from napari_xmem.widgets.common.sentences import some
+from napari_xmem.widgets.common.time_left import TimeLeft
+from napari_xmem.widgets.common.viewer_events import Connections, plain_viewer
+from napari_xmem.widgets.jobs.corrections import CorrectionJob, adoption_job, correction_job, step_job
+from napari_xmem.widgets.jobs.messages import FrameDone, NextSession, Planned, Refused, Stage
+from napari_xmem.widgets.jobs.propagation import PropagationJob, propagation_job
+from napari_xmem.widgets.jobs.run_record import RunOutcome, RunRecord, RunState
+from napari_xmem.widgets.jobs.threads import JobControl, handle_events_until, start_job
+from napari_xmem.widgets.layers.live_view import LiveView, add_result_layer
+from napari_xmem.widgets.layers.result_layer import METADATA_KEY, SCORES_KEY, keep_session, movie_of, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
+    from napari_xmem.config import PropagationConfig
     from napari_xmem.engine import FrameResult
     from napari_xmem.errors import XMemError
     from napari_xmem.session import TrackingSession
     from napari_xmem.session.tasks import CorrectionTask
-    from napari_xmem.widgets.layers.movie import MovieView
+    from napari_xmem.widgets.jobs.run_record import Kind
+    from napari_xmem.widgets.layers.movie_view import MovieView
+    from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
 
-__all__ = ["PropagationRunner", "RunOutcome", "RunState", "runner_of"]
+__all__ = ["RunOutcome", "RunState", "Runner", "runner_of"]
+
+GOING_ON = "A run is going on; pause it, stop it, or wait for its end."
 
 
-class PropagationRunner(QObject):
-    """Runs one propagation or correction at a time and keeps the result layer up to date.
+class Runner(QObject):
+    """Does one thing at a time: a propagation, a correction, an undo or a redo; keeps the result layer up to date.
 
     Parameters
     ----------
@@ -62,36 +61,58 @@ class PropagationRunner(QObject):
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
-        self.state = RunState.IDLE
         self.live = LiveView()
         self.layer: Any = None
         self.session: TrackingSession | None = None
-        self.history: list[FrameResult] = []
-        self.time_left = TimeLeft(0)
         self.outcome: RunOutcome | None = None
         self._viewer_ref = ref(viewer)
+        self._record = RunRecord("propagation")
+        self._told = RunState.IDLE
+        self._prepared = False
         self._image: Any = None
         self._movie: MovieView | None = None
         self._target: Any = None
         self._facts: dict[str, Any] = {}
-        self._task: CorrectionTask | None = None
         self._control: JobControl | None = None
         self._events = Connections()
         self._bar: Any = None
-        self._reason = ""
-        self._failure: XMemError | None = None
-        self._complete = False
-        self._begun = 0.0
-        self._bad_frames: dict[int | None, int] = {}
 
     @property
     def _viewer(self) -> Any:
         return self._viewer_ref()
 
     @property
+    def state(self) -> RunState:
+        """What is done now: the state of the session, as far as there is one."""
+        control = self._control
+        if control is None:
+            return RunState.IDLE
+        if control.stopped:
+            return RunState.STOPPING
+        if self.session is None or not self._prepared:
+            return RunState.PREPARING
+        paused = self.session.state.value == "paused" and not control.has_request
+        return RunState.PAUSED if paused else RunState.RUNNING
+
+    @property
     def is_running(self) -> bool:
         """True from Run to the end, also while paused."""
-        return self.state is not RunState.IDLE
+        return self._control is not None
+
+    @property
+    def kind(self) -> Kind:
+        """What is done, or was done last."""
+        return self._record.kind
+
+    @property
+    def history(self) -> list[FrameResult]:
+        """Scores of the frames done, in the order they were done."""
+        return self._record.history
+
+    @property
+    def time_left(self) -> TimeLeft:
+        """Frames done and time left."""
+        return self._record.time_left
 
     # ---- what is asked of it
 
@@ -111,17 +132,23 @@ class PropagationRunner(QObject):
 
         Raises
         ------
-        ConfigError
-            If something runs.
+        SessionError
+            If something is going on.
         """
         self._require_rest()
         self._movie, self._target, self._facts = job.movie, job.target, facts or {}
-        self._begin(propagation_job, job, image, layer)
+        self._image = image
+        self._begin("propagation", layer, propagation_job, job)
 
     def correct(
-        self, layer: Any, corrections: Mapping[int, NDArray[Any]], *, forward: bool = True, backward: bool = False
+        self,
+        layer: Any,
+        corrections: Mapping[int, NDArray[Any]],
+        *,
+        forward: bool | None = True,
+        backward: bool | None = False,
     ) -> None:
-        """Propagate corrected frames of a result, also while it is being made.
+        """Propagate corrected frames of a result, also while it is being made or paused.
 
         Parameters
         ----------
@@ -129,47 +156,70 @@ class PropagationRunner(QObject):
             A result with a session, see `session_of`.
         corrections : mapping
             Frame to labels (Y, X) that are right as a whole.
-        forward, backward : bool
-            Directions.
+        forward, backward : bool or None
+            Directions; None: as the run went.
 
         Raises
         ------
         SessionError
-            If the layer has no session.
-        ConfigError
-            If another layer's run is going on.
+            If the layer has no session, or something else is going on.
         """
         session, movie = session_of(layer), movie_of(layer)
         if session is None or movie is None:
             raise SessionError(f"'{layer.name}' was not made by Propagate labels in this viewer; run it first.")
         job = CorrectionJob(session, dict(corrections), forward, backward, self._take_task)
-        if self.is_running and self.session is session and self._control is not None:
+        if self.session is session and self._control is not None:
             self._control.ask(job.begin)
-            self._set_state(RunState.RUNNING)
+            self._tell()
             return
         self._require_rest()
         self._movie = movie
-        self._begin(correction_job, job, None, layer)
+        self._begin("correction", layer, correction_job, job)
+
+    def step(self, layer: Any, *, forward: bool) -> None:
+        """Undo the latest correction, lock or unlock of a result; redo it if `forward`.
+
+        Raises
+        ------
+        SessionError
+            If something is going on.
+        """
+        self._require_rest()
+        self._begin("step", layer, step_job, session_of(layer), forward)
+
+    def adopt(self, reviewed: ReviewedResult, model: str, config: PropagationConfig) -> None:
+        """Make a session of labels that no run of this viewer made.
+
+        Raises
+        ------
+        SessionError
+            If something is going on.
+        """
+        self._require_rest()
+        self._movie = reviewed.movie
+        name, read, write = reviewed.layer.name, reviewed.read, reviewed.writer().write
+        self._begin("adoption", reviewed.layer, adoption_job, name, reviewed.movie, read, write, model, config)
 
     def stop(self, reason: str = "") -> None:
         """End after the frame at hand; what is done stays."""
-        if self._control is not None and self.is_running:
-            self._reason = self._reason or reason
+        if self._control is not None:
+            self._record.reason = self._record.reason or reason
             self._control.stop()
-            self._set_state(RunState.STOPPING)
+            self._tell()
 
     def pause(self) -> None:
         """Wait after the frame at hand."""
-        if self._control is not None and self.state is RunState.RUNNING:
-            self._control.pause()
-            self._set_state(RunState.PAUSED)
+        if self.session is not None and self.state is RunState.RUNNING:
+            with suppress(SessionError):  # it has just ended
+                self.session.pause()
+            self._tell()
 
     def resume(self) -> None:
         """Go on after a pause."""
-        if self._control is not None and self.state is RunState.PAUSED:
+        if self.session is not None and self.state is RunState.PAUSED:
             self.time_left.restart_clock()
-            self._control.resume()
-            self._set_state(RunState.RUNNING)
+            self.session.resume()
+            self._tell()
 
     def wait(self) -> RunOutcome | None:
         """Handle events until the run has ended; returns how."""
@@ -180,37 +230,37 @@ class PropagationRunner(QObject):
 
     def _require_rest(self) -> None:
         if self.is_running:
-            raise ConfigError("A run is going on; stop it or wait for its end.")
+            raise SessionError(GOING_ON)
 
-    def _begin(self, job: Any, what: Any, image: Any, layer: Any) -> None:
-        self._image, self.layer = image, layer
-        self.history, self._reason, self.outcome, self.session = [], "", None, None
-        self._failure, self._complete, self._task = None, False, None
-        self._bad_frames = {}
-        self._begun = time.monotonic()
+    def _begin(self, kind: Kind, layer: Any, job: Any, *what: Any) -> None:
+        self.layer, self.outcome, self.session, self._prepared = layer, None, None, False
+        self._record = RunRecord(kind)
         self.live.begin()
         self._control = JobControl()
         self._events.connect(self._viewer.layers.events.removed, self._on_removed)
-        self._set_state(RunState.PREPARING)
+        self._tell()
         start_job(
-            job, what, control=self._control, owner=self,
+            job, *what, control=self._control, owner=self,
             message=self._on_message, failed=self._on_failed, ended=self._on_ended, warned=self._on_warned,
             closed=self._on_closed,
         )  # fmt: skip
 
-    def _set_state(self, state: RunState) -> None:
-        if state is not self.state:
-            self.state = state
-            self.state_changed.emit(state)
+    def _tell(self) -> None:
+        """Tell whoever looks that the state is another one."""
+        if self.state is not self._told:
+            self._told = self.state
+            self.state_changed.emit(self._told)
 
     def _take_task(self, task: CorrectionTask) -> None:
-        self._task = task
+        self._record.task = task
 
     def _on_message(self, message: Any) -> None:
         if isinstance(message, Stage):
             self.stage.emit(message.text)
         elif isinstance(message, Planned):
             self._on_planned(message)
+        elif isinstance(message, NextSession):
+            self.session = message.session
         elif isinstance(message, Refused):
             self.warned.emit(str(message.error))
         elif isinstance(message, FrameDone):
@@ -219,12 +269,13 @@ class PropagationRunner(QObject):
             finally:
                 if self._control is not None:
                     self._control.message_handled()
+        self._tell()
 
     def _on_planned(self, plan: Planned) -> None:
         if self.state is RunState.STOPPING or self._viewer is None:
             return
-        self.time_left = TimeLeft(plan.n_results)
-        self.session = plan.session
+        self._record.time_left = TimeLeft(plan.n_results)
+        self.session, self._prepared = plan.session, True
         if plan.recipe and self._movie is not None:
             recipe = {**self._facts, **plan.recipe, "status": "running"}
             if self.layer is None:
@@ -232,7 +283,7 @@ class PropagationRunner(QObject):
             self.layer.metadata[METADATA_KEY] = recipe
             if plan.whole:
                 keep_session(self.layer, plan.session, self._movie)
-        self._set_state(RunState.RUNNING)
+        self._tell()
         self.planned.emit(plan)
         self._bar = progress(total=plan.n_results, desc="XMem")
 
@@ -258,58 +309,58 @@ class PropagationRunner(QObject):
 
     def _on_warned(self, warning: Any) -> None:
         if type(warning[0]).__name__ == "NonFinitePixelsWarning":
-            self._bad_frames[warning[0].frame] = warning[0].count
+            self._record.bad_frames[warning[0].frame] = warning[0].count
 
     def _on_failed(self, error: XMemError) -> None:
-        self._failure = error
+        self._record.error = error
 
-    def _on_ended(self, complete: bool) -> None:
-        self._complete = complete
+    def _on_ended(self, value: Any) -> None:
+        self._record.value = value
 
     def _on_closed(self) -> None:
         self._events.release()
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-        if self._bad_frames:
-            frames = some(sorted(t for t in self._bad_frames if t is not None)) or "?"
+        if self._record.bad_frames:
+            frames = some(sorted(t for t in self._record.bad_frames if t is not None)) or "?"
             self.warned.emit(f"NaN or infinite pixels were taken as dark background on frames {frames}.")
-        self.outcome = self._make_outcome()
-        self._finish_layer(self.outcome)
+        there = self._viewer is not None and self.layer is not None and self.layer in self._viewer.layers
+        self.outcome = self._record.outcome(self.layer if there else None)
+        if self.outcome.layer is not None:
+            self._finish_layer(self.outcome)
         self._image = self._target = self._control = None
-        self._set_state(RunState.IDLE)
+        self._tell()
         self.ended.emit(self.outcome)
 
-    def _make_outcome(self) -> RunOutcome:
-        n_frames, seconds = len({result.frame for result in self.history}), time.monotonic() - self._begun
-        there = self._viewer is not None and self.layer is not None and self.layer in self._viewer.layers
-        layer = self.layer if there else None
-        summary = None if self._task is None else self._task.summary
-        if self._failure is not None:
-            return RunOutcome("failed", layer, n_frames, seconds, str(self._failure), self._failure, summary)
-        status = "finished" if self._complete else "stopped"
-        return RunOutcome(status, layer, n_frames, seconds, self._reason, None, summary)
-
     def _finish_layer(self, outcome: RunOutcome) -> None:
-        if outcome.layer is None or self.session is None or not self.history:
-            return
-        recipe = outcome.layer.metadata.setdefault(METADATA_KEY, {})
-        recipe["status"] = outcome.status
-        if session_of(outcome.layer) is self.session:
-            recipe["frames_done"] = list(self.session.results.frames)
-            recipe["corrected_frames"] = sorted(self.session.annotations.corrected)
-            outcome.layer.metadata[SCORES_KEY] = self.session.results.scores()
-        else:
-            recipe["frames_done"] = sorted({result.frame for result in self.history})
-        outcome.layer.refresh(extent=False)
+        layer, kind = outcome.layer, outcome.kind
+        if kind == "adoption" and outcome.value is not None and self._movie is not None:
+            keep_session(layer, outcome.value, self._movie)
+        session, recipe = session_of(layer), layer.metadata.get(METADATA_KEY)
+        if recipe is not None and (self.history or kind == "step"):
+            if self.history:
+                recipe["status"] = outcome.status
+            if session is not None and self.session in (session, None):
+                recipe["frames_done"] = list(session.results.frames)
+                recipe["corrected_frames"] = sorted(session.annotations.corrected)
+                layer.metadata[SCORES_KEY] = session.results.scores()
+            else:
+                recipe["frames_done"] = self._record.frames
+        layer.refresh(extent=False)
 
 
-_RUNNERS: WeakKeyDictionary[Any, PropagationRunner] = WeakKeyDictionary()
+_RUNNERS: WeakKeyDictionary[Any, Runner] = WeakKeyDictionary()
 
 
-def runner_of(viewer: Any) -> PropagationRunner:
+def runner_of(viewer: Any) -> Runner:
     """Return the runner of a viewer, the same for all its docks."""
     viewer = plain_viewer(viewer)
     if viewer not in _RUNNERS:
-        _RUNNERS[viewer] = PropagationRunner(viewer)
+        _RUNNERS[viewer] = Runner(viewer)
     return _RUNNERS[viewer]
+
+
+def without_labels(result: FrameResult) -> FrameResult:
+    """Return a result that holds the scores only."""
+    return replace(result, labels=np.zeros((0, 0), result.labels.dtype))

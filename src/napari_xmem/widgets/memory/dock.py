@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QFileDialog
 
 from napari_xmem.widgets.common.chart import short_number, store_colour
-from napari_xmem.widgets.common.docks import widgets_of
+from napari_xmem.widgets.common.dock import widgets_of
 from napari_xmem.widgets.common.parts import forwards
-from napari_xmem.widgets.common.result_dock import ResultDock, has_session
-from napari_xmem.widgets.common.session_watch import SessionWatch
+from napari_xmem.widgets.common.sentences import some
 from napari_xmem.widgets.common.tables import chosen_numbers, fill_table
-from napari_xmem.widgets.common.words import some
-from napari_xmem.widgets.layers.choosers import LayerChoice
-from napari_xmem.widgets.memory.chart import STORE_NAMES
+from napari_xmem.widgets.layers.layer_choice import LayerChoice
+from napari_xmem.widgets.layers.result_dock import ResultDock, has_session
+from napari_xmem.widgets.layers.session_watch import SessionWatch
 from napari_xmem.widgets.memory.edits import MemoryEdits
-from napari_xmem.widgets.memory.panel import MemoryPanel
+from napari_xmem.widgets.memory.form import MemoryPanel
+from napari_xmem.widgets.memory.memory_chart import STORE_NAMES
 
 if TYPE_CHECKING:
     from napari_xmem.config import MemoryConfig

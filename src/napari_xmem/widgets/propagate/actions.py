@@ -8,12 +8,12 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_xmem.errors import ConfigError
-from napari_xmem.widgets import actions
-from napari_xmem.widgets.jobs.outcome import RunState
-from napari_xmem.widgets.layers.result import ResultTarget, place_like
+from napari_xmem.widgets import selected_label
+from napari_xmem.widgets.jobs.run_record import RunState
+from napari_xmem.widgets.layers.result_layer import ResultTarget, place_like
 
 if TYPE_CHECKING:
-    from napari_xmem.widgets.jobs.runner import PropagationRunner
+    from napari_xmem.widgets.jobs.runner import Runner
     from napari_xmem.widgets.propagate.controls import PropagateControls
     from napari_xmem.widgets.propagate.inputs import PropagateInputs
 
@@ -31,13 +31,11 @@ class PropagateActions:
         What stands in the form.
     inputs : PropagateInputs
         Movie and seeds.
-    runner : PropagationRunner
+    runner : Runner
         The run of the viewer.
     """
 
-    def __init__(
-        self, viewer: Any, controls: PropagateControls, inputs: PropagateInputs, runner: PropagationRunner
-    ) -> None:
+    def __init__(self, viewer: Any, controls: PropagateControls, inputs: PropagateInputs, runner: Runner) -> None:
         self._viewer, self._controls, self._inputs, self._runner = viewer, controls, inputs, runner
 
     def stop(self) -> None:
@@ -85,11 +83,11 @@ class PropagateActions:
 
     def add_selected_label(self) -> None:
         """Follow the selected label too, from the frame on display on."""
-        actions.add_selected_label(self._viewer)
+        selected_label.add_selected_label(self._viewer)
 
     def stop_tracking_selected_label(self) -> None:
         """Follow the selected label no more, from the frame on display on."""
-        actions.stop_tracking_selected_label(self._viewer)
+        selected_label.stop_tracking_selected_label(self._viewer)
 
     def pause_clicked(self) -> None:
         """Pause or go on."""

@@ -9,8 +9,8 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_xmem.config import MemoryConfig, Option, PropagationConfig, settings_of
 from napari_xmem.errors import ConfigError
-from napari_xmem.widgets.layers.choosers import plain_viewer
-from napari_xmem.widgets.layers.result import ResultTarget, is_result
+from napari_xmem.widgets.common.viewer_events import plain_viewer
+from napari_xmem.widgets.layers.result_layer import ResultTarget, is_result
 from napari_xmem.widgets.propagate.form import CUSTOM, FILE, NEW_LAYER, RUN_SETTINGS
 from napari_xmem.widgets.propagate.presets import PRESETS, preset_of
 

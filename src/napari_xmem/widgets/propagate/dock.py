@@ -8,23 +8,23 @@ from qtpy.QtCore import QEvent, Signal
 from qtpy.QtWidgets import QDockWidget
 
 from napari_xmem.errors import ConfigError, XMemError
-from napari_xmem.widgets.common.docks import Dock
+from napari_xmem.widgets.common.dock import Dock
 from napari_xmem.widgets.common.keys import KeyBindings
 from napari_xmem.widgets.common.parts import forwards
-from napari_xmem.widgets.jobs.propagate import PropagationJob
-from napari_xmem.widgets.jobs.runner import runner_of
-from napari_xmem.widgets.layers.result import ResultTarget
+from napari_xmem.widgets.jobs.propagation import PropagationJob
+from napari_xmem.widgets.jobs.runner import GOING_ON, runner_of
+from napari_xmem.widgets.layers.result_layer import ResultTarget
 from napari_xmem.widgets.propagate.actions import PropagateActions
 from napari_xmem.widgets.propagate.controls import PropagateControls
-from napari_xmem.widgets.propagate.forecast import ForecastLine
+from napari_xmem.widgets.propagate.forecast_line import ForecastLine
 from napari_xmem.widgets.propagate.form import PropagateForm
 from napari_xmem.widgets.propagate.inputs import PropagateInputs
-from napari_xmem.widgets.propagate.remember import keep_choices, recall_choices
-from napari_xmem.widgets.propagate.run_view import RunView
+from napari_xmem.widgets.propagate.last_choices import keep_choices, recall_choices
+from napari_xmem.widgets.propagate.run_display import RunDisplay
 
 if TYPE_CHECKING:
     from napari_xmem.session import TrackingSession
-    from napari_xmem.widgets.jobs.outcome import RunOutcome, RunState
+    from napari_xmem.widgets.jobs.run_record import RunOutcome, RunState
 
 __all__ = ["KEYS", "PropagateWidget"]
 
@@ -66,7 +66,7 @@ class PropagateWidget(Dock):
         self.inputs = PropagateInputs(self.viewer, self.form, self)
         self.controls = PropagateControls(self.form, self.inputs, self)
         self.actions = PropagateActions(self.viewer, self.controls, self.inputs, self.runner)
-        self.view = RunView(self.form, self.runner, self)
+        self.display = RunDisplay(self.form, self.runner, self)
         self.forecasts = ForecastLine(self.make_job, self)
         self.fill(self.form)
         recall_choices(self.controls)
@@ -136,7 +136,7 @@ class PropagateWidget(Dock):
             If `wait` and the run failed.
         """
         if self.runner.is_running:
-            raise ConfigError("A run is going on; stop it or wait for its end.")
+            raise ConfigError(GOING_ON)
         self.inputs.look_at_seeds()
         self.inputs.scan.finish()
         if self.problem:
@@ -182,12 +182,12 @@ class PropagateWidget(Dock):
         )
 
     def _start(self, quiet: bool) -> None:
-        self.view.quiet = quiet
+        self.display.quiet = quiet
         self.forecasts.cancel()
         try:
             job = self.make_job()
         except XMemError as error:
-            self.view.show_failure(error, str(error))
+            self.display.show_failure(error, str(error))
             return
         self._ran_with = self._what_counts()
         controls = self.controls
@@ -198,7 +198,7 @@ class PropagateWidget(Dock):
 
     def _on_ended(self, outcome: RunOutcome) -> None:
         self.controls.offer_targets()
-        if outcome.layer is not None and outcome.n_frames:
+        if outcome.kind == "propagation" and outcome.layer is not None and outcome.n_frames:
             tip = "Opens the panel that leads to doubtful frames and propagates your corrections"
             self.form.status.offer("Review and correct", tip, self.actions.open_review)
         self.run_ended.emit(outcome)
@@ -217,12 +217,12 @@ class PropagateWidget(Dock):
 
     def _show_readiness(self, *_: Any) -> None:
         form, inputs = self.form, self.inputs
-        problem = self.view.problem = self.problem
+        problem = self.display.problem = self.problem
         form.hint.show_text(problem, with_button=self.controls.image is None)
         form.painted.setText(inputs.painted_text)
         form.show_painted.setEnabled(bool(inputs.scan.frames))
         form.new_seeds.setEnabled(inputs.movie is not None)
-        self.view.show_buttons()
+        self.display.show_buttons()
         if self.runner.is_running or self._what_counts() == self._ran_with:
             return  # the status line speaks of the run
         self._ran_with = None

@@ -12,8 +12,8 @@ from napari_xmem.config import PropagationConfig, settings_of
 from napari_xmem.widgets.common.forms import Choice, Section, button, frame_box, row_of, small_button
 from napari_xmem.widgets.common.setting_widgets import SettingControls
 from napari_xmem.widgets.common.status import Hint, StatusLine, TextProgress, muted_label
-from napari_xmem.widgets.jobs.models import MODEL_CHOICES
-from napari_xmem.widgets.layers.choosers import LayerChoice
+from napari_xmem.widgets.jobs.networks import MODEL_CHOICES
+from napari_xmem.widgets.layers.layer_choice import LayerChoice
 from napari_xmem.widgets.propagate.presets import PRESETS
 
 if TYPE_CHECKING:

@@ -8,16 +8,16 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_xmem.errors import ConfigError, XMemError
-from napari_xmem.widgets.common.words import count, plan_text, some
-from napari_xmem.widgets.jobs.models import model_problem
-from napari_xmem.widgets.layers.choosers import Connections
-from napari_xmem.widgets.layers.result import is_result
-from napari_xmem.widgets.layers.seeds import SeedScan, SeedView
+from napari_xmem.widgets.common.sentences import count, plan_text, some
+from napari_xmem.widgets.common.viewer_events import Connections
+from napari_xmem.widgets.jobs.networks import model_problem
+from napari_xmem.widgets.layers.result_layer import is_result
+from napari_xmem.widgets.layers.seed_view import SeedScan, SeedView
 from napari_xmem.widgets.propagate.form import FILE, ChannelPicker, PropagateForm
 from napari_xmem.widgets.propagate.movie_inputs import MovieInputs, is_movie
 
 if TYPE_CHECKING:
-    from napari_xmem.widgets.layers.movie import MovieView
+    from napari_xmem.widgets.layers.movie_view import MovieView
 
 __all__ = ["PropagateInputs"]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_xmem.errors import ConfigError, XMemError
-from napari_xmem.widgets.layers.choosers import Connections
-from napari_xmem.widgets.layers.movie import MovieView, shown_index
+from napari_xmem.widgets.common.viewer_events import Connections
+from napari_xmem.widgets.layers.movie_view import MovieView, shown_index
 
 if TYPE_CHECKING:
     from napari_xmem.widgets.propagate.form import PropagateForm

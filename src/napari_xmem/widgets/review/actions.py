@@ -4,31 +4,102 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QObject, Signal
+
+from napari_xmem.config import PropagationConfig
 from napari_xmem.errors import SessionError, XMemError
-from napari_xmem.widgets.common.docks import widgets_of
-from napari_xmem.widgets.common.words import some
-from napari_xmem.widgets.jobs.review import adoption_job, correction_job
-from napari_xmem.widgets.jobs.worker import in_plain_words
+from napari_xmem.widgets.common.dock import widgets_of
+from napari_xmem.widgets.common.sentences import count, some
+from napari_xmem.widgets.common.status import error_details
+from napari_xmem.widgets.jobs.threads import in_plain_words
 from napari_xmem.widgets.propagate.dock import PropagateWidget
-from napari_xmem.widgets.review.base import ReviewBase
 
 if TYPE_CHECKING:
     from napari_xmem.session import CorrectionSummary
+    from napari_xmem.widgets.jobs.run_record import RunOutcome
+    from napari_xmem.widgets.jobs.runner import Runner
+    from napari_xmem.widgets.review.form import ReviewForm
+    from napari_xmem.widgets.review.subject import ReviewSubject
 
 __all__ = ["ReviewActions"]
 
 
-class ReviewActions(ReviewBase):
-    """Correct, take back, lock.
+class ReviewActions(QObject):
+    """Correct, undo, redo, lock; the runner of the viewer does the work, so that nothing else changes it meanwhile.
 
     Parameters
     ----------
-    napari_viewer : napari Viewer
+    viewer : napari Viewer
         The viewer.
+    subject : ReviewSubject
+        What is reviewed.
+    form : ReviewForm
+        The controls.
+    runner : Runner
+        Does the work.
+    parent : QObject
+        Owner.
     """
 
-    #: Network for results from elsewhere; None: what "Propagate labels" has, or the bundled one.
-    model: str | None = None
+    changed = Signal()
+    busy_changed = Signal(bool)
+    corrected = Signal(object)
+    adopted = Signal(object)
+
+    def __init__(self, viewer: Any, subject: ReviewSubject, form: ReviewForm, runner: Runner, parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer, self._subject, self._form, self._runner = viewer, subject, form, runner
+        self._asked = False
+        self._model: str | None = None
+        self._summary: CorrectionSummary | None = None
+        self._error: XMemError | None = None
+        runner.stage.connect(self._on_stage)
+        runner.frame_done.connect(self._on_frame)
+        runner.warned.connect(self._on_warned)
+        runner.ended.connect(self._on_ended)
+
+    @property
+    def model(self) -> str | None:
+        """Network for results from elsewhere; None: what "Propagate labels" has, or the bundled one."""
+        return self._model
+
+    @model.setter
+    def model(self, model: str | None) -> None:
+        self._model = model
+
+    @property
+    def summary(self) -> CorrectionSummary | None:
+        """What the latest correction changed."""
+        return self._summary
+
+    @property
+    def error(self) -> XMemError | None:
+        """Why the latest work failed; None if it did not."""
+        return self._error
+
+    @property
+    def backward(self) -> bool:
+        """Corrections go back in time too."""
+        return bool(self._form.backward.isChecked())
+
+    @backward.setter
+    def backward(self, value: bool) -> None:
+        self._form.backward.setChecked(value)
+
+    @property
+    def is_busy(self) -> bool:
+        """True while what was asked for here is being done."""
+        return self._asked and self._runner.is_running
+
+    def wait(self) -> None:
+        """Handle events until the work has ended; raises what it raised."""
+        if self.is_busy:
+            self._runner.wait()
+        if self._error is not None:
+            raise self._error
+
+    # ---- corrections
 
     def use_as_correction(self, frames: Any = None, *, wait: bool = False) -> CorrectionSummary | None:
         """Carry on what is painted.
@@ -50,97 +121,106 @@ class ReviewActions(ReviewBase):
         SessionError
             If there is no session or it is busy; a notification instead if not `wait`.
         """
+        subject = self._subject
         try:
-            reviewed, session = self._require()
-            self.look_for_edits()
+            reviewed, _ = subject.require()
+            subject.look_for_edits()
             if frames is None:
-                shown = reviewed.frame_shown(self.viewer)
-                frames = self.edited_frames or (shown,)
+                frames = subject.edited_frames or (reviewed.frame_shown(self._viewer),)
             corrections = {int(t): reviewed.read(int(t)) for t in frames}
+            self._begin()
+            self._runner.correct(reviewed.layer, corrections, forward=None, backward=self.backward or None)
         except Exception as error:
-            told = in_plain_words(error)
-            if wait:
-                raise told from error
-            self._show_error(told)
+            self._refuse(in_plain_words(error), wait)
             return None
-        self._edited -= set(corrections)
-        self.summary = None
-        self.form.strip.propose(None)
-        self._start(correction_job, session, corrections, self.backward, ended=self._on_corrected)
+        subject.forget_edits(corrections)
+        self._summary = None
+        self._form.strip.propose(None)
+        self._begun()
         if wait:
             self.wait()
-        return self.summary if wait else None
+        return self._summary if wait else None
 
     def correct_clicked(self) -> None:
         """Carry on what is painted, if that can be done now."""
-        if self.form.correct.isEnabled():
+        if self._form.correct.isEnabled():
             self.use_as_correction()
 
     def undo(self, *, wait: bool = False) -> None:
-        """Take back the latest correction, lock or unlock."""
+        """Undo the latest correction, lock or unlock."""
         self._step(forward=False, wait=wait)
 
     def redo(self, *, wait: bool = False) -> None:
-        """Do again what was taken back."""
+        """Redo what was undone."""
         self._step(forward=True, wait=wait)
 
     def show_old(self, *, wait: bool = False) -> None:
         """Show the result before the correction, or the one after it again."""
-        self._step(forward=not self.form.old.isChecked(), wait=wait)
+        self._step(forward=not self._form.old.isChecked(), wait=wait)
 
     def discard_edits(self) -> None:
-        """Bring back the result on frames that were painted and not used; napari's own undo takes this back."""
-        reviewed, session = self._reviewed, self.session
+        """Bring back the result on frames that were painted and not used; napari's own undo brings the paint back."""
+        reviewed, session = self._subject.reviewed, self._subject.session
         if reviewed is None or session is None:
             return
-        for t in self.edited_frames:
+        for t in self._subject.edited_frames:
             record = session.results.get(t)
             reviewed.put_back(t, reviewed.read(t) * 0 if record is None else record.packed.unpack())
-        self._edited.clear()
-        self.show_all()
+        self._subject.forget_edits()
+        self.changed.emit()
 
     def adopt(self, *, wait: bool = False) -> None:
         """Make a session of a layer that was not made in this viewer, or of another plane of it."""
-        if self._reviewed is not None and not self.is_busy:
-            self._reviewed = self._reviewed.in_plane_shown(self.viewer)
-            self._edited.clear()
-            docks = widgets_of(self.viewer, PropagateWidget)
-            model = self.model or (docks[0].model if docks else "bundled")
-            options = {"memory": docks[0].memory, "scope": docks[0].scope, "device": docks[0].device} if docks else {}
-            self._start(adoption_job, self._reviewed, model, options, ended=self._on_adopted)
-            if wait:
-                self.wait()
+        subject = self._subject
+        subject.take_plane_shown()
+        if subject.reviewed is None:
+            return
+        docks = widgets_of(self._viewer, PropagateWidget)
+        model = self._model or (docks[0].controls.model if docks else "bundled")
+        config = PropagationConfig()
+        if docks:
+            chosen = docks[0].controls
+            config = PropagationConfig(memory=chosen.memory, scope=chosen.scope, device=chosen.device)
+        try:
+            self._begin()
+            self._runner.adopt(subject.reviewed, model, config)
+        except XMemError as error:
+            self._refuse(error, wait)
+            return
+        self._begun()
+        if wait:
+            self.wait()
 
     def stop(self) -> None:
         """End after the frame at hand; frames that are done stay."""
-        if self._control is not None:
-            self._control.stop()
-            self.form.status.show_text("Stopping after the frame at hand ...")
+        if self.is_busy:
+            self._runner.stop()
+            self._form.status.show_text("Stopping after the frame at hand ...")
 
     # ---- locking
 
     def lock_shown(self) -> None:
         """Lock the frame that the viewer shows."""
-        if self.frame is not None:
-            self._lock([self.frame])
+        if self._subject.frame is not None:
+            self._lock([self._subject.frame])
 
     def lock_before(self) -> None:
         """Lock all frames with a result up to the one that the viewer shows."""
-        session, frame = self.session, self.frame
+        session, frame = self._subject.session, self._subject.frame
         if session is not None and frame is not None:
             self._lock([t for t in session.results.frames if t <= frame])
 
     def unlock_all(self) -> None:
         """Unlock all frames."""
-        session = self.session
+        session = self._subject.session
         if session is not None:
             session.unlock(session.annotations.locked)
-            self.show_all()
+            self.changed.emit()
 
     def _lock(self, frames: list[int]) -> None:
         try:
-            _, session = self._require()
-            edited = set(frames) & set(self.edited_frames)
+            _, session = self._subject.require()
+            edited = set(frames) & set(self._subject.edited_frames)
             if edited:
                 raise SessionError(
                     f"Frame {some(sorted(edited))} was painted; use it as correction first, then lock it."
@@ -148,4 +228,80 @@ class ReviewActions(ReviewBase):
             session.lock(frames)
         except XMemError as error:
             self._show_error(error)
-        self.show_all()
+        self.changed.emit()
+
+    # ---- the work
+
+    def _step(self, *, forward: bool, wait: bool) -> None:
+        try:
+            reviewed, _ = self._subject.require()
+            self._begin()
+            self._runner.step(reviewed.layer, forward=forward)
+        except XMemError as error:
+            self._refuse(error, wait=False)
+            return
+        self._begun()
+        if wait:
+            self.wait()
+
+    def _begin(self) -> None:
+        """Listen to the runner from here on."""
+        self._asked, self._error = True, None
+
+    def _begun(self) -> None:
+        self._form.progress.wait()
+        self.changed.emit()
+        self.busy_changed.emit(True)
+
+    def _refuse(self, error: XMemError, wait: bool) -> None:
+        self._asked = self._asked and self._runner.is_running
+        self._show_error(error)
+        if wait:
+            raise error
+
+    def _on_stage(self, text: str) -> None:
+        if self.is_busy:
+            self._form.status.show_text(f"{text} ...")
+
+    def _on_frame(self, result: Any) -> None:
+        if self.is_busy:
+            left = self._runner.time_left
+            self._form.progress.show_step(left.done, left.total, str(left) if left.done > 3 else "")  # given at first
+            self._form.status.show_text(f"Frame {result.frame} done.")
+
+    def _on_warned(self, text: str) -> None:
+        if self.is_busy:
+            self._form.status.show_text(text, "bad")
+
+    def _on_ended(self, outcome: RunOutcome) -> None:
+        if not self._asked:
+            return
+        self._asked = False
+        self._error = outcome.error
+        self._form.progress.reset_text()
+        if outcome.error is not None:
+            self._show_error(outcome.error)
+        elif outcome.kind == "step":
+            self._say_step(outcome.value)
+        elif outcome.kind == "adoption" and outcome.value is not None:
+            n_frames = len(outcome.value.results.frames)
+            self._form.status.show_text(f"{count(n_frames, 'frame')} read. Paint on any frame to correct it.", "good")
+        elif outcome.summary is not None:
+            self._summary = outcome.summary
+            self._form.status.show_text(str(outcome.summary), "good")
+        self.changed.emit()
+        self.busy_changed.emit(False)
+        if outcome.error is None and outcome.kind == "adoption" and outcome.value is not None:
+            self.adopted.emit(outcome.value)
+        if self._summary is not None and outcome.kind in ("propagation", "correction"):
+            self.corrected.emit(self._summary)
+
+    def _say_step(self, title: str | None) -> None:
+        session = self._subject.session
+        if session is not None and title is not None:
+            done = session.history.undo_title == title
+            self._form.status.show_text(f"{'Redone' if done else 'Undone'}: {title}.")
+
+    def _show_error(self, error: XMemError) -> None:
+        self._form.status.show_text(str(error), "bad", error_details(error))
+        show_error(str(error))

@@ -4,37 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import Signal
 
-from napari_xmem.widgets.common.docks import open_dock
+from napari_xmem.widgets.common.dock import Dock, open_dock
 from napari_xmem.widgets.common.keys import KeyBindings
-from napari_xmem.widgets.common.session_watch import SessionWatch
-from napari_xmem.widgets.common.words import some
-from napari_xmem.widgets.layers.choosers import Connections
-from napari_xmem.widgets.layers.result import is_result
+from napari_xmem.widgets.common.parts import forwards
+from napari_xmem.widgets.common.sentences import some
+from napari_xmem.widgets.jobs.runner import runner_of
+from napari_xmem.widgets.layers.session_watch import SessionWatch
 from napari_xmem.widgets.review.actions import ReviewActions
-from napari_xmem.widgets.review.base import EMPTY, FOREIGN, OTHER_PLANE
+from napari_xmem.widgets.review.confidence_strip import strip_legend
 from napari_xmem.widgets.review.form import ReviewForm
-from napari_xmem.widgets.review.reviewed import ReviewedResult
-from napari_xmem.widgets.review.strip import strip_legend
+from napari_xmem.widgets.review.subject import EMPTY, FOREIGN, ReviewSubject
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from napari_xmem.session import Review, SessionSnapshot
+    from napari_xmem.session import Review
 
 __all__ = ["KEYS", "ReviewWidget"]
 
 #: Next frame to check, use as correction.
 KEYS = ("Shift-N", "Shift-C")
 
-#: A frame is compared with the result when nothing was painted for this long.
-EDIT_PAUSE_MS = 150
+OTHER_PLANE = "Of this result the plane {} is under review. Go there, or review the plane on display."
 
 
-class ReviewWidget(ReviewActions):
-    """Review a result and correct it; every button is also a method.
+@forwards("subject", ReviewSubject)
+@forwards("actions", ReviewActions)
+class ReviewWidget(Dock):
+    """Review a result and correct it.
+
+    Every button is also a method (see `ReviewActions`); `ReviewSubject` says what is reviewed.
 
     Parameters
     ----------
@@ -50,61 +51,65 @@ class ReviewWidget(ReviewActions):
     >>> print(review.use_as_correction(wait=True))
     """
 
+    busy_changed = Signal(bool)
+    corrected = Signal(object)
+    adopted = Signal(object)
+
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
-        self._result_events = Connections()
         self._review: Review | None = None
         self._other_plane = ""
-        self._pause_after_paint = QTimer(self)
-        self._pause_after_paint.setSingleShot(True)
-        self._pause_after_paint.setInterval(EDIT_PAUSE_MS)
-        self._pause_after_paint.timeout.connect(self.look_for_edits)
         self.form = ReviewForm(self.viewer, self)
+        self.runner = runner_of(self.viewer)
+        self.subject = ReviewSubject(self.viewer, self.form.result, self.runner, self)
+        self.actions = ReviewActions(self.viewer, self.subject, self.form, self.runner, self)
         self.fill(self.form)
-        self.watch = SessionWatch(self, lambda: self.session)
-        self.watch.changed.connect(self._on_session)
-        self.form.result.layer_changed.connect(self._on_result)
-        self.form.strip.frame_clicked.connect(self.show_frame)
+        self.watch = SessionWatch(self, lambda: self.subject.session)
+        self.watch.changed.connect(self.show_all)
+        self.subject.changed.connect(self.show_all)
+        self.subject.edited.connect(self.show_buttons)
+        self.actions.changed.connect(self.show_all)
+        self.actions.busy_changed.connect(self.busy_changed)
+        self.actions.corrected.connect(self.corrected)
+        self.actions.adopted.connect(self.adopted)
+        self.runner.state_changed.connect(self.show_buttons)
+        self.form.strip.frame_clicked.connect(self.subject.show_frame)
         self.form.worst.cellClicked.connect(self._on_worst)
         layers = self.viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.reordered, layers.renamed):
-            self.events.connect(event, self._on_layers)
+            self.events.connect(event, self.subject.choose)
         self.events.connect(self.viewer.dims.events.current_step, self._on_step)
-        self.keys = KeyBindings(self.viewer, dict(zip(KEYS, (self.next_frame, self.correct_clicked), strict=True)))
-        self.release_too(self._result_events.release, self.keys.release)
+        acts = (self.next_frame, self.actions.correct_clicked)
+        self.keys = KeyBindings(self.viewer, dict(zip(KEYS, acts, strict=True)))
+        self.release_too(self.subject.release, self.keys.release, self.actions.stop)
         self.on_theme()
-        self._on_layers()
+        self.subject.choose()
 
     # ---- looking
 
-    def show_frame(self, frame: int) -> None:
-        """Go to a frame."""
-        if self._reviewed is not None:
-            self._reviewed.show_frame(self.viewer, frame)
-
     def next_frame(self) -> int | None:
         """Go to the frame most worth a look; returns it, None if there is none."""
-        session = self.session
+        session = self.subject.session
         found = session.review().frames_to_check(1) if session is not None else ()
         if not found:
             self.form.strip.propose(None)
             self.form.frame_text.setText("No frame stands out: confidence is high everywhere, or unknown.")
             return None
         self.form.strip.propose(found[0].frame)
-        self.show_frame(found[0].frame)
-        self.viewer.layers.selection.active = self.result  # the one to paint on
+        self.subject.show_frame(found[0].frame)
+        self.viewer.layers.selection.active = self.subject.result  # the one to paint on
         self._show_frame_facts()
         return found[0].frame
 
     def _on_worst(self, row: int, column: int = 0) -> None:
         """Make the object the one that paints, and bring it into view."""
-        item, frame = self.form.worst.item(row, 0), self.frame
-        if item is None or self._reviewed is None or frame is None:
+        item, frame = self.form.worst.item(row, 0), self.subject.frame
+        if item is None or self.subject.reviewed is None or frame is None:
             return
-        object_id, layer = int(item.text()), self._reviewed.layer
+        object_id, layer = int(item.text()), self.subject.reviewed.layer
         self.viewer.layers.selection.active = layer
         layer.selected_label = object_id
-        place = (self._reviewed.read(frame) == object_id).nonzero()
+        place = (self.subject.reviewed.read(frame) == object_id).nonzero()
         if len(place[0]):
             position = [0.0] * (layer.ndim - 2) + [float(place[0].mean()), float(place[1].mean())]
             camera = getattr(self.viewer, "scene", self.viewer).camera  # napari before 0.9 has no scene
@@ -112,45 +117,16 @@ class ReviewWidget(ReviewActions):
 
     # ---- the viewer
 
-    def _on_layers(self, event: Any = None) -> None:
-        form = self.form
-        form.result.sync()
-        if form.result.layer is None or (self._reviewed is None and not is_result(form.result.layer)):
-            results = [layer for layer in form.result.layers if is_result(layer)]
-            if results:
-                form.result.layer = results[-1]
-        if self._reviewed is None or self._reviewed.layer is not form.result.layer:
-            self._on_result(form.result.layer)
-        elif self._reviewed.layer not in self.viewer.layers:
-            self.stop()
-
-    def _on_result(self, layer: Any) -> None:
-        self._result_events.release()
-        self._edited.clear()
-        images = [item for item in self.viewer.layers if isinstance(item, Image)]
-        self._reviewed = ReviewedResult.of_layer(layer, images, self.viewer.dims.point) if layer is not None else None
-        if layer is not None:
-            for event in (layer.events.paint, layer.events.labels_update, layer.events.set_data):
-                self._result_events.connect(event, self._on_painted)
-        self.show_all()
-
-    def _on_painted(self, event: Any = None) -> None:
-        if not self.is_busy and self.session is not None:
-            self._pause_after_paint.start()
-
     def _on_step(self, event: Any = None) -> None:
-        reviewed = self._reviewed
+        reviewed = self.subject.reviewed
         plane = "" if reviewed is None else reviewed.plane_text(self.viewer)
         if plane != self._other_plane:
             self._other_plane = plane
             self.show_all()
             return
-        self.form.strip.show_frame(self.frame)
+        self.form.strip.show_frame(self.subject.frame)
         self._show_frame_facts()
         self.show_buttons()
-
-    def _on_session(self, facts: SessionSnapshot | None) -> None:
-        self.show_all()
 
     def open_propagate(self) -> None:
         """Open the panel that makes results."""
@@ -164,9 +140,9 @@ class ReviewWidget(ReviewActions):
         self.form.strip.set_colours(colours)
         self.form.legend.setText(strip_legend(colours.dark))
 
-    def show_all(self) -> None:
+    def show_all(self, *_: Any) -> None:
         """Show the state of things."""
-        session, reviewed, form = self.session, self._reviewed, self.form
+        session, reviewed, form = self.subject.session, self.subject.reviewed, self.form
         elsewhere = reviewed.plane_text(self.viewer) if reviewed is not None and session is not None else ""
         foreign = reviewed is not None and (session is None or bool(elsewhere))
         hint = OTHER_PLANE.format(elsewhere) if elsewhere else FOREIGN if foreign else ""
@@ -182,14 +158,14 @@ class ReviewWidget(ReviewActions):
             annotations.corrected if annotations is not None else (),
             annotations.locked if annotations is not None else (),
         )
-        form.strip.show_frame(self.frame)
+        form.strip.show_frame(self.subject.frame)
         locked = sorted(annotations.locked) if annotations is not None else []
         form.locked.setText(f"Locked: frame {some(locked)}." if locked else "No frame is locked.")
         self._show_frame_facts()
         self.show_buttons()
 
     def _show_frame_facts(self) -> None:
-        session, frame, form = self.session, self.frame, self.form
+        session, frame, form = self.subject.session, self.subject.frame, self.form
         worst: Any = ()
         text = ""
         if session is not None and frame is not None and self._review is not None:
@@ -207,14 +183,14 @@ class ReviewWidget(ReviewActions):
         form.frame_text.setText(text)
         form.show_worst(worst)
 
-    def show_buttons(self) -> None:
+    def show_buttons(self, *_: Any) -> None:
         """Enable what can be done now."""
-        form, session = self.form, self.session
-        busy = self.is_busy
-        running = session is not None and session.state.value in ("running", "stopping") and not busy
+        form, session = self.form, self.subject.session
+        busy = self.actions.is_busy
+        running = session is not None and not busy and self.subject.is_occupied
         ready = session is not None and not busy and not running
-        edited = self.edited_frames if ready else ()
-        here = () if self.frame is None else (self.frame,)
+        edited = self.subject.edited_frames if ready else ()
+        here = () if self.subject.frame is None else (self.subject.frame,)
         locked = set(edited or here) & session.annotations.locked if ready and session is not None else set()
         form.edited.setText(self._advice(running, edited, locked))
         form.correct.setEnabled(ready and not locked)
@@ -225,10 +201,8 @@ class ReviewWidget(ReviewActions):
         history = session.history if session is not None else None
         form.undo.setEnabled(ready and bool(history and history.undo_title))
         form.redo.setEnabled(ready and bool(history and history.redo_title))
-        form.undo.setToolTip(
-            f"Take back: {history.undo_title}" if history and history.undo_title else "Nothing to undo"
-        )
-        form.redo.setToolTip(f"Do again: {history.redo_title}" if history and history.redo_title else "Nothing to redo")
+        form.undo.setToolTip(f"Undo: {history.undo_title}" if history and history.undo_title else "Nothing to undo")
+        form.redo.setToolTip(f"Redo: {history.redo_title}" if history and history.redo_title else "Nothing to redo")
         showing_old = bool(history and history.redo_title.startswith("correction"))
         form.old.setChecked(showing_old)
         form.old.setText("Show new" if showing_old else "Show old")
@@ -242,8 +216,8 @@ class ReviewWidget(ReviewActions):
         form.result.setEnabled(not busy)
 
     def _advice(self, running: bool, edited: tuple[int, ...], locked: Collection[int]) -> str:
-        if self.session is None:
-            return "Choose a result first." if self._reviewed is None else "Press Review this layer first."
+        if self.subject.session is None:
+            return "Choose a result first." if self.subject.reviewed is None else "Press Review this layer first."
         if running:
             return "A run is going on. Pause or stop it to correct."
         if locked:

@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 from napari_xmem.widgets.common.forms import Section, button, row_of, small_button
 from napari_xmem.widgets.common.status import Hint, StatusLine, TextProgress, muted_label
 from napari_xmem.widgets.common.tables import fill_table, make_table
-from napari_xmem.widgets.layers.choosers import LayerChoice
-from napari_xmem.widgets.review.strip import DOUBTFUL, ConfidenceStrip
+from napari_xmem.widgets.layers.layer_choice import LayerChoice
+from napari_xmem.widgets.review.confidence_strip import DOUBTFUL, ConfidenceStrip
 
 __all__ = ["ReviewForm"]
 
@@ -42,7 +42,7 @@ class ReviewForm(QWidget):
         )
         self.adopt = button(
             "Review this layer",
-            "Read all frames of the layer, so that corrections can be propagated and taken back",
+            "Read all frames of the layer, so that corrections can be propagated and undone",
             owner.adopt,
             role="primary",
         )
@@ -61,8 +61,8 @@ class ReviewForm(QWidget):
         self.status = StatusLine()
         self.old = small_button("Show old", "Compare: show the result before the correction", owner.show_old)
         self.old.setCheckable(True)
-        self.undo = small_button("Undo", "Take back the latest correction, lock or unlock", owner.undo)
-        self.redo = small_button("Redo", "Do again what was taken back", owner.redo)
+        self.undo = small_button("Undo", "Undo the latest correction, lock or unlock", owner.undo)
+        self.redo = small_button("Redo", "Redo what was undone", owner.redo)
         self.revert = small_button("Discard", "Paint over my unused edits with the result", owner.discard_edits)
         self.lock = small_button("This frame", "It is right and is never overwritten", owner.lock_shown)
         self.lock_before = small_button("All up to here", "Everything up to this frame is right", owner.lock_before)

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.errors import SeedError
-from napari_xmem.widgets.jobs.messages import FrameDone, Planned, Stage
-from napari_xmem.widgets.jobs.models import NETWORKS
-from napari_xmem.widgets.jobs.propagate import prepare_session, session_frames
-from napari_xmem.widgets.layers.seeds import SeedView
+from napari_xmem.widgets.jobs.messages import FrameDone, NextSession, Planned, Stage
+from napari_xmem.widgets.jobs.networks import NETWORKS
+from napari_xmem.widgets.jobs.prepare import prepare_session
+from napari_xmem.widgets.jobs.session_frames import session_frames
+from napari_xmem.widgets.layers.seed_view import SeedView
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from numpy.typing import NDArray
 
-    from napari_xmem.widgets.jobs.propagate import PropagationJob
-    from napari_xmem.widgets.jobs.worker import JobControl
-    from napari_xmem.widgets.layers.movie import MovieView
+    from napari_xmem.widgets.jobs.prepare import PropagationJob
+    from napari_xmem.widgets.jobs.threads import JobControl
+    from napari_xmem.widgets.layers.movie_view import MovieView
 
     Planes = tuple[tuple[MovieView, SeedView], ...]
 
@@ -48,6 +49,8 @@ def plane_by_plane(control: JobControl, job: PropagationJob) -> Generator[Any, N
             job.target.allocate(run.dtype)
             total = run.n_results * len(painted)
             yield Planned(total, session, {**run.recipe, "scope_reason": run.scope_reason}, whole=False)
+        else:
+            yield NextSession(session)
         session.write = job.target.in_plane(movie).write
         if not (yield from _counted_on(session_frames(control, session), done, total)):
             return False
@@ -88,10 +91,7 @@ def _filled(control: JobControl, job: PropagationJob) -> Generator[Stage, None, 
             volume,
             labels,
             model=network,
-            memory=config.memory,
-            scope=config.scope,
-            diameter_px=config.diameter_px,
-            max_displacement_px=config.max_displacement_px,
+            **config.without_time(),
         )
     return tuple(
         (movie, SeedView(seeds.name, tuple(filled), lambda t, z=z: filled[t][z]))  # type: ignore[misc]

@@ -8,11 +8,11 @@ from napari.utils.notifications import show_info, show_warning
 from napari.viewer import Viewer  # noqa: TC002  (napari reads the annotation to pass its viewer)
 
 from napari_xmem.errors import SessionError, XMemError
+from napari_xmem.widgets.common.viewer_events import plain_viewer
 from napari_xmem.widgets.jobs.runner import runner_of
-from napari_xmem.widgets.layers.choosers import plain_viewer
-from napari_xmem.widgets.layers.movie import shown_index
-from napari_xmem.widgets.layers.result import movie_of, session_of
-from napari_xmem.widgets.layers.seeds import SeedView
+from napari_xmem.widgets.layers.movie_view import shown_index
+from napari_xmem.widgets.layers.result_layer import movie_of, session_of
+from napari_xmem.widgets.layers.seed_view import SeedView
 
 __all__ = ["add_selected_label", "stop_tracking_selected_label"]
 

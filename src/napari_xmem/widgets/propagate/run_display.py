@@ -7,33 +7,33 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QObject
 
+from napari_xmem.widgets.common.sentences import outcome_text, running_text
 from napari_xmem.widgets.common.status import error_details
-from napari_xmem.widgets.common.words import outcome_text, running_text
-from napari_xmem.widgets.jobs.outcome import RunOutcome, RunState
+from napari_xmem.widgets.jobs.run_record import RunOutcome, RunState
 from napari_xmem.widgets.propagate.form import RUN_TIP
 
 if TYPE_CHECKING:
     from napari_xmem.errors import XMemError
-    from napari_xmem.widgets.jobs.runner import PropagationRunner
+    from napari_xmem.widgets.jobs.runner import Runner
     from napari_xmem.widgets.propagate.form import PropagateForm
 
-__all__ = ["RunView"]
+__all__ = ["RunDisplay"]
 
 
-class RunView(QObject):
+class RunDisplay(QObject):
     """Keeps the lower part of a form in step with the viewer's runner.
 
     Parameters
     ----------
     form : PropagateForm
         The controls.
-    runner : PropagationRunner
+    runner : Runner
         The run.
     parent : QObject
         Its owner.
     """
 
-    def __init__(self, form: PropagateForm, runner: PropagationRunner, parent: QObject) -> None:
+    def __init__(self, form: PropagateForm, runner: Runner, parent: QObject) -> None:
         super().__init__(parent)
         self._form, self._runner = form, runner
         self.problem = ""
@@ -45,10 +45,16 @@ class RunView(QObject):
         runner.ended.connect(self.on_ended)
         runner.warned.connect(self.on_warned)
 
+    @property
+    def _is_run(self) -> bool:
+        """False for an undo and the like, of which another dock tells."""
+        return self._runner.kind in ("propagation", "correction")
+
     def on_stage(self, text: str) -> None:
         """Say what is done before the first frame."""
-        self._form.status.show_text(f"{text} ...")
-        self._form.progress.wait()
+        if self._is_run:
+            self._form.status.show_text(f"{text} ...")
+            self._form.progress.wait()
 
     def on_planned(self, plan: Any) -> None:
         """Begin to count frames."""
@@ -76,6 +82,9 @@ class RunView(QObject):
 
     def on_ended(self, outcome: RunOutcome) -> None:
         """Say how it ended."""
+        if not self._is_run:
+            self.show_buttons()
+            return
         text, role = outcome_text(outcome, self._runner.history)
         if outcome.status == "failed" or not outcome.n_frames:
             self._form.progress.reset_text()

@@ -17,18 +17,17 @@ from qtpy.QtCore import QEventLoop, QObject, QTimer
 from superqt.utils import GeneratorWorker
 
 from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError, is_out_of_memory
-from napari_xmem.widgets.jobs.time_left import TimeLeft, short_time
 
 #: Workers whose signals may still be on their way: one that died inside its own last signal would crash Qt.
 _ALIVE: dict[GeneratorWorker, QObject] = {}
 
-__all__ = ["JobControl", "TimeLeft", "guarded", "handle_events_until", "in_plain_words", "short_time", "start_job"]
+__all__ = ["JobControl", "guarded", "handle_events_until", "in_plain_words", "start_job"]
 
 Job = Callable[..., Generator[Any, None, Any]]
 
 
 class JobControl:
-    """Pause, stop and backlog of one job; shared by its thread and the viewer.
+    """What the viewer asks of one job: to stop, to grant a request, to wait until the viewer has kept up.
 
     Parameters
     ----------
@@ -38,8 +37,7 @@ class JobControl:
 
     def __init__(self, backlog: int = 4) -> None:
         self._stop = threading.Event()
-        self._go = threading.Event()
-        self._go.set()
+        self._news = threading.Event()
         self._room = threading.Semaphore(backlog)
         self._requests: deque[Callable[[], None]] = deque()
         self.worker: GeneratorWorker | None = None
@@ -49,28 +47,15 @@ class JobControl:
         """True once the job was asked to end."""
         return self._stop.is_set() or (self.worker is not None and self.worker.abort_requested)
 
-    @property
-    def paused(self) -> bool:
-        """True while the job was asked to wait."""
-        return not self._go.is_set()
-
     def stop(self) -> None:
         """Ask the job to end after what it is doing; what is done stays."""
         self._stop.set()
-        self._go.set()
-
-    def pause(self) -> None:
-        """Ask the job to wait after what it is doing."""
-        self._go.clear()
-
-    def resume(self) -> None:
-        """Let a paused job go on."""
-        self._go.set()
+        self._news.set()
 
     def ask(self, request: Callable[[], None]) -> None:
         """Have the job call `request` in its thread, between two frames; a paused job goes on for it."""
         self._requests.append(request)
-        self._go.set()
+        self._news.set()
 
     @property
     def has_request(self) -> bool:
@@ -79,7 +64,12 @@ class JobControl:
 
     def take_request(self) -> Callable[[], None] | None:
         """Return the oldest request, None if there is none."""
+        self._news.clear()
         return self._requests.popleft() if self._requests else None
+
+    def wait_for_news(self) -> None:
+        """Wait, in the job's thread, until something is asked for, for a moment at most."""
+        self._news.wait(0.05)
 
     def message_handled(self) -> None:
         """Say that the viewer is done with a message of the job."""
@@ -91,13 +81,6 @@ class JobControl:
             if self._room.acquire(timeout=0.05):
                 return True
         return False
-
-    def wait_while_paused(self, until: Callable[[], bool] | None = None) -> bool:
-        """Wait, in the job's thread, while paused or until `until()`; returns False if the job should end."""
-        while not self.stopped and not self._go.wait(timeout=0.05):
-            if until is not None and until():
-                break
-        return not self.stopped
 
 
 class _Inbox(QObject):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_xmem.widgets.layers.movie import MovieView
+    from napari_xmem.widgets.layers.movie_view import MovieView
 
 __all__ = ["SeedScan", "SeedView"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.widgets.common.docks import Dock, open_dock
-from napari_xmem.widgets.common.session_watch import layers_with_session
-from napari_xmem.widgets.layers.result import session_of
-from napari_xmem.widgets.review.reviewed import ReviewedResult
+from napari_xmem.widgets.common.dock import Dock, open_dock
+from napari_xmem.widgets.layers.result_layer import session_of
+from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
+from napari_xmem.widgets.layers.session_watch import layers_with_session
 
 if TYPE_CHECKING:
     from napari_xmem.session import TrackingSession
-    from napari_xmem.widgets.layers.choosers import LayerChoice
+    from napari_xmem.widgets.layers.layer_choice import LayerChoice
 
 __all__ = ["ResultDock", "has_session"]
 

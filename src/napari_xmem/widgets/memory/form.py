@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_xmem.widgets.common.forms import Section, row_of, small_button
 from napari_xmem.widgets.common.status import Hint, StatusLine, muted_label
 from napari_xmem.widgets.common.tables import make_table
-from napari_xmem.widgets.memory.chart import MemoryChart
+from napari_xmem.widgets.memory.memory_chart import MemoryChart
 from napari_xmem.widgets.memory.settings_form import MemoryForm
 
 __all__ = ["MemoryPanel"]

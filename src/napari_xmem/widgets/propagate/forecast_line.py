@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_xmem.widgets.common.words import forecast_text
-from napari_xmem.widgets.jobs.propagate import prepare_session
-from napari_xmem.widgets.jobs.worker import JobControl, start_job
+from napari_xmem.widgets.common.sentences import forecast_text
+from napari_xmem.widgets.jobs.propagation import prepare_session
+from napari_xmem.widgets.jobs.threads import JobControl, start_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from napari_xmem.engine.cost.forecast import Forecast
-    from napari_xmem.widgets.jobs.propagate import PropagationJob
+    from napari_xmem.widgets.jobs.propagation import PropagationJob
 
 __all__ = ["ForecastLine"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_xmem.config import MemoryConfig
 from napari_xmem.errors import ConfigError
-from napari_xmem.widgets.propagate import remembered as _settings
+from napari_xmem.widgets.propagate import stored_choices as _settings
 from napari_xmem.widgets.propagate.form import CUSTOM
 
 if TYPE_CHECKING:

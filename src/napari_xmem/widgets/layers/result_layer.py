@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.session import TrackingSession
-    from napari_xmem.widgets.layers.movie import MovieView
+    from napari_xmem.widgets.layers.movie_view import MovieView
 
 __all__ = [
     "METADATA_KEY",

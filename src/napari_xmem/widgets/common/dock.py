@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from napari_xmem.widgets.common.theme import Colours, style_sheet, theme_colours
-from napari_xmem.widgets.layers.choosers import Connections, plain_viewer
+from napari_xmem.widgets.common.viewer_events import Connections, plain_viewer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Labels
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_xmem.widgets.layers.result import session_of
+from napari_xmem.widgets.layers.result_layer import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.widgets.jobs.time_left import short_time
+from napari_xmem.widgets.common.time_left import short_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

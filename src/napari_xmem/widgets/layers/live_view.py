@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 
-from napari_xmem.widgets.layers.movie import MovieView, shown_index
-from napari_xmem.widgets.layers.result import METADATA_KEY, place_like, result_name
+from napari_xmem.widgets.layers.movie_view import MovieView, shown_index
+from napari_xmem.widgets.layers.result_layer import METADATA_KEY, place_like, result_name
 
 if TYPE_CHECKING:
-    from napari_xmem.widgets.layers.result import ResultTarget
+    from napari_xmem.widgets.layers.result_layer import ResultTarget
 
 __all__ = ["LiveView", "add_result_layer"]
 

@@ -1,4 +1,4 @@
-"""Combo boxes of layers, and connections to the viewer that can be released."""
+"""Combo boxes of layers."""
 
 from __future__ import annotations
 
@@ -8,34 +8,12 @@ from qtpy.QtCore import Signal
 
 from napari_xmem.errors import ConfigError
 from napari_xmem.widgets.common.forms import Choice
+from napari_xmem.widgets.common.viewer_events import plain_viewer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Connections", "LayerChoice", "plain_viewer"]
-
-
-def plain_viewer(viewer: Any) -> Any:
-    """Return the viewer behind the proxy that napari hands to plugins, so that layers can be compared."""
-    return getattr(viewer, "__wrapped__", viewer)
-
-
-class Connections:
-    """Connections to napari's events that are undone together."""
-
-    def __init__(self) -> None:
-        self._made: list[tuple[Any, Callable[..., Any]]] = []
-
-    def connect(self, emitter: Any, callback: Callable[..., Any]) -> None:
-        """Connect, and remember it."""
-        emitter.connect(callback)
-        self._made.append((emitter, callback))
-
-    def release(self) -> None:
-        """Undo all connections."""
-        for emitter, callback in self._made:
-            emitter.disconnect(callback)
-        self._made.clear()
+__all__ = ["LayerChoice"]
 
 
 class LayerChoice(Choice):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.errors import XMemError
-from napari_xmem.widgets.layers.movie import MovieView, shown_index
-from napari_xmem.widgets.layers.result import ResultTarget, movie_of, session_of
-from napari_xmem.widgets.layers.seeds import SeedView
+from napari_xmem.widgets.layers.movie_view import MovieView, shown_index
+from napari_xmem.widgets.layers.result_layer import ResultTarget, movie_of, session_of
+from napari_xmem.widgets.layers.seed_view import SeedView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
