@@ -1,1 +1,1 @@
-"""What all docks share: forms, charts, tables, theme, keys, wording."""
+"""What all docks are made of: forms from settings, charts, tables, status lines, colours of the theme, keys."""

@@ -11,7 +11,10 @@ from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 if TYPE_CHECKING:
     from napari_xmem.widgets.common.theme import Colours
 
-__all__ = ["Chart", "short_number", "store_colour"]
+__all__ = ["STORE_NAMES", "Chart", "short_number", "store_colour"]
+
+#: Stores of memory in words, from the bottom of a chart up.
+STORE_NAMES = {"permanent": "permanent", "long_term": "long-term", "working": "working"}
 
 #: Colours of the stores that people with colour-blindness can tell apart (Okabe & Ito): on dark, on light.
 _STORES = {

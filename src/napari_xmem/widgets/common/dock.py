@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
@@ -13,7 +13,7 @@ from napari_xmem.widgets.common.viewer_events import Connections, plain_viewer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Dock", "open_dock", "widgets_of"]
+__all__ = ["EXPLAIN", "MEMORY", "PROPAGATE", "REVIEW", "Dock", "docks_of", "open_dock"]
 
 
 class Dock(QWidget):
@@ -24,6 +24,9 @@ class Dock(QWidget):
     napari_viewer : napari Viewer
         The viewer.
     """
+
+    #: Its name in the manifest.
+    dock_name: ClassVar[str] = ""
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
@@ -61,13 +64,16 @@ class Dock(QWidget):
         self.take_theme()
 
 
+#: Names of our docks in the manifest (napari.yaml).
+PROPAGATE, REVIEW, MEMORY, EXPLAIN = "Propagate labels", "Review and correct", "Memory", "Explain"
+
+
 def open_dock(viewer: Any, name: str) -> Any:
-    """Open one of our docks; returns its widget."""
+    """Open one of our docks, tabbed with those that are open; returns its widget."""
     return viewer.window.add_plugin_dock_widget("napari-xmem", name, tabify=True)[1]
 
 
-def widgets_of(viewer: Any, kind: type) -> list[Any]:
-    """Return the open docks of a kind."""
-    docks = viewer.window.dock_widgets.values()
-    found = [plain_viewer(widget) for widget in docks]
-    return [widget for widget in found if isinstance(widget, kind)]
+def docks_of(viewer: Any, name: str) -> list[Any]:
+    """Return the widgets of our open docks of a name."""
+    found = [plain_viewer(widget) for widget in viewer.window.dock_widgets.values()]
+    return [widget for widget in found if isinstance(widget, Dock) and widget.dock_name == name]

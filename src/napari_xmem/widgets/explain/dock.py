@@ -8,6 +8,7 @@ from napari.layers import Labels
 from qtpy.QtCore import Signal
 
 from napari_xmem.errors import InputError, XMemError
+from napari_xmem.widgets.common.dock import EXPLAIN
 from napari_xmem.widgets.common.status import error_details
 from napari_xmem.widgets.explain.form import ExplainPanel
 from napari_xmem.widgets.explain.vote_layer import VoteLayer
@@ -43,6 +44,7 @@ class ExplainWidget(ResultDock):
     >>> explanation = explain.explain(14, 120, 88, wait=True)  # doctest: +SKIP
     """
 
+    dock_name = EXPLAIN
     explained = Signal(object)
     busy_changed = Signal(bool)
 

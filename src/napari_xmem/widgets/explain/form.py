@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_xmem.widgets.common.chart import store_colour
+from napari_xmem.widgets.common.chart import STORE_NAMES, store_colour
 from napari_xmem.widgets.common.forms import Section, button, row_of, small_button
 from napari_xmem.widgets.common.status import Hint, StatusLine, muted_label
 from napari_xmem.widgets.common.tables import fill_table, make_table
-from napari_xmem.widgets.memory.memory_chart import STORE_NAMES
 
 if TYPE_CHECKING:
     from napari_xmem.engine import Explanation

@@ -1,1 +1,1 @@
-"""What runs in threads, and how threads report to the viewer."""
+"""What runs in threads, and the one runner of a viewer, which lets one job at a time change results."""

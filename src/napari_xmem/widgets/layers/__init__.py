@@ -1,1 +1,1 @@
-"""Layers of the viewer as movies, seeds and results."""
+"""Layers of the viewer as movies, seeds and results, and docks that look into a result."""

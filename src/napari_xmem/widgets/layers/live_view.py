@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["LiveView", "add_result_layer"]
 
 REFRESH_3D_S = 0.5
-_LAST_3D: dict[str, float] = {"at": 0.0}
 
 
 def add_result_layer(viewer: Any, image: Any, target: ResultTarget, recipe: dict[str, Any]) -> Labels:
@@ -36,6 +35,7 @@ class LiveView:
     def __init__(self) -> None:
         self._follow = False
         self._left_at: int | None = None
+        self._drawn_3d_at = 0.0
 
     @property
     def follow(self) -> bool:
@@ -60,8 +60,8 @@ class LiveView:
         axis = movie.time_axis
         shown = shown_index(layer, viewer.dims.point)
         if viewer.dims.ndisplay == 3:
-            if time.monotonic() - _LAST_3D["at"] >= REFRESH_3D_S:
-                _LAST_3D["at"] = time.monotonic()
+            if time.monotonic() - self._drawn_3d_at >= REFRESH_3D_S:
+                self._drawn_3d_at = time.monotonic()
                 layer.refresh(extent=False)
             return True
         moved = self._follow and self._left_at is not None and shown[axis] != self._left_at

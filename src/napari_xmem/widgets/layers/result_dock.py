@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.widgets.common.dock import Dock, open_dock
+from napari_xmem.widgets.common.dock import PROPAGATE, Dock, open_dock
 from napari_xmem.widgets.layers.result_layer import session_of
 from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
 from napari_xmem.widgets.layers.session_watch import layers_with_session
@@ -66,7 +66,7 @@ class ResultDock(Dock):
 
     def open_propagate(self) -> None:
         """Open the panel that makes results."""
-        open_dock(self.viewer, "Propagate labels")
+        open_dock(self.viewer, PROPAGATE)
 
     def on_layers(self, event: Any = None) -> None:
         """Take over the layer list; where nothing is chosen, choose the topmost result."""

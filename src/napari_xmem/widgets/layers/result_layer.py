@@ -36,24 +36,24 @@ __all__ = [
 METADATA_KEY = "napari_xmem"
 SCORES_KEY = "napari_xmem_scores"
 
-_SESSIONS: WeakKeyDictionary[Any, TrackingSession] = WeakKeyDictionary()
-_MOVIES: WeakKeyDictionary[Any, MovieView] = WeakKeyDictionary()
+#: What made which layer. Not in `layer.metadata`, which napari hands on to duplicates of a layer: a session writes into
+#: the layer it made only.
+_MADE_BY: WeakKeyDictionary[Any, tuple[TrackingSession, MovieView]] = WeakKeyDictionary()
 
 
 def keep_session(layer: Any, session: TrackingSession, movie: MovieView) -> None:
     """Remember which session made a result layer of which movie, as long as the layer lives."""
-    _SESSIONS[layer] = session
-    _MOVIES[layer] = movie
+    _MADE_BY[layer] = (session, movie)
 
 
 def session_of(layer: Any) -> TrackingSession | None:
     """Return the session that made a result layer in this viewer; None if it was opened from a file."""
-    return _SESSIONS.get(layer)
+    return _MADE_BY[layer][0] if layer in _MADE_BY else None
 
 
 def movie_of(layer: Any) -> MovieView | None:
     """Return the movie that a result layer was made of; None if it was opened from a file."""
-    return _MOVIES.get(layer)
+    return _MADE_BY[layer][1] if layer in _MADE_BY else None
 
 
 def result_name(image_name: str) -> str:

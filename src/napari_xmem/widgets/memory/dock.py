@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QFileDialog
 
-from napari_xmem.widgets.common.chart import short_number, store_colour
-from napari_xmem.widgets.common.dock import widgets_of
+from napari_xmem.widgets.common.chart import STORE_NAMES, short_number, store_colour
+from napari_xmem.widgets.common.dock import MEMORY, PROPAGATE, docks_of
 from napari_xmem.widgets.common.parts import forwards
 from napari_xmem.widgets.common.sentences import some
 from napari_xmem.widgets.common.tables import chosen_numbers, fill_table
@@ -16,7 +16,6 @@ from napari_xmem.widgets.layers.result_dock import ResultDock, has_session
 from napari_xmem.widgets.layers.session_watch import SessionWatch
 from napari_xmem.widgets.memory.edits import MemoryEdits
 from napari_xmem.widgets.memory.form import MemoryPanel
-from napari_xmem.widgets.memory.memory_chart import STORE_NAMES
 
 if TYPE_CHECKING:
     from napari_xmem.config import MemoryConfig
@@ -47,6 +46,8 @@ class MemoryWidget(ResultDock):
     >>> memory.protect_frames([14])  # doctest: +SKIP
     """
 
+    dock_name = MEMORY
+
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
         self._shown_state: Any = None
@@ -66,7 +67,7 @@ class MemoryWidget(ResultDock):
         form.objects.itemSelectionChanged.connect(self.show_buttons)
         self.watch_layers()
         self.events.connect(self.viewer.dims.events.current_step, self._on_step)
-        for widget in widgets_of(self.viewer, _propagate_class())[:1]:
+        for widget in docks_of(self.viewer, PROPAGATE)[:1]:
             form.settings.config = widget.memory
         self.on_theme()
         self.on_layers()
@@ -85,7 +86,7 @@ class MemoryWidget(ResultDock):
 
     def _on_edited(self, config: MemoryConfig) -> None:
         session = self.session
-        docks = widgets_of(self.viewer, _propagate_class())
+        docks = docks_of(self.viewer, PROPAGATE)
         for widget in docks:
             widget.memory = config
         when = []
@@ -105,7 +106,7 @@ class MemoryWidget(ResultDock):
     def open_propagate(self) -> None:
         """Open the panel that runs, with the settings of this one."""
         super().open_propagate()
-        for widget in widgets_of(self.viewer, _propagate_class()):
+        for widget in docks_of(self.viewer, PROPAGATE):
             widget.memory = self.config
 
     # ---- buttons
@@ -170,9 +171,7 @@ class MemoryWidget(ResultDock):
     def show_all(self, *_: Any) -> None:
         """Show the state of things."""
         session, form = self.session, self.form
-        form.hint.show_text(
-            "" if session is not None else EMPTY, with_button=not widgets_of(self.viewer, _propagate_class())
-        )
+        form.hint.show_text("" if session is not None else EMPTY, with_button=not docks_of(self.viewer, PROPAGATE))
         for part in (form.run, form.surgery, form.per_object):
             part.setEnabled(session is not None)
         form.chart.set_snapshots(
@@ -224,9 +223,3 @@ class MemoryWidget(ResultDock):
             session is not None and session.state.value in ("idle", "finished", "failed") and not self.edits.is_busy
         )
         form.load.setEnabled(at_rest)
-
-
-def _propagate_class() -> type:
-    from napari_xmem.widgets.propagate.dock import PropagateWidget
-
-    return PropagateWidget

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QPointF, QRectF
 from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
 
-from napari_xmem.widgets.common.chart import Chart, short_number, store_colour, triangle
+from napari_xmem.widgets.common.chart import STORE_NAMES, Chart, short_number, store_colour, triangle
 from napari_xmem.widgets.common.sentences import some
 
 if TYPE_CHECKING:
@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from napari_xmem.memory import MemorySnapshot
     from napari_xmem.widgets.common.theme import Colours
 
-__all__ = ["STORE_NAMES", "MemoryChart"]
+__all__ = ["MemoryChart"]
 
-#: Stores from the bottom up.
-STORE_NAMES = {"permanent": "permanent", "long_term": "long-term", "working": "working"}
 _REMOVALS = ("evicted", "dropped", "forgotten", "corrected")
 
 

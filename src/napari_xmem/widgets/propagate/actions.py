@@ -9,6 +9,7 @@ from napari.layers import Labels
 
 from napari_xmem.errors import ConfigError
 from napari_xmem.widgets import selected_label
+from napari_xmem.widgets.common.dock import REVIEW, open_dock
 from napari_xmem.widgets.jobs.run_record import RunState
 from napari_xmem.widgets.layers.result_layer import ResultTarget, place_like
 
@@ -73,7 +74,7 @@ class PropagateActions:
 
     def open_review(self) -> None:
         """Open the dock "Review and correct"."""
-        self._viewer.window.add_plugin_dock_widget("napari-xmem", "Review and correct")
+        open_dock(self._viewer, REVIEW)
 
     def show_painted(self) -> None:
         """Show the next painted frame."""

@@ -8,7 +8,7 @@ from qtpy.QtCore import QEvent, Signal
 from qtpy.QtWidgets import QDockWidget
 
 from napari_xmem.errors import ConfigError, XMemError
-from napari_xmem.widgets.common.dock import Dock
+from napari_xmem.widgets.common.dock import PROPAGATE, Dock
 from napari_xmem.widgets.common.keys import KeyBindings
 from napari_xmem.widgets.common.parts import forwards
 from napari_xmem.widgets.jobs.propagation import PropagationJob
@@ -52,6 +52,7 @@ class PropagateWidget(Dock):
     >>> tracked = widget.run(wait=True)  # doctest: +SKIP
     """
 
+    dock_name = PROPAGATE
     run_started = Signal()
     frame_done = Signal(object)
     run_ended = Signal(object)

@@ -9,11 +9,10 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_xmem.config import PropagationConfig
 from napari_xmem.errors import SessionError, XMemError
-from napari_xmem.widgets.common.dock import widgets_of
+from napari_xmem.widgets.common.dock import PROPAGATE, docks_of
 from napari_xmem.widgets.common.sentences import count, some
 from napari_xmem.widgets.common.status import error_details
 from napari_xmem.widgets.jobs.threads import in_plain_words
-from napari_xmem.widgets.propagate.dock import PropagateWidget
 
 if TYPE_CHECKING:
     from napari_xmem.session import CorrectionSummary
@@ -175,7 +174,7 @@ class ReviewActions(QObject):
         subject.take_plane_shown()
         if subject.reviewed is None:
             return
-        docks = widgets_of(self._viewer, PropagateWidget)
+        docks = docks_of(self._viewer, PROPAGATE)
         model = self._model or (docks[0].controls.model if docks else "bundled")
         config = PropagationConfig()
         if docks:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 
-from napari_xmem.widgets.common.dock import Dock, open_dock
+from napari_xmem.widgets.common.dock import PROPAGATE, REVIEW, Dock, open_dock
 from napari_xmem.widgets.common.keys import KeyBindings
 from napari_xmem.widgets.common.parts import forwards
 from napari_xmem.widgets.common.sentences import some
@@ -51,6 +51,7 @@ class ReviewWidget(Dock):
     >>> print(review.use_as_correction(wait=True))
     """
 
+    dock_name = REVIEW
     busy_changed = Signal(bool)
     corrected = Signal(object)
     adopted = Signal(object)
@@ -130,7 +131,7 @@ class ReviewWidget(Dock):
 
     def open_propagate(self) -> None:
         """Open the panel that makes results."""
-        open_dock(self.viewer, "Propagate labels")
+        open_dock(self.viewer, PROPAGATE)
 
     # ---- looks
 
