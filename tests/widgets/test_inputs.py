@@ -80,14 +80,123 @@ def test_renaming_a_layer_renames_the_choice(viewer, loaded):
     assert loaded.form.image.currentText() == "film" and loaded.image.name == "film"
 
 
-def test_a_single_frame_of_seeds_belongs_to_the_frame_shown(viewer, widget):
+def test_a_single_frame_of_seeds_belongs_to_the_frame_that_is_said(qtbot, viewer, widget):
+    """Whatever the viewer shows: napari opens a movie on its middle frame."""
     movie, truth = drifting_discs()
     viewer.add_image(movie, name="movie")
-    viewer.add_labels(truth[4], name="seeds")
-    viewer.dims.set_point(0, 4)
+    assert viewer.dims.current_step[0] != 0
+    viewer.add_labels(truth[0], name="seeds")
+    assert widget.form.belongs.isVisibleTo(widget.form) and not widget.form.seed_frames.isVisibleTo(widget.form)
+    assert widget.seed_frame == 0
+    qtbot.waitUntil(lambda: widget.form.painted.text() == "2 objects on frame 0", timeout=60_000)
+    assert "frames 0 to 5" in widget.form.status.text
+    layer = widget.run(wait=True)
+    assert layer.metadata["napari_xmem"]["seeded_frames"] == [0]
+    assert np.array_equal(layer.data[0], truth[0])
+    widget.seeds.data = truth[4]
+    widget.form.seed_frame.setValue(4)
     layer = widget.run(wait=True)
     assert layer.metadata["napari_xmem"]["seeded_frames"] == [4]
     assert np.array_equal(layer.data[4], truth[4]) and not layer.data[:4].any()
+
+
+def test_labels_that_fit_another_frame_better_are_doubted(qtbot, viewer, widget):
+    movie, truth = drifting_discs(16)
+    viewer.add_image(movie, name="movie")
+    viewer.add_labels(truth[0], name="seeds")
+    widget.forecast = True
+    widget.seed_frame = 15
+    qtbot.waitUntil(lambda: "fit frame 0 better than frame 15" in widget.form.status.text, timeout=60_000)
+    widget.seed_frame = 0
+    qtbot.waitUntil(lambda: "per frame" in widget.form.status.text, timeout=60_000)
+    assert "better" not in widget.form.status.text
+
+
+@pytest.mark.parametrize("kind", ["coarse", "cropped", "late", "turned"])
+def test_labels_elsewhere_count_where_they_are_seen(qtbot, viewer, widget, kind):
+    """Other pixels, another corner, another begin in time, turned by a quarter: the world says what lies where."""
+    movie, truth = drifting_discs()
+    image = viewer.add_image(movie, name="movie", scale=(2, 0.5, 0.5), translate=(4, 10, 20))
+    seeds = seeds_on(truth, 1)
+    if kind == "coarse":
+        viewer.add_labels(seeds[:, ::2, ::2], name="seeds", scale=(2, 1, 1), translate=(4, 10, 20))
+    elif kind == "cropped":
+        viewer.add_labels(seeds[:, 6:44, 4:60], name="seeds", scale=(2, 0.5, 0.5), translate=(4, 13, 22))
+    elif kind == "late":
+        viewer.add_labels(seeds[1:4], name="seeds", scale=(2, 0.5, 0.5), translate=(6, 10, 20))
+    else:
+        turned = np.ascontiguousarray(np.rot90(seeds, 1, (1, 2)))  # its row is the movie's column, from the right
+        affine = np.array([[0, 1], [-1, 0]])
+        layer = viewer.add_labels(turned, name="seeds")
+        matrix = np.eye(4)
+        matrix[0, 0], matrix[0, 3] = 2, 4
+        matrix[1:3, 1:3] = 0.5 * affine
+        matrix[1:3, 3] = (10, 20 + 0.5 * 63)
+        layer.affine = matrix
+    assert widget.seeds is viewer.layers["seeds"] and widget.image is image
+    qtbot.waitUntil(lambda: widget.form.painted.text() == "2 objects on frame 1", timeout=60_000)
+    assert widget.form.place.isVisibleTo(widget.form)
+    taken = dict(widget.make_job().seeds.painted())
+    assert set(taken) == {1}
+    overlap = (taken[1] == truth[1])[(truth[1] > 0) | (taken[1] > 0)].mean()
+    assert overlap == 1 if kind != "coarse" else overlap > 0.8
+    assert "counts where you see it" in widget.inputs.plan
+    layer = widget.run(wait=True)
+    assert np.array_equal(layer.data[1], taken[1]) and layer.data.shape == truth.shape
+
+
+def test_what_falls_outside_is_said_and_labels_can_be_laid_on_the_movie(qtbot, viewer, widget):
+    """As after saving labels in a format that forgets the pixel size."""
+    movie, truth = drifting_discs()
+    viewer.add_image(movie, name="movie", scale=(1, 0.5, 0.5), units=("pixel", "um", "um"))
+    viewer.add_labels(seeds_on(truth, 0), name="seeds")
+    qtbot.waitUntil(lambda: "lies outside the movie" in widget.inputs.plan, timeout=60_000)
+    assert "Its unit is pixel, the movie's micrometer" in widget.inputs.plan
+    widget.form.lay_on.click()
+    qtbot.waitUntil(lambda: widget.form.painted.text() == "2 objects on frame 0", timeout=60_000)
+    assert not widget.form.place.isVisibleTo(widget.form)
+    np.testing.assert_allclose(viewer.layers["seeds"].scale, (1, 0.5, 0.5))
+    assert np.array_equal(widget.make_job().seeds.read(0), truth[0])
+
+
+def test_labels_without_the_channel_axis(viewer, widget):
+    """Labels (T, Z, Y, X) of an image (T, C, Z, Y, X)."""
+    movie, truth = drifting_discs(4)
+    data = np.stack([np.stack([movie] * 3, 1)] * 2, 1)
+    viewer.add_image(data, name="movie", axis_labels=("t", "c", "z", "y", "x"), contrast_limits=(0, 900))
+    seeds = np.zeros((4, 3, 48, 64), np.uint16)
+    seeds[0, 2] = truth[0]
+    viewer.add_labels(seeds, name="seeds")
+    assert widget.seeds is viewer.layers["seeds"]
+    widget.channels = (0,)
+    widget.planes = "all"
+    layer = widget.run(wait=True)
+    assert np.array_equal(layer.data[0, 0, 2], truth[0]) and not layer.data[:, 0, :2].any()
+
+
+def test_the_shape_of_seeds_says_which_axis_is_time(viewer, widget):
+    """An image (C, T, Y, X) without names of axes."""
+    movie, truth = drifting_discs()
+    viewer.add_image(np.stack([movie, movie // 2]), name="movie", contrast_limits=(0, 900))
+    viewer.add_labels(seeds_on(truth, 0), name="seeds")
+    assert widget.seeds is viewer.layers["seeds"] and not widget.problem.startswith("'seeds'")
+    assert widget.form.time_axis.value == 1 and widget.form.channel_axis.value == 0
+    layer = widget.run(wait=True)
+    assert np.array_equal(layer.data[0, 0], truth[0]) and layer.data[0, 5].any()
+
+
+def test_what_was_painted_in_a_result_can_be_brought_back_after_a_run_into_it(qtbot, viewer, loaded):
+    layer = loaded.run(wait=True)
+    painted = layer.data[3].copy()
+    painted[:4, :4] = 5
+    layer.data_setitem((np.full(16, 3), *np.indices((4, 4)).reshape(2, -1)), 5)
+    loaded.target = layer
+    loaded.run(wait=True)
+    assert not (layer.data[3, :4, :4] == 5).any()
+    (link,) = [item for item in loaded.form.status._offers if "Bring back" in item.text()]
+    assert "(1 frame)" in link.text()
+    link.click()
+    np.testing.assert_array_equal(layer.data[3], painted)
 
 
 def test_only_the_frame_shown(qtbot, viewer, widget):

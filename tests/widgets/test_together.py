@@ -38,6 +38,38 @@ def test_all_docks_take_up_the_result_of_a_run(qtbot, viewer, docks):
     assert review.frame == 1
 
 
+def test_docks_are_tabs_of_each_other_and_the_new_one_is_in_front(qtbot, make_napari_viewer):
+    """On a small screen docks below each other would leave no room for any."""
+    from qtpy.QtWidgets import QMainWindow
+
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1280, 720)
+    made = []
+    for name in ("Propagate labels", *OTHERS):
+        dock, widget = viewer.window.add_plugin_dock_widget("napari-xmem", name)
+        made.append((dock, widget))
+        qtbot.waitUntil(lambda w=widget: w.isVisible() and not w.visibleRegion().isEmpty(), timeout=WAIT)
+    docks = [dock for dock, _ in made]
+    window = docks[0].window()
+    assert isinstance(window, QMainWindow)
+    qtbot.waitUntil(lambda: len(window.tabifiedDockWidgets(docks[0])) >= 3, timeout=WAIT)
+    assert set(docks[1:]) <= set(window.tabifiedDockWidgets(docks[0]))
+    assert made[-1][1].visibleRegion().boundingRect().height() > 300
+    assert made[0][1].visibleRegion().isEmpty()
+
+
+def test_a_movie_and_its_saved_result_opened_another_day_are_found(viewer):
+    movie, truth = drifting_discs()
+    viewer.add_image(movie, name="movie")
+    viewer.add_labels(seeds_on(truth, 0), name="seeds")
+    saved = viewer.add_labels(truth, name="labels")
+    viewer.add_labels(np.zeros((3, 20, 20), int), name="unrelated")
+    _, review = viewer.window.add_plugin_dock_widget("napari-xmem", "Review and correct")
+    assert review.result is saved
+    assert "locks, confidences and memory are not known" in review.form.hint.text
+    assert review.form.adopt.isVisibleTo(review.form)
+
+
 @pytest.mark.parametrize("name", ["movie", "movie tracked", "seeds"])
 def test_deleting_a_layer_while_all_docks_look(qtbot, viewer, docks, name):
     propagate, memory, review, explain = docks

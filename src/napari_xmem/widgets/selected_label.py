@@ -80,7 +80,7 @@ def _frame_of(source: Any, result: Any, frame: int) -> Any:
     movie = movie_of(result)
     if movie is None:
         raise SessionError(f"The movie of '{result.name}' is not known.")
-    return SeedView.of_layer(source, movie, frame).read(frame)
+    return SeedView.of_layer(source, movie, frame=frame).read(frame)
 
 
 def _done(result: Any, frame: int) -> Any:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_xmem.widgets.common.theme import Colours, style_sheet, theme_colours
 from napari_xmem.widgets.common.viewer_events import Connections, plain_viewer
@@ -29,13 +29,38 @@ class Dock(QWidget):
     dock_name: ClassVar[str] = ""
 
     def __init__(self, napari_viewer: Any) -> None:
+        self._has_joined = False
         super().__init__()
+        self._join_timer = QTimer(self)
+        self._join_timer.setSingleShot(True)
+        self._join_timer.timeout.connect(self._join_tabs)
         self.viewer = plain_viewer(napari_viewer)
         self.events = Connections()
         self._release: list[Callable[[], Any]] = [self.events.release]
         self.events.connect(self.viewer.events.theme, self.on_theme)
         release = self._release
         self.destroyed.connect(lambda *_: [undo() for undo in release])
+
+    def event(self, event: Any) -> bool:
+        """Join the tabs of our other docks when docked first; where the user puts the dock later is left alone."""
+        if event.type() == QEvent.Type.ParentChange and not self._has_joined and isinstance(self.parent(), QDockWidget):
+            self._has_joined = True
+            self._join_timer.start()
+        return bool(super().event(event))
+
+    def _join_tabs(self) -> None:
+        dock = self.parent()
+        window = dock.parent() if isinstance(dock, QDockWidget) else None
+        if not isinstance(window, QMainWindow):
+            return
+        area = window.dockWidgetArea(dock)
+        for other in window.findChildren(QDockWidget):
+            ours = other is not dock and isinstance(other.widget(), Dock)
+            if ours and not other.isHidden() and not other.isFloating() and window.dockWidgetArea(other) == area:
+                window.tabifyDockWidget(other, dock)
+                dock.show()
+                dock.raise_()
+                return
 
     def fill(self, form: QWidget) -> None:
         """Put the form into a scroll area that never scrolls sideways."""

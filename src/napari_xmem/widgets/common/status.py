@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_xmem.widgets.common.forms import small_button
 
@@ -101,13 +101,10 @@ class StatusLine(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addWidget(self.label)
-        self._next = small_button("", "", self._go_on, role="link")
-        self._next_action: Callable[[], Any] | None = None
-        foot = QHBoxLayout()
-        foot.addWidget(self._copy)
-        foot.addWidget(self._next)
-        foot.addStretch(1)
-        layout.addLayout(foot)
+        self._offers: list[QWidget] = []
+        self._foot = QVBoxLayout()
+        self._foot.addWidget(self._copy)
+        layout.addLayout(self._foot)
         self.show_text("")
 
     @property
@@ -126,18 +123,16 @@ class StatusLine(QWidget):
                 style.polish(self.label)
         self._details = details
         self._copy.setVisible(bool(details))
-        self._next.hide()
+        while self._offers:
+            link = self._offers.pop()
+            link.hide()
+            link.deleteLater()
 
     def offer(self, text: str, tooltip: str, action: Callable[[], Any]) -> None:
-        """Offer a next step under the text that is shown."""
-        self._next_action = action
-        self._next.setText(text)
-        self._next.setToolTip(tooltip)
-        self._next.show()
-
-    def _go_on(self) -> None:
-        if self._next_action is not None:
-            self._next_action()
+        """Offer one more next step under the text that is shown."""
+        link = small_button(text, tooltip, action, role="link")
+        self._foot.addWidget(link)
+        self._offers.append(link)
 
     def _copy_details(self) -> None:
         clipboard = QGuiApplication.clipboard()

@@ -57,7 +57,7 @@ class ReviewedResult:
             try:
                 plane = shown_index(image, point) if len(point) >= image.ndim else None
                 movie = MovieView.of_layer(image, channel_axis=MovieView.channel_guess(image), plane=plane)
-                if len(SeedView.of_layer(layer, movie, 0).frames) > 1:
+                if SeedView.of_layer(layer, movie).has_time:
                     return cls(layer, movie)
             except XMemError:
                 continue
@@ -108,7 +108,7 @@ class ReviewedResult:
 
     def read(self, frame: int) -> NDArray[Any]:
         """Return a copy of what the layer shows on a frame, (Y, X)."""
-        return np.array(SeedView.of_layer(self.layer, self.movie, frame).read(frame))
+        return np.array(SeedView.of_layer(self.layer, self.movie, frame=frame).read(frame))
 
     def writer(self) -> ResultTarget:
         """Return what writes frames into the layer."""

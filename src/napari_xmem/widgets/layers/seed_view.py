@@ -11,9 +11,10 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_xmem.errors import SeedError
 from napari_xmem.imaging import object_ids
+from napari_xmem.widgets.layers.placement import Placement, match_axes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -36,28 +37,47 @@ class SeedView:
         Frames the layer can hold seeds for: all, or one for a layer without a time axis.
     read : callable
         Takes a frame, returns labels (Y, X).
+    has_time : bool
+        False for a layer without a time axis: its labels belong to one frame.
+    is_placed : bool
+        True if labels are brought to the movie's pixels by world coordinates.
+    outside : callable
+        Takes a frame, returns the share of what is painted there that lies outside the movie.
     """
 
     name: str
     frames: range | tuple[int, ...]
     read: Callable[[int], NDArray[Any]]
+    has_time: bool = True
+    is_placed: bool = False
+    outside: Callable[[int], float] = lambda _frame: 0.0
 
     @classmethod
     def of_layer(
-        cls, layer: Any, movie: MovieView, current: int, only_current: bool = False, all_planes: bool = False
+        cls,
+        layer: Any,
+        movie: MovieView,
+        *,
+        image: Any = None,
+        frame: int = 0,
+        only_frame: int | None = None,
+        all_planes: bool = False,
     ) -> SeedView:
         """Look at a Labels layer.
 
         Parameters
         ----------
         layer : napari Labels layer
-            (Y, X): belongs to frame `current`. Otherwise shaped like the movie; axes of length one may be missing.
+            Axes in the movie's order. Channels may be missing, as may time and axes of length one.
         movie : MovieView
             The movie.
-        current : int
-            The frame the viewer shows.
-        only_current : bool
-            Use the labels of frame `current` only.
+        image : napari Image layer, optional
+            The movie's layer: labels that lie elsewhere, or have other pixels, are brought to the image's pixels by
+            world coordinates. None: pixel by pixel.
+        frame : int
+            The frame that labels without a time axis belong to.
+        only_frame : int, optional
+            Use the labels of this frame only.
         all_planes : bool
             Read all planes of a frame at once, to see what is painted.
 
@@ -69,47 +89,80 @@ class SeedView:
         data = layer.data[0] if layer.multiscale else layer.data
         shape = tuple(int(n) for n in data.shape)
         leading = shape[:-2]
-        if shape[-2:] != movie.frame_shape:
+        axes = match_axes(leading, movie)
+        if axes is None and image is not None:
+            axes = _time_only(leading, movie)
+        if axes is None:
             raise SeedError(_misfit(layer.name, shape, movie))
-        if all_planes and leading != movie.leading:
+        if all_planes and not set(movie.plane_axes) <= set(axes):
             raise SeedError(f"'{layer.name}' has no planes; to follow in all planes use labels shaped like the movie.")
-        if all(size == 1 for size in leading):
-            return cls(layer.name, (current,), lambda t: np.asarray(data[(0,) * len(leading)]))
-        index = _planes_indexer(movie) if all_planes else _indexer(leading, movie)
-        if index is None:
+        frame_axis = axes.index(movie.time_axis) if movie.time_axis in axes else None
+        placement = None
+        if image is not None:
+            placement = Placement.of_layers(layer, image, movie.time_axis, frame_axis)
+            placement = None if placement.is_aligned else placement
+        n_frames = movie.n_frames if frame_axis is None else leading[frame_axis]
+        if placement is None and (shape[-2:] != movie.frame_shape or n_frames != movie.n_frames):
             raise SeedError(_misfit(layer.name, shape, movie))
-        frames = (current,) if only_current else range(movie.n_frames)
-        return cls(layer.name, frames, lambda t: np.asarray(data[index(t)]))
+
+        def read(t: int) -> NDArray[Any]:
+            own = t if placement is None or frame_axis is None else placement.frame(t)
+            if not 0 <= own < n_frames:
+                return np.zeros(movie.frame_shape, data.dtype)
+            labels = np.asarray(data[_index(axes, movie, own, all_planes)])
+            if placement is None:
+                return labels
+            planes = labels.reshape(-1, *labels.shape[-2:])
+            taken = np.stack([placement.take(plane) for plane in planes])
+            return taken.reshape(*labels.shape[:-2], *movie.frame_shape)
+
+        def outside(t: int) -> float:
+            own = t if placement is None or frame_axis is None else placement.frame(t)
+            if placement is None or not 0 <= own < n_frames:
+                return 0.0
+            labels = np.asarray(data[_index(axes, movie, own, all_planes)])
+            return placement.share_outside(labels.reshape(-1, *labels.shape[-2:]).max(0))
+
+        frames: range | tuple[int, ...] = range(movie.n_frames)
+        if frame_axis is None:
+            frames = (min(max(frame, 0), movie.n_frames - 1),)
+        elif only_frame is not None:
+            frames = (only_frame,)
+        return cls(
+            layer.name, frames, read, has_time=frame_axis is not None, is_placed=placement is not None, outside=outside
+        )
 
     def painted(self) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Give out a copy of the labels of every painted frame."""
+        """Yield a copy of the labels of every painted frame."""
         for t in self.frames:
             labels = self.read(t)
             if labels.any():
                 yield t, labels.copy()
 
 
-def _indexer(leading: tuple[int, ...], movie: MovieView) -> Callable[[int], Any] | None:
-    """Return what turns a frame into an index on the leading axes of a Labels layer; None if they don't fit."""
-    long = [size for size in leading if size > 1]
-    if long == [movie.n_frames]:
-        axis = next(a for a, size in enumerate(leading) if size > 1)
-        return lambda t: tuple(t if a == axis else 0 for a in range(len(leading)))
-    if leading == movie.leading:
-        # Labels have no channels: those of the first channel count.
-        return lambda t: tuple(0 if isinstance(i, slice) else i for i in movie.index(t))
-    return None
+def _index(axes: Sequence[int | None], movie: MovieView, t: int, all_planes: bool) -> tuple[int | slice, ...]:
+    """Return the index of frame `t` on the leading axes of labels, whose axes are `axes` of the movie."""
+    here = movie.index(t)
+
+    def on(axis: int | None) -> int | slice:
+        if axis is None:
+            return 0
+        if axis == movie.time_axis:
+            return t
+        if all_planes and axis in movie.plane_axes:
+            return slice(None)
+        part = here[axis]
+        return 0 if isinstance(part, slice) else part  # labels have no channels: those of the first count
+
+    return tuple(on(axis) for axis in axes)
 
 
-def _planes_indexer(movie: MovieView) -> Callable[[int], Any]:
-    def index(t: int) -> Any:
-        parts = movie.index(t)
-        return tuple(
-            slice(None) if axis in movie.plane_axes else 0 if isinstance(part, slice) else part
-            for axis, part in enumerate(parts)
-        )
-
-    return index
+def _time_only(leading: Sequence[int], movie: MovieView) -> tuple[int | None, ...] | None:
+    """Take the only long axis of labels, whatever its length, for time; None if there are several."""
+    long = [axis for axis, size in enumerate(leading) if size > 1]
+    if len(long) != 1:
+        return None
+    return tuple(movie.time_axis if axis == long[0] else None for axis in range(len(leading)))
 
 
 def _misfit(name: str, shape: tuple[int, ...], movie: MovieView) -> str:

@@ -67,6 +67,20 @@ class PropagateActions:
         layer.mode = "paint"
         return layer
 
+    def lay_on(self) -> None:
+        """Give the seeds the place and pixel size of the movie, as if both had been saved together."""
+        image, seeds = self._controls.image, self._controls.seeds
+        if image is None or seeds is None:
+            return
+        n = min(seeds.ndim, image.ndim)
+        for name in ("scale", "translate"):
+            own = list(getattr(seeds, name))
+            own[-n:] = list(getattr(image, name))[-n:]
+            setattr(seeds, name, own)
+        if seeds.ndim == image.ndim:
+            seeds.rotate, seeds.shear, seeds.affine = image.rotate, image.shear, image.affine
+        self._inputs.look_at_seeds()
+
     def open_sample(self) -> None:
         """Open the simulated nuclei with their seeds, and show the painted frame."""
         self._viewer.open_sample("napari-xmem", "simulated_nuclei")

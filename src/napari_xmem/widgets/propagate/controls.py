@@ -81,6 +81,15 @@ class PropagateControls(QObject):
         _choose(self._form.seed_frames, value, "seed_frames")
 
     @property
+    def seed_frame(self) -> int:
+        """The frame that seeds without a time axis belong to, counted from 0."""
+        return int(self._form.seed_frame.value())
+
+    @seed_frame.setter
+    def seed_frame(self, frame: int) -> None:
+        _set_frame(self._form.seed_frame, frame)
+
+    @property
     def channels(self) -> tuple[int, ...]:
         """Channels the model looks at, up to three; empty for a grey or rgb movie."""
         return self._form.channels.channels if self._inputs.movie and self._inputs.movie.n_channels > 1 else ()

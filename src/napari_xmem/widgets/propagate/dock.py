@@ -11,8 +11,10 @@ from napari_xmem.errors import ConfigError, XMemError
 from napari_xmem.widgets.common.dock import PROPAGATE, Dock
 from napari_xmem.widgets.common.keys import KeyBindings
 from napari_xmem.widgets.common.parts import forwards
+from napari_xmem.widgets.common.sentences import count
 from napari_xmem.widgets.jobs.propagation import PropagationJob
 from napari_xmem.widgets.jobs.runner import GOING_ON, runner_of
+from napari_xmem.widgets.layers.painted_over import PaintedOver
 from napari_xmem.widgets.layers.result_layer import ResultTarget
 from napari_xmem.widgets.propagate.actions import PropagateActions
 from napari_xmem.widgets.propagate.controls import PropagateControls
@@ -62,6 +64,7 @@ class PropagateWidget(Dock):
         self._docked = False
         super().__init__(napari_viewer)
         self._ran_with: Any = None
+        self._painted_over: PaintedOver | None = None
         self.form = PropagateForm(self.viewer, self)
         self.runner = runner_of(self.viewer)
         self.inputs = PropagateInputs(self.viewer, self.form, self)
@@ -190,8 +193,13 @@ class PropagateWidget(Dock):
         except XMemError as error:
             self.display.show_failure(error, str(error))
             return
-        self._ran_with = self._what_counts()
         controls = self.controls
+        self._painted_over = (
+            None
+            if controls.target is None
+            else PaintedOver.of_layer(controls.target, controls.first_frame, controls.last_frame)
+        )
+        self._ran_with = self._what_counts()
         keep_choices(controls)
         facts = {"image": controls.image.name, "seeds": controls.seeds.name}
         self.runner.start(job, controls.image, controls.target, facts)
@@ -202,7 +210,17 @@ class PropagateWidget(Dock):
         if outcome.kind == "propagation" and outcome.layer is not None and outcome.n_frames:
             tip = "Opens the panel that leads to doubtful frames and propagates your corrections"
             self.form.status.offer("Review and correct", tip, self.actions.open_review)
+            lost = () if self._painted_over is None else self._painted_over.lost
+            if lost:
+                text = f"Bring back what you painted ({count(len(lost), 'frame')})"
+                tip = "Frames that you had painted or corrected in this result, and that the run has written over"
+                self.form.status.offer(text, tip, self.bring_back_painted)
         self.run_ended.emit(outcome)
+
+    def bring_back_painted(self) -> None:
+        """Bring back what was painted or corrected in the result that the latest run wrote into."""
+        if self._painted_over is not None:
+            self._painted_over.bring_back()
 
     def _on_follow(self, value: bool) -> None:
         self.runner.live.follow = value

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_xmem.widgets.common.sentences import forecast_text
 from napari_xmem.widgets.jobs.propagation import prepare_session
 from napari_xmem.widgets.jobs.threads import JobControl, start_job
+from napari_xmem.widgets.layers.seed_fit import better_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -71,21 +72,31 @@ class ForecastLine(QObject):
             owner=self,
             message=lambda _: None,
             failed=lambda _: None,  # Run will say it
-            ended=lambda forecast: self._take(control, forecast),
+            ended=lambda found: self._take(control, found),
         )
 
-    def _take(self, control: JobControl, forecast: Forecast | None) -> None:
-        if control is not self._control or forecast is None:
+    def _take(self, control: JobControl, found: tuple[Forecast, str] | None) -> None:
+        if control is not self._control or found is None:
             return
         self._control = None
-        self.text, self.fits = forecast_text(forecast), forecast.fits
+        forecast, doubt = found
+        self.text, self.fits = f"{doubt} {forecast_text(forecast)}".strip(), forecast.fits and not doubt
         self.changed.emit()
 
 
-def _forecast_job(control: JobControl, job: PropagationJob) -> Generator[Any, None, Forecast | None]:
+def _forecast_job(control: JobControl, job: PropagationJob) -> Generator[Any, None, tuple[Forecast, str] | None]:
     session = yield from prepare_session(control, job)
     if session is None or control.stopped:
         return None
     from napari_xmem.engine.cost.forecast import forecast_run
 
-    return forecast_run(session.current_run())
+    return forecast_run(session.current_run()), _doubt(job)
+
+
+def _doubt(job: PropagationJob) -> str:
+    """Say so if labels without a time axis stand out more on another frame than on theirs."""
+    if job.seeds.has_time:
+        return ""
+    frame = job.seeds.frames[0]
+    better = better_frame(job.movie.source(job.channels), job.seeds.read(frame), frame)
+    return "" if better is None else f"The labels fit frame {better} better than frame {frame}: do they belong there?"

@@ -153,6 +153,14 @@ class PropagateForm(QWidget):
         section.add(
             "Painted", row_of(self.painted, self.show_painted), "Objects found in the seeds layer, and their frames"
         )
+        self.seed_frame = frame_box("The frame that these labels were drawn on, counted from 0 as on the slider")
+        self.belongs = row_of("These labels belong to frame", self.seed_frame, stretch=None)
+        section.add("", self.belongs, "The labels have no time axis, so they are of one frame: say which")
+        self.lay_on = small_button(
+            "Lay on movie", "Give the labels the place and pixel size of the movie", actions.lay_on
+        )
+        self.place = row_of("Place and pixel size differ", self.lay_on, stretch=None)
+        section.add("", self.place, "Labels that lie elsewhere than the movie count where you see them")
         self.seed_frames = Choice(SEED_FRAMES)
         section.add("Use", self.seed_frames, "Which painted frames count")
         return section

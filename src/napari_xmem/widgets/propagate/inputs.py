@@ -54,6 +54,7 @@ class PropagateInputs(QObject):
         form.seeds.layer_changed.connect(self._on_seeds)
         for choice in (form.seed_frames, form.planes):
             choice.currentIndexChanged.connect(self.look_at_seeds)
+        form.seed_frame.valueChanged.connect(self.look_at_seeds)
         for box in (form.first, form.last):
             box.valueChanged.connect(self.changed)
         form.model.currentIndexChanged.connect(self.changed)
@@ -74,10 +75,17 @@ class PropagateInputs(QObject):
             if movies:
                 form.image.layer = movies[-1]
         if form.seeds.layer is None or not self._fits(form.seeds.layer):
-            fitting = [item for item in form.seeds.layers if self._fits(item) and not is_result(item)]
-            if fitting:
-                form.seeds.layer = fitting[-1]
+            self._choose_seeds()
         self.changed.emit()
+
+    def _choose_seeds(self) -> None:
+        """Choose the topmost labels that lie on the movie pixel by pixel, else those that lie on it somehow."""
+        candidates = [item for item in self._form.seeds.layers if not is_result(item)]
+        for exact in (True, False):
+            fitting = [item for item in candidates if self._fits(item, exact)]
+            if fitting:
+                self._form.seeds.layer = fitting[-1]
+                return
 
     def release(self) -> None:
         """Let go of the viewer's layers."""
@@ -85,11 +93,11 @@ class PropagateInputs(QObject):
         self.source.release()
         self.scan.stop()
 
-    def _fits(self, layer: Any) -> bool:
+    def _fits(self, layer: Any, exact: bool = False) -> bool:
         if self.movie is None:
             return False
         try:
-            SeedView.of_layer(layer, self.movie, 0)
+            SeedView.of_layer(layer, self.movie, image=None if exact else self._form.image.layer)
         except XMemError:
             return False
         return True
@@ -97,6 +105,8 @@ class PropagateInputs(QObject):
     def _on_image(self, layer: Any) -> None:
         if layer is not None:
             self.choose_layers()
+            if self._form.seeds.layer is not None and not self._fits(self._form.seeds.layer, exact=True):
+                self._choose_seeds()
 
     # ---- the movie
 
@@ -134,14 +144,17 @@ class PropagateInputs(QObject):
         if layer is not None:
             for event in (layer.events.data, layer.events.paint, layer.events.labels_update, layer.events.set_data):
                 self._seed_events.connect(event, self._on_painted)
+            for event in (layer.events.scale, layer.events.translate, layer.events.rotate, layer.events.affine):
+                self._seed_events.connect(event, self.look_at_seeds)
         self.look_at_seeds()
 
     def look_at_seeds(self, *_: Any) -> None:
-        """Look at the chosen Labels layer anew."""
+        """Look at the chosen Labels layer again."""
         form, layer = self._form, self._form.seeds.layer
         self._seed_view = None
         self._seed_problem = NO_SEEDS
         if layer is not None and self.movie is not None:
+            self.source.suit(layer)
             try:
                 self._seed_view = self.view_seeds()
                 self._seed_problem = ""
@@ -149,32 +162,37 @@ class PropagateInputs(QObject):
                 self._seed_problem = str(error)
         self._frame_drawn = self.current_frame
         self.scan.start(self._seed_view, self._frame_drawn)
-        has_time = self._seed_view is None or len(self._seed_view.frames) > 1 or form.seed_frames.value == "current"
+        has_time = self._seed_view is None or self._seed_view.has_time
         form.input.show_row(form.seed_frames, has_time and layer is not None)
+        form.input.show_row(form.belongs, not has_time)
+        form.input.show_row(form.place, self._seed_view is not None and self._seed_view.is_placed)
 
     def view_seeds(self) -> SeedView:
         """Look at the chosen Labels layer as seeds."""
         if self._form.seeds.layer is None or self.movie is None:
             raise ConfigError(NO_SEEDS)
-        only_current = self._form.seed_frames.value == "current"
+        return self._view(self._form.seeds.layer, self.view_movie(), all_planes=self.source.all_planes)
+
+    def _view(self, layer: Any, movie: MovieView, *, all_planes: bool = False) -> SeedView:
+        form = self._form
+        only = self.current_frame if form.seed_frames.value == "current" else None
         return SeedView.of_layer(
-            self._form.seeds.layer, self.view_movie(), self.current_frame, only_current, self.source.all_planes
+            layer, movie, image=form.image.layer, frame=form.seed_frame.value(), only_frame=only, all_planes=all_planes
         )
 
     def view_planes(self) -> tuple[tuple[MovieView, SeedView], ...]:
         """Return movie and seeds of every plane; empty if only one plane is followed."""
         if not self.source.all_planes:
             return ()
-        layer, only_current = self._form.seeds.layer, self._form.seed_frames.value == "current"
-        views = self.view_movie().in_planes()
-        return tuple((view, SeedView.of_layer(layer, view, self.current_frame, only_current)) for view in views)
+        layer = self._form.seeds.layer
+        return tuple((view, self._view(layer, view)) for view in self.view_movie().in_planes())
 
     def on_step(self, event: Any = None) -> None:
-        """Let seeds that belong to the frame or plane on display move along with the slider."""
+        """Let "only the frame shown", and the plane on display, move along with the slider."""
         if self.source.plane_changed:
             self.source.look()
-        elif self._seed_view is not None and len(self._seed_view.frames) == 1:
-            if self._seed_view.frames[0] != self.current_frame:
+        elif self._seed_view is not None and self._form.seed_frames.value == "current":
+            if self._seed_view.frames != (self.current_frame,):
                 self.look_at_seeds()
 
     def _on_painted(self, event: Any = None) -> None:
@@ -189,7 +207,7 @@ class PropagateInputs(QObject):
         moved, self._frame_drawn = now != self._frame_drawn, now
         if kind == "set_data" and (moved or not isinstance(layer.data, np.ndarray)):
             return  # drawn because the slider moved
-        self.scan.look_again([now])
+        self.scan.look_again([now] if self._seed_view.has_time else self._seed_view.frames)
 
     # ---- readiness
 
@@ -215,6 +233,8 @@ class PropagateInputs(QObject):
         name = self._form.seeds.layer.name
         if one_frame and self._form.seed_frames.value == "current":
             return f"'{name}' has no paint on the frame shown. Go to a painted frame, or use all painted frames."
+        if self._seed_view is not None and self._seed_view.is_placed:
+            return f"Nothing painted in '{name}' lies on the movie. Move it there, or press Lay on movie."
         return f"Paint at least one object in '{name}': each with its own number (key M takes the next one)."
 
     @property
@@ -229,4 +249,19 @@ class PropagateInputs(QObject):
         form = self._form
         direction = form.settings.get("direction")
         text = plan_text(self.seeded, len(self.scan.object_ids), direction, form.first.value(), form.last.value())
-        return f"{text} {self.source.plane_text}".strip()
+        return " ".join(part for part in (text, self.source.plane_text, self.place_text) if part)
+
+    @property
+    def place_text(self) -> str:
+        """What is said of seeds that lie elsewhere, or have other pixels, than the movie; empty if they do not."""
+        view, form = self._seed_view, self._form
+        if view is None or not view.is_placed:
+            return ""
+        text = f"'{view.name}' has a place or pixels of its own; it counts where you see it."
+        share = max((view.outside(t) for t in self.scan.frames[:5]), default=0.0)
+        if share >= 0.005:
+            text += f" {share:.0%} of what is painted lies outside the movie."
+        units = [str(layer.units[-1]) for layer in (form.seeds.layer, form.image.layer)]
+        if units[0] != units[1]:
+            text += f" Its unit is {units[0]}, the movie's {units[1]}; numbers are compared as they are."
+        return text

@@ -9,12 +9,15 @@ from qtpy.QtCore import QObject, Signal
 from napari_xmem.errors import ConfigError, XMemError
 from napari_xmem.widgets.common.viewer_events import Connections
 from napari_xmem.widgets.layers.movie_view import MovieView, shown_index
+from napari_xmem.widgets.layers.placement import match_axes
 
 if TYPE_CHECKING:
     from napari_xmem.widgets.propagate.form import PropagateForm
 
 __all__ = ["EMPTY", "MovieInputs", "is_movie"]
 
+#: A shorter unnamed axis beside time holds channels, not planes.
+MOST_CHANNELS = 6
 EMPTY = "Open a movie and add a Labels layer with at least one painted object."
 
 
@@ -39,9 +42,10 @@ class MovieInputs(QObject):
         self._events = Connections()
         self.movie: MovieView | None = None
         self.problem = EMPTY
+        self._axes_chosen = False
         form.image.layer_changed.connect(self.take)
-        form.time_axis.activated.connect(self.look)
-        form.channel_axis.activated.connect(self.look)
+        for choice in (form.time_axis, form.channel_axis):
+            choice.activated.connect(self._on_axes)
 
     def take(self, layer: Any) -> None:
         """Take up another image layer."""
@@ -60,8 +64,30 @@ class MovieInputs(QObject):
         self._offer_axes(self._form.image.layer)
         self.look()
 
+    def _on_axes(self, *_: Any) -> None:
+        self._axes_chosen = True
+        self.look()
+
+    def suit(self, labels: Any) -> None:
+        """Let the shape of labels say which axis is time, where neither the image nor the user does."""
+        movie, form = self.movie, self._form
+        if movie is None or self._axes_chosen:
+            return
+        shape = labels.data.shape if not labels.multiscale else labels.data[0].shape
+        long = [int(size) for size in shape[:-2] if size > 1]
+        if match_axes(shape[:-2], movie) is not None or len(long) != 1 or shape[-2:] != movie.frame_shape:
+            return
+        fitting = [axis for axis, size in enumerate(movie.leading) if size == long[0]]
+        if len(fitting) != 1:
+            return
+        form.time_axis.value = fitting[0]
+        others = [axis for axis, size in enumerate(movie.leading) if size > 1 and axis != fitting[0]]
+        form.channel_axis.value = others[0] if len(others) == 1 and movie.leading[others[0]] <= MOST_CHANNELS else None
+        self._axes_chosen = True
+        self.look()
+
     def look(self, *_: Any) -> None:
-        """Look at the layer anew."""
+        """Look at the layer again."""
         form, before = self._form, self.movie
         self.movie, self.problem = None, EMPTY
         if form.image.layer is not None:
@@ -148,23 +174,30 @@ class MovieInputs(QObject):
         if view is not None:
             form.time_axis.value = view.time_axis
             form.channel_axis.value = MovieView.channel_guess(layer)
+        self._axes_chosen = view is None or has_axis_labels(layer)
         for choice in (form.time_axis, form.channel_axis):
             form.input.show_row(choice, len(long) > 1)
 
     def _reset_range(self, n_frames: int) -> None:
-        for box in (self._form.first, self._form.last):
+        for box in (self._form.first, self._form.last, self._form.seed_frame):
             box.setRange(0, n_frames - 1)
+        self._form.seed_frame.setValue(0)
         self._form.first.setValue(0)
         self._form.last.setValue(n_frames - 1)
 
 
 def is_movie(layer: Any) -> bool:
-    """Tell whether a layer has more than one frame."""
+    """Return True if a layer has more than one frame."""
     try:
         MovieView.of_layer(layer)
     except XMemError:
         return False
     return True
+
+
+def has_axis_labels(layer: Any) -> bool:
+    """Return True if the axes of a layer have names."""
+    return any(not str(label).lstrip("-").isdigit() for label in layer.axis_labels if label)
 
 
 def axis_name(layer: Any, axis: int) -> str:

@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["EMPTY", "FOREIGN", "GOING_ON", "ReviewSubject"]
 
 EMPTY = "Nothing to review yet: propagate labels first, or open a movie and a Labels layer with the same frames."
-FOREIGN = "This layer was not made in this session. Review it to paint corrections and propagate them."
+FOREIGN = (
+    "This layer was not made in this session: its locks, confidences and memory are not known. Review it to paint "
+    "corrections and propagate them."
+)
 GOING_ON = "A run is going on; pause it, stop it, or wait for its end."
 
+#: Frames that tell a result from seeds.
+LOOKS = 6
 #: A frame is compared with the result when nothing was painted for this long.
 EDIT_PAUSE_MS = 150
 
@@ -126,10 +131,21 @@ class ReviewSubject(QObject):
         choice.sync()
         if choice.layer is None or (self.reviewed is None and not is_result(choice.layer)):
             results = [layer for layer in choice.layers if is_result(layer)]
-            if results:
+            results = results or [layer for layer in choice.layers if self._looks_finished(layer)]
+            if results and choice.layer not in results:
                 choice.layer = results[-1]
         if self.reviewed is None or self.reviewed.layer is not choice.layer:
             self.take(choice.layer)
+
+    def _looks_finished(self, layer: Any) -> bool:
+        """Return True if labels fit a movie and are painted on most of its frames, as a saved result is."""
+        images = [item for item in self._viewer.layers if isinstance(item, Image)]
+        found = ReviewedResult.of_layer(layer, images, self._viewer.dims.point)
+        if found is None:
+            return False
+        n_frames = found.movie.n_frames
+        looked_at = sorted({round(k * (n_frames - 1) / LOOKS) for k in range(LOOKS + 1)})
+        return sum(bool(found.read(t).any()) for t in looked_at) > len(looked_at) / 2
 
     def take(self, layer: Any) -> None:
         """Take up another layer."""
