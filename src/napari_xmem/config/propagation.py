@@ -130,7 +130,7 @@ class PropagationConfig:
     )
     memory_budget_bytes: int | None = setting(
         None,
-        label="Memory",
+        label="Max. memory",
         help="Memory that tensors may take at a time.",
         effect="Automatic: a share of what the device has free.",
         group=COMPUTING,
@@ -158,13 +158,13 @@ class PropagationConfig:
     )
     memory_device: MemoryDevice = setting(
         "auto",
-        label="Memory is kept",
+        label="Memory on",
         help="Where memory banks are kept and read.",
         group=COMPUTING,
         options=(
             Option("auto", "Automatic", "On the device where they fit."),
-            Option("device", "On the device", "On the device that computes."),
-            Option("host", "In main memory", "In the memory of the host: more room, slower with a GPU."),
+            Option("device", "The device", "On the device that computes."),
+            Option("host", "Main memory", "In the memory of the host: more room, slower with a GPU."),
         ),
     )
     percentiles: tuple[float, float] = (0.5, 99.8)

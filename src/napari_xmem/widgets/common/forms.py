@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Choice", "Section", "button", "frame_box", "row_of", "small_button"]
 
-NAME_WIDTH_PX = 72
+NAME_WIDTH_PX = 82
 
 
 class Section(QWidget):

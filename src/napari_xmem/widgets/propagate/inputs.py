@@ -99,7 +99,7 @@ class PropagateInputs(QObject):
         try:
             SeedView.of_layer(layer, self.movie, image=None if exact else self._form.image.layer)
         except XMemError:
-            return False
+            return self.source.time_axis_for(layer) is not None
         return True
 
     def _on_image(self, layer: Any) -> None:

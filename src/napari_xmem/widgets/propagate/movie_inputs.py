@@ -68,22 +68,28 @@ class MovieInputs(QObject):
         self._axes_chosen = True
         self.look()
 
-    def suit(self, labels: Any) -> None:
-        """Let the shape of labels say which axis is time, where neither the image nor the user does."""
-        movie, form = self.movie, self._form
+    def time_axis_for(self, labels: Any) -> int | None:
+        """Return the axis that is time by the shape of labels, where neither the image nor the user says; else None."""
+        movie = self.movie
         if movie is None or self._axes_chosen:
-            return
+            return None
         shape = labels.data.shape if not labels.multiscale else labels.data[0].shape
         long = [int(size) for size in shape[:-2] if size > 1]
-        if match_axes(shape[:-2], movie) is not None or len(long) != 1 or shape[-2:] != movie.frame_shape:
-            return
+        if match_axes(shape[:-2], movie) is not None or len(long) != 1 or tuple(shape[-2:]) != movie.frame_shape:
+            return None
         fitting = [axis for axis, size in enumerate(movie.leading) if size == long[0]]
-        if len(fitting) != 1:
+        return fitting[0] if len(fitting) == 1 else None
+
+    def suit(self, labels: Any) -> None:
+        """Take the axis for time that labels ask for."""
+        axis, form = self.time_axis_for(labels), self._form
+        if axis is None or self.movie is None:
             return
-        form.time_axis.value = fitting[0]
-        others = [axis for axis, size in enumerate(movie.leading) if size > 1 and axis != fitting[0]]
-        form.channel_axis.value = others[0] if len(others) == 1 and movie.leading[others[0]] <= MOST_CHANNELS else None
+        leading = self.movie.leading
+        others = [other for other, size in enumerate(leading) if size > 1 and other != axis]
         self._axes_chosen = True
+        form.time_axis.value = axis
+        form.channel_axis.value = others[0] if len(others) == 1 and leading[others[0]] <= MOST_CHANNELS else None
         self.look()
 
     def look(self, *_: Any) -> None:
