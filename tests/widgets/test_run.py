@@ -103,7 +103,9 @@ def test_pause_and_resume(qtbot, loaded):
     with qtbot.waitSignal(loaded.frame_done, timeout=WAIT):
         loaded.run()
     loaded.form.pause.click()
-    assert loaded.state is RunState.PAUSED and loaded.form.pause.text() == "Resume"
+    assert loaded.state in (RunState.PAUSING, RunState.PAUSED) and loaded.form.pause.text() == "Resume"
+    qtbot.waitUntil(lambda: loaded.state is RunState.PAUSED, timeout=WAIT)
+    qtbot.waitUntil(lambda: "Paused" in loaded.form.status.text, timeout=WAIT)
     with qtbot.waitSignal(loaded.run_ended, timeout=WAIT) as ended:
         loaded.form.pause.click()
     assert ended.args[0].status == "finished" and ended.args[0].n_frames == 6

@@ -58,8 +58,10 @@ def _stop(viewer: Any) -> str:
     labels = _done(result, frame)
     if not (labels == label).any():
         raise SessionError(f"Object {label} is not on frame {frame} of '{result.name}', so there is nothing to stop.")
-    labels[labels == label] = 0
-    runner_of(viewer).correct(result, {frame: labels})
+    session = session_of(result)
+    if session is None:
+        raise SessionError(f"'{result.name}' was not made by Propagate labels in this viewer; run it first.")
+    runner_of(viewer).change(result, f"Ending object {label}", lambda: session.end_object(label, frame))
     return f"Object {label} ends before frame {frame}."
 
 

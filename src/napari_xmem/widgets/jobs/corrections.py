@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.config import PropagationConfig
-    from napari_xmem.session import TrackingSession
+    from napari_xmem.session import Change, TrackingSession
     from napari_xmem.session.tasks import CorrectionTask
     from napari_xmem.widgets.jobs.threads import JobControl
     from napari_xmem.widgets.layers.movie_view import MovieView
 
-__all__ = ["CorrectionJob", "adoption_job", "correction_job", "step_job"]
+__all__ = ["CorrectionJob", "adoption_job", "change_job", "correction_job"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,10 +61,20 @@ def correction_job(control: JobControl, job: CorrectionJob) -> Generator[Any, No
     return (yield from session_frames(control, job.session))
 
 
-def step_job(control: JobControl, session: TrackingSession, forward: bool) -> Generator[Stage, None, str]:
-    """Undo the latest step, or redo it; returns its title."""
-    yield Stage("Restoring")
-    return (session.redo() if forward else session.undo()).title
+def change_job(control: JobControl, text: str, change: Callable[[], Change]) -> Generator[Stage, None, Change]:
+    """Change a result at once, without the network: undo, redo, the end of an object; returns what changed.
+
+    Parameters
+    ----------
+    control : JobControl
+        Not looked at: it takes a moment.
+    text : str
+        What is done, in words.
+    change : callable
+        Does it.
+    """
+    yield Stage(text)
+    return change()
 
 
 def adoption_job(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Kind", "RunOutcome", "RunRecord", "RunState"]
 
 #: What a thread does: the first two go through frames, the others only change what is known of a result.
-Kind = Literal["propagation", "correction", "step", "adoption"]
+Kind = Literal["propagation", "correction", "change", "adoption"]
 
 
 class RunState(Enum):
@@ -27,6 +27,7 @@ class RunState(Enum):
     IDLE = "idle"
     PREPARING = "preparing"
     RUNNING = "running"
+    PAUSING = "pausing"
     PAUSED = "paused"
     STOPPING = "stopping"
 
@@ -51,10 +52,10 @@ class RunOutcome:
         The error of a failed run.
     summary : CorrectionSummary or None
         What a correction changed.
-    kind : {"propagation", "correction", "step", "adoption"}
+    kind : {"propagation", "correction", "change", "adoption"}
         What was done.
     value : Any
-        Title of the step; the session of an adoption.
+        What a change returned; the session of an adoption.
     """
 
     status: str
@@ -73,7 +74,7 @@ class RunRecord:
 
     Parameters
     ----------
-    kind : {"propagation", "correction", "step", "adoption"}
+    kind : {"propagation", "correction", "change", "adoption"}
         What is done.
     """
 

@@ -15,7 +15,7 @@ from napari_xmem.errors import SessionError
 from napari_xmem.widgets.common.sentences import some
 from napari_xmem.widgets.common.time_left import TimeLeft
 from napari_xmem.widgets.common.viewer_events import Connections, plain_viewer
-from napari_xmem.widgets.jobs.corrections import CorrectionJob, adoption_job, correction_job, step_job
+from napari_xmem.widgets.jobs.corrections import CorrectionJob, adoption_job, change_job, correction_job
 from napari_xmem.widgets.jobs.messages import FrameDone, NextSession, Planned, Refused, Stage
 from napari_xmem.widgets.jobs.propagation import PropagationJob, propagation_job
 from napari_xmem.widgets.jobs.run_record import RunOutcome, RunRecord, RunState
@@ -24,14 +24,14 @@ from napari_xmem.widgets.layers.live_view import LiveView, add_result_layer
 from napari_xmem.widgets.layers.result_layer import METADATA_KEY, SCORES_KEY, keep_session, movie_of, session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     from napari_xmem.config import PropagationConfig
     from napari_xmem.engine import FrameResult
     from napari_xmem.errors import XMemError
-    from napari_xmem.session import TrackingSession
+    from napari_xmem.session import Change, TrackingSession
     from napari_xmem.session.tasks import CorrectionTask
     from napari_xmem.widgets.jobs.run_record import Kind
     from napari_xmem.widgets.layers.movie_view import MovieView
@@ -91,8 +91,10 @@ class Runner(QObject):
             return RunState.STOPPING
         if self.session is None or not self._prepared:
             return RunState.PREPARING
-        paused = self.session.state.value == "paused" and not control.has_request
-        return RunState.PAUSED if paused else RunState.RUNNING
+        if control.has_request:
+            return RunState.RUNNING
+        waits = {"pausing": RunState.PAUSING, "paused": RunState.PAUSED}
+        return waits.get(self.session.state.value, RunState.RUNNING)
 
     @property
     def is_running(self) -> bool:
@@ -176,16 +178,30 @@ class Runner(QObject):
         self._movie = movie
         self._begin("correction", layer, correction_job, job)
 
-    def step(self, layer: Any, *, forward: bool) -> None:
-        """Undo the latest correction, lock or unlock of a result; redo it if `forward`.
+    def change(self, layer: Any, text: str, change: Callable[[], Change]) -> None:
+        """Change a result at once, without the network: undo, redo, the end of an object; also while it is made.
+
+        Parameters
+        ----------
+        layer : Labels layer
+            The result.
+        text : str
+            What is done, in words.
+        change : callable
+            Does it, in a thread.
 
         Raises
         ------
         SessionError
-            If something is going on.
+            If something else is going on.
         """
+        session = session_of(layer)
+        if session is not None and self.session is session and self._control is not None:
+            self._control.ask(change)
+            self._tell()
+            return
         self._require_rest()
-        self._begin("step", layer, step_job, session_of(layer), forward)
+        self._begin("change", layer, change_job, text, change)
 
     def adopt(self, reviewed: ReviewedResult, model: str, config: PropagationConfig) -> None:
         """Make a session of labels that no run of this viewer made.
@@ -205,6 +221,8 @@ class Runner(QObject):
         if self._control is not None:
             self._record.reason = self._record.reason or reason
             self._control.stop()
+            if self.session is not None:
+                self.session.cancel()
             self._tell()
 
     def pause(self) -> None:
@@ -216,7 +234,7 @@ class Runner(QObject):
 
     def resume(self) -> None:
         """Go on after a pause."""
-        if self.session is not None and self.state is RunState.PAUSED:
+        if self.session is not None and self.state in (RunState.PAUSING, RunState.PAUSED):
             self.time_left.restart_clock()
             self.session.resume()
             self._tell()
@@ -338,7 +356,7 @@ class Runner(QObject):
         if kind == "adoption" and outcome.value is not None and self._movie is not None:
             keep_session(layer, outcome.value, self._movie)
         session, recipe = session_of(layer), layer.metadata.get(METADATA_KEY)
-        if recipe is not None and (self.history or kind == "step"):
+        if recipe is not None and (self.history or kind == "change"):
             if self.history:
                 recipe["status"] = outcome.status
             if session is not None and self.session in (session, None):

@@ -40,7 +40,7 @@ def session_frames(control: JobControl, session: TrackingSession) -> Generator[F
                 session.pause()
                 for_request = True
         if _state(session) != "paused":
-            return True
+            return session.snapshot().complete
         task = session.snapshot().task
         while _state(session) == "paused" and not control.has_request and not control.stopped:
             control.wait_for_news()
@@ -52,8 +52,8 @@ def session_frames(control: JobControl, session: TrackingSession) -> Generator[F
             refused = _grant(request)
             if refused is not None:
                 yield Refused(refused)
-                if for_request and _state(session) == "paused":
-                    session.resume()
+            if for_request and _state(session) == "paused":
+                session.resume()
         elif _state(session) != "running" or session.snapshot().task != task:
             return False  # somebody else took the session up
 
@@ -71,7 +71,7 @@ def _unpaused(session: TrackingSession) -> Iterator[FrameResult]:
             raise
 
 
-def _grant(request: Callable[[], None]) -> XMemError | None:
+def _grant(request: Callable[[], Any]) -> XMemError | None:
     try:
         request()
     except XMemError as error:

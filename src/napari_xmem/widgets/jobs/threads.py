@@ -39,7 +39,7 @@ class JobControl:
         self._stop = threading.Event()
         self._news = threading.Event()
         self._room = threading.Semaphore(backlog)
-        self._requests: deque[Callable[[], None]] = deque()
+        self._requests: deque[Callable[[], Any]] = deque()
         self.worker: GeneratorWorker | None = None
 
     @property
@@ -52,7 +52,7 @@ class JobControl:
         self._stop.set()
         self._news.set()
 
-    def ask(self, request: Callable[[], None]) -> None:
+    def ask(self, request: Callable[[], Any]) -> None:
         """Have the job call `request` in its thread, between two frames; a paused job goes on for it."""
         self._requests.append(request)
         self._news.set()
@@ -62,7 +62,7 @@ class JobControl:
         """True while a request waits."""
         return bool(self._requests)
 
-    def take_request(self) -> Callable[[], None] | None:
+    def take_request(self) -> Callable[[], Any] | None:
         """Return the oldest request, None if there is none."""
         self._news.clear()
         return self._requests.popleft() if self._requests else None
@@ -143,7 +143,7 @@ def start_job(
     failed: Callable[[XMemError], None],
     ended: Callable[[Any], None],
     warned: Callable[[Any], None] | None = None,
-    closed: Callable[[], None] | None = None,
+    closed: Callable[[], Any] | None = None,
 ) -> GeneratorWorker:
     """Run ``job(control, *args)`` in a thread; all callbacks are called in the viewer's thread.
 

@@ -106,7 +106,7 @@ class PropagateActions:
 
     def pause_clicked(self) -> None:
         """Pause or go on."""
-        self.resume() if self._runner.state is RunState.PAUSED else self.pause()
+        self.resume() if self._runner.state in (RunState.PAUSING, RunState.PAUSED) else self.pause()
 
     def whole_movie(self) -> None:
         """Set the frame range to the whole movie."""

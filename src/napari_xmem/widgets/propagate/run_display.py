@@ -38,6 +38,7 @@ class RunDisplay(QObject):
         self._form, self._runner = form, runner
         self.problem = ""
         self.quiet = False
+        self._told = runner.state
         runner.state_changed.connect(self.on_state)
         runner.stage.connect(self.on_stage)
         runner.planned.connect(self.on_planned)
@@ -76,8 +77,13 @@ class RunDisplay(QObject):
         """Say what the new state means."""
         if state is RunState.PAUSED:
             self._form.status.show_text("Paused. Press Resume to go on, or Stop to keep what is done.")
+        elif state is RunState.PAUSING:
+            self._form.status.show_text("Pausing after the frame at hand ...")
+        elif state is RunState.RUNNING and self._told in (RunState.PAUSING, RunState.PAUSED):
+            self._form.status.show_text("Going on ...")
         elif state is RunState.STOPPING:
             self._form.status.show_text("Stopping after the frame at hand ...")
+        self._told = state
         self.show_buttons()
 
     def on_ended(self, outcome: RunOutcome) -> None:
@@ -108,8 +114,9 @@ class RunDisplay(QObject):
         idle = state is RunState.IDLE
         form.run.setEnabled(idle and not self.problem)
         form.run.setToolTip(self.problem if idle and self.problem else RUN_TIP)
-        form.pause.setEnabled(state in (RunState.RUNNING, RunState.PAUSED))
-        form.pause.setText("Resume" if state is RunState.PAUSED else "Pause")
+        waits = state in (RunState.PAUSING, RunState.PAUSED)
+        form.pause.setEnabled(waits or state is RunState.RUNNING)
+        form.pause.setText("Resume" if waits else "Pause")
         form.stop.setEnabled(not idle and state is not RunState.STOPPING)
         form.progress.setVisible(not idle or form.progress.format() != "")
         for section in (form.input, form.range, form.method, form.more):

@@ -233,9 +233,9 @@ class ReviewActions(QObject):
 
     def _step(self, *, forward: bool, wait: bool) -> None:
         try:
-            reviewed, _ = self._subject.require()
+            reviewed, session = self._subject.require()
             self._begin()
-            self._runner.step(reviewed.layer, forward=forward)
+            self._runner.change(reviewed.layer, "Restoring", session.redo if forward else session.undo)
         except XMemError as error:
             self._refuse(error, wait=False)
             return
@@ -280,8 +280,8 @@ class ReviewActions(QObject):
         self._form.progress.reset_text()
         if outcome.error is not None:
             self._show_error(outcome.error)
-        elif outcome.kind == "step":
-            self._say_step(outcome.value)
+        elif outcome.kind == "change":
+            self._say_step(outcome.value.title)
         elif outcome.kind == "adoption" and outcome.value is not None:
             n_frames = len(outcome.value.results.frames)
             self._form.status.show_text(f"{count(n_frames, 'frame')} read. Paint on any frame to correct it.", "good")
@@ -295,9 +295,9 @@ class ReviewActions(QObject):
         if self._summary is not None and outcome.kind in ("propagation", "correction"):
             self.corrected.emit(self._summary)
 
-    def _say_step(self, title: str | None) -> None:
+    def _say_step(self, title: str) -> None:
         session = self._subject.session
-        if session is not None and title is not None:
+        if session is not None:
             done = session.history.undo_title == title
             self._form.status.show_text(f"{'Redone' if done else 'Undone'}: {title}.")
 

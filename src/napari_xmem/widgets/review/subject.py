@@ -118,7 +118,7 @@ class ReviewSubject(QObject):
     def is_occupied(self) -> bool:
         """True while something runs that has to be paused or stopped before this result can be changed."""
         session, runner = self.session, self._runner
-        if session is not None and session.state.value in ("running", "stopping"):
+        if session is not None and session.state.value in ("preparing", "running", "pausing", "stopping"):
             return True
         pausing = session is not None and runner.session is session and runner.state.value == "paused"
         return runner.is_running and not pausing
