@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_xmem.errors import SessionError, XMemError
 from napari_xmem.widgets.jobs.messages import FrameDone, Refused
