@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 from napari_xmem.config.memory import MemoryConfig
@@ -182,11 +182,6 @@ class PropagationConfig:
         except (TypeError, ValueError):
             low = high = -1.0
         require(0 <= low < high <= 100, f"percentiles are {self.percentiles}, expected 0 <= low < high <= 100.")
-
-    def without_time(self) -> dict[str, Any]:
-        """Return the settings that do not speak of time, for following through the planes of one frame."""
-        names = (item.name for item in fields(self) if item.name not in ("direction", "start", "stop", "percentiles"))
-        return {name: getattr(self, name) for name in names}
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with changes.
