@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig, Setting, TrainingConfig, settings_of
+from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig, Setting, settings_of
+from napari_xmem_training.config import TrainingConfig
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 HEAD = """# All settings
