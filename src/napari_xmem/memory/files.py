@@ -89,9 +89,7 @@ def load_state(path: str | os.PathLike[str], form: str) -> tuple[dict[str, Any],
     except MemoryBankError:
         raise
     except (OSError, SafetensorError) as error:
-        raise MemoryBankError(
-            f"{path} cannot be read as memory: {error}. Expected a file written by save()."
-        ) from error
+        raise MemoryBankError(f"{path} cannot be read as memory: {error}. Choose a file saved as memory.") from error
     except Exception as error:  # whatever torch says of types it does not know
         raise damaged(path, error) from error
     return state, metadata.get("fingerprint", "")
