@@ -40,7 +40,7 @@ def test_forecast_changes_nothing_and_reads_only_a_few_frames():
             return frames[index]
 
     nx.forecast(Counting(), {0: labels[0]}, model=tiny_network())
-    assert Counting.read <= 25
+    assert Counting.read <= 40  # a sample of frames, read twice where single pixels stand out
 
 
 def test_forecast_refuses_what_propagate_refuses():

@@ -72,7 +72,12 @@ def test_an_error_of_reading_comes_at_its_frame():
 def test_propagation_leaves_no_thread(how):
     frames, labels = disc_movie(2, 6, (48, 64))
     movie = Watched(frames)
-    results = nx.iter_propagate(movie, {0: labels[0]}, model=tiny_network())
+
+    def progress(done, total):
+        if how == "error" and done == 3:
+            raise KeyError("stop")
+
+    results = nx.iter_propagate(movie, {0: labels[0]}, model=tiny_network(), progress=progress)
     next(results)
     assert len(readers()) == 1
     next(results)
@@ -83,7 +88,7 @@ def test_propagation_leaves_no_thread(how):
         gc.collect()
     elif how == "error":
         with pytest.raises(KeyError):
-            results.throw(KeyError("stop"))
+            next(results)
     else:
         list(results)
     wait_until(lambda: not readers())

@@ -1,4 +1,7 @@
-"""Every layer against tensors recorded from the official network."""
+"""Every layer against tensors recorded from the official network.
+
+Run in float64, so that what is measured is the rounding of the recording alone, whatever the processor here.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,9 @@ def similarity_formula(key: np.ndarray, shrinkage: np.ndarray, query: np.ndarray
 def test_layers_match_official(shared_dir: Path, name: str) -> None:
     golden = np.load(shared_dir / "goldens" / f"{name}.npz")
     meta = json.loads(str(golden["meta"]))
-    network = golden_network(shared_dir, meta["weight_seed"], meta["random_bn"], meta["weights_sha256"])
+    network = golden_network(shared_dir, meta["weight_seed"], meta["random_bn"], meta["weights_sha256"]).double()
     normalise = load_recipe(shared_dir).normalise
-    first, third = (torch.from_numpy(normalise(golden["video"][t]))[None] for t in (0, 2))
+    first, third = (torch.from_numpy(normalise(golden["video"][t]))[None].double() for t in (0, 2))
 
     def check(key: str, actual: torch.Tensor | np.ndarray) -> None:
         expected = golden[key]
@@ -44,9 +47,9 @@ def test_layers_match_official(shared_dir: Path, name: str) -> None:
     check("shrinkage0", features.shrinkage)
     check("selection0", features.selection)
 
-    masks = torch.from_numpy(golden["masks"]).float()
+    masks = torch.from_numpy(golden["masks"]).double()
     others = masks.sum(0) - masks
-    hidden_in = torch.from_numpy(golden["hidden_in"])
+    hidden_in = torch.from_numpy(golden["hidden_in"]).double()
     value, hidden = network.encode_value(first, masks, others, network.value_context(features), hidden_in, deep=True)
     check("value0_ch0_63", value[:, :64])
     check("value0_mean", value.mean((2, 3)))
@@ -67,7 +70,7 @@ def test_layers_match_official(shared_dir: Path, name: str) -> None:
         )
     )
     check("similarity", similarity)
-    affinity = torch.from_numpy(golden["affinity"])
+    affinity = torch.from_numpy(golden["affinity"]).double()
     readout = (value.flatten(2) @ affinity).reshape(value.shape)
     check("readout_ch0_63", readout[:, :64])
     logits, hidden = network.decode(network.decoder_context(query), readout, hidden, update_hidden=True)
