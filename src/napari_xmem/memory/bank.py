@@ -214,6 +214,7 @@ class MemoryBank:
         object_ids: Sequence[int] | None = None,
         frame: int | None = None,
         chunk_elements: int = CHUNK_ELEMENTS,
+        count: bool = True,
     ) -> Tensor:
         """Answer the queries of one frame and count who answered.
 
@@ -232,6 +233,8 @@ class MemoryBank:
             The frame that asks, for the log.
         chunk_elements : int
             Similarities of queries and elements held at a time, about 12 bytes each; bounds memory only.
+        count : bool
+            False: the bank is left exactly as it was, for a look that teaches nothing.
 
         Returns
         -------
@@ -247,10 +250,10 @@ class MemoryBank:
         ids = state.object_ids if object_ids is None else tuple(object_ids)
         state.filled()
         state.check_known(ids)
-        if frame is not None:
+        if frame is not None and count:
             state.frame = frame
         at_home = None if selection is None else self._home(selection)
-        return recall(state, self._home(key), at_home, ids, chunk_elements).to(key.device)
+        return recall(state, self._home(key), at_home, ids, chunk_elements, count=count).to(key.device)
 
     def _home(self, tensor: Tensor) -> Tensor:
         """Bring a tensor to where elements are kept."""

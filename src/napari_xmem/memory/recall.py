@@ -143,6 +143,8 @@ def recall(
     selection: Tensor | None,
     object_ids: Sequence[int],
     chunk_elements: int = CHUNK_ELEMENTS,
+    *,
+    count: bool = True,
 ) -> Tensor:
     """Answer queries and count who answered, see `MemoryBank.read`."""
     table, top_k = state.filled(), state.config.top_k
@@ -158,8 +160,9 @@ def recall(
         masses[place] += affinity.mass(len(table))
         if place == 0 and top_k is not None:
             pending.append(affinity)
-    state.pending, state.pending_query = tuple(pending), query
-    _count(state, table, groups, masses)
+    if count:
+        state.pending, state.pending_query = tuple(pending), query
+        _count(state, table, groups, masses)
     empty = torch.zeros(state.value_dim, n_queries, dtype=table.value_dtype, device=table.device)
     if not object_ids:
         return empty.new_zeros(0, *empty.shape)

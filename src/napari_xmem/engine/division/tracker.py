@@ -90,6 +90,11 @@ class DivisionTracker:
         decided, self.decisions = self.decisions, []
         return decided
 
+    def interrupt(self) -> None:
+        """End all trials without a decision: a frame on which nothing can be seen came between."""
+        for mother in list(self.trials):
+            self._end(mother)
+
     def advance(self, host: Host, at: Moment, todo: Sequence[tuple[int, Region]]) -> list[RegionMask]:
         """Follow the daughters on trial to this frame, decide, and ask about more objects.
 

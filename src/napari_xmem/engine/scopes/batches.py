@@ -109,7 +109,9 @@ def decode_regions(
     keys, selections = batch.with_positions(keys, selections, expected, network.config.locality_px)
     for item, key, selection in zip(batch.tracked, keys, selections, strict=True):
         if item.object_id not in answers:
-            answers[item.object_id] = item.bank.read(key, selection, frame=frame, chunk_elements=batch.similarities)
+            answers[item.object_id] = item.bank.read(
+                key, selection, frame=frame, chunk_elements=batch.similarities, count=plan.counted
+            )
     readout = torch.cat([answers[item.object_id] for item in batch.tracked]).unflatten(2, batch.cells)
     hidden = batch.hidden(network.config.hidden_dim)
     hidden = None if hidden is None else hidden.to(readout.device)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["DriftTracker", "estimate_drift"]
+__all__ = ["DriftTracker", "Frame", "Views", "estimate_drift", "farther_candidates"]
 
 _LONGEST_PX = 320
 _LEAST_OVERLAP = 0.25
@@ -85,12 +86,17 @@ class DriftTracker:
 
     def __init__(self) -> None:
         self._before: Frame | None = None
+        self._last: Frame | None = None
         self._focus: Frame | None = None
 
     def advance(self, frame: Frame, reach_px: float) -> tuple[float, float]:
         """Return the drift from the frame before to `frame`, see `estimate_drift`; 0 on the first frame."""
-        before, self._before = self._before, frame
+        self._last, before, self._before = self._before, self._before, frame
         return (0.0, 0.0) if before is None else estimate_drift(before, frame, self._focus, reach_px)
+
+    def skip(self) -> None:
+        """Forget the frame of the last `advance`: the next one is compared with the one before it."""
+        self._before = self._last
 
     def focus_on(self, objects: Frame) -> None:
         """Say where objects are on the frame of the last `advance`, ``(Y, X)`` from 0 to 1."""
@@ -106,6 +112,81 @@ class DriftTracker:
         self._before, self._focus = (
             None if state[name] is None else state[name].cpu().numpy().copy() for name in ("before", "focus")
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """Two frames as they are compared: shrunk, without slow background.
+
+    Attributes
+    ----------
+    before, after : ndarray, shape (Y, X), float32
+        The two.
+    weight : ndarray, shape (Y, X), float32
+        1 where followed objects were, and a little around them; 1 everywhere where that is not known.
+    factor : int
+        Pixels of the frame per pixel of these.
+    """
+
+    before: Frame
+    after: Frame
+    weight: Frame
+    factor: int
+
+    @classmethod
+    def of(cls, before: Frame, after: Frame, focus: Frame | None = None) -> Self:
+        """Shrink two frames ``(Y, X)``; `focus` as for `estimate_drift`."""
+        factor = max(1, -(-max(before.shape) // _LONGEST_PX))
+        a, b = _prepare(before, factor), _prepare(after, factor)
+        known = focus is not None and bool(focus.any())
+        return cls(a, b, _around(_shrink(focus, factor)) if known and focus is not None else np.ones_like(a), factor)
+
+    @property
+    def comparable(self) -> bool:
+        """True if there is something on the first frame to compare with."""
+        return min(self.before.shape) >= 8 and float(self.before.std()) > 0
+
+    @property
+    def contrast(self) -> float:
+        """Contrast of the second frame as a share of the first one's."""
+        return float(self.after.std() / max(self.before.std(), 1e-20))
+
+    def match(self, shift_px: tuple[float, float]) -> float:
+        """Return how well the frames match, -1 to 1, if the second is shifted by `shift_px` against the first."""
+        return _match(self.before, self.after, np.ones_like(self.before), self._shrunk(shift_px))
+
+    def match_focus(self, shift_px: tuple[float, float]) -> float:
+        """Return how well the places match where objects were."""
+        return _match(self.before, self.after, self.weight, self._shrunk(shift_px))
+
+    def resemblance(self, shift_px: tuple[float, float]) -> float:
+        """Return how alike the places are where objects were and would be, -1 to 1, whatever share leaves the frame.
+
+        Measured in the frames and in their difference, in which what is fixed to the detector is gone: the better one.
+        """
+        shift, change = self._shrunk(shift_px), self.after - self.before
+        share = _share(self.weight, shift)
+        pairs = ((self.before, self.after), (-change, change))
+        return max(_match(a, b, self.weight, shift) for a, b in pairs) / np.sqrt(share) if share else -1.0
+
+    def _shrunk(self, shift_px: tuple[float, float]) -> tuple[int, int]:
+        return round(shift_px[0] / self.factor), round(shift_px[1] / self.factor)
+
+
+def farther_candidates(views: Views, count: int = 3) -> list[tuple[float, float]]:
+    """Propose shifts of what was followed, in pixels, best first: what stays where it is has no say.
+
+    In the difference of two frames all that is fixed to the detector (stripes, dirt, burnt-in text) is gone; what
+    moved is there twice, dark where it was and bright where it is.
+    """
+    change = views.after - views.before
+    was = -change * views.weight
+    scored = sorted({(_match(-change, change, views.weight, c), c) for c in _peaks(was, change, 2 * count)})
+    out: list[tuple[int, int]] = []
+    for score, candidate in reversed(scored):
+        if score > 0 and all(max(abs(candidate[0] - y), abs(candidate[1] - x)) > 3 for y, x in out):
+            out.append(candidate)
+    return [(float(y * views.factor), float(x * views.factor)) for y, x in out[:count]]
 
 
 def _whole_frame_agrees(a: Frame, b: Frame, shift: tuple[int, int]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -20,6 +21,7 @@ from napari_xmem.engine.scopes.aggregation import aggregate_regions, others_in
 from napari_xmem.engine.scopes.batches import RegionBatch, decode_regions, memorise_regions
 from napari_xmem.engine.scopes.drift import DriftTracker
 from napari_xmem.engine.scopes.feedback import region_confidence
+from napari_xmem.engine.scopes.gate import FrameGate, convincing_share, may_be_written
 from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
 from napari_xmem.engine.scopes.ownership import Ownership
 from napari_xmem.engine.scopes.postprocess import postprocess_masks
@@ -37,14 +39,12 @@ if TYPE_CHECKING:
 
     from napari_xmem.config import MemoryConfig
     from napari_xmem.engine.scopes.base import Undo
-    from napari_xmem.engine.scopes.preprocess import NetworkInput
+    from napari_xmem.engine.scopes.preprocess import FrameGeometry, NetworkInput
     from napari_xmem.memory import MemorySnapshot
     from napari_xmem.model import XMem
 
 __all__ = ["LocalScope"]
 
-#: Confidence below which a frame is not memorised: what is not believed must not be remembered.
-MEMORISE_CONFIDENCE = 0.5
 #: Growth of the region per frame in which the object was not found, and its limit.
 SEARCH_GROWTH, SEARCH_LIMIT = 0.5, 2.0
 #: Growth of the region of an object whose mask reached its border.
@@ -100,6 +100,7 @@ class LocalScope:
         self.schedule = MemorySchedule(self.memory)
         self.ownership = Ownership()
         self.drift = DriftTracker()
+        self.gate = FrameGate()
         if self.divisions is not None:
             self.divisions.reset()
 
@@ -151,6 +152,7 @@ class LocalScope:
             "schedule": self.schedule.state_dict(),
             "ownership": self.ownership.state_dict(),
             "drift": self.drift.state_dict(),
+            "gate": self.gate.state_dict(),
             "divisions": None if self.divisions is None else self.divisions.state_dict(),
         }
 
@@ -166,6 +168,7 @@ class LocalScope:
         self.schedule.load_state_dict(state["schedule"])
         self.ownership.load_state_dict(state["ownership"])
         self.drift.load_state_dict(state["drift"])
+        self.gate.load_state_dict(state["gate"])
         if self.divisions is not None and state.get("divisions") is not None:
             self.divisions.load_state_dict(state["divisions"], restored)
 
@@ -191,15 +194,47 @@ class LocalScope:
             raise ValueError("This scope was made without `prepare`, so it takes tensors only: use step().")
         geometry, image = self.prepare.geometry, self.prepare(frame, index)
         (rows, columns), shape = geometry.scaled_shape, geometry.padded_shape
-        drift = self.drift.advance(image[:3].mean(0)[:rows, :columns].numpy(), self.max_displacement_px)
+        gray = image[:3].mean(0)[:rows, :columns].numpy()
+        drift = self.drift.advance(gray, self.max_displacement_px)
+        if seeds is None and not absent:
+            verdict = self.gate.judge(gray, drift, self.max_displacement_px, lambda d: self._agreement(image, index, d))
+            if not verdict.believed:
+                return self._hold(geometry)
+            drift = verdict.drift_px
         given: list[RegionMask] = []
         if seeds is not None:
             given = seed_regions(seeds, geometry, lambda centre, extent: self.region_for(centre, extent, shape))
         painted = {mask.object_id for mask in given}
         given += [self._nowhere(i, shape) for i in self.objects if i in absent and i not in painted]
         masks = self.advance_regions(image, given, last=last, frame=index, drift_px=drift)
-        self.drift.focus_on(others_in(masks, shape).clamp(0, 1).cpu().numpy()[:rows, :columns])
+        objects = others_in(masks, shape).clamp(0, 1).cpu().numpy()[:rows, :columns]
+        self.drift.focus_on(objects)
+        self.gate.keep(gray, drift, objects)
         return compose_labels(masks, geometry.shape, geometry.scale)
+
+    @torch.inference_mode()
+    def _agreement(self, image: Tensor, index: int, drift_px: tuple[float, float]) -> float | None:
+        """Look for all objects as if the frame had drifted so, without a trace; see `convincing_share`."""
+        image = to_device(image, self.network.device)[None]
+        shape = (image.shape[-2], image.shape[-1])
+        todo = self._regions_to_search(self.objects, shape, drift_px)
+        if not todo:
+            return None
+        encoded = self._encode(image, [region for _, region in todo], memorise=False)
+        found = _FrameNow(self, image, encoded, FramePlan.only_looked_at(), index).predict(self.objects, todo)
+        _, seen = postprocess_masks(aggregate_regions(found, set(), shape), shape)
+        return convincing_share(self.objects, seen)
+
+    def _hold(self, geometry: FrameGeometry) -> FrameLabels:
+        """Leave out a frame that is not believed: nothing is painted, and objects keep place and memory."""
+        self.drift.skip()
+        self.gate.hold()
+        for tracked in self.objects.values():
+            tracked.surprises_px = ()  # it may have moved on meanwhile: it is looked for as far as ever
+        if self.divisions is not None:
+            self.divisions.interrupt()
+        n = len(self.objects)
+        return FrameLabels(np.zeros(geometry.shape, np.int32), np.zeros(n, np.int64), np.zeros(n, np.float32))
 
     def _nowhere(self, object_id: int, frame_shape: tuple[int, int]) -> RegionMask:
         """Return an empty mask where an object was looked for: what lies there is not the object."""
@@ -360,7 +395,7 @@ class LocalScope:
         return encode_regions(self.network, image, regions, self.budget.tile, memorise=memorise)
 
     def _is_sure(self, object_id: int, seen: dict[int, Observation]) -> bool:
-        return not self.objects[object_id].lost_frames and seen[object_id].confidence >= MEMORISE_CONFIDENCE
+        return may_be_written(self.objects[object_id], seen[object_id])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +25,19 @@ class FramePlan:
         Sensory memory is refreshed from the value encoder (only when the frame enters memory).
     normal_update : bool
         Sensory memory is updated by the decoder.
+    counted : bool
+        Memory counts who answers; not where a frame is only looked at.
     """
 
     memorise: bool
     deep_update: bool
     normal_update: bool
+    counted: bool = True
+
+    @classmethod
+    def only_looked_at(cls) -> Self:
+        """Return the plan of a frame that leaves no trace."""
+        return cls(memorise=False, deep_update=False, normal_update=False, counted=False)
 
 
 class MemorySchedule:
