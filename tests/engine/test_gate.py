@@ -12,6 +12,7 @@ from napari_xmem.config import MemoryConfig
 from napari_xmem.engine.scopes.gate import LONGEST_HOLD_FRAMES, FrameGate, convincing_share, may_be_written
 from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
 from napari_xmem.memory import MemoryBank
+from napari_xmem.tracking import EventKind
 
 REACH_PX = 32.0
 
@@ -179,5 +180,7 @@ def test_objects_go_on_from_before_the_bad_frames(kind: str) -> None:
     for number in range(1, 4):
         found = result.labels[-1] == number
         assert (found & (truth == number)).sum() / (found | (truth == number)).sum() > 0.85
+    told = [event for event in result.events if event.kind is EventKind.BAD_FRAME]
+    assert [(event.frame, event.objects, event.detail) for event in told] == [(t, (), kind) for t in (3, 4, 5)]
     rows = {event.frame for snapshot in result.memory for event in snapshot.events}
     assert not rows & {3, 4, 5}

@@ -23,6 +23,7 @@ from napari_xmem.engine.scopes.global_scope import GlobalScope
 from napari_xmem.engine.scopes.local_scope import LocalScope
 from napari_xmem.engine.scopes.seeding import keep_seeds
 from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError, is_out_of_memory
+from napari_xmem.tracking import Event, EventKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -258,6 +259,14 @@ def _iter_passes(run: Run, progress: Progress | None, watch: Watch | None) -> Ge
             yield result
 
 
+def _bad_frame(frame: int, not_believed: tuple[str, float] | None) -> tuple[Event, ...]:
+    """Return the event of a frame from which nothing was learned."""
+    if not_believed is None:
+        return ()
+    reason, odds = not_believed
+    return (Event(EventKind.BAD_FRAME, frame, odds=odds, detail=reason),)
+
+
 def replay_run(run: Run, watch: Watch) -> Iterator[FrameResult]:
     """Do a run once more, for an `Explainer`."""
     return iter_run(run, watch=watch)
@@ -320,6 +329,7 @@ def _iter_pass(run: Run, part: Pass, late: LateObjects, new_ids: NewIds, watch: 
                 scope.snapshot(frame),
                 time.perf_counter() - begun,
                 births=_painted(run, ids, known) if seeds is not None else (),
+                events=_bad_frame(frame, found.not_believed),
             )
             waiting.put(result, reported=position >= part.report_from)
             if scope.divisions is not None:

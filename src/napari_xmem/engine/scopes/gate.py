@@ -57,10 +57,14 @@ class Verdict:
         "foreign" (another field of view, or nothing that was followed is on it).
     drift_px : tuple of 2 float
         Shift of the whole frame that is believed.
+    odds : float
+        How much speaks for the verdict, 0 to 1: for a foreign frame the share of objects that were not found; not
+        calibrated.
     """
 
     reason: str
     drift_px: Shift
+    odds: float = 1.0
 
     @property
     def believed(self) -> bool:
@@ -121,17 +125,17 @@ class FrameGate:
             return Verdict("flat", drift_px)
         near = (0.0, 0.0) if is_far(drift_px) else drift_px
         clear = views.resemblance(drift_px) >= _CLEAR
-        asked: list[Shift] = []
+        asked: dict[Shift, float] = {}
         for shift in (*((drift_px, near) if clear else (near, drift_px)), *farther_candidates(views)):
             if not trusted(shift) or any(_same(shift, other) for other in asked):
                 continue
-            asked.append(shift)
             found = ask(shift)
             if found is None:
                 return Verdict("", drift_px)
+            asked[shift] = found
             if found >= (_LARGE_MAJORITY if is_doubtful(shift) and not is_far(shift) else _MAJORITY):
                 return Verdict("", shift)
-        return Verdict("foreign" if is_doubtful(near) else "", near)
+        return Verdict("foreign" if is_doubtful(near) else "", near, 1 - max(asked.values()))
 
     def hold(self) -> None:
         """Take note that the last frame was not believed."""

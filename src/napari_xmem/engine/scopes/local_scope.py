@@ -21,7 +21,7 @@ from napari_xmem.engine.scopes.aggregation import aggregate_regions, others_in
 from napari_xmem.engine.scopes.batches import RegionBatch, decode_regions, memorise_regions
 from napari_xmem.engine.scopes.drift import DriftTracker
 from napari_xmem.engine.scopes.feedback import region_confidence
-from napari_xmem.engine.scopes.gate import FrameGate, convincing_share, may_be_written
+from napari_xmem.engine.scopes.gate import FrameGate, Verdict, convincing_share, may_be_written
 from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
 from napari_xmem.engine.scopes.ownership import Ownership
 from napari_xmem.engine.scopes.postprocess import postprocess_masks
@@ -199,7 +199,7 @@ class LocalScope:
         if seeds is None and not absent:
             verdict = self.gate.judge(gray, drift, self.max_displacement_px, lambda d: self._agreement(image, index, d))
             if not verdict.believed:
-                return self._hold(geometry)
+                return self._hold(geometry, verdict)
             drift = verdict.drift_px
         given: list[RegionMask] = []
         if seeds is not None:
@@ -225,7 +225,7 @@ class LocalScope:
         _, seen = postprocess_masks(aggregate_regions(found, set(), shape), shape)
         return convincing_share(self.objects, seen)
 
-    def _hold(self, geometry: FrameGeometry) -> FrameLabels:
+    def _hold(self, geometry: FrameGeometry, verdict: Verdict) -> FrameLabels:
         """Leave out a frame that is not believed: nothing is painted, and objects keep place and memory."""
         self.drift.skip()
         self.gate.hold()
@@ -234,7 +234,8 @@ class LocalScope:
         if self.divisions is not None:
             self.divisions.interrupt()
         n = len(self.objects)
-        return FrameLabels(np.zeros(geometry.shape, np.int32), np.zeros(n, np.int64), np.zeros(n, np.float32))
+        empty = np.zeros(geometry.shape, np.int32)
+        return FrameLabels(empty, np.zeros(n, np.int64), np.zeros(n, np.float32), (verdict.reason, verdict.odds))
 
     def _nowhere(self, object_id: int, frame_shape: tuple[int, int]) -> RegionMask:
         """Return an empty mask where an object was looked for: what lies there is not the object."""

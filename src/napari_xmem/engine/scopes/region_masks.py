@@ -52,11 +52,15 @@ class RegionMask:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameLabels:
-    """Label image of one frame with area and confidence of each object (see `FrameResult`)."""
+    """Label image of one frame with area and confidence of each object (see `FrameResult`).
+
+    `not_believed` says why nothing was learned from the frame, and how sure that is; None for a frame like any other.
+    """
 
     labels: NDArray[Any]
     area_px: NDArray[np.int64]
     confidence: NDArray[np.float32]
+    not_believed: tuple[str, float] | None = None
 
 
 def by_shape(masks: Iterable[RegionMask]) -> Iterator[list[RegionMask]]:
