@@ -23,12 +23,14 @@ if TYPE_CHECKING:
         propagate,
         propagate_volumes,
     )
+    from napari_xmem.engine.discovery import FoundObjects, find_similar
     from napari_xmem.io import LabelWriter, open_labels, open_movie, read_tracks, write_tracks
     from napari_xmem.model import load_model
     from napari_xmem.session import TrackingSession
     from napari_xmem.tracking import Lineage, evaluate, measure
 
 __all__ = [
+    "FoundObjects",
     "FrameResult",
     "LabelWriter",
     "Lineage",
@@ -42,6 +44,7 @@ __all__ = [
     "__version__",
     "errors",
     "evaluate",
+    "find_similar",
     "forecast",
     "iter_propagate",
     "load_model",
@@ -60,9 +63,11 @@ except metadata.PackageNotFoundError:  # pragma: no cover - a source tree on PYT
     __version__ = "0.0.0"
 
 _ROOM_OF = {
+    "FoundObjects": "napari_xmem.engine.discovery",
     "FrameResult": "napari_xmem.engine",
     "PropagationResult": "napari_xmem.engine",
     "Propagator": "napari_xmem.engine",
+    "find_similar": "napari_xmem.engine.discovery",
     "forecast": "napari_xmem.engine",
     "iter_propagate": "napari_xmem.engine",
     "propagate": "napari_xmem.engine",

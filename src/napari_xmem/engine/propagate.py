@@ -15,6 +15,7 @@ from napari_xmem.engine.devices import agree_on_threads, trim_heap
 from napari_xmem.engine.division import DelayedResults, DivisionTracker, NewIds
 from napari_xmem.engine.explain import Explainer
 from napari_xmem.engine.late_objects import LateObjects
+from napari_xmem.engine.network_errors import network_errors
 from napari_xmem.engine.prepare import prepare_run
 from napari_xmem.engine.reader import ReadAhead
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores, lineage_of
@@ -22,7 +23,6 @@ from napari_xmem.engine.run_iterator import RunIterator, keeping_partial
 from napari_xmem.engine.scopes.global_scope import GlobalScope
 from napari_xmem.engine.scopes.local_scope import LocalScope
 from napari_xmem.engine.scopes.seeding import keep_seeds
-from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError, is_out_of_memory
 from napari_xmem.tracking import Event, EventKind
 
 if TYPE_CHECKING:
@@ -360,15 +360,5 @@ def tidy(run: Run, scope: TrackingScope) -> None:
 
 
 def _guarded(results: Iterator[FrameResult]) -> Iterator[FrameResult]:
-    """Turn errors of torch into our own: a RuntimeError would be swallowed by the viewer's worker threads."""
-    try:
+    with network_errors():
         yield from results
-    except XMemError:
-        raise
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise PropagationError(f"The network failed on a frame: {error}") from error
-        raise OutOfMemoryError(
-            f"The device ran out of memory, even for one object at a time ({error}). Frames done so far are valid. Use "
-            "device='cpu', a smaller frame, or smaller limits of memory (working_max_frames, long_term_max_elements)."
-        ) from error

@@ -12,4 +12,13 @@ Every dock has a `dock.py` with its widget, a `form.py` with its controls, and p
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 __all__: list[str] = []
+
+_missing = [name for name in ("napari", "magicgui", "qtpy", "superqt") if find_spec(name) is None]
+if _missing:
+    raise ImportError(
+        f"the docks of napari-xmem need {', '.join(_missing)}: install with \"pip install 'napari-xmem[all]'\", "
+        "which brings napari and its windows. Python and the command line work without."
+    )

@@ -1,0 +1,184 @@
+"""Paint a few objects, find the rest of the frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from napari_xmem.config import MemoryConfig, PropagationConfig
+from napari_xmem.engine.cost.run_size import RunSize
+from napari_xmem.engine.devices import to_device
+from napari_xmem.engine.discovery.found_objects import FoundObjects
+from napari_xmem.engine.discovery.likeness import Appearance
+from napari_xmem.engine.discovery.search import search_frame
+from napari_xmem.engine.network_errors import network_errors
+from napari_xmem.engine.prepare import prepare_run
+from napari_xmem.engine.scopes.aggregation import aggregate_regions
+from napari_xmem.engine.scopes.local_scope import LocalScope
+from napari_xmem.engine.scopes.region_masks import RegionMask, compose_labels
+from napari_xmem.engine.scopes.regions import Region
+from napari_xmem.engine.scopes.seeding import seed_regions
+from napari_xmem.engine.scopes.tiling import encode_regions
+from napari_xmem.errors import InputError, SeedError
+from napari_xmem.imaging import label_dtype, object_ids
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_xmem.engine.discovery.transplant import Candidate
+    from napari_xmem.engine.run import Run
+    from napari_xmem.model import XMem
+
+__all__ = ["MIN_CONFIDENCE", "find_similar"]
+
+#: What is found with less is left out unless another limit is given.
+MIN_CONFIDENCE = 0.8
+
+#: Pixels around painted objects that count as background, in nominal diameters of the model.
+_NEAR_DIAMETERS = 0.5
+#: What another object takes off one that was found, at most: a share of its area.
+_LEFT_SHARE = 0.5
+
+
+def find_similar(
+    frame: NDArray[Any],
+    labels: NDArray[Any],
+    *,
+    model: str | Path | XMem = "bundled",
+    device: str = "auto",
+    min_confidence: float = MIN_CONFIDENCE,
+    region: tuple[slice, slice] | None = None,
+    diameter_px: float | None = None,
+) -> FoundObjects:
+    """Find the objects of a frame that look like those painted on it.
+
+    Every painted object is an example: its memory is put where the frame looks like the examples, as if the example
+    had moved there, and what the network then sees is kept if it is sure, plausible in size and on pixels that are
+    nobody's.
+
+    Parameters
+    ----------
+    frame : ndarray, shape (Y, X) or (Y, X, C)
+        One frame, up to 3 channels.
+    labels : ndarray, shape (Y, X), integer
+        One or more painted objects, 0 elsewhere; they stay as they are.
+    model : str, path or XMem
+        "bundled", a weights file, or a loaded network that was trained on regions.
+    device : str
+        "auto", "cpu", "cuda", "cuda:N" or "mps".
+    min_confidence : float
+        0 to 1; objects found with less are left out. `FoundObjects.at_least` raises it later without computing again.
+    region : tuple of 2 slice, optional
+        Rows and columns in which objects may have their centre; None: the whole frame.
+    diameter_px : float, optional
+        Typical diameter in pixels; None: the examples' median.
+
+    Returns
+    -------
+    FoundObjects
+        Labels with the examples and what was found, new ids, and how sure each is. The same input gives the same
+        output.
+
+    Raises
+    ------
+    InputError, SeedError, ConfigError, CheckpointError, DeviceError
+        If something given cannot be used.
+    PropagationError, OutOfMemoryError
+        If the network fails.
+
+    Examples
+    --------
+    >>> found = find_similar(movie[0], painted)  # doctest: +SKIP
+    >>> result = propagate(movie, {0: found.labels})  # doctest: +SKIP
+    """
+    if not 0 <= min_confidence <= 1:
+        raise InputError(f"min_confidence is {min_confidence}, expected 0 to 1.")
+    frame, labels = np.asarray(frame), np.asarray(labels)
+    if labels.shape != frame.shape[:2]:
+        raise SeedError(
+            f"labels have shape {labels.shape}, expected {frame.shape[:2]}, that of the frame: rows and columns."
+        )
+    config = PropagationConfig(memory=MemoryConfig(), device=device, scope="local", diameter_px=diameter_px)
+    run = prepare_run([frame, frame], {0: labels}, model, config)
+    with network_errors(what=""):
+        return _find(run, frame, min_confidence, region)
+
+
+@torch.inference_mode()
+def _find(run: Run, frame: NDArray[Any], least: float, region: tuple[slice, slice] | None) -> FoundObjects:
+    painted = run.seeds[0]
+    geometry, budget = run.prepare.geometry, RunSize.of(run).budget
+    scope = LocalScope(run.network, run.config.memory, run.prepare, None, budget)
+    scope.advance(frame, 0, painted)
+    shape = geometry.padded_shape
+    image = to_device(run.prepare(frame, 0), run.network.device)[None]
+    encoded = encode_regions(run.network, image, [Region(0, 0, *shape)], budget.tile, memorise=False)
+    given = seed_regions(painted, geometry, lambda centre, extent: scope.region_for(centre, extent, shape))
+    owner = np.zeros(shape, np.int32)
+    for mask in given:
+        owner[mask.region.slices][(mask.probability > 0.5).numpy()] = mask.object_id
+    owned = torch.from_numpy(owner > 0)
+    appearance = Appearance.of(encoded, owned, _near(owned, run), run.network.config.stride_px)
+    found = search_frame(
+        run.network,
+        encoded,
+        list(scope.objects.values()),
+        appearance,
+        owner,
+        _allowed(region, run),
+        geometry.scaled_shape,
+        budget,
+        least,
+    )
+    return _composed(run, given, found, least)
+
+
+def _near(owned: torch.Tensor, run: Run) -> torch.Tensor:
+    reach = int(_NEAR_DIAMETERS * (run.network.config.nominal_diameter_px or 40))
+    return torch.from_numpy(ndimage.distance_transform_edt(~owned.numpy()) <= reach)
+
+
+def _allowed(region: tuple[slice, slice] | None, run: Run) -> NDArray[np.bool_]:
+    """Return the pixels of the scaled frame in which centres may lie: none of the padding."""
+    geometry = run.prepare.geometry
+    allowed = np.zeros(geometry.padded_shape, bool)
+    rows, columns = (
+        range(side)[span] for side, span in zip(geometry.shape, region or (slice(None), slice(None)), strict=True)
+    )
+    if not len(rows) or not len(columns):
+        raise InputError(f"region {region} holds no pixel of a frame of {geometry.shape[0]} x {geometry.shape[1]} px.")
+    (top, bottom), (left, right) = (
+        (round(span.start * geometry.scale), min(round(span.stop * geometry.scale), limit))
+        for span, limit in zip((rows, columns), geometry.scaled_shape, strict=True)
+    )
+    allowed[top:bottom, left:right] = True
+    return allowed
+
+
+def _composed(run: Run, given: list[RegionMask], found: list[Candidate], least: float) -> FoundObjects:
+    """Let examples and what was found compete for pixels, and number what is left."""
+    painted, geometry = run.seeds[0], run.prepare.geometry
+    first = int(painted.max()) + 1
+    own = given + [RegionMask(first + n, c.region, c.probability) for n, c in enumerate(found)]
+    settled = aggregate_regions(own, {mask.object_id for mask in given}, geometry.padded_shape)
+    seen = compose_labels(settled, geometry.shape, geometry.scale)
+    taken = painted > 0
+    areas = [c.area_px / geometry.scale**2 for c in found]
+    rows = range(len(given), len(own))
+    kept = [
+        (float(seen.confidence[row]), own[row].object_id)
+        for row, area in zip(rows, areas, strict=True)
+        if seen.confidence[row] >= least and seen.area_px[row] >= _LEFT_SHARE * area
+    ]
+    kept.sort(key=lambda item: (-item[0], item[1]))
+    numbers = {old: first + n for n, (_, old) in enumerate(kept)}
+    out = np.zeros(geometry.shape, label_dtype(max([*object_ids(painted), *numbers.values()])))
+    for old, new in numbers.items():
+        out[(seen.labels == old) & ~taken] = new
+    out[taken] = painted[taken]
+    return FoundObjects(out, tuple(numbers.values()), np.array([c for c, _ in kept], np.float32))

@@ -1,0 +1,136 @@
+"""Searching one encoded frame for objects like the examples, as long as something likely is left."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from napari_xmem.engine.discovery.choice import Ground, SizeRange
+from napari_xmem.engine.discovery.likeness import Appearance, cover, likely_centres
+from napari_xmem.engine.discovery.transplant import Candidate, Place, Transplanter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_xmem.engine.cost.budget import Budget
+    from napari_xmem.engine.scopes.object_state import TrackedObject
+    from napari_xmem.engine.scopes.tiling import EncodedFrame
+    from napari_xmem.model import XMem
+
+__all__ = ["search_frame"]
+
+#: A place is decoded again around what was seen there, if that lies further off than this share of the radius.
+_OFF_CENTRE_RADII = 0.35
+#: Below this confidence a place is tried with a second example.
+_DOUBTFUL = 0.8
+#: Searches of what is left, at most.
+_ROUNDS = 3
+#: Examples whose memory is asked, at most.
+MOST_EXAMPLES = 6
+
+
+def search_frame(
+    network: XMem,
+    encoded: EncodedFrame,
+    examples: Sequence[TrackedObject],
+    appearance: Appearance | None,
+    owner: NDArray[np.int32],
+    allowed: NDArray[np.bool_],
+    scaled_shape: tuple[int, int],
+    budget: Budget,
+    least_confidence: float,
+) -> list[Candidate]:
+    """Return what looks like the examples and is nobody's, most confident first within a round.
+
+    Parameters
+    ----------
+    network : XMem
+        The network, in eval mode.
+    encoded : EncodedFrame
+        The frame.
+    examples : sequence of TrackedObject
+        Objects whose memory says what is looked for.
+    appearance : Appearance or None
+        Keys inside and around examples; None searches everywhere alike.
+    owner : ndarray, shape (H, W), int
+        Ids of the objects that own the pixels of the scaled frame; 0 for nobody's.
+    allowed : ndarray, shape (H, W), bool
+        Pixels that may be the centre of an object found.
+    scaled_shape : tuple of 2 int
+        Size of the frame without padding.
+    budget : Budget
+        How much is computed at a time.
+    least_confidence : float
+        What is less sure is left out.
+    """
+    stride = network.config.stride_px
+    shape = (owner.shape[0], owner.shape[1])
+    examples = representative(examples)
+    sizes = SizeRange.of(example.area_px for example in examples)
+    radius = math.sqrt(float(np.median([example.area_px for example in examples])) / math.pi)
+    likeness = np.ones((shape[0] // stride, shape[1] // stride), np.float32)
+    banks = [example.bank.fork() for example in examples]  # a read counts usage
+    if appearance is not None:
+        likeness = appearance.likeness(encoded)
+    transplanter = Transplanter(network, encoded, examples, banks, shape, budget)
+    likeness *= cover(torch.from_numpy(allowed), stride).numpy() > 0.5
+    ground, found, tried = Ground(shape), list[Candidate](), set[tuple[int, int]]()
+    ground.owned |= owner > 0
+    for _ in range(_ROUNDS):
+        free = likeness * (1 - cover(torch.from_numpy(ground.owned), stride).numpy())
+        centres = [(y * stride, x * stride) for y, x in likely_centres(free, radius / stride)]
+        centres = [c for c in centres if (int(c[0]), int(c[1])) not in tried]
+        tried.update((int(y), int(x)) for y, x in centres)
+        if not centres:
+            break
+        candidates = _look(transplanter, centres, radius)
+        likely = [c for c in candidates if c.confidence >= least_confidence and sizes.admits(c, scaled_shape)]
+        accepted = ground.accept(likely)
+        found += accepted
+        if not accepted:
+            break
+    return found
+
+
+def representative(examples: Sequence[TrackedObject]) -> list[TrackedObject]:
+    """Return the examples whose memory is asked: of many, those that spread evenly over their sizes."""
+    ordered = sorted(examples, key=lambda e: (e.area_px, e.object_id))
+    if len(ordered) <= MOST_EXAMPLES:
+        return ordered
+    return [ordered[round(k * (len(ordered) - 1) / (MOST_EXAMPLES - 1))] for k in range(MOST_EXAMPLES)]
+
+
+def _look(transplanter: Transplanter, centres: Sequence[tuple[float, float]], radius_px: float) -> list[Candidate]:
+    """Decode places with the middle example, again around what was seen, and doubtful ones with the other examples."""
+    count = len(transplanter.examples)
+    best = transplanter.decode([Place(count // 2, centre) for centre in centres])
+    best = _again(transplanter, best, radius_px)
+    for example in [k for k in range(count) if k != count // 2]:
+        doubtful = [n for n, c in enumerate(best) if c.confidence < _DOUBTFUL and c.area_px]
+        if not doubtful:
+            break
+        other = transplanter.decode([Place(example, best[n].centre_px) for n in doubtful])
+        for n, candidate in zip(doubtful, other, strict=True):
+            if candidate.confidence > best[n].confidence:
+                best[n] = candidate
+    return best
+
+
+def _again(transplanter: Transplanter, seen: list[Candidate], radius_px: float) -> list[Candidate]:
+    """Decode once more where what was seen lies off the place that was looked at."""
+    off = [
+        n
+        for n, c in enumerate(seen)
+        if c.area_px and math.dist(c.centre_px, c.place.centre_px) > _OFF_CENTRE_RADII * radius_px
+    ]
+    moved = transplanter.decode([Place(seen[n].place.example, seen[n].centre_px) for n in off])
+    out = list(seen)
+    for n, candidate in zip(off, moved, strict=True):
+        if candidate.confidence > seen[n].confidence:
+            out[n] = candidate
+    return out

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import napari_xmem as nx
+from napari_xmem.engine.discovery.likeness import likely_centres
+from napari_xmem.sample_data import simulated_nuclei
+
+
+@pytest.fixture(scope="module")
+def network():
+    return nx.load_model("bundled", "cpu")
+
+
+@pytest.fixture(scope="module")
+def scene():
+    """A frame of nuclei, their truth, and three of them painted."""
+    movie, truth = simulated_nuclei(frames=1, size_px=(192, 192), n_objects=14, seed=3)
+    frame, truth = movie[0], truth[0].astype(np.int32)
+    rim = np.unique(np.concatenate([truth[0], truth[-1], truth[:, 0], truth[:, -1]]))
+    whole = [i for i in np.unique(truth) if i and i not in rim]
+    return frame, truth, np.where(np.isin(truth, whole[:3]), truth, 0)
+
+
+@pytest.fixture(scope="module")
+def found(network, scene):
+    return nx.find_similar(scene[0], scene[2], model=network)
+
+
+def overlaps(labels, ids, truth, painted):
+    """Return how many true objects were found with a Jaccard index above one half, and how many were to be found."""
+    right = 0
+    wanted = [i for i in np.unique(truth) if i and i not in painted]
+    for i in wanted:
+        mask = truth == i
+        right += any(
+            (mask & (labels == j)).sum() / (mask | (labels == j)).sum() > 0.5 for j in ids if (labels[mask] == j).any()
+        )
+    return right, len(wanted)
+
+
+def test_what_is_found_is_right(scene, found):
+    """Of nuclei of very different brightness that touch, about half are found; hardly anything else is."""
+    _, truth, seeds = scene
+    right, wanted = overlaps(found.labels, found.object_ids, truth, np.unique(seeds))
+    assert right >= 0.9 * len(found)
+    assert right >= 0.45 * wanted
+
+
+def test_painted_objects_stay_and_new_ids_follow(scene, found):
+    seeds = scene[2]
+    assert np.array_equal(found.labels[seeds > 0], seeds[seeds > 0])
+    assert found.object_ids == tuple(range(int(seeds.max()) + 1, int(seeds.max()) + 1 + len(found)))
+    assert set(np.unique(found.labels)) == {0, *np.unique(seeds[seeds > 0]), *found.object_ids}
+    assert (np.diff(found.confidence) <= 0).all()
+    assert (found.confidence >= 0.8).all()
+
+
+def test_the_same_input_gives_the_same(network, scene, found):
+    again = nx.find_similar(scene[0], scene[2], model=network)
+    assert np.array_equal(again.labels, found.labels)
+    assert np.array_equal(again.confidence, found.confidence)
+
+
+def test_a_limit_is_raised_without_computing(found):
+    limit = float(np.median(found.confidence))
+    fewer = found.at_least(limit)
+    gone = set(found.object_ids) - set(fewer.object_ids)
+    assert len(fewer) == (found.confidence >= limit).sum()
+    assert gone
+    assert not np.isin(fewer.labels, list(gone)).any()
+    kept = ~np.isin(found.labels, list(gone))
+    assert np.array_equal(fewer.labels[kept], found.labels[kept])
+
+
+def test_one_is_dropped_and_examples_cannot_be(scene, found):
+    first, painted = found.object_ids[0], int(scene[2].max())
+    left = found.without([first, painted])
+    assert first not in left.object_ids
+    assert len(left) == len(found) - 1
+    assert (left.labels == painted).any()
+
+
+def test_nothing_is_found_where_nothing_is(network, scene):
+    _, _, seeds = scene
+    rng = np.random.default_rng(0)
+    only_one = np.where(seeds == seeds.max(), 3000, 300) + rng.normal(0, 20, seeds.shape)
+    found = nx.find_similar(only_one.astype(np.uint16), np.where(seeds == seeds.max(), seeds, 0), model=network)
+    assert len(found) == 0
+    assert np.array_equal(np.unique(found.labels), [0, seeds.max()])
+
+
+def test_only_a_part_of_the_frame_is_searched(network, scene):
+    frame, _, seeds = scene
+    found = nx.find_similar(frame, seeds, model=network, region=(slice(0, 96), slice(None)))
+    assert len(found)
+    for i in found.object_ids:
+        assert np.argwhere(found.labels == i)[:, 0].mean() < 106
+    with pytest.raises(nx.errors.InputError, match="holds no pixel"):
+        nx.find_similar(frame, seeds, model=network, region=(slice(50, 50), slice(None)))
+
+
+def test_bad_input_says_so(network, scene):
+    frame, _, seeds = scene
+    with pytest.raises(nx.errors.SeedError, match="labels have shape"):
+        nx.find_similar(frame, seeds[:-1], model=network)
+    with pytest.raises(nx.errors.InputError, match="min_confidence is 2"):
+        nx.find_similar(frame, seeds, model=network, min_confidence=2)
+    with pytest.raises(nx.errors.SeedError):
+        nx.find_similar(frame, np.zeros_like(seeds), model=network)
+
+
+def test_centres_are_at_tops_and_spread_where_it_is_flat():
+    y, x = np.mgrid[:40, :40]
+    two = np.exp(-((y - 10) ** 2 + (x - 10) ** 2) / 18) + np.exp(-((y - 30) ** 2 + (x - 28) ** 2) / 18)
+    tops = likely_centres(two.astype(np.float32), 4.0, least=0.5)
+    assert {(round(a - 0.5), round(b - 0.5)) for a, b in tops[:2]} == {(10, 10), (30, 28)}
+    flat = likely_centres(np.ones((40, 40), np.float32), 4.0)
+    distances = [np.hypot(a[0] - b[0], a[1] - b[1]) for n, a in enumerate(flat) for b in flat[:n]]
+    assert min(distances) >= 2.8  # 0.7 radii
+    assert len(flat) > 100  # nowhere is left out
+    assert likely_centres(np.zeros((40, 40), np.float32), 4.0) == []
