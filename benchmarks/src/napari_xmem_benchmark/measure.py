@@ -7,11 +7,14 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from napari_xmem.engine.devices import peak_resident_bytes
+
+if TYPE_CHECKING:
+    from napari_xmem.config import Precision
 
 __all__ = ["Case", "Clock", "interleave", "run_case", "run_here"]
 
@@ -60,7 +63,7 @@ class Case:
     repeats: int = 3
     threads: int = 1
     device: str = "cpu"
-    precision: str = "auto"
+    precision: Precision = "auto"
     budget_bytes: int = 4 << 30
     only: str = ""
     frames: int = 10_000

@@ -142,7 +142,7 @@ def local_scope(case: Case) -> dict[str, Any]:
     n_frames = 1 + warm_up + measured * case.cycles
     frames, labels = disc_movie((case.height, case.width), case.objects, n_frames, case.diameters * nominal)
     config = PropagationConfig(
-        memory=memory, scope="local", device=case.device, diameter_px=nominal, precision=case.precision,  # type: ignore[arg-type]
+        memory=memory, scope="local", device=case.device, diameter_px=nominal, precision=case.precision,
         memory_budget_bytes=case.budget_bytes,
     )  # fmt: skip
     run = prepare_run(frames, {0: labels}, network, config)

@@ -57,8 +57,8 @@ def run(args: argparse.Namespace) -> int:
     for command in args.whole.commands.values():
         for action in command._actions:
             if action.dest in _FILES:
-                action.complete = shtab.FILE  # type: ignore[attr-defined]
+                vars(action)["complete"] = shtab.FILE
             elif action.dest in _FOLDERS:
-                action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+                vars(action)["complete"] = shtab.DIRECTORY
     say(shtab.complete(args.whole, args.shell))
     return 0
