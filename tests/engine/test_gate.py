@@ -155,6 +155,29 @@ def test_lost_objects_are_not_asked() -> None:
     assert convincing_share(objects, {3: good}) is None
 
 
+def test_objects_that_grow_alike_agree_and_one_that_grows_alone_does_not() -> None:
+    objects = {i: tracked(100.0) for i in (1, 2, 3, 4)}
+    magnified = {i: Observation(225, 0.8, (0, 0, 15, 15)) for i in objects}
+    assert convincing_share(objects, magnified) == 1.0
+    one = {i: Observation(225 if i == 1 else 100, 0.8, (0, 0, 15, 15)) for i in objects}
+    assert convincing_share(objects, one) == 0.75
+    assert convincing_share(objects, {i: Observation(1500, 0.8, (0, 0, 40, 40)) for i in objects}) == 0.0
+    assert convincing_share(objects, {i: Observation(0, 0.0, (0, 0, 0, 0)) for i in objects}) == 0.0
+
+
+def test_a_movie_that_is_magnified_in_the_middle_goes_on() -> None:
+    frame, labels = field(0, HERE)
+    where = {"matrix": [1 / 1.5] * 2, "offset": [64 * (1 - 1 / 1.5)] * 2}
+    closer = ndimage.affine_transform(frame, **where, order=1, mode="nearest")
+    truth = ndimage.affine_transform(labels, **where, order=0)
+    rng = np.random.default_rng(2)
+    frames = np.stack([frame] * 3 + [closer] * 3) + rng.normal(0, 0.02, (6, *frame.shape))
+    result = nx.propagate(frames.astype(np.float32), {0: labels})
+    for number in range(1, 4):
+        found = result.labels[-1] == number
+        assert (found & (truth == number)).sum() / (found | (truth == number)).sum() > 0.85
+
+
 def test_a_look_that_is_not_counted_leaves_the_bank_as_it_is() -> None:
     bank = MemoryBank(MemoryConfig(), key_dim=2, value_dim=2)
     generator = torch.Generator().manual_seed(0)

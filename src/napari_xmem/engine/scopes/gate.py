@@ -35,6 +35,8 @@ _LEAST_USUAL = 0.3
 #: where the frame does not match there more must be, since some strangers look alike.
 _MAJORITY, _CONFIDENCE, _AREA = 0.5, 0.6, (0.5, 2.0)
 _LARGE_MAJORITY = 0.75
+#: Most that all objects may grow at once, in area, and by how much they may differ in that.
+_MAGNIFIED, _ALIKE_GROWTH = 4.0, 1.5
 #: After so many frames in a row that were not believed the scene itself has changed.
 LONGEST_HOLD_FRAMES = 10
 #: Confidence below which an object is not memorised: what is not believed must not be remembered.
@@ -182,21 +184,17 @@ def _same(one: Shift, other: Shift) -> bool:
 def convincing_share(objects: Mapping[int, TrackedObject], seen: Mapping[int, Observation]) -> float | None:
     """Return the share of objects that are found with confidence and of about their size; None without any to ask.
 
-    Objects that were lost before are not asked.
+    All may have grown or shrunk alike, as by another magnification: sizes are compared after the median growth is
+    undone. Objects that were lost before are not asked.
     """
     asked = [i for i in seen if not objects[i].lost_frames and objects[i].area_px]
     if not asked:
         return None
-    low, high = _AREA
-    return float(
-        np.mean(
-            [
-                seen[i].confidence >= _CONFIDENCE
-                and low * objects[i].area_px <= seen[i].area_px <= high * objects[i].area_px
-                for i in asked
-            ]
-        )
-    )
+    growth = {i: seen[i].area_px / objects[i].area_px for i in asked if seen[i].area_px}
+    alike = len(growth) == len(asked) and max(growth.values()) <= _ALIKE_GROWTH * min(growth.values())
+    common = min(max(float(np.median(list(growth.values()))), 1 / _MAGNIFIED), _MAGNIFIED) if alike else 1.0
+    low, high = (common * limit for limit in _AREA)
+    return float(np.mean([seen[i].confidence >= _CONFIDENCE and low <= growth.get(i, 0.0) <= high for i in asked]))
 
 
 def may_be_written(tracked: TrackedObject, seen: Observation) -> bool:
