@@ -44,8 +44,8 @@ class Movie:
     Attributes
     ----------
     group : str
-        "return" and "cycle" (`napari_xmem.simulate.recall`), "drift", "bleach", "focus", "absence", "crowd"
-        (`napari_xmem.simulate.long`), or "dev".
+        "return" and "cycle" (`napari_xmem.simulate.kinds.recall`), "drift", "bleach", "focus", "absence", "crowd"
+        (`napari_xmem.simulate.kinds.long`), or "dev".
     seed : int or str
         Seed of the simulation, or name of the file in ``../shared/data``.
     """
@@ -72,8 +72,8 @@ class Movie:
         if self.group == "dev":
             data = np.load(self._file)
             return Clip(data["frames"], data["labels"], None, None)
-        from napari_xmem.simulate.long import long_nuclei
-        from napari_xmem.simulate.recall import recall_nuclei
+        from napari_xmem.simulate.kinds.long import long_nuclei
+        from napari_xmem.simulate.kinds.recall import recall_nuclei
 
         nominal = 42.0  # pixels as they are
         if self.group in ("return", "cycle"):

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_xmem.simulate.long import Scenario
+    from napari_xmem.simulate.kinds.long import Scenario
 
     Pair = tuple[NDArray[np.uint16], NDArray[np.uint16]]
 
@@ -31,13 +31,13 @@ def simulated_nuclei(
     movie, truth : ndarray
         (T, Y, X) uint16 each. ``truth[0]`` are the seeds; daughters keep their mother's label.
     """
-    from napari_xmem.simulate.bodies import BodyLook, render_bodies
-    from napari_xmem.simulate.camera import Camera
-    from napari_xmem.simulate.crowd import Crowd
-    from napari_xmem.simulate.habits import Habits
+    from napari_xmem.simulate.cells.crowd import Crowd
+    from napari_xmem.simulate.cells.habits import Habits
+    from napari_xmem.simulate.cells.world import make_world
+    from napari_xmem.simulate.drawing.bodies import BodyLook, render_bodies
+    from napari_xmem.simulate.drawing.camera import Camera
+    from napari_xmem.simulate.kinds.nuclei import Glow
     from napari_xmem.simulate.movie import build_movie
-    from napari_xmem.simulate.nuclei import Glow
-    from napari_xmem.simulate.world import make_world
 
     rng = np.random.default_rng(seed)
     diameter = float(np.sqrt(0.42 * np.prod(size_px) / max(n_objects, 1) * 4 / np.pi))
@@ -67,13 +67,13 @@ def simulated_phase_contrast(
     movie, truth : ndarray
         (T, Y, X) uint16 each. ``truth[0]`` are the seeds; daughters keep their mother's label.
     """
-    from napari_xmem.simulate.camera import Camera
+    from napari_xmem.simulate.cells.spread import SpreadCells, SpreadHabits
+    from napari_xmem.simulate.cells.world import make_world
+    from napari_xmem.simulate.drawing.camera import Camera
+    from napari_xmem.simulate.drawing.optics import phase_contrast
+    from napari_xmem.simulate.drawing.surface import SurfaceLook, render_spread
+    from napari_xmem.simulate.kinds.phase import debris
     from napari_xmem.simulate.movie import build_movie
-    from napari_xmem.simulate.optics import phase_contrast
-    from napari_xmem.simulate.phase import debris
-    from napari_xmem.simulate.spread import SpreadCells, SpreadHabits
-    from napari_xmem.simulate.surface import SurfaceLook, render_spread
-    from napari_xmem.simulate.world import make_world
 
     rng = np.random.default_rng(seed)
     diameter = float(np.sqrt(0.45 * np.prod(size_px) / max(n_objects, 1) * 4 / np.pi))
@@ -107,7 +107,7 @@ def long_movie(
     frames : int
         Length T.
     scenario : {"drift", "bleach", "focus", "return", "crowd"}
-        What makes it hard, see `napari_xmem.simulate.long.long_nuclei`.
+        What makes it hard, see `napari_xmem.simulate.kinds.long.long_nuclei`.
     size_px, n_objects : tuple of int, int
         (Y, X), and nuclei in the first frame.
 
@@ -121,7 +121,7 @@ def long_movie(
     ConfigError
         Unknown scenario or no frames.
     """
-    from napari_xmem.simulate.long import long_nuclei
+    from napari_xmem.simulate.kinds.long import long_nuclei
 
     rng = np.random.default_rng(seed)
     movie = long_nuclei(rng, frames=frames, scenario=scenario, size_px=size_px, n_objects=n_objects)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_xmem.errors import ConfigError
-from napari_xmem.simulate.long import SCENARIOS, long_nuclei
+from napari_xmem.simulate.kinds.long import SCENARIOS, long_nuclei
 
 SIZE = (96, 96)
 

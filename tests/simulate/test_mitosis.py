@@ -7,8 +7,8 @@ import pytest
 from scipy import ndimage
 
 from napari_xmem.simulate import SimulatedMovie, simulate
-from napari_xmem.simulate.dividing import brightness
-from napari_xmem.simulate.mitosis import MitosisCourse, chromatin, draw_mitosis_course, separation
+from napari_xmem.simulate.cells.mitosis import MitosisCourse, chromatin, draw_mitosis_course, separation
+from napari_xmem.simulate.kinds.dividing import brightness
 
 COARSE = MitosisCourse(prophase=2, metaphase=2, anaphase=1, telophase=1, regrowth=3, apart=1.7, first_apart=1.2)
 

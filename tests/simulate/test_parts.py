@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_xmem.simulate.camera import Camera, stage_path
-from napari_xmem.simulate.canvas import BINS, Canvas, capsule_depth, polar_depth, spine_depth
-from napari_xmem.simulate.contacts import push_discs, push_rods
+from napari_xmem.simulate.cells.contacts import push_discs, push_rods
+from napari_xmem.simulate.drawing.camera import Camera, stage_path
+from napari_xmem.simulate.drawing.canvas import BINS, Canvas, capsule_depth, polar_depth, spine_depth
+from napari_xmem.simulate.drawing.noise import TILE, background, blur, sample, tile, walk
 from napari_xmem.simulate.movie import build_movie, roots
-from napari_xmem.simulate.noise import TILE, background, blur, sample, tile, walk
 
 
 def circle(radius: float) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_xmem.errors import ConfigError
-from napari_xmem.simulate.recall import RECALLS, recall_nuclei, recall_timing
+from napari_xmem.simulate.kinds.recall import RECALLS, recall_nuclei, recall_timing
 
 
 def centre(labels, object_id):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from napari_xmem.errors import ConfigError
-from napari_xmem.simulate.colonies import rods_fluorescence, rods_phase, rods_septate
-from napari_xmem.simulate.dividing import dim_nuclei, mitosis
-from napari_xmem.simulate.em import em_stack, em_varied
-from napari_xmem.simulate.membranes import membranes
-from napari_xmem.simulate.nuclei import nuclei, sparse_nuclei
-from napari_xmem.simulate.phase import phase_cells
-from napari_xmem.simulate.transmitted import amoebae, brightfield_cells, dic_cells, organoids
-from napari_xmem.simulate.yeast import budding_yeast
+from napari_xmem.simulate.kinds.colonies import rods_fluorescence, rods_phase, rods_septate
+from napari_xmem.simulate.kinds.dividing import dim_nuclei, mitosis
+from napari_xmem.simulate.kinds.em import em_stack, em_varied
+from napari_xmem.simulate.kinds.membranes import membranes
+from napari_xmem.simulate.kinds.nuclei import nuclei, sparse_nuclei
+from napari_xmem.simulate.kinds.phase import phase_cells
+from napari_xmem.simulate.kinds.transmitted import amoebae, brightfield_cells, dic_cells, organoids
+from napari_xmem.simulate.kinds.yeast import budding_yeast
 
 if TYPE_CHECKING:
     import numpy as np

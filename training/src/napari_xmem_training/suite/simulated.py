@@ -124,7 +124,7 @@ def returning(kind: str, number: int, frames: int = 20) -> SuiteMovie:
     frames : int
         Length T.
     """
-    from napari_xmem.simulate.long import long_nuclei
+    from napari_xmem.simulate.kinds.long import long_nuclei
 
     movie = long_nuclei(
         movie_rng(kind, number), frames=frames, scenario="return", size_px=(256, 256), n_objects=14, diameter_px=30

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_xmem.simulate.canvas import Canvas, polar_depth
-from napari_xmem.simulate.crowd import Crowd, outlines
-from napari_xmem.simulate.noise import mixed_tile, sample
-from napari_xmem.simulate.world import World, draw_flow
+from napari_xmem.simulate.cells.crowd import Crowd, outlines
+from napari_xmem.simulate.cells.world import World, draw_flow
+from napari_xmem.simulate.drawing.canvas import Canvas, polar_depth
+from napari_xmem.simulate.drawing.noise import mixed_tile, sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from napari_xmem.simulate.habits import Habits
+    from napari_xmem.simulate.cells.habits import Habits
 
     F32 = NDArray[np.float32]
     F64 = NDArray[np.float64]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem.simulate.camera import draw_camera
-from napari_xmem.simulate.canvas import Canvas, polar_depth
-from napari_xmem.simulate.contacts import push_discs
-from napari_xmem.simulate.crowd import outlines
+from napari_xmem.simulate.cells.contacts import push_discs
+from napari_xmem.simulate.cells.crowd import outlines
+from napari_xmem.simulate.cells.world import World, make_world
+from napari_xmem.simulate.drawing.camera import draw_camera
+from napari_xmem.simulate.drawing.canvas import Canvas, polar_depth
+from napari_xmem.simulate.drawing.noise import background, blur, mixed_tile, sample
 from napari_xmem.simulate.movie import SimulatedMovie, build_movie
-from napari_xmem.simulate.noise import background, blur, mixed_tile, sample
-from napari_xmem.simulate.world import World, make_world
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

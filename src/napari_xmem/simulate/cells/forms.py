@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem.simulate.canvas import Patch, capsule_depth, spine_depth
-from napari_xmem.simulate.spread import KNOTS, SpreadCells, SpreadHabits
+from napari_xmem.simulate.cells.spread import KNOTS, SpreadCells, SpreadHabits
+from napari_xmem.simulate.drawing.canvas import Patch, capsule_depth, spine_depth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from napari_xmem.errors import ConfigError
-from napari_xmem.simulate.bodies import BodyLook, render_bodies
-from napari_xmem.simulate.camera import Camera
-from napari_xmem.simulate.crowd import Crowd
-from napari_xmem.simulate.habits import Habits
+from napari_xmem.simulate.cells.crowd import Crowd
+from napari_xmem.simulate.cells.habits import Habits
+from napari_xmem.simulate.cells.world import make_world
+from napari_xmem.simulate.drawing.bodies import BodyLook, render_bodies
+from napari_xmem.simulate.drawing.camera import Camera
+from napari_xmem.simulate.drawing.noise import blur
 from napari_xmem.simulate.movie import SimulatedMovie, build_movie
-from napari_xmem.simulate.noise import blur
-from napari_xmem.simulate.world import make_world
 
 if TYPE_CHECKING:
     from collections.abc import Callable

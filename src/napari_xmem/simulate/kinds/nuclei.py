@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem.simulate.bodies import BodyLook, render_bodies
-from napari_xmem.simulate.camera import draw_camera
-from napari_xmem.simulate.crowd import Crowd
-from napari_xmem.simulate.habits import Habits, draw_habits
+from napari_xmem.simulate.cells.crowd import Crowd
+from napari_xmem.simulate.cells.habits import Habits, draw_habits
+from napari_xmem.simulate.cells.world import World, make_world
+from napari_xmem.simulate.drawing.bodies import BodyLook, render_bodies
+from napari_xmem.simulate.drawing.camera import draw_camera
+from napari_xmem.simulate.drawing.noise import background, blur, walk
 from napari_xmem.simulate.movie import SimulatedMovie, build_movie
-from napari_xmem.simulate.noise import background, blur, walk
-from napari_xmem.simulate.world import World, make_world
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

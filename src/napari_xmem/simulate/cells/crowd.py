@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem.simulate.canvas import BINS
-from napari_xmem.simulate.contacts import push_discs
-from napari_xmem.simulate.mitosis import Chromatin, chromatin, separation
+from napari_xmem.simulate.cells.contacts import push_discs
+from napari_xmem.simulate.cells.mitosis import Chromatin, chromatin, separation
+from napari_xmem.simulate.drawing.canvas import BINS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_xmem.simulate.habits import Habits
-    from napari_xmem.simulate.mitosis import MitosisCourse
+    from napari_xmem.simulate.cells.habits import Habits
+    from napari_xmem.simulate.cells.mitosis import MitosisCourse
 
     F64 = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem.simulate.contacts import push_rods
+from napari_xmem.simulate.cells.contacts import push_rods
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem.simulate.bodies import BodyLook, render_bodies
-from napari_xmem.simulate.camera import Camera, draw_camera
-from napari_xmem.simulate.crowd import Crowd
-from napari_xmem.simulate.habits import Habits, draw_habits
-from napari_xmem.simulate.mitosis import MitosisCourse, draw_mitosis_course
+from napari_xmem.simulate.cells.crowd import Crowd
+from napari_xmem.simulate.cells.habits import Habits, draw_habits
+from napari_xmem.simulate.cells.mitosis import MitosisCourse, draw_mitosis_course
+from napari_xmem.simulate.cells.world import World, make_world
+from napari_xmem.simulate.drawing.bodies import BodyLook, render_bodies
+from napari_xmem.simulate.drawing.camera import Camera, draw_camera
+from napari_xmem.simulate.kinds.nuclei import Glow, draw_body_look, draw_glow
 from napari_xmem.simulate.movie import SimulatedMovie, build_movie
-from napari_xmem.simulate.nuclei import Glow, draw_body_look, draw_glow
-from napari_xmem.simulate.world import World, make_world
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

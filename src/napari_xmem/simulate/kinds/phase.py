@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem.simulate.camera import draw_camera
+from napari_xmem.simulate.cells.spread import SpreadCells, draw_spread_habits
+from napari_xmem.simulate.cells.world import make_world
+from napari_xmem.simulate.drawing.camera import draw_camera
+from napari_xmem.simulate.drawing.noise import background, walk
+from napari_xmem.simulate.drawing.optics import phase_contrast
+from napari_xmem.simulate.drawing.surface import draw_surface_look, render_spread
 from napari_xmem.simulate.movie import SimulatedMovie, build_movie
-from napari_xmem.simulate.noise import background, walk
-from napari_xmem.simulate.optics import phase_contrast
-from napari_xmem.simulate.spread import SpreadCells, draw_spread_habits
-from napari_xmem.simulate.surface import draw_surface_look, render_spread
-from napari_xmem.simulate.world import make_world
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

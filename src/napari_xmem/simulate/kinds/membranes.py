@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem.simulate.bodies import BodyLook, render_bodies
-from napari_xmem.simulate.camera import draw_camera
-from napari_xmem.simulate.crowd import Crowd
-from napari_xmem.simulate.habits import draw_habits
+from napari_xmem.simulate.cells.crowd import Crowd
+from napari_xmem.simulate.cells.habits import draw_habits
+from napari_xmem.simulate.cells.tessellation import TissueHabits, grow_tissue, tessellate
+from napari_xmem.simulate.cells.world import World, make_world
+from napari_xmem.simulate.drawing.bodies import BodyLook, render_bodies
+from napari_xmem.simulate.drawing.camera import draw_camera
+from napari_xmem.simulate.drawing.noise import background
+from napari_xmem.simulate.kinds.nuclei import draw_glow
 from napari_xmem.simulate.movie import SimulatedMovie, build_movie
-from napari_xmem.simulate.noise import background
-from napari_xmem.simulate.nuclei import draw_glow
-from napari_xmem.simulate.tessellation import TissueHabits, grow_tissue, tessellate
-from napari_xmem.simulate.world import World, make_world
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

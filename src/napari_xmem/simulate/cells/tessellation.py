@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem.simulate.canvas import Canvas
-from napari_xmem.simulate.noise import background, walk
+from napari_xmem.simulate.drawing.canvas import Canvas
+from napari_xmem.simulate.drawing.noise import background, walk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_xmem.simulate.world import World
+    from napari_xmem.simulate.cells.world import World
 
     F32 = NDArray[np.float32]
     F64 = NDArray[np.float64]

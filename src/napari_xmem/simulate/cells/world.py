@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem.simulate.camera import stage_path
+from napari_xmem.simulate.drawing.camera import stage_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

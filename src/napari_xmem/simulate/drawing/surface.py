@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem.simulate.canvas import Canvas, Patch
-from napari_xmem.simulate.forms import Forms, measure
-from napari_xmem.simulate.noise import mixed_tile, sample
+from napari_xmem.simulate.cells.forms import Forms, measure
+from napari_xmem.simulate.drawing.canvas import Canvas, Patch
+from napari_xmem.simulate.drawing.noise import mixed_tile, sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_xmem.simulate.spread import SpreadCells, SpreadHabits
-    from napari_xmem.simulate.world import World
+    from napari_xmem.simulate.cells.spread import SpreadCells, SpreadHabits
+    from napari_xmem.simulate.cells.world import World
 
     F32 = NDArray[np.float32]
     Pair = tuple[F32, F32]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem.simulate.noise import blur
+from napari_xmem.simulate.drawing.noise import blur
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

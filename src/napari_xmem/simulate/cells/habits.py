@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from napari_xmem.simulate.mitosis import MitosisCourse
+    from napari_xmem.simulate.cells.mitosis import MitosisCourse
 
 __all__ = ["Habits", "draw_habits"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import fft
 
-from napari_xmem.simulate.noise import background, walk
+from napari_xmem.simulate.drawing.noise import background, walk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

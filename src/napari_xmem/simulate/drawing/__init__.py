@@ -1,0 +1,1 @@
+"""From cells to what a camera records: bodies, surfaces, optics, noise."""

@@ -1,0 +1,1 @@
+"""The kinds of movie, a file for each family."""
