@@ -6,11 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from napari_xmem.imaging import object_ids
+from napari_xmem.session.packed_labels import PackedLabels, renumbered_labels
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-
-    from napari_xmem.session.packed_labels import PackedLabels
 
 __all__ = ["Annotations"]
 
@@ -34,6 +33,10 @@ class Annotations:
     absent : mapping
         Object id to spans of frames, first and end (exclusive), on which the object is not: it ended, was erased, or
         its absence was confirmed.
+    mothers : mapping
+        Daughter to mother where the person said so, over what runs found; 0: she has none.
+    removed : frozenset of int
+        Objects among the absent ones that were removed, rather than known to have left.
     """
 
     labels: Mapping[int, PackedLabels] = field(default_factory=dict)
@@ -41,6 +44,8 @@ class Annotations:
     locked: frozenset[int] = frozenset()
     forgotten: frozenset[int] = frozenset()
     absent: Mapping[int, Spans] = field(default_factory=dict)
+    mothers: Mapping[int, int] = field(default_factory=dict)
+    removed: frozenset[int] = frozenset()
 
     @property
     def seeded(self) -> tuple[int, ...]:
@@ -77,6 +82,34 @@ class Annotations:
             else:
                 joined.append((begin, end))
         return replace(self, absent=_tidy({**self.absent, object_id: tuple(joined)}))
+
+    def renumbered(self, numbers: Mapping[int, int], from_frame: int) -> Annotations:
+        """Return them with objects renumbered from a frame on, all at once.
+
+        Parameters
+        ----------
+        numbers : mapping of int to int
+            Old number to new number; 0 removes an object.
+        from_frame : int
+            First frame concerned. Mothers are left alone.
+        """
+        labels = dict(self.labels)
+        for t, packed in self.labels.items():
+            image = packed.unpack() if t >= from_frame else None
+            if image is not None and any((image == i).any() for i in numbers):
+                labels[t] = PackedLabels.pack(renumbered_labels(image, numbers))
+        absent: dict[int, list[tuple[int, int]]] = {}
+        for i, spans in self.absent.items():
+            for low, high in spans:
+                if low < from_frame:
+                    absent.setdefault(i, []).append((low, min(high, from_frame)))
+                if high > from_frame and numbers.get(i, i):
+                    absent.setdefault(numbers.get(i, i), []).append((max(low, from_frame), high))
+        said = replace(self, labels=labels, absent={})
+        for i, found in absent.items():
+            for low, high in found:
+                said = said.with_absence(i, low, high)
+        return said
 
     def absent_on(self, frame: int) -> set[int]:
         """Return the objects that are known not to be on a frame."""

@@ -73,6 +73,9 @@ def write_session(context: SessionContext, path: str | os.PathLike[str]) -> None
         "locked": sorted(said.locked),
         "forgotten": sorted(said.forgotten),
         "absent": {str(i): spans for i, spans in said.absent.items()},
+        "mothers": {str(i): mother for i, mother in said.mothers.items()},
+        "removed": sorted(said.removed),
+        "largest_id": context.largest_id,
     }
     seeds = {} if run is None else {t: PackedLabels.pack(image) for t, image in run.seeds.items()}
     try:
@@ -186,11 +189,14 @@ class SessionArchive:
                     context.follower = open_scope(replace(context.run, begin=None))
                     stored.restore(context.follower)
         absent = {int(i): tuple((int(a), int(b)) for a, b in spans) for i, spans in facts["absent"].items()}
+        mothers = {int(i): int(mother) for i, mother in facts.get("mothers", {}).items()}
         corrected, locked, forgotten = (
             frozenset(int(t) for t in facts[name]) for name in ("corrected", "locked", "forgotten")
         )
+        removed = frozenset(int(i) for i in facts.get("removed", ()))
         context.memory_config = memory
-        context.annotate(Annotations(painted, corrected, locked, forgotten, absent))
+        context.annotate(Annotations(painted, corrected, locked, forgotten, absent, mothers, removed))
+        context.results.reserve_ids(int(facts.get("largest_id", 0)))
         for frame, record in records.items():
             context.results.put(frame, record)
 

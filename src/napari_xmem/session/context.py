@@ -17,6 +17,8 @@ from napari_xmem.errors import SessionError
 from napari_xmem.imaging import FrameSource, label_dtype, object_ids
 from napari_xmem.io import Movie, open_movie
 from napari_xmem.session.annotations import Annotations
+from napari_xmem.session.happenings import happenings_like
+from napari_xmem.session.lineage import SessionLineage
 from napari_xmem.session.packed_labels import PackedLabels
 from napari_xmem.session.results import FrameRecord, History, Recording, ResultsStore
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.scopes.base import TrackingScope, Watch
     from napari_xmem.engine.state_file import StoredMemory
     from napari_xmem.model import XMem
+    from napari_xmem.session.renamed_explainer import RenamedExplainer
 
     Write = Callable[[int, NDArray[Any]], None]
     Read = Callable[[int], NDArray[Any] | None]
@@ -52,6 +55,8 @@ class SessionContext:
         What the person said.
     results : ResultsStore
         The latest result of every frame.
+    lineage : SessionLineage
+        Reads who is whose daughter off the results.
     history : History
         Steps that can be undone.
     follower : TrackingScope or None
@@ -88,6 +93,7 @@ class SessionContext:
         self.run: Run | None = None
         self.annotations = Annotations()
         self.results = ResultsStore()
+        self.lineage = SessionLineage(self.results)
         self.history = History()
         self.follower: TrackingScope | None = None
         self.upcoming: tuple[int, ...] = ()
@@ -135,7 +141,7 @@ class SessionContext:
             run,
             config=replace(run.config, memory=self.memory_config),
             recipe=recipe,
-            first_new_id=max(run.first_new_id, 1 + self.results.largest_id),
+            first_new_id=1 + self.largest_id,
         )
 
     def next_run(self) -> Run:
@@ -145,7 +151,8 @@ class SessionContext:
         ids = {i for labels in known.values() for i in object_ids(labels)}
         if self.start_memory is not None:
             run = replace(run, begin=partial(self.start_memory.start, object_ids=ids))
-        if set(known) == set(run.seeds) and not whole and not self.annotations.absent:
+        as_given = set(known) == set(run.seeds) and all(np.array_equal(known[t], run.seeds[t]) for t in known)
+        if as_given and not whole and not self.annotations.absent:
             return run
         if not ids:
             raise SessionError("No frame is left that says what to follow: paint an object, or undo what removed it.")
@@ -153,8 +160,15 @@ class SessionContext:
         absent = {t: tuple(sorted(ids - set(object_ids(known[t])))) for t in known if t in whole}
         passes = plan_passes(known, low, high, run.config.direction)
         dtype = np.promote_types(run.dtype, label_dtype(max(ids)))
-        first_new_id = max(run.first_new_id, 1 + max(ids), 1 + self.results.largest_id)
+        first_new_id = max(1 + max(ids), 1 + self.largest_id)
         return replace(run, seeds=known, absent=absent, passes=passes, dtype=dtype, first_new_id=first_new_id)
+
+    @property
+    def largest_id(self) -> int:
+        """The largest id that was ever given, by a person or a run."""
+        painted = (max(object_ids(packed.unpack()), default=0) for packed in self.annotations.labels.values())
+        given = 0 if self.run is None else self.run.first_new_id - 1
+        return max(given, self.results.largest_id, max(painted, default=0))
 
     def known_frames(self) -> tuple[dict[int, NDArray[np.int64]], frozenset[int]]:
         """Return frames that memory may learn from, and those among them that are right as a whole."""
@@ -184,7 +198,7 @@ class SessionContext:
     def keep(
         self,
         result: FrameResult,
-        explainer: Explainer | None,
+        explainer: Explainer | RenamedExplainer | None,
         recording: Recording,
         objects: frozenset[int] | None = None,
     ) -> FrameResult:
@@ -210,6 +224,20 @@ class SessionContext:
             recording.note(frame, before, record, self.annotations)
         self.tell([frame])
         return record
+
+    def agree(self, recording: Recording) -> None:
+        """Let births and ends say what the lineage says, also where a person knows better than the run."""
+        lineage, _ = self.lineage.read(self.annotations)
+        for frame in self.results.frames:
+            record = self.results.get(frame)
+            if record is None or frame in self.annotations.locked:
+                continue
+            scores = happenings_like(record.scores, lineage)
+            if scores is not record.scores:
+                with self.facts:
+                    told = replace(record, scores=scores)
+                    self.results.put(frame, told)
+                    recording.note(frame, record, told, self.annotations)
 
     def standing(self, frame: int) -> FrameRecord | None:
         """Return what stands on a frame: its result, or what somebody painted over it in the caller's copy."""

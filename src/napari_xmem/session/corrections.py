@@ -18,6 +18,7 @@ from napari_xmem.engine import FrameResult, iter_run
 from napari_xmem.engine.frame_order import Pass
 from napari_xmem.imaging import label_dtype, object_ids
 from napari_xmem.session.compare import Agreement, SegmentOutcome, overlap_of_objects
+from napari_xmem.session.daughter_names import DaughterNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -186,6 +187,7 @@ class SegmentRun:
         self.affected = affected
         self.outcome = SegmentOutcome(segment.frame, segment.direction, (), "stopped")
         self.first: FrameResult | None = None
+        self.names = DaughterNames(results, segment.frames)
         self.overlaps: dict[int, tuple[int, int]] = {}
 
     def __iter__(self) -> Iterator[FrameResult]:
@@ -198,7 +200,7 @@ class SegmentRun:
             done.append(result.frame)
             record = self.results.get(result.frame)
             old = None if record is None else record.result
-            result = self.affected.merge(old, result)
+            result = self.affected.merge(old, self.names.apply(result))
             before = np.zeros_like(result.labels) if old is None else old.labels
             self.overlaps = overlap_of_objects(before, result.labels)
             same = old is not None and self.agreement.holds_for(self.overlaps, before, result.labels)

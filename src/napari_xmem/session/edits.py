@@ -49,8 +49,11 @@ class SessionEdits:
         forward: bool | None,
         backward: bool | None,
         agreement: Agreement,
+        *,
+        mothers: Mapping[int, int] | None = None,
+        title: str = "",
     ) -> CorrectionTask:
-        """Take up corrections, in place of a paused run."""
+        """Take up corrections, in place of a paused run; `mothers` (daughter to mother) are part of the step."""
         context = self._context
         with self._runner.hold("A correction"):
             packed = self._check_corrections(corrections)
@@ -72,6 +75,8 @@ class SessionEdits:
                     backward=went_back if backward is None else backward,
                     agreement=agreement,
                     rest=rest,
+                    mothers=mothers,
+                    title=title,
                 )
                 task.keep_painted()
                 return task
@@ -95,6 +100,7 @@ class SessionEdits:
                 painted = labels[from_frame].unpack()
                 labels[from_frame] = PackedLabels.pack(np.where(painted == object_id, 0, painted))
             after = replace(said, labels=labels).with_absence(object_id, low, high)
+            after = replace(after, removed=after.removed | {object_id})
             recording = context.record(f"end of object {object_id} at frame {from_frame}", after)
             try:
                 for t in results.frames:
@@ -102,6 +108,7 @@ class SessionEdits:
                     if record is not None and object_id in record.scores.object_ids:
                         context.put(t, record.without({object_id}), recording)
             finally:
+                context.agree(recording)
                 with context.facts:
                     recording.close(keep_first=True)
             if self._runner.task is not None:

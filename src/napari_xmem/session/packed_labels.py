@@ -11,9 +11,18 @@ import numpy as np
 from napari_xmem.imaging import label_dtype
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
-__all__ = ["PackedLabels"]
+__all__ = ["PackedLabels", "renumbered_labels"]
+
+
+def renumbered_labels(labels: NDArray[Any], numbers: Mapping[int, int]) -> NDArray[np.int64]:
+    """Return labels (Y, X) with objects renumbered all at once, old number to new number; 0 removes one."""
+    ids, places = np.unique(labels, return_inverse=True)
+    table = np.array([numbers.get(int(i), int(i)) for i in ids], np.int64)
+    return table[places].reshape(labels.shape)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,18 @@ import numpy as np
 from napari_xmem.engine import FrameResult, Scores
 from napari_xmem.errors import SessionError
 from napari_xmem.imaging import object_areas
-from napari_xmem.session.packed_labels import PackedLabels
+from napari_xmem.session.happenings import scores_renumbered, scores_without
+from napari_xmem.session.packed_labels import PackedLabels, renumbered_labels
+from napari_xmem.session.renamed_explainer import renamed_explainers
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.explain import Explainer
     from napari_xmem.memory import MemorySnapshot
     from napari_xmem.session.annotations import Annotations
+    from napari_xmem.session.renamed_explainer import Explainers
 
 __all__ = ["Change", "FrameChange", "FrameRecord", "History", "Recording", "ResultsStore"]
 
@@ -43,10 +45,14 @@ class FrameRecord:
 
     packed: PackedLabels
     scores: FrameResult
-    explainers: tuple[tuple[frozenset[int] | None, Explainer], ...] = ()
+    explainers: Explainers = ()
 
     @classmethod
-    def of(cls, result: FrameResult, explainers: tuple[tuple[frozenset[int] | None, Explainer], ...] = ()) -> Self:
+    def of(
+        cls,
+        result: FrameResult,
+        explainers: Explainers = (),
+    ) -> Self:
         """Compress a result."""
         return cls(PackedLabels.pack(result.labels), replace(result, labels=_NO_LABELS), explainers)
 
@@ -64,26 +70,18 @@ class FrameRecord:
         return replace(self.scores, labels=self.packed.unpack())
 
     def without(self, objects: Collection[int]) -> FrameRecord:
-        """Return the record without some objects: their pixels are background, and they have no scores."""
-        scores = self.scores
-        kept = [row for row, i in enumerate(scores.object_ids) if i not in objects]
+        """Return the record without some objects: their pixels are background, and nothing is said of them."""
         labels = self.packed.unpack()
         labels[np.isin(labels, list(objects))] = 0
-        scores = replace(
-            scores,
-            object_ids=tuple(scores.object_ids[row] for row in kept),
-            area_px=scores.area_px[kept],
-            confidence=scores.confidence[kept],
-        )
-        return replace(self, packed=PackedLabels.pack(labels), scores=scores)
+        return replace(self, packed=PackedLabels.pack(labels), scores=scores_without(self.scores, objects))
 
     def renumbered(self, numbers: Mapping[int, int]) -> FrameRecord:
         """Return the record with objects renumbered, all at once: old number to new number."""
         labels = self.packed.unpack()
-        ids = np.unique(labels)
-        table = np.array([numbers.get(int(i), int(i)) for i in ids], np.int64)
-        scores = replace(self.scores, object_ids=tuple(numbers.get(i, i) for i in self.scores.object_ids))
-        return replace(self, packed=PackedLabels.pack(table[np.searchsorted(ids, labels)]), scores=scores)
+        shown = any((labels == i).any() for i in numbers)
+        packed = PackedLabels.pack(renumbered_labels(labels, numbers)) if shown else self.packed
+        explainers = renamed_explainers(self.explainers, numbers) if shown else self.explainers
+        return FrameRecord(packed, scores_renumbered(self.scores, numbers), explainers)
 
 
 class ResultsStore:
@@ -129,6 +127,11 @@ class ResultsStore:
         """The largest id that any result has held so far, also one that was replaced; 0 if there was none."""
         with self._lock:
             return self._largest_id
+
+    def reserve_ids(self, largest: int) -> None:
+        """Take ids up to `largest` for used: an earlier day's results held them."""
+        with self._lock:
+            self._largest_id = max(self._largest_id, largest)
 
     def labels(self, frame: int) -> NDArray[Any]:
         """Return the labels (Y, X) of a frame.

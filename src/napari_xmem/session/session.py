@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from napari_xmem.engine import PropagationResult
-from napari_xmem.engine.results import lineage_of
 from napari_xmem.errors import InputError, SessionError
 from napari_xmem.imaging import check_labels, label_at, label_dtype
 from napari_xmem.session.archive import SessionArchive, write_session
 from napari_xmem.session.compare import Agreement, CorrectionSummary
 from napari_xmem.session.context import SessionContext
 from napari_xmem.session.edits import SessionEdits
+from napari_xmem.session.lineage_edits import LineageEdits
 from napari_xmem.session.memory_editor import MemoryEditor
-from napari_xmem.session.results import FrameRecord
+from napari_xmem.session.results import Change, FrameRecord
 from napari_xmem.session.review import Review
 from napari_xmem.session.runner import Runner, SessionState
 from napari_xmem.session.snapshot import SessionSnapshot
@@ -24,7 +24,7 @@ from napari_xmem.session.tasks import PropagationTask
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from napari_xmem.model import XMem
     from napari_xmem.session.annotations import Annotations
     from napari_xmem.session.context import Read, Write
-    from napari_xmem.session.results import Change, History, ResultsStore
+    from napari_xmem.session.results import History, ResultsStore
     from napari_xmem.session.tasks import CorrectionTask
+    from napari_xmem.tracking import Event, Lineage
 
 __all__ = ["TrackingSession"]
 
@@ -100,6 +101,7 @@ class TrackingSession:
         self.runner = Runner(self._first_task, self._context.before_frame, self._context.facts)
         self.memory = MemoryEditor(self._context, self.runner)
         self._edits = SessionEdits(self._context, self.runner)
+        self._lineage = LineageEdits(self._context, self.runner, self._edits)
 
     @classmethod
     def of_run(cls, run: Run, **options: Any) -> Self:
@@ -341,6 +343,7 @@ class TrackingSession:
 
     def result(self) -> PropagationResult:
         """Return everything done so far as one result; frames without any are 0."""
+        lineage, events = self._context.lineage.read(self.annotations)
         frames = self.results.frames
         dtype = label_dtype(max((int(self.results.labels(t).max()) for t in frames), default=0))
         labels = np.zeros((self.n_frames, *self.frame_shape), dtype)
@@ -349,12 +352,19 @@ class TrackingSession:
         run, memory = self._context.run, self.results.snapshots(frames)
         scope, reason = (run.scope, run.scope_reason) if run is not None else ("", "not propagated")
         recipe = {} if run is None else self.current_run().recipe
-        done = range(min(frames, default=0), max(frames, default=-1) + 1)
-        told = (record.scores.events for t in frames if (record := self.results.get(t)) is not None)
-        lineage, events = lineage_of(labels, done, (event for frame in told for event in frame))
         return PropagationResult(
             labels, self.results.scores(), memory, scope, reason, recipe, lineage, events, explainer=self
         )
+
+    @property
+    def lineage(self) -> Lineage:
+        """Who is whose daughter in the results of now, with what a person said over what runs found."""
+        return self._context.lineage.read(self.annotations)[0]
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What happened, by frame, as far as it agrees with the lineage."""
+        return self._context.lineage.read(self.annotations)[1]
 
     def review(self) -> Review:
         """Return what deserves a look: confidence per frame, and the frames to check first."""
@@ -592,6 +602,124 @@ class TrackingSession:
             raise SessionError(f"{new_id} is no number for an object; choose one from 1 to {2**31 - 1}.")
         swapped = np.select([labels == object_id, labels == new_id], [new_id, object_id], labels)
         return self.correct({from_frame: swapped})
+
+    # ---- correcting lineages: each is one step of the history; what cannot be is refused, and nothing is changed
+
+    def new_ids(self, count: int = 1) -> tuple[int, ...]:
+        """Return ids that no object has, or ever had."""
+        return self._lineage.new_ids(count)
+
+    def begin_division(
+        self, mother: int, frame: int, daughters: Sequence[int] = (), labels: NDArray[Any] | None = None
+    ) -> CorrectionTask | Change:
+        """Say that a cell divides; iterate over `frames` if there is something to propagate.
+
+        Parameters
+        ----------
+        mother : int
+            The dividing cell, seen before `frame`.
+        frame : int
+            First frame of the daughters.
+        daughters : sequence of int
+            Cells that are there already and begin on `frame` or later; one of them may be a new id, which takes over
+            the mother's label from `frame` on. Two new ids, or none (ids are found): the mother is cut in two on
+            `frame`, and both are followed from there. One cell that is there while the mother goes on is her bud.
+        labels : ndarray, shape (Y, X), optional
+            All labels of `frame` with the daughters painted, in place of the cut.
+
+        Returns
+        -------
+        CorrectionTask or Change
+            A task where daughters have to be followed; else the step, which is done.
+
+        Raises
+        ------
+        SessionError
+            If the frame lies outside the movie or is locked, or something runs.
+        InputError
+            If it cannot be, see `napari_xmem.tracking.corrections.divide`.
+        """
+        if labels is None and not self._lineage.needs_propagation(mother, frame, daughters):
+            return self._lineage.divide(mother, frame, daughters)
+        return self._lineage.begin_division(mother, frame, daughters, labels)
+
+    def divide(
+        self, mother: int, frame: int, daughters: Sequence[int] = (), labels: NDArray[Any] | None = None
+    ) -> Change:
+        """Say that a cell divides, and follow its daughters in this thread; parameters and errors as `begin_division`.
+
+        Returns
+        -------
+        Change
+            The step, with the frames that changed.
+        """
+        begun = self.begin_division(mother, frame, daughters, labels)
+        if isinstance(begun, Change):
+            return begun
+        for _ in self.frames():
+            pass
+        return begun.step
+
+    def link(self, daughter: int, mother: int) -> Change:
+        """Say whose daughter a cell is; a mother it had is replaced. No labels change.
+
+        Parameters
+        ----------
+        daughter, mother : int
+            Two cells; the mother begins first.
+
+        Returns
+        -------
+        Change
+            The step.
+
+        Raises
+        ------
+        InputError
+            If one does not exist, the mother begins too late, or she descends from the daughter.
+        SessionError
+            If the daughter's first frame is locked, or something runs.
+        """
+        return self._lineage.link(daughter, mother)
+
+    def unlink(self, daughter: int) -> Change:
+        """Take a cell's mother away. No labels change; returns and raises as `link`."""
+        return self._lineage.unlink(daughter)
+
+    def swap(self, a: int, b: int, from_frame: int) -> Change:
+        """Exchange two cells from a frame on, with the daughters they have later; at once, without the network.
+
+        Parameters
+        ----------
+        a, b : int
+            Two cells.
+        from_frame : int
+            First frame on which they are exchanged.
+
+        Returns
+        -------
+        Change
+            The step.
+
+        Raises
+        ------
+        InputError
+            If one does not exist, or none is seen from there on.
+        SessionError
+            If a frame concerned is locked, or something runs.
+        """
+        return self._lineage.swap(a, b, from_frame)
+
+    def join(self, a: int, b: int) -> Change:
+        """Say that two cells are one that was given two ids; the id of the earlier one stays. Raises as `swap`."""
+        return self._lineage.join(a, b)
+
+    def remove(self, cell: int, from_frame: int = 0) -> Change:
+        """Remove a cell from a frame on, from painted frames too; what begins later by it has no mother then.
+
+        Other than `end_object` it stops at nothing: a locked frame that shows the cell is an error. Raises as `swap`.
+        """
+        return self._lineage.remove(cell, from_frame)
 
     def lock(self, frames: Iterable[int]) -> None:
         """Never overwrite the result of these frames; it counts as right. Undoable.

@@ -12,7 +12,9 @@ from napari_xmem.imaging import object_ids
 from napari_xmem.session.affected_objects import AffectedObjects, changed_objects, neighbours
 from napari_xmem.session.compare import Agreement, CorrectionSummary, SegmentOutcome, overlap_of_objects
 from napari_xmem.session.corrections import Segment, SegmentRun, plan_segments, segment_run
-from napari_xmem.session.relabel import Relabelling, plan_relabelling
+from napari_xmem.session.happenings import carried_over
+from napari_xmem.session.relabel import Relabelling, new_numbers, plan_relabelling
+from napari_xmem.session.renamed_explainer import RenamedExplainer
 from napari_xmem.session.results import FrameRecord
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine import FrameResult, Run
     from napari_xmem.session.context import SessionContext
     from napari_xmem.session.packed_labels import PackedLabels
-    from napari_xmem.session.results import Recording
+    from napari_xmem.session.results import Change, Recording
 
 #: Frames of a segment on which neighbours are looked for.
 NEIGHBOUR_SAMPLES = 16
@@ -94,6 +96,10 @@ class CorrectionTask:
         When to stop early.
     rest : tuple of int
         Frames that an interrupted propagation has not done; they are done at the end.
+    mothers : mapping, optional
+        Daughter to mother, where the corrections say that too.
+    title : str
+        In words; empty: which frames are corrected.
     """
 
     def __init__(
@@ -105,6 +111,8 @@ class CorrectionTask:
         backward: bool,
         agreement: Agreement,
         rest: tuple[int, ...] = (),
+        mothers: Mapping[int, int] | None = None,
+        title: str = "",
     ) -> None:
         self._context, self._corrections, self._agreement = context, dict(corrections), agreement
         self._rest = rest
@@ -115,7 +123,7 @@ class CorrectionTask:
         self._outcomes: list[SegmentOutcome] = []
         self._running: SegmentRun | None = None
         frames = ", ".join(map(str, sorted(corrections)))
-        self.title = f"correction of frame{'s' * (len(corrections) > 1)} {frames}"
+        self.title = title or f"correction of frame{'s' * (len(corrections) > 1)} {frames}"
         self.summary = CorrectionSummary(tuple(sorted(corrections)))
         said = context.annotations.with_corrections(self._corrections)
         walls = dict.fromkeys(said.corrected, "corrected") | dict.fromkeys(said.locked, "locked")
@@ -127,7 +135,17 @@ class CorrectionTask:
         )
         for object_id, low, high in self._relabelling.absences:
             said = said.with_absence(object_id, low, high)
+        said = replace(
+            said,
+            mothers={**said.mothers, **(mothers or {})},
+            removed=said.removed | (set(self._relabelling.ended) - set((mothers or {}).values())),
+        )
         self._recording = context.record(self.title, said)
+
+    @property
+    def step(self) -> Change:
+        """The step of the history, or its latest part."""
+        return self._recording.step
 
     @property
     def total(self) -> int:
@@ -162,8 +180,11 @@ class CorrectionTask:
             labels = packed.unpack()
             before = self._before[frame] = self._context.results.get(frame)
             self._note(frame, overlap_of_objects(labels * 0 if before is None else before.packed.unpack(), labels))
+            painted = FrameRecord.of_labels(frame, labels).result
+            if before is not None:
+                painted = carried_over(painted, before.scores, new_numbers(before.packed.unpack(), labels))
             try:
-                kept = self._context.keep(FrameRecord.of_labels(frame, labels).result, None, self._recording)
+                kept = self._context.keep(painted, None, self._recording)
                 self._painted.append(kept)
             except Exception as error:
                 problem = problem or error
@@ -215,7 +236,9 @@ class CorrectionTask:
             self._before.setdefault(result.frame, context.results.get(result.frame))
             self._note(result.frame, self._running.overlaps)
             concerned = None if affected.objects is None else frozenset(affected.objects)
-            yield context.keep(result, explainer, self._recording, concerned)
+            numbers = self._running.names.numbers
+            told = explainer if not numbers else RenamedExplainer(explainer, {old: new for new, old in numbers.items()})
+            yield context.keep(result, told, self._recording, concerned)
         self._outcomes.append(self._running.outcome)
         self._running = None
 
@@ -248,6 +271,7 @@ class CorrectionTask:
             dict(sorted(self._relabelling.ended.items())),
             dict(sorted(self._relabelling.renumbered.items())),
         )
+        self._context.agree(self._recording)
         with self._context.facts:
             self._recording.close(keep_first=True)
 

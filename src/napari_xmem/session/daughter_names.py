@@ -1,0 +1,75 @@
+"""Daughters that a correction finds again keep the ids that they had, and with them what a person said of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from napari_xmem.session.happenings import scores_renumbered
+from napari_xmem.session.packed_labels import renumbered_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_xmem.engine import FrameResult
+    from napari_xmem.session.results import ResultsStore
+
+__all__ = ["DaughterNames"]
+
+#: A daughter of the same mother is found again if the Jaccard index of her first masks, old and new, is above this.
+SAME_IOU = 0.3
+#: The frame of a division is uncertain by this much.
+TOLERANCE_FRAMES = 2
+
+
+class DaughterNames:
+    """Knows which daughters of a new run are which of the old results, while one stretch is done.
+
+    Parameters
+    ----------
+    results : ResultsStore
+        Old results, replaced frame by frame.
+    frames : sequence of int
+        Frames of the stretch, in their order.
+
+    Attributes
+    ----------
+    numbers : dict of int to int
+        Id that the run gave to the id of before.
+    """
+
+    def __init__(self, results: ResultsStore, frames: Sequence[int]) -> None:
+        self.numbers: dict[int, int] = {}
+        self._results = results
+        self._births = [
+            (t, child, mother)
+            for t in frames
+            if (record := results.get(t)) is not None
+            for child, mother in record.scores.births
+            if mother is not None
+        ]
+        self._first = {child: record for t, child, _ in self._births if (record := results.get(t)) is not None}
+
+    def apply(self, result: FrameResult) -> FrameResult:
+        """Return a new result of a frame with the ids of before; call it once per frame, in their order."""
+        for child, mother in result.births:
+            if mother is not None and child not in self.numbers:
+                found = self._earlier(result, child, self.numbers.get(mother, mother))
+                if found is not None and found != child:
+                    self.numbers[child] = found
+        if not self.numbers:
+            return result
+        labels = renumbered_labels(result.labels, self.numbers).astype(result.labels.dtype)
+        return replace(scores_renumbered(result, self.numbers), labels=labels)
+
+    def _earlier(self, result: FrameResult, child: int, mother: int) -> int | None:
+        new, best, found = result.labels == child, SAME_IOU, None
+        for t, i, old_mother in self._births:
+            near = abs(t - result.frame) <= TOLERANCE_FRAMES
+            if old_mother != mother or not near or i in self.numbers.values() or i in result.object_ids:
+                continue
+            old = self._first[i].packed.unpack() == i
+            iou = (old & new).sum() / max(1, (old | new).sum())
+            if iou > best:
+                best, found = iou, i
+        return found
