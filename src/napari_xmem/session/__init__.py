@@ -8,6 +8,7 @@ from __future__ import annotations
 from napari_xmem.memory import MemoryRow
 from napari_xmem.session.annotations import Annotations
 from napari_xmem.session.compare import Agreement, CorrectionSummary, SegmentOutcome
+from napari_xmem.session.event_queue import EventToCheck, QuestionKind
 from napari_xmem.session.memory_editor import MemoryEditor
 from napari_xmem.session.results import Change
 from napari_xmem.session.review import DoubtfulObject, FrameToCheck, Review
@@ -21,9 +22,11 @@ __all__ = [
     "Change",
     "CorrectionSummary",
     "DoubtfulObject",
+    "EventToCheck",
     "FrameToCheck",
     "MemoryEditor",
     "MemoryRow",
+    "QuestionKind",
     "Review",
     "RunStatus",
     "Runner",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_xmem.session.event_queue import EventToCheck, QuestionKind
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -18,6 +21,9 @@ __all__ = ["DoubtfulObject", "FrameToCheck", "Review"]
 
 #: Objects that decide about a frame: a frame is as doubtful as its worst few.
 WORST_OBJECTS = 3
+#: Frames of low confidence in the queue, and what their doubt has to be at least.
+MOST_DOUBTFUL_FRAMES = 5
+LEAST_DOUBT = 0.2
 #: A change of area by this factor against the nearest checked frame counts as wholly new.
 NEW_SHAPE_FACTOR = 2.0
 
@@ -80,10 +86,18 @@ class Review:
         Of a result.
     checked : sequence of int
         Frames that a person has given, corrected or locked.
+    happened : callable, optional
+        Returns what happened that deserves a look; called when somebody asks.
     """
 
-    def __init__(self, scores: Scores, checked: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        scores: Scores,
+        checked: Sequence[int] = (),
+        happened: Callable[[], tuple[EventToCheck, ...]] = tuple,
+    ) -> None:
         self.scores = scores
+        self._happened = happened
         self.checked = tuple(checked)
         self._sure = _filled(scores)
 
@@ -187,6 +201,46 @@ class Review:
             chosen.append(FrameToCheck(frame, float(score[row]), float(doubt[row]), float(novelty[row]), worst))
             checked.append(frame)
         return tuple(chosen)
+
+    @cached_property
+    def queue(self) -> tuple[EventToCheck, ...]:
+        """All that deserves a look, worth most first: what happened, and frames of low confidence without an event."""
+        events = list(self._happened())
+        asked = {event.frame for event in events}
+        for found in self.frames_to_check(MOST_DOUBTFUL_FRAMES):
+            if found.frame not in asked and found.doubt >= LEAST_DOUBT:
+                first = found.objects[:1]
+                reason = f"{first[0].object_id}: {first[0].reason}" if first else "low confidence"
+                objects = tuple(item.object_id for item in first)
+                events.append(EventToCheck(QuestionKind.DOUBT, found.frame, objects, found.score, reason))
+        return tuple(sorted(events, key=lambda event: (-round(event.score, 3), event.frame, event.objects)))
+
+    def next_in_queue(self, latest: EventToCheck | None = None) -> tuple[int, int, EventToCheck] | None:
+        """Return what to look at after `latest`; from the front again after the last one, or if it was answered.
+
+        Parameters
+        ----------
+        latest : EventToCheck, optional
+            What was looked at last.
+
+        Returns
+        -------
+        (int, int, EventToCheck) or None
+            Its place in the queue from 1, the length of the queue, and the event; None if nothing is left.
+        """
+        queue = self.queue
+        if not queue:
+            return None
+        place = 0
+        if latest is not None:
+            keys = [event.key for event in queue]
+            if latest.key in keys:
+                place = (keys.index(latest.key) + 1) % len(queue)
+            else:
+                order = [(-round(event.score, 3), event.frame, event.objects) for event in queue]
+                after = (-round(latest.score, 3), latest.frame, latest.objects)
+                place = sum(item <= after for item in order) % len(queue)
+        return place + 1, len(queue), queue[place]
 
     def _reason(self, row: int, column: int) -> str:
         area, sure = self.scores.area_px[:, column], self.scores.confidence[row, column]

@@ -14,6 +14,7 @@ from napari_xmem.session.archive import SessionArchive, write_session
 from napari_xmem.session.compare import Agreement, CorrectionSummary
 from napari_xmem.session.context import SessionContext
 from napari_xmem.session.edits import SessionEdits
+from napari_xmem.session.event_queue import events_to_check
 from napari_xmem.session.lineage_edits import LineageEdits
 from napari_xmem.session.memory_editor import MemoryEditor
 from napari_xmem.session.results import Change, FrameRecord
@@ -367,8 +368,13 @@ class TrackingSession:
         return self._context.lineage.read(self.annotations)[1]
 
     def review(self) -> Review:
-        """Return what deserves a look: confidence per frame, and the frames to check first."""
-        return Review(self.results.scores(), self.annotations.checked)
+        """Return what deserves a look: confidence per frame, the frames to check first, and the queue of events."""
+        said = self.annotations
+        return Review(
+            self.results.scores(),
+            said.checked,
+            lambda: events_to_check(self._context.lineage.read(said)[0], said.checked, said.mothers, said.absent),
+        )
 
     def explain(
         self, frame: int, y: float, x: float, object_id: int | None = None, top: int | None = None
