@@ -7,12 +7,13 @@ import collections
 
 import pytest
 
-BASE = {"errors", "config", "files"}
+BASE = {"errors", "config", "files", "words"}
 # A room may import itself and these.
 ALLOWED = {
     "errors": set(),
     "config": {"errors"},
     "files": set(),
+    "words": set(),
     "imaging": BASE,
     "tracking": BASE | {"imaging"},
     "model": BASE | {"imaging"},

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
 from engine.simple_movies import disc_movie, tiny_network
 from napari_xmem import propagate
 from napari_xmem.errors import InputError
+from napari_xmem.imaging import NonFinitePixelsWarning
 
 
 def test_a_frame_that_cannot_be_read_leaves_what_was_finished(tmp_path):
@@ -34,3 +37,17 @@ def test_a_frame_that_cannot_be_read_leaves_what_was_finished(tmp_path):
     with pytest.raises(InputError) as caught:
         propagate(movie[:1], {0: labels[0]}, model=tiny_network())
     assert caught.value.partial is None
+
+
+def test_a_warning_that_is_an_error_leaves_what_was_finished():
+    """Tests of users turn warnings into errors; the frame with NaN is not among those that are looked at before."""
+    frames, labels = disc_movie(2, 40, (48, 64), diameter=12)
+    sampled = set(np.linspace(0, 39, 16).round().astype(int).tolist())
+    broken = next(t for t in range(4, 40) if t not in sampled)
+    frames[broken, 3, 5] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(NonFinitePixelsWarning) as caught:
+            propagate(frames, {0: labels[0]}, model=tiny_network(), device="cpu")
+    assert caught.value.partial.scores.frames.tolist() == list(range(broken))
+    assert any("partial" in note for note in caught.value.__notes__)

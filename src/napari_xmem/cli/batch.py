@@ -17,9 +17,10 @@ from napari_xmem.cli.output_guard import OccupiedOutputError, finished_before, h
 from napari_xmem.cli.seed_forms import add_seed_forms
 from napari_xmem.cli.terminal.json_file import check_json, write_json
 from napari_xmem.cli.terminal.machine import environment_defaults
-from napari_xmem.cli.terminal.messages import collected_warnings, counted, say, say_error
+from napari_xmem.cli.terminal.messages import collected_warnings, say, say_error
 from napari_xmem.cli.terminal.talk import add_talk
 from napari_xmem.errors import XMemError
+from napari_xmem.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

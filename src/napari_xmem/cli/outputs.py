@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import napari_xmem
 from napari_xmem.cli.output_guard import may_replace, wanted_outputs
-from napari_xmem.cli.terminal.messages import counted, found_line, say
+from napari_xmem.cli.terminal.messages import found_line, say
+from napari_xmem.words import counted
 
 if TYPE_CHECKING:
     import argparse

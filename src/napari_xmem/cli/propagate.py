@@ -22,12 +22,13 @@ from napari_xmem.cli.runs import (
 from napari_xmem.cli.seed_forms import add_seed_forms, chosen_seeds
 from napari_xmem.cli.terminal.json_file import check_json, write_json
 from napari_xmem.cli.terminal.machine import environment_defaults
-from napari_xmem.cli.terminal.messages import counted, frames_named, say
+from napari_xmem.cli.terminal.messages import frames_named, say
 from napari_xmem.cli.terminal.progress import progress
 from napari_xmem.cli.terminal.stopping import stopping_gently
 from napari_xmem.cli.terminal.talk import add_talk
 from napari_xmem.cli.tracks import add_track_outputs, write_track_outputs
 from napari_xmem.errors import InputError
+from napari_xmem.words import counted
 
 if TYPE_CHECKING:
     import argparse

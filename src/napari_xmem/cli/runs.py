@@ -6,8 +6,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.cli.options import run_settings
-from napari_xmem.cli.terminal.messages import counted, say_error
+from napari_xmem.cli.terminal.messages import say_error
 from napari_xmem.errors import InputError, OutputError
+from napari_xmem.words import counted
 
 if TYPE_CHECKING:
     import argparse

@@ -11,6 +11,7 @@ import torch
 from napari_xmem.engine.results import Explanation
 from napari_xmem.errors import InputError
 from napari_xmem.memory import add_position
+from napari_xmem.model import inference_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -181,7 +182,7 @@ class Explainer:
                 return
 
 
-@torch.inference_mode()
+@inference_settings()
 def _query(run: Run, frame: int, y: float, x: float, expected_px: tuple[float, float]) -> tuple[Tensor, Tensor]:
     """Return key and selection ``(Ck, 1)`` with which a place of a frame asks an object's memory."""
     image = run.prepare(run.source.read(frame), frame)
@@ -194,5 +195,6 @@ def _query(run: Run, frame: int, y: float, x: float, expected_px: tuple[float, f
     model = run.network.config
     if run.scope == "global" or not model.locality_px:
         return key, selection
-    centre = torch.tensor([[row + 0.5, column + 0.5]]) * model.stride_px
-    return add_position(key, selection, centre - torch.tensor(expected_px), model.locality_px)
+    centre = torch.tensor([[row + 0.5, column + 0.5]], dtype=torch.float32, device="cpu") * model.stride_px
+    expected = torch.tensor(expected_px, dtype=torch.float32, device="cpu")
+    return add_position(key, selection, centre - expected, model.locality_px)

@@ -30,7 +30,7 @@ from napari_xmem.imaging import (
     scale_factor,
 )
 from napari_xmem.memory import check_policies
-from napari_xmem.model import InferenceXMem, XMem, load_model, optimise
+from napari_xmem.model import InferenceXMem, XMem, load_model, optimise, settle_after_fork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +61,7 @@ def prepare_run(
         See `iter_propagate`.
     """
     check_policies(config.memory)
+    settle_after_fork()
     source = FrameSource(frames)
     n_frames = len(source)
     single = config.start if config.direction != "backward" or config.start is not None else n_frames - 1

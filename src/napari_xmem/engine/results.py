@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from napari_xmem.errors import InputError
 from napari_xmem.imaging import label_at
 from napari_xmem.tracking import EventKind, Lineage, sorted_events
+from napari_xmem.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from napari_xmem.tracking import Event
 
 __all__ = ["Explains", "Explanation", "FrameResult", "PropagationResult", "Scores", "lineage_of"]
+
+
+def _span(values: NDArray[Any]) -> str:
+    low, high = float(values.min()), float(values.max())
+    return f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +72,11 @@ class FrameResult:
     ends: tuple[tuple[int, str], ...] = ()
     events: tuple[Event, ...] = ()
 
+    def __repr__(self) -> str:
+        found, seeded = np.count_nonzero(self.area_px), ", seeded" if self.seeded else ""
+        sure = "" if not len(self.confidence) else f", confidence {_span(self.confidence)}"
+        return f"FrameResult(frame {self.frame}, {counted(found, 'object')}{sure}{seeded})"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
@@ -87,6 +98,9 @@ class Scores:
     object_ids: NDArray[np.int64]
     confidence: NDArray[np.float32]
     area_px: NDArray[np.int64]
+
+    def __repr__(self) -> str:
+        return f"Scores({counted(len(self.object_ids), 'object')} on {counted(len(self.frames), 'frame')})"
 
     @classmethod
     def collect(cls, results: list[FrameResult]) -> Scores:
@@ -135,6 +149,13 @@ class Explanation:
     painted: bool = False
     cell_px: float = 1.0
 
+    def __repr__(self) -> str:
+        painted = ", painted" if self.painted else ""
+        return (
+            f"Explanation(frame {self.frame}, y {self.y:g}, x {self.x:g}, object {self.object_id}, "
+            f"{counted(len(self.votes), 'vote')}{painted})"
+        )
+
     def share_of(self, store: str) -> float:
         """Return the weight that came from one store: working, long_term or permanent."""
         return sum(vote.weight for vote in self.votes if vote.store == store)
@@ -171,9 +192,22 @@ class Explains(Protocol):
         """Answer `PropagationResult.explain`."""
 
 
+class _LeftBehind:
+    """Stands for the explainer in a result that was copied or sent to another process."""
+
+    def explain(self, frame: int, y: float, x: float, object_id: int | None = None) -> Explanation:
+        """Say why nothing can be explained."""
+        raise InputError(
+            "This result was pickled or copied, and the movie and the network that explain() needs were left behind. "
+            "Ask the result that propagate() returned, or save a session (TrackingSession.save)."
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PropagationResult:
     """A whole run.
+
+    Pickled, deeply copied or sent to another process it leaves its explainer behind.
 
     Attributes
     ----------
@@ -204,6 +238,24 @@ class PropagationResult:
     lineage: Lineage = field(default_factory=lambda: Lineage.from_labels([]), repr=False)
     events: tuple[Event, ...] = ()
     explainer: Explains | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        shape, sure = " x ".join(map(str, self.labels.shape)), self.scores.confidence
+        mean = "" if not np.isfinite(sure).any() else f", mean confidence {np.nanmean(sure):.2f}"
+        divisions = sum(event.kind is EventKind.DIVISION for event in self.events)
+        divided = "" if not divisions else f", {counted(divisions, 'division')}"
+        return (
+            f"PropagationResult({counted(len(self.scores.object_ids), 'object')} on "
+            f"{counted(len(self.scores.frames), 'frame')}, labels {shape} {self.labels.dtype}, scope {self.scope}"
+            f"{mean}{divided})"
+        )
+
+    def __copy__(self) -> PropagationResult:
+        return replace(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = [getattr(self, part.name) for part in fields(self)[:-1]]
+        return PropagationResult, (*values, None if self.explainer is None else _LeftBehind())
 
     def explain(self, frame: int, y: float, x: float, object_id: int | None = None) -> Explanation:
         """Say which memory elements voted for the label at a pixel.

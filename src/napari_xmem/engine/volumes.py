@@ -17,6 +17,7 @@ from napari_xmem.errors import InputError, SeedError
 from napari_xmem.imaging import known_shape
 from napari_xmem.memory import check_policies
 from napari_xmem.model import XMem, load_model
+from napari_xmem.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -36,6 +37,9 @@ class PlaneResult:
 
     z: int
     frame: FrameResult
+
+    def __repr__(self) -> str:
+        return f"PlaneResult(z {self.z}, {self.frame!r})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +63,13 @@ class VolumeResult:
     scores: Scores
     planes: tuple[int, ...]
     recipe: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        shape, planes = " x ".join(map(str, self.labels.shape)), counted(len(self.planes), "plane")
+        return (
+            f"VolumeResult({counted(len(self.scores.object_ids), 'object')} on "
+            f"{counted(len(self.scores.frames), 'frame')}, {planes} followed, labels {shape} {self.labels.dtype})"
+        )
 
 
 def propagate_volumes(

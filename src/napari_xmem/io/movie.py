@@ -61,6 +61,12 @@ class Movie:
     z_step: float | None = None
     frames: tuple[int, ...] | None = None
 
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.shape))
+        size = "" if self.scale is None else f", pixels of {self.scale[0]:g} x {self.scale[1]:g}"
+        unit = f" {self.unit}" if self.scale is not None and self.unit else ""
+        return f"Movie({self.path!r}, {self.axes} {shape} {self.dtype}{size}{unit})"
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of `data`."""

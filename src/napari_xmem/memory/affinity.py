@@ -80,8 +80,9 @@ class SparseAffinity:
             return total.index_add_(0, self.index.reshape(-1), amount.reshape(-1))
         step = chunk_size(n_elements)
         for low in range(0, self.index.shape[0], step):
-            part = torch.zeros(self.index[low : low + step].shape[0], n_elements, device=amount.device)
-            total += part.scatter_(1, self.index[low : low + step], amount[low : low + step]).sum(0)
+            index = self.index[low : low + step]
+            part = torch.zeros(index.shape[0], n_elements, dtype=torch.float32, device=amount.device)
+            total += part.scatter_(1, index, amount[low : low + step]).sum(0)
         return total
 
 
@@ -197,7 +198,7 @@ def topk_affinity(scores: Tensor, top_k: int | None) -> SparseAffinity:
     """
     n_elements = scores.shape[-1]
     if top_k is None or top_k >= n_elements:
-        index = torch.arange(n_elements, device=scores.device).expand(scores.shape[0], n_elements)
+        index = torch.arange(n_elements, dtype=torch.int64, device=scores.device).expand(scores.shape[0], n_elements)
         return SparseAffinity(index, torch.softmax(scores, dim=-1))
     best, index = _best(scores, top_k)
     return SparseAffinity(index, torch.softmax(best, dim=-1))
@@ -215,8 +216,9 @@ def _best(scores: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
     # the largest k lie in the k blocks of largest maximum (block b: b, b + n, b + 2n ...) or in the odd rest
     n_blocks = n_elements // BLOCK
     top = scores[:, : BLOCK * n_blocks].unflatten(1, (BLOCK, n_blocks)).amax(1)
-    inside = _partition(top, top_k)[:, None, :] + torch.arange(BLOCK)[:, None] * n_blocks
-    rest = torch.arange(BLOCK * n_blocks, n_elements).expand(scores.shape[0], -1)
+    within = torch.arange(BLOCK, dtype=torch.int64, device="cpu")[:, None]
+    inside = _partition(top, top_k)[:, None, :] + within * n_blocks
+    rest = torch.arange(BLOCK * n_blocks, n_elements, dtype=torch.int64, device="cpu").expand(scores.shape[0], -1)
     places = torch.cat([inside.flatten(1), rest], dim=1)
     few = scores.gather(1, places)
     index = _partition(few, top_k)

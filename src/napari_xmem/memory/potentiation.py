@@ -132,7 +132,7 @@ class ConsistencyPotentiation:
         """Return the log-prior, see `Potentiation.log_prior`."""
         if self.strength == 0:
             return None
-        prior = torch.zeros(rows.shape[0], device=rows.device)
+        prior = torch.zeros(rows.shape[0], dtype=torch.float32, device=rows.device)
         order = [(block == number).nonzero()[:, 0] for number in torch.unique(block).tolist()]
         for number, here in enumerate(order[:-1]):
             pairs = [_compare(rows, queries, values, valid, here, after) for after in order[number + 1 :]]

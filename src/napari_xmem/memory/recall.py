@@ -152,7 +152,7 @@ def recall(
     n_queries = query.shape[0]
     groups = state.groups_of(tuple(object_ids))
     answers: dict[int, list[Tensor]] = {object_id: [] for object_id in object_ids}
-    masses = [torch.zeros(len(table), device=table.device) for _ in groups]
+    masses = [torch.zeros(len(table), dtype=torch.float32, device=table.device) for _ in groups]
     pending = []
     for _, place, affinity in attend(table, query, groups, top_k, reading_prior(state), chunk_elements):
         for object_id in groups[place].object_ids:
@@ -175,7 +175,7 @@ def _join(parts: list[Tensor]) -> Tensor:
 
 def _count(state: BankState, table: ElementTable, groups: Sequence[Group], masses: Sequence[Tensor]) -> None:
     """Count usage: with the first group; elements that hold none of it, with the next group that they hold."""
-    total = torch.zeros(len(table), device=table.device)
+    total = torch.zeros(len(table), dtype=torch.float32, device=table.device)
     counted = torch.zeros(len(table), dtype=torch.bool, device=table.device)
     for group, mass in zip(groups, masses, strict=True):
         if group.subset is None:

@@ -103,7 +103,7 @@ class UniformSelection:
 
     def select(self, *, rows: Tensor, queries: Tensor, usage: Tensor, known: Tensor, count: int) -> Tensor:
         """Choose candidates, see `PrototypeSelection.select`."""
-        step = torch.arange(count, device=usage.device)
+        step = torch.arange(count, dtype=torch.int64, device=usage.device)
         return (2 * step + 1) * usage.shape[0] // (2 * count)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import torch
 from torch import Tensor
 
+from napari_xmem.words import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -154,6 +156,10 @@ class MemorySnapshot:
     events: tuple[MemoryEvent, ...]
     totals: MemoryTotals
     usage_counts: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        stores = ", ".join(f"{store.elements} {store.name}" for store in self.stores)
+        return f"MemorySnapshot(frame {self.frame}, {stores}, {counted(len(self.objects), 'object')})"
 
     @property
     def sizes(self) -> MemorySizes:

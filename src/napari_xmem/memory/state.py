@@ -222,6 +222,8 @@ class BankState:
         table = self.table
         row = 0 if table is None else table.row_bytes + len(self.object_ids) * table.value_row_bytes
         counts = {name: getattr(self.sizes, name) for name in ("working", "long_term", "permanent")}
+        nothing = torch.empty(0, dtype=torch.float32, device="cpu")
+        usage = nothing if table is None else normalised_usage(table)
         events, self.events = self.events, ()
         return MemorySnapshot(
             frame=frame,
@@ -229,7 +231,7 @@ class BankState:
             objects=self.objects(),
             events=events,
             totals=self.totals,
-            usage_counts=usage_histogram(torch.empty(0) if table is None else normalised_usage(table)),
+            usage_counts=usage_histogram(usage),
         )
 
     def state_dict(self) -> dict[str, Any]:

@@ -188,7 +188,7 @@ class ElementTable:
     @property
     def value_row_bytes(self) -> int:
         """Bytes that one element takes per object."""
-        return self.value_dim * torch.empty((), dtype=self.value_dtype).element_size() + 1
+        return self.value_dim * self.value_dtype.itemsize + 1
 
     @property
     def n_bytes(self) -> int:
@@ -230,16 +230,19 @@ class ElementTable:
             buffer.reserve(n)  # all before any is written: where there is no room, nothing has changed
 
         def full(value: float) -> Tensor:
-            return torch.full((n,), value, device=self.device)
+            return torch.full((n,), value, dtype=torch.float32, device=self.device)
 
         def whole(value: Tensor | int) -> Tensor:
-            return value if isinstance(value, Tensor) else torch.full((n,), value, device=self.device)
+            if isinstance(value, Tensor):
+                return value
+            return torch.full((n,), value, dtype=torch.int64, device=self.device)
 
         key, shrinkage = key.float(), shrinkage.float()
         new: dict[Column, Tensor] = {"key": key, "shrinkage": shrinkage, "rows": augment_memory(key.T, shrinkage)}
         new["selection"] = torch.ones_like(key) if selection is None else selection.float()
-        new |= {"frame": whole(frame), "block": whole(block), "store": full(int(store)), "life": full(LIFE_START)}
-        new["position"] = torch.full((n, 2), torch.nan, device=self.device) if position is None else position
+        new |= {"frame": whole(frame), "block": whole(block), "store": whole(int(store)), "life": full(LIFE_START)}
+        nowhere = torch.full((n, 2), torch.nan, dtype=torch.float32, device=self.device)
+        new["position"] = nowhere if position is None else position
         for name, buffer in self._columns.items():
             buffer.append(new[name] if name in new else full(0.0))
         for object_id in values:

@@ -12,6 +12,7 @@ from napari_xmem.model.features import DecoderContext, ImageFeatures, ValueConte
 from napari_xmem.model.inference import InferenceXMem, optimise
 from napari_xmem.model.receptive_field import can_tile, receptive_halo_px
 from napari_xmem.model.state_head import STATES
+from napari_xmem.model.torch_settings import inference_settings, settle_after_fork
 from napari_xmem.model.xmem import XMem
 
 __all__ = [
@@ -23,10 +24,12 @@ __all__ = [
     "XMem",
     "can_tile",
     "infer_config",
+    "inference_settings",
     "load_model",
     "optimise",
     "receptive_halo_px",
     "resolve_device",
     "save_model",
+    "settle_after_fork",
     "soft_aggregate",
 ]

@@ -17,6 +17,7 @@ from napari_xmem.config import ModelConfig
 from napari_xmem.errors import CheckpointError, ConfigError
 from napari_xmem.files import parse_json, whole_file
 from napari_xmem.model.device import resolve_device
+from napari_xmem.model.torch_settings import settle_after_fork
 from napari_xmem.model.weights_file import (
     as_float32,
     check_plain,
@@ -69,6 +70,7 @@ def load_model(model: str | Path = "bundled", device: str | torch.device = "auto
     -----
     Files are read as plain tensors (``weights_only=True`` or safetensors): no code in a file is ever run.
     """
+    settle_after_fork()
     target = resolve_device(device)
     path = _locate(model)
     config = None

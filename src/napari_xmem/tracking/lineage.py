@@ -12,6 +12,7 @@ import numpy as np
 from napari_xmem.tracking.ancestry import check_parents, parents_from_events
 from napari_xmem.tracking.detections import Detections
 from napari_xmem.tracking.events import Event, EventKind
+from napari_xmem.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -106,6 +107,13 @@ class Lineage:
     confidence: dict[int, float]
     start: int
     stop: int
+
+    def __repr__(self) -> str:
+        n_mothers = len(set(self.parents.values()))
+        return (
+            f"Lineage({counted(len(self.first_frame), 'object')} on frames {self.start} to {self.stop - 1}, "
+            f"{counted(n_mothers, 'mother')})"
+        )
 
     @classmethod
     def from_labels(

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_xmem.errors import InputError, OutputError
 from napari_xmem.files import whole_file
+from napari_xmem.words import counted
 
 if TYPE_CHECKING:
     import os
@@ -48,6 +49,9 @@ class MeasureTable:
     """
 
     columns: dict[str, NDArray[Any]]
+
+    def __repr__(self) -> str:
+        return f"MeasureTable({counted(len(self), 'row')}: {', '.join(self.columns)})"
 
     def __len__(self) -> int:
         return int(self.columns["frame"].size)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from napari_xmem.cli.terminal.messages import counted
 from napari_xmem.errors import ConfigError
+from napari_xmem.words import counted
 
 __all__ = ["add_threads", "busy_line", "environment_defaults", "settle_threads", "wait_passively"]
 

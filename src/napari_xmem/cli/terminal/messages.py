@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from napari_xmem.cli.terminal.streams import log, put
+from napari_xmem.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 __all__ = [
     "collected_warnings",
-    "counted",
     "found_line",
     "frame_list",
     "frames_named",
@@ -121,11 +121,6 @@ def frame_list(frames: Iterable[int]) -> str:
         else:
             runs.append([t])
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
-
-
-def counted(number: int, thing: str) -> str:
-    """Write a number of things: 1 frame, 2 frames."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def frames_named(frames: Iterable[int]) -> str:

@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from napari_xmem.engine.devices import clock
 from napari_xmem.memory.affinity import augment_memory, augment_query, readout, similarity, topk_affinity
+from napari_xmem.model import inference_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,7 +119,7 @@ def probe_network(network: XMem) -> NetworkCost:
     sample = _Sample(network, _SMALL_SAMPLE if large else _SAMPLE)
     work = sample.pixels * sample.count
     device = network.device
-    with torch.no_grad():
+    with inference_settings():
         match, gather = _probe_read(network.config.key_dim, network.config.value_dim, device)
         return NetworkCost(
             key=_seconds(sample.encode, device) / sample.pixels,
@@ -134,7 +135,7 @@ def network_bytes(network: XMem) -> NetworkBytes:
     sample = _Sample(network, _BYTES_SAMPLE)
     peaks: list[int] = []
     kept: list[int] = []
-    with torch.no_grad():
+    with inference_settings():
         for call in (sample.encode, sample.decode, sample.value):
             with LiveBytes() as counter:
                 call()
@@ -151,12 +152,12 @@ class _Sample:
         cells, count = size
         config, side, device = network.config, cells * network.config.stride_px, network.device
         self.network, self.pixels, self.count = network, side * side, count
-        self.image = torch.zeros(1, config.image_channels, side, side, device=device)
-        self.values = torch.zeros(count, config.value_dim, cells, cells, device=device)
-        self.mask = torch.zeros(count, side, side, device=device)
+        self.image = torch.zeros(1, config.image_channels, side, side, dtype=torch.float32, device=device)
+        self.values = torch.zeros(count, config.value_dim, cells, cells, dtype=torch.float32, device=device)
+        self.mask = torch.zeros(count, side, side, dtype=torch.float32, device=device)
         self.hidden: torch.Tensor | None = None
         if config.hidden_dim:
-            self.hidden = torch.zeros(count, config.hidden_dim, cells, cells, device=device)
+            self.hidden = torch.zeros(count, config.hidden_dim, cells, cells, dtype=torch.float32, device=device)
         self.features: Any = None
         self.decoding: Any = None
         self.encoding: Any = None
@@ -192,9 +193,13 @@ def _seconds(call: Callable[[], Any], device: torch.device) -> float:
 def _probe_read(key_dim: int, value_dim: int, device: torch.device) -> tuple[float, float]:
     """Time a read of top 30: seconds per query and element, and per query and object."""
     queries, elements = 256, 3000
-    memory = augment_memory(torch.rand(key_dim, elements, device=device))
-    query = augment_query(torch.rand(key_dim, queries, device=device), torch.rand(key_dim, queries, device=device))
-    values = torch.rand(elements, value_dim, device=device)
+
+    def sample(*shape: int) -> torch.Tensor:
+        return torch.rand(shape, dtype=torch.float32, device=device)
+
+    memory = augment_memory(sample(key_dim, elements))
+    query = augment_query(sample(key_dim, queries), sample(key_dim, queries))
+    values = sample(elements, value_dim)
     affinity = topk_affinity(similarity(memory, query), 30)
     begun = clock(device)
     affinity = topk_affinity(similarity(memory, query), 30)

@@ -11,6 +11,7 @@ from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.devices import clock, free_bytes
 from napari_xmem.engine.prepare import prepare_run, short_budget
 from napari_xmem.engine.scopes.drift import estimate_drift
+from napari_xmem.words import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,8 +99,8 @@ class Forecast:
         if self.budget_bytes is not None and not self.keeps_budget:
             room += f"; {short_budget(self.budget_bytes, self.least_budget_bytes)}"
         return (
-            f"about {_duration(self.seconds_per_frame)} per {unit}, {_duration(self.seconds)} for {self.n_frames} "
-            f"{unit}s, {_size(self.peak_bytes)} of memory{room}"
+            f"about {_duration(self.seconds_per_frame)} per {unit}, {_duration(self.seconds)} for "
+            f"{counted(self.n_frames, unit)}, {_size(self.peak_bytes)} of memory{room}"
         )
 
 

@@ -24,6 +24,7 @@ from napari_xmem.engine.scopes.seeding import seed_regions
 from napari_xmem.engine.scopes.tiling import encode_regions
 from napari_xmem.errors import InputError, SeedError
 from napari_xmem.imaging import label_dtype, object_ids
+from napari_xmem.model import inference_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,7 +110,7 @@ def find_similar(
         return _find(run, frame, min_confidence, region)
 
 
-@torch.inference_mode()
+@inference_settings()
 def _find(run: Run, frame: NDArray[Any], least: float, region: tuple[slice, slice] | None) -> FoundObjects:
     painted = run.seeds[0]
     geometry, budget = run.prepare.geometry, RunSize.of(run).budget

@@ -118,7 +118,6 @@ class Transplanter:
         margin = _MARGIN_SHARE * max(extent)
         return object_region(place.centre_px, extent, self.frame_shape, self.network.config.stride_px, margin)
 
-    @torch.inference_mode()
     def decode(self, places: Sequence[Place]) -> list[Candidate]:
         """Return what is seen at each place, in their order."""
         objects = [self._moved(number, place) for number, place in enumerate(places)]

@@ -35,7 +35,7 @@ def aggregate_regions(masks: Sequence[RegionMask], seeded: set[int], frame_shape
     if not masks:
         return []
     device = masks[0].probability.device
-    free = torch.ones(frame_shape, device=device)
+    free = torch.ones(frame_shape, dtype=torch.float32, device=device)
     for mask in masks:
         if mask.object_id in seeded:
             free[mask.region.slices] *= (mask.probability.to(device) <= 0.5).float()
@@ -43,8 +43,8 @@ def aggregate_regions(masks: Sequence[RegionMask], seeded: set[int], frame_shape
         mask.probability.to(device) if mask.object_id in seeded else mask.probability * free[mask.region.slices]
         for mask in masks
     ]
-    background = torch.ones(frame_shape, device=device)
-    claims = torch.zeros(frame_shape, device=device)
+    background = torch.ones(frame_shape, dtype=torch.float32, device=device)
+    claims = torch.zeros(frame_shape, dtype=torch.float32, device=device)
     for mask, probability in zip(masks, own, strict=True):
         background[mask.region.slices] *= 1 - probability
         claims[mask.region.slices] += odds(probability)
@@ -58,7 +58,7 @@ def aggregate_regions(masks: Sequence[RegionMask], seeded: set[int], frame_shape
 def others_in(masks: Iterable[RegionMask], frame_shape: tuple[int, int]) -> Tensor:
     """Return the sum ``(H, W)`` of all objects' probabilities; minus an object's own, the others'."""
     masks = list(masks)
-    total = torch.zeros(frame_shape, device=masks[0].probability.device if masks else "cpu")
+    total = torch.zeros(frame_shape, dtype=torch.float32, device=masks[0].probability.device if masks else "cpu")
     for mask in masks:
         total[mask.region.slices] += mask.probability
     return total

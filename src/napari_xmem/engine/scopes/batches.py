@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_xmem.engine.scopes.regions import Region, crop_batch, resize_grid
+from napari_xmem.engine.scopes.regions import Region, cell_centres, corners, crop_batch, resize_grid
 from napari_xmem.memory import add_position
 from napari_xmem.memory.affinity import CHUNK_ELEMENTS
 
@@ -63,7 +63,7 @@ class RegionBatch:
         """Return sensory memory ``(N, Ch, h, w)``, zeros for objects that have none yet; None for 0 channels."""
         if not channels:
             return None
-        blank = torch.zeros(channels, *self.cells)
+        blank = torch.zeros(channels, *self.cells, dtype=torch.float32, device="cpu")
         states = [t.hidden if t.hidden is not None else blank for t in self.tracked]
         device = next((t.hidden.device for t in self.tracked if t.hidden is not None), None)
         return torch.stack([resize_grid(s.to(device) if device else s, self.cells) for s in states])
@@ -76,10 +76,8 @@ class RegionBatch:
 
     def cell_centres(self) -> Tensor:
         """Centres ``(N, h w, 2)`` of the regions' key cells as y, x in pixels of the scaled frame."""
-        corner = torch.tensor([(region.y, region.x) for region in self.regions])
-        y = (torch.arange(self.cells[0]) + 0.5) * self.stride_px
-        x = (torch.arange(self.cells[1]) + 0.5) * self.stride_px
-        return torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).flatten(0, 1) + corner[:, None]
+        corner = corners((region.y, region.x) for region in self.regions)
+        return cell_centres(self.cells, self.stride_px) + corner[:, None]
 
     def with_positions(
         self, key: Tensor, selection: Tensor, centres_px: Sequence[tuple[float, float]], locality_px: float
@@ -87,7 +85,7 @@ class RegionBatch:
         """Add to keys and selections ``(N, Ck, n)`` where their cells lie relative to each object's centre."""
         if not locality_px:
             return key, selection
-        position = self.cell_centres() - torch.tensor(centres_px)[:, None]
+        position = self.cell_centres() - torch.tensor(centres_px, dtype=torch.float32, device="cpu")[:, None]
         return add_position(key.float(), selection.float(), position, locality_px)
 
 

@@ -12,14 +12,14 @@ from napari_xmem.engine.cost.budget import Budget
 from napari_xmem.engine.devices import to_device
 from napari_xmem.engine.scopes.feedback import frame_confidence
 from napari_xmem.engine.scopes.region_masks import FrameLabels, labels_from_dense
-from napari_xmem.engine.scopes.regions import Region
+from napari_xmem.engine.scopes.regions import Region, cell_centres
 from napari_xmem.engine.scopes.resample import resize
 from napari_xmem.engine.scopes.schedule import FramePlan, MemorySchedule
 from napari_xmem.engine.scopes.seeding import seed_masks, seed_rows
 from napari_xmem.engine.scopes.tiling import encode_regions
 from napari_xmem.errors import InputError
 from napari_xmem.memory import MemoryBank, SensoryMemory
-from napari_xmem.model import soft_aggregate
+from napari_xmem.model import inference_settings, soft_aggregate
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -94,6 +94,7 @@ class GlobalScope:
         """Nothing: whole frames are matched."""
         return {}
 
+    @inference_settings()
     def advance(
         self,
         frame: NDArray[Any],
@@ -114,7 +115,7 @@ class GlobalScope:
         height, width = geometry.scaled_shape
         return labels_from_dense(resize(probability[:, :height, :width], geometry.shape).cpu(), self.object_ids)
 
-    @torch.inference_mode()
+    @inference_settings()
     def step(
         self,
         image: Tensor,
@@ -288,11 +289,8 @@ class GlobalScope:
 
     def _positions(self, features: EncodedFrame) -> Tensor:
         """Centres of the grid cells ``(h w, 2)`` as y, x in pixels of the padded image."""
-        stride = self.network.config.stride_px
         height, width = features.key.shape[-2:]
-        y = (torch.arange(height) + 0.5) * stride
-        x = (torch.arange(width) + 0.5) * stride
-        return torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).flatten(0, 1)
+        return cell_centres((height, width), self.network.config.stride_px)
 
 
 def _padding(height: int, width: int, multiple: int) -> tuple[int, int, int, int]:

@@ -31,6 +31,7 @@ from napari_xmem.engine.scopes.schedule import FramePlan, MemorySchedule
 from napari_xmem.engine.scopes.seeding import seed_regions, seed_rows
 from napari_xmem.engine.scopes.tiling import EncodedFrame, encode_regions
 from napari_xmem.memory import POSITION_CHANNELS, MemoryBank, merge_snapshots
+from napari_xmem.model import inference_settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -180,6 +181,7 @@ class LocalScope:
             for i in set(bank.object_ids) & set(object_ids):
                 self.objects[i] = TrackedObject(i, bank, (0.0, 0.0), (0.0, 0.0), 0.0)
 
+    @inference_settings()
     def advance(
         self,
         frame: NDArray[Any],
@@ -212,7 +214,6 @@ class LocalScope:
         self.gate.keep(gray, drift, objects)
         return compose_labels(masks, geometry.shape, geometry.scale)
 
-    @torch.inference_mode()
     def _agreement(self, image: Tensor, index: int, drift_px: tuple[float, float]) -> float | None:
         """Look for all objects as if the frame had drifted so, without a trace; see `convincing_share`."""
         image = to_device(image, self.network.device)[None]
@@ -241,8 +242,9 @@ class LocalScope:
         """Return an empty mask where an object was looked for: what lies there is not the object."""
         tracked = self.objects[object_id]
         region = self.region_for(tracked.centre_px, tracked.extent_px, frame_shape)
-        return RegionMask(object_id, region, torch.zeros(region.shape))
+        return RegionMask(object_id, region, torch.zeros(region.shape, dtype=torch.float32, device="cpu"))
 
+    @inference_settings()
     def step(
         self,
         image: Tensor,
@@ -284,7 +286,7 @@ class LocalScope:
         margin = self.max_displacement_px if margin_px is None else margin_px
         return object_region(centre_px, extent_px, frame_shape, self.network.config.stride_px, margin, grow)
 
-    @torch.inference_mode()
+    @inference_settings()
     def advance_regions(
         self,
         image: Tensor,

@@ -13,6 +13,8 @@ from torch.nn import functional as F
 from napari_xmem.imaging import IntensityNormaliser, local_contrast
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from napari_xmem.config import ModelConfig
@@ -75,7 +77,7 @@ class NetworkInput:
         rgb = torch.from_numpy(self.normaliser.to_rgb(frame, index))
         scaled = self._scale(rgb)
         if self.model.intensity == "imagenet":
-            mean, std = (torch.tensor(v)[:, None, None] for v in (_IMAGENET_MEAN, _IMAGENET_STD))
+            mean, std = (_per_channel(v) for v in (_IMAGENET_MEAN, _IMAGENET_STD))
             image = (scaled.clamp(0, 1) - mean) / std
             return self._pad(image, "constant")
         if self.model.contrast_px:
@@ -96,3 +98,8 @@ class NetworkInput:
         if (height, width) == (full_height, full_width):
             return image
         return F.pad(image[None], (0, full_width - width, 0, full_height - height), mode=mode)[0]
+
+
+def _per_channel(values: Sequence[float]) -> Tensor:
+    """Return one number per channel as ``(C, 1, 1)`` float32."""
+    return torch.tensor(values, dtype=torch.float32, device="cpu")[:, None, None]

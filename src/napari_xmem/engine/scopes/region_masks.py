@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_xmem.engine.scopes.regions import corners
 from napari_xmem.engine.scopes.resample import resample
+from napari_xmem.model import inference_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,13 +77,14 @@ def compose_dense(masks: Iterable[RegionMask], frame_shape: tuple[int, int]) -> 
     """Return ``(1 + N, H, W)`` probabilities of the whole scaled frame, background first."""
     masks = list(masks)
     device = masks[0].probability.device if masks else "cpu"
-    out = torch.zeros(1 + len(masks), *frame_shape, device=device)
+    out = torch.zeros(1 + len(masks), *frame_shape, dtype=torch.float32, device=device)
     for row, mask in enumerate(masks, start=1):
         out[(row, *mask.region.slices)] = mask.probability
     out[0] = (1 - out[1:].sum(0)).clamp(min=0)
     return out
 
 
+@inference_settings()
 def compose_labels(masks: Iterable[RegionMask], shape: tuple[int, int], scale: float) -> FrameLabels:
     """Resample all objects to the pixels of the movie and let the most probable win.
 
@@ -152,8 +155,8 @@ def _native_patches(
     for group in by_shape(masks):
         height, width = group[0].region.shape
         size = (math.ceil(height / scale) + 1, math.ceil(width / scale) + 1)
-        scaled = torch.tensor([(m.region.y, m.region.x) for m in group])
-        native = torch.tensor([(int(m.region.y / scale), int(m.region.x / scale)) for m in group])
+        scaled = corners((m.region.y, m.region.x) for m in group)
+        native = corners((int(m.region.y / scale), int(m.region.x / scale)) for m in group)
         stacked = torch.stack([m.probability for m in group])
         device = stacked.device
         out = resample(stacked, scaled.to(device), native.to(device), size, 1 / scale).cpu().numpy()

@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from napari_xmem.config import ModelConfig
 
 __all__ = [
     "Region",
     "bucket_side",
+    "cell_centres",
+    "corners",
     "crop_batch",
     "largest_margin_px",
     "object_region",
@@ -119,6 +121,17 @@ def object_region(
     return place_region(
         centre_px, bucket_side(grow * (max(extent_px) + 2 * margin_px), stride_px), frame_shape, stride_px
     )
+
+
+def corners(places: Iterable[tuple[int, int]]) -> Tensor:
+    """Return corners as ``(N, 2)`` int64 y, x on the CPU."""
+    return torch.tensor(list(places), dtype=torch.int64, device="cpu")
+
+
+def cell_centres(cells: tuple[int, int], stride_px: int) -> Tensor:
+    """Return the centres of a key grid's cells, row by row: ``(h w, 2)`` float32 y, x in pixels, on the CPU."""
+    y, x = ((torch.arange(n, dtype=torch.float32, device="cpu") + 0.5) * stride_px for n in cells)
+    return torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).flatten(0, 1)
 
 
 def crop_batch(tensor: Tensor, regions: Sequence[Region], step_px: int) -> Tensor:

@@ -31,9 +31,9 @@ def sampling_matrix(out_start: Tensor, out_length: int, in_start: Tensor, in_len
         ``(N, out_length, in_length)`` float32; rows sum to 1 or 0.
     """
     device = out_start.device
-    out = out_start.float()[:, None] + torch.arange(out_length, device=device) + 0.5
+    out = out_start.float()[:, None] + torch.arange(out_length, dtype=torch.float32, device=device) + 0.5
     centre = out / scale - in_start.float()[:, None]
-    pixels = torch.arange(in_length, device=device) + 0.5
+    pixels = torch.arange(in_length, dtype=torch.float32, device=device) + 0.5
     radius = max(1.0, 1.0 / scale)
     weights = (1 - (centre[:, :, None] - pixels).abs() / radius).clamp(min=0)
     outside = (centre < -0.5) | (centre > in_length + 0.5)

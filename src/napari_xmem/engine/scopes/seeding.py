@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from napari_xmem.engine.scopes.region_masks import FrameLabels, RegionMask
+from napari_xmem.engine.scopes.regions import corners
 from napari_xmem.engine.scopes.resample import resample, resize
 from napari_xmem.errors import SeedError
 from napari_xmem.imaging import object_boxes, object_ids
@@ -90,7 +91,7 @@ def seed_masks(
     if not ids:
         return None, None
     stacked = torch.stack([torch.from_numpy(np.asarray(seeds == i)).float() for i in ids])
-    masks = torch.zeros(len(ids), *geometry.padded_shape)
+    masks = torch.zeros(len(ids), *geometry.padded_shape, dtype=torch.float32, device="cpu")
     height, width = geometry.scaled_shape
     masks[:, :height, :width] = resize(stacked, geometry.scaled_shape)
     return masks, ids
@@ -118,8 +119,8 @@ def seed_regions(
         region = region_for(centre, ((bottom - top) * scale, (right - left) * scale))
         window = _source_window(region, scale, geometry.shape)
         patch = torch.from_numpy(np.ascontiguousarray(seeds[window] == object_id)).float()[None]
-        corner = torch.tensor([[window[0].start, window[1].start]])
-        mask = resample(patch, corner, torch.tensor([[region.y, region.x]]), region.shape, scale)[0]
+        corner = corners([(window[0].start, window[1].start)])
+        mask = resample(patch, corner, corners([(region.y, region.x)]), region.shape, scale)[0]
         out.append(RegionMask(object_id, region, mask))
     return out
 

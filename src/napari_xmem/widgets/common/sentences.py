@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.widgets.common.time_left import short_time
+from napari_xmem.words import counted as count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -12,11 +13,6 @@ if TYPE_CHECKING:
     from napari_xmem.engine import FrameResult
 
 __all__ = ["count", "forecast_text", "lost_objects", "outcome_text", "plan_text", "running_text", "some"]
-
-
-def count(number: int, noun: str) -> str:
-    """Return "1 object" or "3 objects"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def some(numbers: Iterable[int], limit: int = 5) -> str:
