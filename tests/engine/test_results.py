@@ -61,7 +61,7 @@ def test_records_are_shown_in_one_line(result):
         np.stack([FRAMES, FRAMES], 1), np.stack([LABELS[0]] * 2), model=tiny_network(), device="cpu", diameter_px=11.5
     )
     assert repr(volumes) == "VolumeResult(2 objects on 4 frames, 2 planes followed, labels 4 x 2 x 48 x 64 uint16)"
-    records = [result, frame, result.scores, result.memory[0], result.lineage, volumes, measure(LABELS)]
+    records = [result, frame, result.scores, result.memory[0], result.lineage, volumes, measure(FRAMES, LABELS)]
     records.append(result.explain(2, *np.argwhere(LABELS[2] == 1).mean(0), 1))
     for record in records:
         assert "\n" not in repr(record) and len(repr(record)) < 400, repr(record)

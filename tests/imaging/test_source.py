@@ -119,3 +119,38 @@ def test_bad_frames():
 
     with pytest.raises(InputError, match="frame 2 cannot be read .*chunk is damaged"):
         FrameSource(Broken()).read(2)
+
+
+@pytest.mark.parametrize(
+    ("dims", "order"),
+    [
+        (("T", "Y", "X"), (0, 1, 2)),
+        (("Y", "X", "T"), (1, 2, 0)),
+        (("y", "x", "time"), (1, 2, 0)),
+        (("x", "time", "y"), (2, 0, 1)),
+        (("row", "column", "frame"), (0, 1, 2)),  # names of something else: the order is the usual one
+    ],
+)
+def test_dimensions_that_xarray_names_are_used(dims, order):
+    xarray = pytest.importorskip("xarray")
+    array = xarray.DataArray(np.transpose(MOVIE, order), dims=dims)
+    source = FrameSource(array)
+    for t, frame in enumerate(source):
+        np.testing.assert_array_equal(frame, MOVIE[t])
+
+
+def test_channels_that_xarray_names_are_used():
+    xarray = pytest.importorskip("xarray")
+    colour = RNG.random((5, 24, 30, 3))
+    array = xarray.DataArray(np.moveaxis(colour, -1, 0), dims=("channel", "time", "y", "x"))
+    source = FrameSource(array)
+    assert source.shape == (5, 24, 30, 3)
+    np.testing.assert_array_equal(source.read(2), colour[2])
+
+
+def test_memory_views():
+    for frames in (memoryview(MOVIE), [memoryview(frame) for frame in MOVIE]):
+        source = FrameSource(frames)
+        assert source.shape == MOVIE.shape
+        for t, frame in enumerate(source):
+            np.testing.assert_array_equal(frame, MOVIE[t])

@@ -53,7 +53,15 @@ class Outputs:
         self._overview = Overview.of_range(run.source, *frame_range) if args.overview else None
         with ExitStack() as stack:
             self._labels = stack.enter_context(
-                LabelWriter(args.output, shape, run.dtype, may_replace(args, args.output), movie.scale, movie.unit)
+                LabelWriter(
+                    args.output,
+                    shape,
+                    run.dtype,
+                    may_replace(args, args.output),
+                    movie.scale,
+                    movie.unit,
+                    frame_interval_s=movie.frame_interval_s,
+                )
             )
             self._scores = None
             if args.scores:

@@ -73,6 +73,7 @@ class VolumeOutputs:
                     movie.scale,
                     movie.unit,
                     movie.z_step,
+                    movie.frame_interval_s,
                 )
             )
             self._files = stack.pop_all()

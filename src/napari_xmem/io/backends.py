@@ -107,9 +107,10 @@ class TiffBackend:
         scale: tuple[float, float] | None = None,
         unit: str | None = None,
         z_step: float | None = None,
+        frame_interval_s: float | None = None,
     ) -> None:
         self._path, self._shape, self._dtype = path, shape, dtype
-        self._metadata = _ome(len(shape), scale, unit, z_step)
+        self._metadata = _ome(len(shape), scale, unit, z_step, frame_interval_s)
         self._n_pages = math.prod(shape[:-2])
         self._side_path = path.with_name(path.name + ".strips")
         self._side = self._side_path.open("w+b")
@@ -161,13 +162,21 @@ class TiffBackend:
                 yield self._side.read(length)
 
 
-def _ome(ndim: int, scale: tuple[float, float] | None, unit: str | None, z_step: float | None) -> dict[str, Any]:
-    """Return axes and pixel size as OME metadata."""
+def _ome(
+    ndim: int,
+    scale: tuple[float, float] | None,
+    unit: str | None,
+    z_step: float | None,
+    frame_interval_s: float | None,
+) -> dict[str, Any]:
+    """Return axes, pixel size and frame interval as OME metadata."""
     sizes = {} if scale is None else {"Y": scale[0], "X": scale[1]}
     if sizes and ndim == 4 and z_step:
         sizes["Z"] = z_step
     units = {f"PhysicalSize{axis}Unit": unit for axis in sizes if unit}
-    return {"axes": "TYX" if ndim == 3 else "TZYX", **{f"PhysicalSize{axis}": n for axis, n in sizes.items()}, **units}
+    time = {} if not frame_interval_s else {"TimeIncrement": frame_interval_s, "TimeIncrementUnit": "s"}
+    axes = "TYX" if ndim == 3 else "TZYX"
+    return {"axes": axes, **{f"PhysicalSize{axis}": n for axis, n in sizes.items()}, **units, **time}
 
 
 def _close_quietly(file: Any) -> None:

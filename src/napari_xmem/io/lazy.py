@@ -35,6 +35,8 @@ class Opened:
         Distance of two planes in the same unit, where the file says.
     frames : tuple of int or None
         Numbers of the frames in the names of their files, where there are such.
+    frame_interval_s : float or None
+        Seconds from one frame to the next, where the file says.
     """
 
     array: Any
@@ -43,6 +45,7 @@ class Opened:
     unit: str | None = None
     z_step: float | None = None
     frames: tuple[int, ...] | None = None
+    frame_interval_s: float | None = None
 
 
 class LazyFrames:

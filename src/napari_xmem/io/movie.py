@@ -16,7 +16,8 @@ from napari_xmem.imaging.reading import read_part
 from napari_xmem.io.folder import IMAGE_SUFFIXES, open_folder, open_image
 from napari_xmem.io.lazy import LazyFrames, LazyVolumes, Opened
 from napari_xmem.io.numpy_files import open_npy, open_npz
-from napari_xmem.io.tiff import is_tiff, open_tiff
+from napari_xmem.io.ome_companion import is_companion, open_companion
+from napari_xmem.io.tiff import WHOLE_KEY, is_tiff, open_tiff
 from napari_xmem.io.zarr_store import open_zarr
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Movie:
         Distance of two planes in `unit`, where the file says.
     frames : tuple of int or None
         Labels: the frames they belong to, where names of files or the given axes say so.
+    frame_interval_s : float or None
+        Seconds from one frame to the next, where the file says.
     """
 
     data: Any
@@ -60,6 +63,7 @@ class Movie:
     unit: str | None = None
     z_step: float | None = None
     frames: tuple[int, ...] | None = None
+    frame_interval_s: float | None = None
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.shape))
@@ -85,7 +89,8 @@ def open_movie(path: str | Path, axes: str | None = None, *, volumes: bool = Fal
     ----------
     path : str or Path
         TIFF (ImageJ, OME, plain), npy, npz, zarr (versions 2 and 3, OME-Zarr level 0) or a folder of images in natural
-        order. ``file.npz:name`` and ``store.zarr:path`` choose an array inside.
+        order. ``file.npz:name`` and ``store.zarr:path`` choose an array inside, ``file.tif:1`` a series, and
+        ``file.tif:whole`` the frames that are whole of a file that is cut off.
     axes : str, optional
         Order of the axes in the file, such as "TCYX"; needed where the file doesn't say and the shape leaves a choice.
     volumes : bool
@@ -181,7 +186,9 @@ def _volumes(opened: Opened, shape: tuple[int, ...], axes: str, path: str | Path
     except InputError:
         plan = AxisPlan.from_axes(shape, axes)  # fails in the same way, and names the true shape
     array = LazyVolumes(opened.array, plan, depth, str(path))
-    return Movie(array, "TZYX" + "C" * (array.ndim - 4), str(path), opened.scale, opened.unit, opened.z_step)
+    axes = "TZYX" + "C" * (array.ndim - 4)
+    interval = opened.frame_interval_s
+    return Movie(array, axes, str(path), opened.scale, opened.unit, opened.z_step, frame_interval_s=interval)
 
 
 def _movie(opened: Opened, plan: AxisPlan, path: str | Path) -> Movie:
@@ -191,7 +198,15 @@ def _movie(opened: Opened, plan: AxisPlan, path: str | Path) -> Movie:
     else:
         array = LazyFrames(opened.array, plan, str(path))
     axes = "TYX" if plan.channel is None else "TYXC"
-    return Movie(array, axes, str(path), opened.scale, opened.unit, frames=opened.frames)
+    return Movie(
+        array,
+        axes,
+        str(path),
+        opened.scale,
+        opened.unit,
+        frames=opened.frames,
+        frame_interval_s=opened.frame_interval_s,
+    )
 
 
 def _open(path: str | Path, *, labels: bool = False) -> Opened:
@@ -234,6 +249,8 @@ def _opener(file: Path, labels: bool) -> Callable[[Path, str], Opened]:
     }
     if suffix in openers:
         return openers[suffix]
+    if is_companion(file):
+        return open_companion
     if suffix == ".zarr":
         raise InputError(f"{file} is a file, but a zarr store is a folder.")
     if suffix in IMAGE_SUFFIXES:
@@ -251,7 +268,7 @@ def _has_key(text: str) -> bool:
     head, colon, key = text.rpartition(":")
     suffix = Path(head).suffix.lower()
     if suffix in (".tif", ".tiff"):
-        return key.isdecimal()
+        return key.isdecimal() or key == WHOLE_KEY
     return bool(colon and key) and suffix in (".npz", ".zarr")
 
 

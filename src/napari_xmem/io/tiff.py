@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -14,6 +12,8 @@ import tifffile
 
 from napari_xmem.errors import InputError
 from napari_xmem.io.lazy import Opened
+from napari_xmem.io.ome_companion import companion_of, ome_sizes, open_companion
+from napari_xmem.io.tiff_damage import FILE_NAME, check_complete, listening, noticing_damage, whole_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["is_tiff", "open_tiff", "read_image", "spans_files"]
+__all__ = ["WHOLE_KEY", "is_tiff", "open_tiff", "read_image", "spans_files"]
 
-_FILE_NAME = re.compile(r'FileName="([^"]*)"')
-_DAMAGE = ("failed to read", "invalid page offset", "corrupted file", "invalid value offset")
+#: After the file's name and a colon: take the frames that are whole of a file that is cut off.
+WHOLE_KEY = "whole"
 
 
 def open_tiff(path: Path, key: str = "") -> Opened:
@@ -36,37 +36,64 @@ def open_tiff(path: Path, key: str = "") -> Opened:
         The file.
     key : str
         Number of the series, from 0; needed where several of the same shape are there, positions of a stage usually.
+        "whole": the frames that are whole of a file that is cut off, as where an acquisition broke off.
 
     Raises
     ------
     InputError
         If the file is cut off, holds no image, or several.
     """
-    with _noticing_damage(path), tifffile.TiffFile(path) as tiff:
+    if key == WHOLE_KEY:
+        return _whole(path)
+    with noticing_damage(path), tifffile.TiffFile(path) as tiff:
+        described_by = companion_of(tiff.ome_metadata or "", path) if tiff.is_ome else None
+        if described_by is not None:
+            return open_companion(described_by)
         series = _chosen(path, tiff.series, key)
         pages = list(series.pages)
-        _check_complete(path, pages, series)
-        scale, unit, z_step = _pixel_size(tiff)
+        check_complete(path, pages, series)
+        scale, unit, z_step, interval = _sizes(tiff)
         axes = series.axes if len(set(series.axes)) == len(series.axes) else None
         if series.dataoffset is not None and len(series.shape) >= 2 and series.dtype is not None:
             byteorder = series.dtype.newbyteorder(tiff.byteorder)
             array: Any = np.memmap(path, byteorder, "r", series.dataoffset, tuple(series.shape))
         else:
             array = _Pages(pages, tuple(series.shape))
-    return Opened(array, axes, scale, unit, z_step)
+    return Opened(array, axes, scale, unit, z_step, frame_interval_s=interval)
+
+
+def _whole(path: Path) -> Opened:
+    """Open the frames that are whole of a file that is cut off."""
+    array: Any
+    try:
+        with listening(), tifffile.TiffFile(path) as tiff:
+            pages, shape, axes, offset = whole_frames(path, tiff)
+            if shape[0] < 1:
+                raise InputError(f"{path}: not one frame of it is whole.")
+            scale, unit, z_step, interval = _sizes(tiff)
+            if offset is None:
+                array = _Pages(pages, shape)
+            else:
+                dtype = tiff.pages[0].aspage().dtype
+                array = np.memmap(path, np.dtype(dtype).newbyteorder(tiff.byteorder), "r", offset, shape)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        raise InputError(f"{path} cannot be read as TIFF ({type(error).__name__}: {error}).") from error
+    return Opened(array, axes, scale, unit, z_step, frame_interval_s=interval)
 
 
 def read_image(path: Path) -> NDArray[Any]:
     """Read one whole image, a member of an image folder; of a set of files its own page."""
-    with _noticing_damage(path), tifffile.TiffFile(path) as tiff:
+    with noticing_damage(path), tifffile.TiffFile(path) as tiff:
         return tiff.pages[0].asarray() if len(tiff.pages) == 1 else tiff.asarray()
 
 
 def spans_files(path: Path) -> bool:
     """Return True if a file's OME metadata describe an image of which it is one of several files."""
-    with _noticing_damage(path), tifffile.TiffFile(path) as tiff:
+    with noticing_damage(path), tifffile.TiffFile(path) as tiff:
         text = tiff.ome_metadata if tiff.is_ome else None
-    return text is not None and ("BinaryOnly" in text or len(set(_FILE_NAME.findall(text))) > 1)
+    return text is not None and ("BinaryOnly" in text or len(set(FILE_NAME.findall(text))) > 1)
 
 
 def is_tiff(path: Path) -> bool:
@@ -136,74 +163,21 @@ def _no_lock() -> Iterator[None]:
     yield
 
 
-def _check_complete(path: Path, pages: list[Any], series: Any) -> None:
-    text = f"{path} is damaged or cut off: "
-    if any(page is None for page in pages):
-        names = set(_FILE_NAME.findall(getattr(series.parent, "ome_metadata", None) or "")) if series.parent else set()
-        absent = sorted(name for name in names if not (path.parent / name).exists())
-        if absent:
-            raise InputError(
-                f"{path} is one of {len(names)} files of a movie, of which {', '.join(absent[:6])} are missing or have "
-                "other names. Bring them back; or give the folder, whose images are then read file by file."
-            )
-        raise InputError(f"{text}its metadata name pages that are missing.")
-    size = path.stat().st_size
-    if series.dataoffset is not None:
-        end = series.dataoffset + int(np.prod(series.shape)) * series.dtype.itemsize
-    elif pages[-1].parent.filehandle.path == pages[0].parent.filehandle.path:
-        last = pages[-1]
-        end = max((a + b for a, b in zip(last.dataoffsets, last.databytecounts, strict=True)), default=0)
-    else:
-        end = 0
-    if end > size:
-        raise InputError(f"{text}{end} bytes are needed, it has {size}.")
-
-
-@contextmanager
-def _noticing_damage(path: Path) -> Iterator[None]:
-    """Turn what tifffile only logs about a cut-off file into an error, and keep its log quiet."""
-    seen: list[str] = []
-
-    class Listener(logging.Filter):
-        def filter(self, record: logging.LogRecord) -> bool:
-            message = record.getMessage()
-            damaged = any(word in message for word in _DAMAGE)
-            if damaged:
-                seen.append(message)
-            return not damaged
-
-    logger, listener = logging.getLogger("tifffile"), Listener()
-    logger.addFilter(listener)
-    try:
-        yield
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:
-        detail = seen[0] if seen else f"{type(error).__name__}: {error}"
-        raise InputError(f"{path} cannot be read as TIFF, it may be damaged or cut off ({detail}).") from error
-    finally:
-        logger.removeFilter(listener)
-    if seen:
-        raise InputError(f"{path} is damaged or cut off ({seen[0]}); copy or export it again.")
-
-
-def _pixel_size(tiff: tifffile.TiffFile) -> tuple[tuple[float, float] | None, str | None, float | None]:
-    """Return height and width of a pixel, their unit and the step in z, from OME or ImageJ metadata."""
+def _sizes(tiff: tifffile.TiffFile) -> tuple[tuple[float, float] | None, str | None, float | None, float | None]:
+    """Return height and width of a pixel, their unit, the step in z, and seconds between frames, where a file says."""
     try:
         if tiff.is_ome and tiff.ome_metadata:
             pixels = ElementTree.fromstring(tiff.ome_metadata).find(".//{*}Pixels")
-            if pixels is not None and "PhysicalSizeX" in pixels.attrib:
-                x = float(pixels.attrib["PhysicalSizeX"])
-                y = float(pixels.attrib.get("PhysicalSizeY", x))
-                z = float(pixels.attrib["PhysicalSizeZ"]) if "PhysicalSizeZ" in pixels.attrib else None
-                return (y, x), pixels.attrib.get("PhysicalSizeXUnit", "µm"), z
-        elif tiff.imagej_metadata and (unit := tiff.imagej_metadata.get("unit")):
+            return (None, None, None, None) if pixels is None else ome_sizes(pixels)
+        known = tiff.imagej_metadata or {}
+        interval = float(known["finterval"]) if float(known.get("finterval", 0)) > 0 else None
+        if unit := known.get("unit"):
             y, x = (
                 tiff.pages[0].tags[name].value[1] / tiff.pages[0].tags[name].value[0]  # type: ignore[union-attr]
                 for name in ("YResolution", "XResolution")
             )
-            z = float(tiff.imagej_metadata["spacing"]) if "spacing" in tiff.imagej_metadata else None
-            return (y, x), str(unit).replace("\\u00B5", "µ").replace("micron", "µm"), z
-    except (KeyError, ValueError, ZeroDivisionError, ElementTree.ParseError):
-        return None, None, None  # a pixel size that makes no sense is none
-    return None, None, None
+            z = float(known["spacing"]) if "spacing" in known else None
+            return (y, x), str(unit).replace("\\u00B5", "µ").replace("micron", "µm"), z, interval
+        return None, None, None, interval
+    except (KeyError, ValueError, TypeError, ZeroDivisionError, ElementTree.ParseError):
+        return None, None, None, None  # sizes that make no sense are none

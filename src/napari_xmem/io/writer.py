@@ -98,6 +98,8 @@ class LabelWriter:
         Unit of `scale`, such as "um".
     z_step : float, optional
         Distance of two planes in `unit`, for volumes.
+    frame_interval_s : float, optional
+        Seconds from one frame to the next, written where the format can hold them.
 
     Raises
     ------
@@ -115,6 +117,7 @@ class LabelWriter:
         scale: tuple[float, float] | None = None,
         unit: str | None = None,
         z_step: float | None = None,
+        frame_interval_s: float | None = None,
     ) -> None:
         self.path = check_output(path, overwrite)
         self.shape = tuple(int(n) for n in shape)
@@ -128,7 +131,9 @@ class LabelWriter:
         with _saying(self.path):
             self._staging = StagingFolder(self.path)
             try:
-                self._backend = _backend(self._staging.place, self.shape, self.dtype, scale, unit, z_step)
+                self._backend = _backend(
+                    self._staging.place, self.shape, self.dtype, scale, unit, z_step, frame_interval_s
+                )
             except BaseException:
                 self.abort()
                 raise
@@ -212,13 +217,14 @@ def _backend(
     scale: tuple[float, float] | None,
     unit: str | None,
     z_step: float | None,
+    frame_interval_s: float | None,
 ) -> Backend:
     suffix = path.suffix.lower()
     if suffix == ".npy":
         return NpyBackend(path, shape, dtype)
     if suffix == ".zarr":
         return ZarrBackend(path, shape, dtype)
-    return TiffBackend(path, shape, dtype, scale, unit, z_step)
+    return TiffBackend(path, shape, dtype, scale, unit, z_step, frame_interval_s)
 
 
 @contextmanager

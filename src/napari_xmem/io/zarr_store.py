@@ -20,6 +20,7 @@ __all__ = ["open_zarr"]
 #: Groups are searched this deep: plates have rows, columns and fields.
 _DEEPEST = 5
 _MOST_NAMES, _MOST_NODES = 8, 1000
+_SECONDS = {"nanosecond": 1e-9, "microsecond": 1e-6, "millisecond": 1e-3, "second": 1.0, "minute": 60.0, "hour": 3600.0}
 
 
 def open_zarr(path: Path, key: str = "") -> Opened:
@@ -131,7 +132,15 @@ def _level_zero(path: Path, group: Any) -> Opened:
                 y, x = axes.index("Y"), axes.index("X")
                 scale = (float(transform["scale"][y]), float(transform["scale"][x]))
                 z_step = float(transform["scale"][axes.index("Z")]) if "Z" in axes else None
-                return replace(opened, scale=scale, unit=listed[x].get("unit"), z_step=z_step)
+                interval = _seconds(listed, transform["scale"], axes.find("T"))
+                unit = listed[x].get("unit")
+                return replace(opened, scale=scale, unit=unit, z_step=z_step, frame_interval_s=interval)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         pass  # axes or a pixel size that make no sense are none
     return opened
+
+
+def _seconds(axes: list[dict[str, Any]], scale: Any, time: int) -> float | None:
+    """Return the seconds of a step along the axis of time, where its unit is known."""
+    seconds = _SECONDS.get(str(axes[time].get("unit"))) if time >= 0 else None
+    return float(scale[time]) * seconds if seconds else None
