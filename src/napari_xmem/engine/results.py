@@ -73,7 +73,7 @@ class FrameResult:
     events: tuple[Event, ...] = ()
 
     def __repr__(self) -> str:
-        found, seeded = np.count_nonzero(self.area_px), ", seeded" if self.seeded else ""
+        found, seeded = int(np.count_nonzero(self.area_px)), ", seeded" if self.seeded else ""
         sure = "" if not len(self.confidence) else f", confidence {_span(self.confidence)}"
         return f"FrameResult(frame {self.frame}, {counted(found, 'object')}{sure}{seeded})"
 
