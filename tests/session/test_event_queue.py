@@ -63,6 +63,12 @@ def test_jumps_of_area_and_place_and_gaps():
     assert asked(labels) == [(QuestionKind.GAP, 4, (2,))]
 
 
+def test_a_picture_that_is_shifted_as_a_whole_is_no_jump():
+    labels = walkers(size=128)
+    labels[6:] = np.roll(labels[6:], (25, 20), axis=(1, 2))
+    assert [e for e in asked(labels) if e[0] is QuestionKind.JUMP] == []
+
+
 def test_cells_that_begin_beside_a_lost_one_are_asked_about_with_it():
     labels = walkers()
     for t in range(6, 12):

@@ -74,15 +74,29 @@ def test_the_result_is_found_and_the_strip_leads_to_frames(scene, viewer, qtbot)
     assert review.frame == 7
 
 
-def test_next_frame_to_check_goes_there_and_names_objects(scene, viewer):
+def test_next_to_check_goes_on_at_every_press(scene, viewer):
     review, _, session, _ = scene
-    review.form.next_frame.click()
-    best = session.review().frames_to_check(1)[0]
-    assert review.frame == best.frame == review.form.strip.proposed
-    assert review.form.worst.item(0, 0).text() == str(best.objects[0].object_id)
+    queue = session.review().queue
+    assert len(queue) > 1
+    for press_number in range(len(queue) + 1):
+        review.form.next_frame.click()
+        event = queue[press_number % len(queue)]
+        assert review.frame == event.frame == review.form.strip.proposed
+        assert f"({press_number % len(queue) + 1} of {len(queue)})" in review.form.frame_text.text()
+        assert event.reason in review.form.frame_text.text()
+        if event.objects:
+            assert review.result.selected_label == event.objects[0]
+    assert viewer.layers.selection.active is review.result
+
+
+def test_a_click_on_a_doubtful_object_chooses_it(scene, viewer):
+    review, _, session, _ = scene
+    review.show_frame(5)
+    worst = session.review().worst_objects(5)[0]
+    assert review.form.worst.item(0, 0).text() == str(worst.object_id)
     review._on_worst(0)
     assert viewer.layers.selection.active is review.result
-    assert review.result.selected_label == best.objects[0].object_id
+    assert review.result.selected_label == worst.object_id
 
 
 def test_paint_correct_compare_and_take_back(scene, viewer, qtbot):
@@ -107,11 +121,22 @@ def test_paint_correct_compare_and_take_back(scene, viewer, qtbot):
     assert layer.metadata[METADATA_KEY]["corrected_frames"] == [3]
     assert layer.metadata[SCORES_KEY].confidence.shape[0] == 8
     new = layer.data.copy()
-    press(qtbot, review, review.form.old)
+    now, step = layer.data.copy(), session.history.latest
+    review.form.old.click()
     assert review.form.old.isChecked()
-    np.testing.assert_array_equal(layer.data, old)
-    press(qtbot, review, review.form.old)
+    assert not layer.visible
+    shown = review.actions.before.layer
+    for frame in (3, 5, 2):
+        review.show_frame(frame)
+        np.testing.assert_array_equal(shown.data, old[frame])
+    np.testing.assert_array_equal(layer.data, now)
+    assert session.history.latest is step
+    review.form.old.click()
     assert not review.form.old.isChecked()
+    assert layer.visible
+    assert shown not in viewer.layers
+    np.testing.assert_array_equal(layer.data, now)
+    review.form.old.click()
     np.testing.assert_array_equal(layer.data, new)
     press(qtbot, review, review.form.undo)
     np.testing.assert_array_equal(layer.data, old)

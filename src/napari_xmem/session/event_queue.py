@@ -32,6 +32,8 @@ AREA_FACTOR = 1.6
 #: A step of more than this many diameters is a jump, and more than JUMP_DEVIATIONS times the usual step.
 STEP_DIAMETERS = 0.8
 JUMP_DEVIATIONS = 6.0
+#: So many cells tell a shift of the whole picture from steps of their own.
+FEWEST_TO_DRIFT = 3
 #: Two cells are exchanged if the other way round they would have to go this many diameters less, together.
 SWAP_DIAMETERS = 0.7
 #: A cell that begins this near to where another was lost, in diameters, and at most LATER_FRAMES later may be she.
@@ -205,7 +207,11 @@ def _jumps(steps: _Steps) -> Iterator[EventToCheck]:
         score = float(min(0.8, 0.4 * abs(change[k]) / limit))
         yield EventToCheck(QuestionKind.AREA, int(steps.frames[k]), (i,), score, reason)
     step = steps.after_px - steps.before_px
-    length = np.linalg.norm(step - np.median(step, axis=0), axis=1)
+    for frame in np.unique(steps.frames):  # the picture may be shifted as a whole
+        at = steps.frames == frame
+        if at.sum() >= FEWEST_TO_DRIFT:
+            step[at] -= np.median(step[at], axis=0)
+    length = np.linalg.norm(step, axis=1)
     limit = max(STEP_DIAMETERS * steps.diameter_px, np.median(length) + JUMP_DEVIATIONS * _deviation(length))
     for k in np.flatnonzero(length > limit).tolist():
         i = int(steps.ids[k])

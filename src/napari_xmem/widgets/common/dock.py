@@ -13,7 +13,7 @@ from napari_xmem.widgets.common.viewer_events import Connections, plain_viewer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["EXPLAIN", "MEMORY", "PROPAGATE", "REVIEW", "Dock", "docks_of", "open_dock"]
+__all__ = ["EXPLAIN", "LINEAGE", "MEMORY", "PROPAGATE", "REVIEW", "Dock", "docks_of", "open_dock"]
 
 
 class Dock(QWidget):
@@ -90,7 +90,8 @@ class Dock(QWidget):
 
 
 #: Names of our docks in the manifest (napari.yaml).
-PROPAGATE, REVIEW, MEMORY, EXPLAIN = "Propagate labels", "Review and correct", "Memory", "Explain"
+PROPAGATE, REVIEW, LINEAGE = "Propagate labels", "Review and correct", "Lineage"
+MEMORY, EXPLAIN = "Memory", "Explain"
 
 
 def open_dock(viewer: Any, name: str) -> Any:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_xmem.widgets.jobs.threads import JobControl
     from napari_xmem.widgets.layers.movie_view import MovieView
 
-__all__ = ["CorrectionJob", "adoption_job", "change_job", "correction_job"]
+__all__ = ["CorrectionJob", "adoption_job", "change_job", "correction_job", "division_job"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +59,33 @@ def correction_job(control: JobControl, job: CorrectionJob) -> Generator[Any, No
     job.begin()
     yield Planned(len(job.corrections), job.session, {})
     return (yield from session_frames(control, job.session))
+
+
+def division_job(
+    control: JobControl, session: TrackingSession, begin: Callable[[], CorrectionTask | Change], started: Any
+) -> Generator[Any, None, Any]:
+    """Let a cell divide and follow its daughters; yields and returns as `propagation_job`.
+
+    Parameters
+    ----------
+    control : JobControl
+        Stops it.
+    session : TrackingSession
+        It writes into the layer by itself.
+    begin : callable
+        `TrackingSession.begin_division` with its arguments.
+    started : callable
+        Called, in the job's thread, with the task, if there is something to follow.
+    """
+    from napari_xmem.session import Change
+
+    yield Stage("Dividing")
+    begun = begin()
+    if isinstance(begun, Change):
+        return True
+    started(begun)
+    yield Planned(begun.total, session, {})
+    return (yield from session_frames(control, session))
 
 
 def change_job(control: JobControl, text: str, change: Callable[[], Change]) -> Generator[Stage, None, Change]:

@@ -15,7 +15,7 @@ from napari_xmem.errors import SessionError
 from napari_xmem.widgets.common.sentences import some
 from napari_xmem.widgets.common.time_left import TimeLeft
 from napari_xmem.widgets.common.viewer_events import Connections, plain_viewer
-from napari_xmem.widgets.jobs.corrections import CorrectionJob, adoption_job, change_job, correction_job
+from napari_xmem.widgets.jobs.corrections import CorrectionJob, adoption_job, change_job, correction_job, division_job
 from napari_xmem.widgets.jobs.messages import FrameDone, NextSession, Planned, Refused, Stage
 from napari_xmem.widgets.jobs.propagation import PropagationJob, propagation_job
 from napari_xmem.widgets.jobs.run_record import RunOutcome, RunRecord, RunState
@@ -177,6 +177,28 @@ class Runner(QObject):
         self._require_rest()
         self._movie = movie
         self._begin("correction", layer, correction_job, job)
+
+    def divide(self, layer: Any, begin: Callable[[], CorrectionTask | Change]) -> None:
+        """Let a cell of a result divide, and follow its daughters.
+
+        Parameters
+        ----------
+        layer : Labels layer
+            A result with a session.
+        begin : callable
+            `TrackingSession.begin_division` with its arguments; called in a thread.
+
+        Raises
+        ------
+        SessionError
+            If the layer has no session, or something is going on.
+        """
+        session, movie = session_of(layer), movie_of(layer)
+        if session is None or movie is None:
+            raise SessionError(f"'{layer.name}' was not made by Propagate labels in this viewer; run it first.")
+        self._require_rest()
+        self._movie = movie
+        self._begin("correction", layer, division_job, session, begin, self._take_task)
 
     def change(self, layer: Any, text: str, change: Callable[[], Change]) -> None:
         """Change a result at once, without the network: undo, redo, the end of an object; also while it is made.

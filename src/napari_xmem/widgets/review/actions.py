@@ -13,6 +13,7 @@ from napari_xmem.widgets.common.dock import PROPAGATE, docks_of
 from napari_xmem.widgets.common.sentences import count, some
 from napari_xmem.widgets.common.status import error_details
 from napari_xmem.widgets.jobs.threads import in_plain_words
+from napari_xmem.widgets.review.before_view import BeforeView
 
 if TYPE_CHECKING:
     from napari_xmem.session import CorrectionSummary
@@ -49,6 +50,7 @@ class ReviewActions(QObject):
     def __init__(self, viewer: Any, subject: ReviewSubject, form: ReviewForm, runner: Runner, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer, self._subject, self._form, self._runner = viewer, subject, form, runner
+        self.before = BeforeView(viewer, self)
         self._asked = False
         self._model: str | None = None
         self._summary: CorrectionSummary | None = None
@@ -153,9 +155,16 @@ class ReviewActions(QObject):
         """Redo what was undone."""
         self._step(forward=True, wait=wait)
 
-    def show_old(self, *, wait: bool = False) -> None:
-        """Show the result before the correction, or the one after it again."""
-        self._step(forward=not self._form.old.isChecked(), wait=wait)
+    def show_old(self) -> None:
+        """Show the result before the latest step, or the one of now again; looking changes nothing."""
+        if self.before.is_shown:
+            self.before.hide()
+        else:
+            try:
+                self.before.show(*self._subject.require())
+            except XMemError as error:
+                self._show_error(error)
+        self.changed.emit()
 
     def discard_edits(self) -> None:
         """Bring back the result on frames that were painted and not used; napari's own undo brings the paint back."""

@@ -20,7 +20,7 @@ from napari_xmem.widgets.review.subject import EMPTY, FOREIGN, ReviewSubject
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from napari_xmem.session import Review
+    from napari_xmem.session import EventToCheck, Review
 
 __all__ = ["KEYS", "ReviewWidget"]
 
@@ -60,6 +60,8 @@ class ReviewWidget(Dock):
         super().__init__(napari_viewer)
         self._review: Review | None = None
         self._other_plane = ""
+        self._asked: EventToCheck | None = None
+        self._asked_text = ""
         self.form = ReviewForm(self.viewer, self)
         self.runner = runner_of(self.viewer)
         self.subject = ReviewSubject(self.viewer, self.form.result, self.runner, self)
@@ -83,32 +85,51 @@ class ReviewWidget(Dock):
         acts = (self.next_frame, self.actions.correct_clicked)
         self.keys = KeyBindings(self.viewer, dict(zip(KEYS, acts, strict=True)))
         self.release_too(self.subject.release, self.keys.release, self.actions.stop)
+        self.subject.changed.connect(self._forget_asked)
         self.on_theme()
         self.subject.choose()
 
     # ---- looking
 
     def next_frame(self) -> int | None:
-        """Go to the frame most worth a look; returns it, None if there is none."""
+        """Go to what deserves a look next, an event or a doubtful frame; returns its frame, None if there is nothing.
+
+        Every call goes on, and after the last one begins again.
+        """
         session = self.subject.session
-        found = session.review().frames_to_check(1) if session is not None else ()
-        if not found:
+        found = session.review().next_in_queue(self._asked) if session is not None else None
+        if found is None:
+            self._asked, self._asked_text = None, ""
             self.form.strip.propose(None)
-            self.form.frame_text.setText("No frame stands out: confidence is high everywhere, or unknown.")
+            self.form.frame_text.setText("Nothing stands out: no event, and confidence is high or unknown.")
             return None
-        self.form.strip.propose(found[0].frame)
-        self.subject.show_frame(found[0].frame)
+        place, length, self._asked = found
+        self._asked_text = f"Frame {self._asked.frame} ({place} of {length}): {self._asked.reason}"
+        self.form.strip.propose(self._asked.frame)
+        self.subject.show_frame(self._asked.frame)
         self.viewer.layers.selection.active = self.subject.result  # the one to paint on
+        if self._asked.objects:
+            self._point_at(self._asked.objects[0])
         self._show_frame_facts()
-        return found[0].frame
+        return self._asked.frame
+
+    def _forget_asked(self) -> None:
+        self._asked, self._asked_text = None, ""
 
     def _on_worst(self, row: int, column: int = 0) -> None:
         """Make the object the one that paints, and bring it into view."""
         item, frame = self.form.worst.item(row, 0), self.subject.frame
         if item is None or self.subject.reviewed is None or frame is None:
             return
-        object_id, layer = int(item.text()), self.subject.reviewed.layer
-        self.viewer.layers.selection.active = layer
+        self.viewer.layers.selection.active = self.subject.reviewed.layer
+        self._point_at(int(item.text()))
+
+    def _point_at(self, object_id: int) -> None:
+        """Choose the label of an object, and bring it into view if it is on the frame shown."""
+        frame = self.subject.frame
+        if self.subject.reviewed is None or frame is None:
+            return
+        layer = self.subject.reviewed.layer
         layer.selected_label = object_id
         place = (self.subject.reviewed.read(frame) == object_id).nonzero()
         if len(place[0]):
@@ -143,6 +164,7 @@ class ReviewWidget(Dock):
 
     def show_all(self, *_: Any) -> None:
         """Show the state of things."""
+        self.actions.before.follow(self.subject.reviewed)
         session, reviewed, form = self.subject.session, self.subject.reviewed, self.form
         elsewhere = reviewed.plane_text(self.viewer) if reviewed is not None and session is not None else ""
         foreign = reviewed is not None and (session is None or bool(elsewhere))
@@ -178,7 +200,8 @@ class ReviewWidget(Dock):
                 else "least certain objects:" if worst and worst[0].confidence == worst[0].confidence
                 else "confidence unknown" if worst else "no result"
             )  # fmt: skip
-            text = f"Frame {frame}: {kind}"
+            asked = self._asked is not None and self._asked.frame == frame
+            text = self._asked_text if asked else f"Frame {frame}: {kind}"
             if frame in annotations.labels or not worst or worst[0].confidence != worst[0].confidence:
                 worst = ()
         form.frame_text.setText(text)
@@ -204,10 +227,11 @@ class ReviewWidget(Dock):
         form.redo.setEnabled(ready and bool(history and history.redo_title))
         form.undo.setToolTip(f"Undo: {history.undo_title}" if history and history.undo_title else "Nothing to undo")
         form.redo.setToolTip(f"Redo: {history.redo_title}" if history and history.redo_title else "Nothing to redo")
-        showing_old = bool(history and history.redo_title.startswith("correction"))
+        latest = history.latest if history is not None else None
+        showing_old = self.actions.before.is_shown
         form.old.setChecked(showing_old)
         form.old.setText("Show new" if showing_old else "Show old")
-        form.old.setEnabled(ready and (showing_old or bool(history and history.undo_title.startswith("correction"))))
+        form.old.setEnabled(showing_old or (ready and latest is not None and bool(latest.frames)))
         form.revert.setEnabled(bool(edited))
         form.next_frame.setEnabled(session is not None)
         form.adopt.setEnabled(not busy)

@@ -35,9 +35,9 @@ class ReviewForm(QWidget):
         self.legend = muted_label()
         self.strip.setToolTip("Confidence per frame; click to go there")
         self.next_frame = button(
-            "Next frame to check",
-            "Go to the frame where a look is worth most: low confidence, unlike the frames you checked, "
-            "far from them (Shift+N)",
+            "Next to check",
+            "Go to what deserves a look most: cells that vanish, jump or may be exchanged, unsure divisions, frames of "
+            "low confidence; press again for the next one (Shift+N)",
             owner.next_frame,
         )
         self.adopt = button(
@@ -59,7 +59,7 @@ class ReviewForm(QWidget):
         self.stop = button("Stop", "Keep what is done and end", owner.stop)
         self.progress = TextProgress()
         self.status = StatusLine()
-        self.old = small_button("Show old", "Compare: show the result before the correction", owner.show_old)
+        self.old = small_button("Show old", "Look at the result before the latest step", owner.show_old)
         self.old.setCheckable(True)
         self.undo = small_button("Undo", "Undo the latest correction, lock or unlock", owner.undo)
         self.redo = small_button("Redo", "Redo what was undone", owner.redo)

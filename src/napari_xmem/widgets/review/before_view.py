@@ -1,0 +1,91 @@
+"""The result as it was before the latest step, in a layer of its own: looking changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Labels
+from qtpy.QtCore import QObject
+
+from napari_xmem.widgets.common.viewer_events import Connections
+
+if TYPE_CHECKING:
+    from napari_xmem.session import Change, TrackingSession
+    from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
+
+__all__ = ["BeforeView"]
+
+
+class BeforeView(QObject):
+    """Shows old labels in place of the result, which is hidden meanwhile and stays as it is.
+
+    Parameters
+    ----------
+    viewer : napari Viewer
+        The viewer.
+    parent : QObject
+        Owner.
+    """
+
+    def __init__(self, viewer: Any, parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._events = Connections()
+        self._reviewed: ReviewedResult | None = None
+        self._session: TrackingSession | None = None
+        self._step: Change | None = None
+        self.layer: Any = None
+
+    @property
+    def is_shown(self) -> bool:
+        """True while old labels are shown."""
+        return self.layer is not None and self.layer in self._viewer.layers
+
+    def show(self, reviewed: ReviewedResult, session: TrackingSession) -> None:
+        """Show the labels before the latest step of a session."""
+        self.hide()
+        result = reviewed.layer
+        self._reviewed, self._session, self._step = reviewed, session, session.history.latest
+        self.layer = Labels(
+            session.labels_before(reviewed.frame_shown(self._viewer)),
+            name=f"{result.name} (old)",
+            scale=result.scale[-2:],
+            translate=result.translate[-2:],
+            units=result.units[-2:],
+            axis_labels=result.axis_labels[-2:],
+            opacity=result.opacity,
+            colormap=result.colormap,
+        )
+        self.layer.contour = result.contour
+        self.layer.editable = False
+        self._viewer.layers.insert(self._viewer.layers.index(result) + 1, self.layer)
+        result.visible = False
+        self._events.connect(self._viewer.dims.events.current_step, self._on_step)
+        self._events.connect(self._viewer.layers.events.removed, self._on_removed)
+
+    def hide(self) -> None:
+        """Show the result again."""
+        self._events.release()
+        layer, reviewed, self.layer = self.layer, self._reviewed, None
+        self._reviewed = self._session = self._step = None
+        if layer is not None and layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
+        if reviewed is not None and reviewed.layer in self._viewer.layers:
+            reviewed.layer.visible = True
+            self._viewer.layers.selection.active = reviewed.layer
+
+    def follow(self, reviewed: ReviewedResult | None) -> None:
+        """Show the result again where it is another one, or another step is the latest."""
+        if self._session is None:
+            return
+        same = reviewed is not None and self._reviewed is not None and reviewed.layer is self._reviewed.layer
+        if not same or self._session.history.latest is not self._step:
+            self.hide()
+
+    def _on_step(self, event: Any = None) -> None:
+        if self.is_shown and self._reviewed is not None and self._session is not None:
+            self.layer.data = self._session.labels_before(self._reviewed.frame_shown(self._viewer))
+
+    def _on_removed(self, event: Any = None) -> None:
+        if self.layer is not None and not self.is_shown:
+            self.hide()
