@@ -191,12 +191,13 @@ def test_memory_of_presets_is_as_told(repository, scene, capsys):
 
 @pytest.mark.gui
 def test_keys_are_told(repository):
+    from napari_xmem.widgets.lineage.form import ACTIONS
     from napari_xmem.widgets.propagate import dock as propagate
     from napari_xmem.widgets.review import dock as review
 
     page = (repository / "docs" / "first_movie.md").read_text(encoding="utf-8")
     told = set(re.findall(r"^\| (Shift\+\w) \|", page, flags=re.MULTILINE))
-    assert told == {key.replace("-", "+") for key in (*propagate.KEYS, *review.KEYS)}
+    assert told == {key.replace("-", "+") for key in (*propagate.KEYS, *review.KEYS, *(a[1] for a in ACTIONS))}
 
 
 def test_code_about_corrections_runs(repository, monkeypatch, tmp_path):

@@ -245,7 +245,7 @@ class LineageWidget(ResultDock):
         if self._lineage is not None:
             self.actions.chosen = tuple(i for i in self.actions.chosen if i in self._lineage)
         label = None if self.result is None else int(self.result.selected_label)
-        if not self.actions.chosen and self._lineage is not None and label in self._lineage:
+        if not self.actions.chosen and self._lineage is not None and label is not None and label in self._lineage:
             self.actions.chosen = (label,)
         self._show_tree()
         form.show_events(self._queue)
