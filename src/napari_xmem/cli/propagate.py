@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.cli import volumes
+from napari_xmem.cli.find_rest import add_find_rest, with_the_rest
 from napari_xmem.cli.options import add_model_options, add_setting, int_list, memory_config
 from napari_xmem.cli.output_guard import check_outputs, finished_before, holding, wanted_outputs
 from napari_xmem.cli.outputs import Outputs
@@ -88,6 +89,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--fill-planes", action="store_true", help="volumes: first follow the seeds through the planes of their frame"
     )
     add_seed_forms(reading)
+    add_find_rest(reading)
     time_group = parser.add_argument_group("time")
     time_group.add_argument(
         "--seed-frame",
@@ -125,6 +127,8 @@ def _run(args: argparse.Namespace) -> int:
     if "Z" in movie.axes:
         if args.seeds_axes or args.use_frames or args.split_parts or args.fill_outlines:
             raise InputError("--seeds-axes, --use-frames, --split-parts and --fill-outlines are for frames (T, Y, X).")
+        if args.find_rest:
+            raise InputError(f"--find-rest is for frames (T, Y, X); {movie.path} holds volumes, shape {movie.shape}.")
         return volumes.run(args, movie)
     if args.fill_planes:
         raise InputError(f"--fill-planes is for movies of volumes (T, Z, Y, X); {movie.path} has shape {movie.shape}.")
@@ -137,6 +141,7 @@ def _run(args: argparse.Namespace) -> int:
     if not any(start <= t < stop for t in seeds):
         raise InputError(f"seeds lie on {frames_named(seeds)}, all outside frames {start} to {stop - 1}.")
     hint_at_direction(args, seeds, start, stop)
+    seeds = with_the_rest(args, source, seeds, range(start, stop))
     if args.dry_run:
         dtype = label_dtype(max(int(frame.max()) for frame in seeds.values()))
         return _report_plan(args, movie, source, seeds, dtype, memory)

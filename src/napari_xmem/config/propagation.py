@@ -75,6 +75,16 @@ class PropagationConfig:
             Option("keep", "Keep the mother's id", "Both daughters go on under the mother's id."),
         ),
     )
+    min_confidence: float = setting(
+        0.8,
+        label="Least confidence",
+        help="Objects that were found rather than painted are left out if they are less sure than this.",
+        effect="Larger: fewer are found, and more of them are right.",
+        group=FRAMES,
+        low=0,
+        high=1,
+        step=0.05,
+    )
     start: int | None = setting(
         None,
         label="First frame",

@@ -121,3 +121,12 @@ def test_centres_are_at_tops_and_spread_where_it_is_flat():
     assert min(distances) >= 2.8  # 0.7 radii
     assert len(flat) > 100  # nowhere is left out
     assert likely_centres(np.zeros((40, 40), np.float32), 4.0) == []
+
+
+def test_a_limit_asked_for_is_one_taken_later(network, scene, found):
+    """Searching with a limit gives what searching with a lower one gives, less what is not sure enough."""
+    lower = nx.find_similar(scene[0], scene[2], model=network, min_confidence=0.5, first_id=100)
+    assert np.array_equal(lower.at_least(0.8).labels > 0, found.labels > 0)
+    assert min(lower.object_ids) == 100
+    with pytest.raises(nx.errors.InputError, match="first_id is 2"):
+        nx.find_similar(scene[0], scene[2], model=network, first_id=2)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from napari_xmem.config import MemoryConfig, PropagationConfig
+from napari_xmem.config import MemoryConfig, PropagationConfig, settings_of
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.devices import to_device
 from napari_xmem.engine.discovery.found_objects import FoundObjects
@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 __all__ = ["MIN_CONFIDENCE", "find_similar"]
 
 #: What is found with less is left out unless another limit is given.
-MIN_CONFIDENCE = 0.8
+MIN_CONFIDENCE: float = settings_of(PropagationConfig)["min_confidence"].default
+
+#: Candidates compete for pixels from this confidence on, whatever limit is asked for: a limit only takes away.
+_SEARCHED_CONFIDENCE = 0.5
 
 #: Pixels around painted objects that count as background, in nominal diameters of the model.
 _NEAR_DIAMETERS = 0.5
@@ -55,6 +58,7 @@ def find_similar(
     min_confidence: float = MIN_CONFIDENCE,
     region: tuple[slice, slice] | None = None,
     diameter_px: float | None = None,
+    first_id: int | None = None,
 ) -> FoundObjects:
     """Find the objects of a frame that look like those painted on it.
 
@@ -78,6 +82,9 @@ def find_similar(
         Rows and columns in which objects may have their centre; None: the whole frame.
     diameter_px : float, optional
         Typical diameter in pixels; None: the examples' median.
+    first_id : int, optional
+        Id of the first object found, above those of `labels`: where larger ids are in use on other frames. None: the
+        one after the largest of `labels`.
 
     Returns
     -------
@@ -99,6 +106,8 @@ def find_similar(
     """
     if not 0 <= min_confidence <= 1:
         raise InputError(f"min_confidence is {min_confidence}, expected 0 to 1.")
+    if first_id is not None and first_id <= np.max(labels, initial=0):
+        raise InputError(f"first_id is {first_id}, expected more than {np.max(labels)}, the largest id of labels.")
     frame, labels = np.asarray(frame), np.asarray(labels)
     if labels.shape != frame.shape[:2]:
         raise SeedError(
@@ -107,11 +116,13 @@ def find_similar(
     config = PropagationConfig(memory=MemoryConfig(), device=device, scope="local", diameter_px=diameter_px)
     run = prepare_run([frame, frame], {0: labels}, model, config)
     with network_errors(what=""):
-        return _find(run, frame, min_confidence, region)
+        return _find(run, frame, min_confidence, region, first_id or run.first_new_id)
 
 
 @inference_settings()
-def _find(run: Run, frame: NDArray[Any], least: float, region: tuple[slice, slice] | None) -> FoundObjects:
+def _find(
+    run: Run, frame: NDArray[Any], least: float, region: tuple[slice, slice] | None, first_id: int
+) -> FoundObjects:
     painted = run.seeds[0]
     geometry, budget = run.prepare.geometry, RunSize.of(run).budget
     scope = LocalScope(run.network, run.config.memory, run.prepare, None, budget)
@@ -134,9 +145,9 @@ def _find(run: Run, frame: NDArray[Any], least: float, region: tuple[slice, slic
         _allowed(region, run),
         geometry.scaled_shape,
         budget,
-        least,
+        min(_SEARCHED_CONFIDENCE, least),
     )
-    return _composed(run, given, found, least)
+    return _composed(run, given, found, least, first_id)
 
 
 def _near(owned: torch.Tensor, run: Run) -> torch.Tensor:
@@ -161,10 +172,9 @@ def _allowed(region: tuple[slice, slice] | None, run: Run) -> NDArray[np.bool_]:
     return allowed
 
 
-def _composed(run: Run, given: list[RegionMask], found: list[Candidate], least: float) -> FoundObjects:
+def _composed(run: Run, given: list[RegionMask], found: list[Candidate], least: float, first: int) -> FoundObjects:
     """Let examples and what was found compete for pixels, and number what is left."""
     painted, geometry = run.seeds[0], run.prepare.geometry
-    first = int(painted.max()) + 1
     own = given + [RegionMask(first + n, c.region, c.probability) for n, c in enumerate(found)]
     settled = aggregate_regions(own, {mask.object_id for mask in given}, geometry.padded_shape)
     seen = compose_labels(settled, geometry.shape, geometry.scale)
