@@ -18,6 +18,7 @@ from napari_xmem.widgets.layers.painted_over import PaintedOver
 from napari_xmem.widgets.layers.result_layer import ResultTarget
 from napari_xmem.widgets.propagate.actions import PropagateActions
 from napari_xmem.widgets.propagate.controls import PropagateControls
+from napari_xmem.widgets.propagate.find_rest import FindRest
 from napari_xmem.widgets.propagate.forecast_line import ForecastLine
 from napari_xmem.widgets.propagate.form import PropagateForm
 from napari_xmem.widgets.propagate.inputs import PropagateInputs
@@ -36,10 +37,12 @@ KEYS = ("Shift-T", "Shift-D", "Shift-R")
 
 @forwards("controls", PropagateControls)
 @forwards("actions", PropagateActions)
+@forwards("finding", FindRest)
 class PropagateWidget(Dock):
     """Propagate labels through time.
 
-    Every control is a property (see `PropagateControls`) and every button a method (see `PropagateActions`).
+    Every control is a property (see `PropagateControls`) and every button a method (see `PropagateActions`, and
+    `FindRest` for finding the rest of a painted frame).
 
     Parameters
     ----------
@@ -70,6 +73,7 @@ class PropagateWidget(Dock):
         self.inputs = PropagateInputs(self.viewer, self.form, self)
         self.controls = PropagateControls(self.form, self.inputs, self)
         self.actions = PropagateActions(self.viewer, self.controls, self.inputs, self.runner)
+        self.finding = FindRest(self.viewer, self.form, self.controls, self.inputs, self)
         self.display = RunDisplay(self.form, self.runner, self)
         self.forecasts = ForecastLine(self.make_job, self)
         self.fill(self.form)
@@ -95,7 +99,7 @@ class PropagateWidget(Dock):
         self.runner.ended.connect(self._on_ended)
         acts = (self.actions.add_selected_label, self.actions.stop_tracking_selected_label, self.run_or_pause)
         self.keys = KeyBindings(self.viewer, dict(zip(KEYS, acts, strict=True)))
-        self.release_too(self.keys.release, self.inputs.release)
+        self.release_too(self.keys.release, self.inputs.release, self.finding.release)
 
     # ---- the run
 
@@ -270,6 +274,7 @@ class PropagateWidget(Dock):
             docked = isinstance(self.parent(), QDockWidget)
             if self._docked and self.parent() is None:
                 self.forecasts.cancel()
+                self.finding.forget_found()
                 self.runner.stop("the panel was closed")
             self._docked = docked
         return bool(super().event(event))
