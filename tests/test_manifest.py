@@ -30,7 +30,7 @@ def test_contributions(manifest):
     track = [item.command for item in manifest.contributions.menus["napari/layers/track"]]
     assert "napari-xmem.propagate" in track
     samples = {s.key for s in manifest.contributions.sample_data}
-    assert {"simulated_nuclei", "simulated_phase_contrast", "hela_download"} <= samples
+    assert {"dividing_nuclei", "simulated_nuclei", "simulated_phase_contrast", "hela_download"} <= samples
 
 
 def test_menus_are_ones_that_napari_shows(manifest):

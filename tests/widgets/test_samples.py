@@ -7,7 +7,7 @@ import pytest
 pytestmark = pytest.mark.gui
 
 
-@pytest.mark.parametrize("key", ["simulated_nuclei", "simulated_phase_contrast"])
+@pytest.mark.parametrize("key", ["dividing_nuclei", "simulated_nuclei", "simulated_phase_contrast"])
 def test_simulated_samples(viewer, widget, key):
     image, seeds = viewer.open_sample("napari-xmem", key)
     assert image.data.ndim == 3 and seeds.data.shape == image.data.shape

@@ -8,9 +8,17 @@ import numpy as np
 
 from napari_xmem.errors import InputError
 
-__all__ = ["hela_download", "simulated_nuclei", "simulated_phase_contrast"]
+__all__ = ["dividing_nuclei", "hela_download", "simulated_nuclei", "simulated_phase_contrast"]
 
 HELA_URL = "https://data.celltrackingchallenge.net/training-datasets/Fluo-N2DL-HeLa.zip"
+
+
+def dividing_nuclei() -> list[tuple[Any, dict[str, Any], str]]:
+    """Return simulated nuclei that divide and a Labels layer with seeds on frame 0."""
+    from napari_xmem import sample_data
+
+    movie = sample_data.dividing_nuclei()
+    return _layers(movie.image, movie.bodies, "dividing nuclei", 0.65)
 
 
 def simulated_nuclei() -> list[tuple[Any, dict[str, Any], str]]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["COLUMNS", "read_table", "write_table"]
+__all__ = ["COLUMNS", "is_track_table", "read_table", "write_table"]
 
 #: Pixels, frames from 0; parent and founder 0 = none known. TrackMate's importer asks which column is which.
 COLUMNS = (
@@ -76,6 +76,16 @@ def write_table(path: Path, lineage: Lineage, quality: Mapping[tuple[int, int], 
                     repr(lineage.confidence.get(i, 1.0)),
                 ]
             )
+
+
+def is_track_table(path: Path) -> bool:
+    """Return True if the first line of a CSV names the columns that tracks need; a file that cannot be read is none."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            head = {_plain(name) for name in next(csv.reader(file), [])}
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
+    return all(any(name in head for name in _NAMES[column]) for column in ("track_id", "frame", "x", "y"))
 
 
 def read_table(path: Path) -> Lineage:
