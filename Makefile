@@ -98,7 +98,7 @@ $(VENV)/.torch: constraints.txt
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.torch $(SOURCES)
-	$(INSTALL) --editable ".[all]"
+	$(INSTALL) --editable ".[all,metrics]"
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed $(EXTRAS)

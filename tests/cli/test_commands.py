@@ -98,8 +98,9 @@ def test_demo(tiny_model, tmp_path, capsys):
     assert main(["demo", str(folder), "--model", tiny_model, "--quiet"]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[0].split()[:3] == ["frame", "objects", "J"]
-    for name in ("labels.tif", "overview.png", "view.py"):
+    for name in ("labels.tif", "lineage.csv", "overview.png", "view.py"):
         assert (folder / name).is_file() and str(folder / name) in out
+    assert "painted on frame 0" in out and "links kept" in out
     compile((folder / "view.py").read_text(), "view.py", "exec")
 
 

@@ -1,4 +1,4 @@
-"""A picture of some frames with the outlines of their labels."""
+"""A picture of some frames with the outlines of their labels, and of the family trees of their cells."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from scipy import ndimage
 from napari_xmem.errors import InputError, OutputError
 from napari_xmem.files import whole_file
 from napari_xmem.imaging import IntensityNormaliser, resize_image, resize_labels
+from napari_xmem.io.tree_picture import draw_trees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.imaging import FrameSource
+    from napari_xmem.tracking import Lineage
 
 __all__ = ["Overview", "label_color", "outlines"]
 
@@ -64,6 +66,7 @@ class Overview:
         self._tile_px = tile_px or (380 if self._columns == 4 else 640)
         self._normaliser: IntensityNormaliser | None = None
         self._tiles: dict[int, Image.Image] = {}
+        self._lineage: Lineage | None = None
 
     @classmethod
     def of_range(cls, source: FrameSource, start: int, stop: int, n_frames: int = 8) -> Self:
@@ -88,6 +91,10 @@ class Overview:
         picture[inside] = (1 - _TINT) * picture[inside] + _TINT * colors[inside]
         picture[edge] = colors[edge]
         self._tiles[frame] = self._captioned(picture, f"frame {frame}" + (" (seeds)" if seeded else ""))
+
+    def set_tree(self, lineage: Lineage) -> None:
+        """Draw the family trees of the cells that divide below the frames; if none divides, nothing."""
+        self._lineage = lineage if lineage.divisions else None
 
     def save(self, path: str | Path) -> None:
         """Write the picture as PNG.
@@ -121,8 +128,12 @@ class Overview:
         n_rows = -(-len(tiles) // self._columns)
         wide = -(-len(tiles) // n_rows)
         size = (wide * (width + _GAP_PX) + _GAP_PX, n_rows * (height + _GAP_PX) + _GAP_PX)
-        sheet = Image.new("RGB", size, _BACKGROUND)
+        tree = None if self._lineage is None else draw_trees(self._lineage, size[0] - 2 * _GAP_PX, label_color)
+        below = 0 if tree is None else tree.height + _GAP_PX
+        sheet = Image.new("RGB", (size[0], size[1] + below), _BACKGROUND)
         for k, tile in enumerate(tiles):
             row, column = divmod(k, wide)
             sheet.paste(tile, (_GAP_PX + column * (width + _GAP_PX), _GAP_PX + row * (height + _GAP_PX)))
+        if tree is not None:
+            sheet.paste(tree, (_GAP_PX, size[1]))
         return sheet

@@ -43,9 +43,6 @@ class SeedView:
         True if labels are brought to the movie's pixels by world coordinates.
     outside : callable
         Takes a frame, returns the share of what is painted there that lies outside the movie.
-    place : callable
-        Takes a frame, returns its index on the layer's axes before rows and columns; where labels are brought to the
-        movie's pixels (`is_placed`) those are other pixels.
     """
 
     name: str
@@ -54,7 +51,6 @@ class SeedView:
     has_time: bool = True
     is_placed: bool = False
     outside: Callable[[int], float] = lambda _frame: 0.0
-    place: Callable[[int], tuple[Any, ...]] = lambda _frame: ()
 
     @classmethod
     def of_layer(
@@ -133,13 +129,7 @@ class SeedView:
         elif only_frame is not None:
             frames = (only_frame,)
         return cls(
-            layer.name,
-            frames,
-            read,
-            has_time=frame_axis is not None,
-            is_placed=placement is not None,
-            outside=outside,
-            place=lambda t: _index(axes, movie, t, all_planes),
+            layer.name, frames, read, has_time=frame_axis is not None, is_placed=placement is not None, outside=outside
         )
 
     def painted(self) -> Iterator[tuple[int, NDArray[Any]]]:
