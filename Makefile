@@ -13,8 +13,10 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --qu
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet "pip==25.3"
 SOURCES := pyproject.toml hatch_build.py napari.yaml constraints.txt
 EXTRAS := training/pyproject.toml benchmarks/pyproject.toml
-# Small arrays run slower on many threads; two pytest-wide threads leave room on a small machine.
+# Small arrays run slower on many threads.
 export OMP_NUM_THREADS ?= 2
+# Processes that run tests side by side, files as a whole; each computes on one thread.
+TEST_PROCESSES ?= 2
 
 .PHONY: demo test view docs lint types check clean system-libs dist dist-check headless-check test-matrix test-lowest
 
@@ -25,8 +27,8 @@ view: demo
 	$(BIN)/python demo/view.py
 
 test: system-libs $(VENV)/.installed-test
-	PYTEST_QT_API=pyqt6 QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1600x1000x24" \
-		$(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 PYTEST_QT_API=pyqt6 QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1600x1000x24" \
+		$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 # The pages are read from docstrings without importing the package, so neither torch nor napari is installed for them.
 docs: $(VENV)/.installed-docs

@@ -16,7 +16,7 @@ __all__ = ["read_track_layers", "track_reader"]
 
 
 def track_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], LayerTuples] | None:
-    """Return `read_track_layers` if `path` is a GEFF store, a folder of the Cell Tracking Challenge or a CSV of tracks."""
+    """Return `read_track_layers` for a GEFF store, a folder of the Cell Tracking Challenge or a CSV of tracks."""
     from napari_xmem.io.tracks.ctc import ctc_folder
     from napari_xmem.io.tracks.table import is_track_table
 
