@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from napari_xmem.config import MemoryConfig
-from napari_xmem.files import whole_file
+from napari_xmem.files import atomic_write
 from napari_xmem.io import LabelWriter
 from napari_xmem.memory import MemoryBank
 from napari_xmem.model import XMem, save_model
@@ -22,11 +22,11 @@ def test_it_appears_when_it_is_whole(tmp_path):
     target = tmp_path / "a.txt"
     target.write_text("old")
     (tmp_path / "a.txt.partial").write_text("of a process that was killed")
-    with whole_file(target) as partial:
+    with atomic_write(target) as partial:
         partial.write_text("new")
         assert target.read_text() == "old"
     assert target.read_text() == "new"
-    with pytest.raises(ValueError, match="full"), whole_file(target) as partial:
+    with pytest.raises(ValueError, match="full"), atomic_write(target) as partial:
         partial.write_text("half")
         raise ValueError("full")
     assert target.read_text() == "new"

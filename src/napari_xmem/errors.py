@@ -91,7 +91,7 @@ _NO_ROOM = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether a device or the host refused memory; torch has an error of its own for that on CUDA only.
+    """Return True if a device or the host refused memory; torch has an error of its own for that on CUDA only.
 
     MPS, cuBLAS, cuDNN and the host's allocators raise a plain ``RuntimeError``, which is known by its words.
     """

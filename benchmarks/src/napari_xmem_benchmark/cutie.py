@@ -11,7 +11,7 @@ __all__ = ["available", "new_core"]
 
 
 def available() -> bool:
-    """Tell whether the extra "benchmark" is installed."""
+    """Return True if the extra "benchmark" is installed."""
     try:
         import_module("cutie.inference.inference_core")
         import_module("omegaconf")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_xmem.files.atomic import remove_partial, whole_file
+from napari_xmem.files.atomic import remove_partial, atomic_write
 from napari_xmem.files.lock import OccupiedError, output_lock
 from napari_xmem.files.names import neighbour
 from napari_xmem.files.untrusted import check_archive, parse_json
@@ -14,5 +14,5 @@ __all__ = [
     "output_lock",
     "parse_json",
     "remove_partial",
-    "whole_file",
+    "atomic_write",
 ]

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-__all__ = ["remove_partial", "whole_file"]
+__all__ = ["remove_partial", "atomic_write"]
 
 
 @contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a file to write to that takes the place of `path` when it is whole; nothing stays of it after an error.
 
     It gets the permissions of any new file (the umask), whoever writes it: safetensors makes files that nobody but
@@ -54,7 +54,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_partial(path: str | os.PathLike[str]) -> None:
-    """Remove what a process that was killed inside `whole_file` left beside `path`."""
+    """Remove what a process that was killed inside `atomic_write` left beside `path`."""
     with suppress(OSError):
         _partial(Path(path)).unlink()
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from napari_xmem.errors import InputError, OutputError
-from napari_xmem.files import whole_file
+from napari_xmem.files import atomic_write
 from napari_xmem.imaging import IntensityNormaliser, resize_image, resize_labels
 from napari_xmem.io.tree_picture import draw_trees
 
@@ -110,7 +110,7 @@ class Overview:
             raise InputError("the overview holds no frame: none of the chosen ones was labelled.")
         target = Path(path)
         try:
-            with whole_file(target) as part:
+            with atomic_write(target) as part:
                 self._montage().save(part, format="PNG")
         except OSError as error:
             raise OutputError(f"{target} cannot be written: {error.strerror or error}.") from error

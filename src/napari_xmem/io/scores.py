@@ -6,7 +6,7 @@ import csv
 from typing import TYPE_CHECKING, Protocol, Self
 
 from napari_xmem.errors import OutputError
-from napari_xmem.files import whole_file
+from napari_xmem.files import atomic_write
 from napari_xmem.io.writer import check_output
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class ScoreWriter:
     def close(self) -> None:
         """Write the file."""
         try:
-            with whole_file(self.path) as part, part.open("w", newline="", encoding="utf-8") as file:
+            with atomic_write(self.path) as part, part.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file)
                 writer.writerow(["frame", "object", self._size, "confidence", "seeded"])
                 for (frame, i), (area, confidence, seeded) in sorted(self._rows.items()):

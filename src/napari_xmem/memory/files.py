@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from napari_xmem.errors import MemoryBankError, OutputError
-from napari_xmem.files import parse_json, whole_file
+from napari_xmem.files import parse_json, atomic_write
 
 if TYPE_CHECKING:
     import os
@@ -46,7 +46,7 @@ def save_state(path: str | os.PathLike[str], state: Mapping[str, Any], form: str
     plain = json.dumps(_without_tensors(state, "", tensors))
     metadata = {"format": form, "fingerprint": fingerprint, "state": plain}
     try:
-        with whole_file(path) as partial:
+        with atomic_write(path) as partial:
             save_file(_unshared(tensors), partial, metadata=metadata)
     except (OSError, SafetensorError) as error:
         raise OutputError(f"Memory cannot be written to {path}: {error}. Choose another place.") from error

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from napari_xmem.config import ModelConfig
 from napari_xmem.errors import CheckpointError, ConfigError
-from napari_xmem.files import parse_json, whole_file
+from napari_xmem.files import parse_json, atomic_write
 from napari_xmem.model.device import resolve_device
 from napari_xmem.model.torch_settings import settle_after_fork
 from napari_xmem.model.weights_file import (
@@ -120,7 +120,7 @@ def save_model(network: XMem, path: str | Path, *, half: bool = True, card: Mapp
         "card": json.dumps(dict(card or {})),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         save_file(state, partial, metadata=metadata)
     return path
 

@@ -25,7 +25,7 @@ from napari_xmem.engine import FrameResult, prepare_run
 from napari_xmem.engine.propagate import open_scope
 from napari_xmem.engine.state_file import load_memory, save_memory, save_stored
 from napari_xmem.errors import ConfigError, OutputError, SessionError
-from napari_xmem.files import whole_file
+from napari_xmem.files import atomic_write
 from napari_xmem.memory import MemorySnapshot
 from napari_xmem.session.annotations import Annotations
 from napari_xmem.session.packed_labels import PackedLabels
@@ -79,7 +79,7 @@ def write_session(context: SessionContext, path: str | os.PathLike[str]) -> None
     }
     seeds = {} if run is None else {t: PackedLabels.pack(image) for t, image in run.seeds.items()}
     try:
-        with whole_file(path) as partial, zipfile.ZipFile(partial, "w") as file:
+        with atomic_write(path) as partial, zipfile.ZipFile(partial, "w") as file:
             file.writestr("session.json", json.dumps(facts, indent=1), zipfile.ZIP_DEFLATED)
             for frame in context.results.frames:
                 record = context.results.get(frame)

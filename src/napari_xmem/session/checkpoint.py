@@ -32,7 +32,7 @@ from napari_xmem.engine.late_objects import LateObjects
 from napari_xmem.engine.results import FrameResult
 from napari_xmem.engine.state_file import load_memory, rest_of_run, save_memory
 from napari_xmem.errors import OutputError, SessionError, XMemError
-from napari_xmem.files import check_archive, neighbour, parse_json, remove_partial, whole_file
+from napari_xmem.files import check_archive, neighbour, parse_json, remove_partial, atomic_write
 from napari_xmem.imaging import MAX_ID
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class RunCheckpoint:
         near = [os.path.relpath(path, self.folder.parent) for path in paths]
         with _saying(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with whole_file(self.folder / _OUTPUTS) as partial:
+            with atomic_write(self.folder / _OUTPUTS) as partial:
                 partial.write_text(json.dumps({"outputs": near, "complete": complete}), encoding="utf-8")
 
     def part(self, name: str) -> RunCheckpoint:
@@ -136,7 +136,7 @@ class RunCheckpoint:
         Parameters
         ----------
         run : Run
-            The whole run, prepared anew from the same movie, seeds and settings.
+            The whole run, prepared again from the same movie, seeds and settings.
 
         Returns
         -------
@@ -230,7 +230,7 @@ class RunCheckpoint:
                 self.save_memory()
             except OutputError as error:
                 self._saved = time.monotonic()
-                warnings.warn(f"{error} The run goes on; stopped now, it would begin anew.", stacklevel=2)
+                warnings.warn(f"{error} The run goes on; stopped now, it would begin again.", stacklevel=2)
 
     def save_memory(self) -> None:
         """Write the memory, if the frame worked on last was kept, so that the run can go on after it.
@@ -248,7 +248,7 @@ class RunCheckpoint:
         target = self.folder / f"memory-{self._n_worked:08d}.xmem"
         with _saying(self.folder):
             self._begin_folder()
-            with whole_file(_beside(target)) as partial, partial.open("wb") as file:
+            with atomic_write(_beside(target)) as partial, partial.open("wb") as file:
                 np.savez_compressed(file, **self._held.to_arrays())  # type: ignore[arg-type]
         save_memory(self._follower, target, fingerprint=self._run.network.fingerprint)
         self._remove_memory(but=target)
@@ -292,7 +292,7 @@ class RunCheckpoint:
         run = self._require_run()
         facts = _identity(run) | {"memory_used": run.config.memory.to_dict()}
         self.folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(self.folder / _FACTS) as partial:
+        with atomic_write(self.folder / _FACTS) as partial:
             partial.write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
     def _require_run(self) -> Run:

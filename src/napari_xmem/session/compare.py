@@ -51,11 +51,11 @@ class Agreement:
             )
 
     def holds(self, old: NDArray[Any], new: NDArray[Any]) -> bool:
-        """Tell whether every object of two label images (Y, X) agrees."""
+        """Return True if every object of two label images (Y, X) agrees."""
         return old.shape == new.shape and self.holds_for(overlap_of_objects(old, new), old, new)
 
     def holds_for(self, overlaps: Mapping[int, tuple[int, int]], old: NDArray[Any], new: NDArray[Any]) -> bool:
-        """Tell whether every object agrees, given the pixels of intersection and union of each."""
+        """Return True if every object agrees, given the pixels of intersection and union of each."""
         differing = {i: (both, union) for i, (both, union) in overlaps.items() if both / max(union, 1) <= self.iou}
         if any(union - both > self.outline_px * np.sqrt(4 * np.pi * union) for both, union in differing.values()):
             return False
@@ -77,7 +77,7 @@ def overlap_of_objects(old: NDArray[Any], new: NDArray[Any]) -> dict[int, tuple[
 
 
 def _has_patch(old: NDArray[Any], new: NDArray[Any], object_id: int, width_px: int) -> bool:
-    """Tell whether a square of so many pixels differs in the masks of one object."""
+    """Return True if a square of so many pixels differs in the masks of one object."""
     differs = (old == object_id) != (new == object_id)
     rows, columns = np.flatnonzero(differs.any(1)), np.flatnonzero(differs.any(0))
     if not len(rows) or min(np.ptp(rows), np.ptp(columns)) + 1 < width_px:

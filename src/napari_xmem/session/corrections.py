@@ -38,7 +38,7 @@ MAX_PRIMERS = 8
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One stretch to be propagated anew.
+    """One stretch to be propagated again.
 
     Attributes
     ----------

@@ -59,7 +59,7 @@ class LineageEdits:
         return self._context.lineage.read(self._context.annotations)[0]
 
     def needs_propagation(self, mother: int, frame: int, daughters: Sequence[int]) -> bool:
-        """Tell whether the mother has to be cut in two: she is there, and no daughter is."""
+        """Return True if the mother has to be cut in two: she is there, and no daughter is."""
         lineage = self.lineage
         return mother in lineage and not any(d in lineage for d in daughters) and len(daughters) != 1
 

@@ -181,7 +181,7 @@ class Detections:
         return Detections.from_arrays(new[keep], *columns)
 
     def with_frame(self, frame: int, measures: ObjectMeasures) -> Detections:
-        """Replace the rows of one frame by what was measured there anew."""
+        """Replace the rows of one frame by what is measured there now."""
         kept = self.select(self.frames != frame)
         n = measures.object_ids.size
         new = (measures.object_ids, np.full(n, frame), measures.centroids_px, measures.areas_px, measures.at_border)

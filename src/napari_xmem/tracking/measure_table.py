@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.errors import InputError, OutputError
-from napari_xmem.files import whole_file
+from napari_xmem.files import atomic_write
 from napari_xmem.words import counted
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class MeasureTable:
             If it cannot be written.
         """
         try:
-            with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+            with atomic_write(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file)
                 writer.writerow(self.columns)
                 columns = [values.tolist() for values in self.columns.values()]

@@ -29,7 +29,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What is drawn anew for every step.
+    """What is drawn at random for every step.
 
     Attributes
     ----------

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from napari_xmem.errors import CheckpointError
-from napari_xmem.files import whole_file
+from napari_xmem.files import atomic_write
 from napari_xmem.model import XMem, load_model
 from napari_xmem_training.warm_start import inherit
 
@@ -94,14 +94,14 @@ class TrainingState:
         }
         for part, tensors in parts.items():
             plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-            with whole_file(folder / f"{part}.{self.step}.safetensors") as partial:
+            with atomic_write(folder / f"{part}.{self.step}.safetensors") as partial:
                 save_file(plain, partial)
         taken = {n: int(m["step"]) for n, m in zip(names, moments, strict=True) if m}
         late = {n: count for n, count in taken.items() if count != self.step}
         record = {
             "step": self.step, "began": self.began, "seconds": self.seconds, "late": late, "history": self.history
         }  # fmt: skip
-        with whole_file(folder / "state.json") as partial:
+        with atomic_write(folder / "state.json") as partial:
             partial.write_text(json.dumps(record))
         for part in _PARTS:
             for old in folder.glob(f"{part}.*.safetensors"):

@@ -35,7 +35,7 @@ def inherit(parent: XMem, config: ModelConfig, seed: int = 0) -> XMem:
     -------
     XMem
         In train mode. Whole convolutions become factored ones by least squares, 3x3 shortcuts and skip connections
-        become 1x1 ones with the sum of their taps; what is left is drawn anew.
+        become 1x1 ones with the sum of their taps; what is left is drawn at random.
     """
     torch.manual_seed(seed)
     network = XMem(config)

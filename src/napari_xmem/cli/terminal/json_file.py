@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_xmem.cli.terminal.streams import put
 from napari_xmem.errors import OutputError
-from napari_xmem.files import whole_file
+from napari_xmem.files import atomic_write
 
 if TYPE_CHECKING:
     import argparse
@@ -65,7 +65,7 @@ def write_json(path: Path | None, facts: Any) -> None:
         if path.exists() and not path.is_file():  # a pipe, or the terminal
             path.write_text(text, encoding="utf-8")
             return
-        with whole_file(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error

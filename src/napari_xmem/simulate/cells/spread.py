@@ -32,7 +32,7 @@ class SpreadHabits:
     aspect : float
         Mean of log(half length / half width).
     aspect_vary, aspect_change : float
-        Its spread over cells and time, and how fast it changes (0 never, 1 anew every frame).
+        Its spread over cells and time, and how fast it changes (0 never, 1 drawn again every frame).
     ragged : float
         Irregularity of the sides.
     morph : float

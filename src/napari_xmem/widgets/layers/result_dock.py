@@ -17,7 +17,7 @@ __all__ = ["ResultDock", "has_session"]
 
 
 def has_session(layer: Any) -> bool:
-    """Tell whether a layer is a result that was made (or adopted) in this viewer."""
+    """Return True if a layer is a result that was made (or adopted) in this viewer."""
     return hasattr(layer, "selected_label") and session_of(layer) is not None
 
 

@@ -62,7 +62,7 @@ def result_name(image_name: str) -> str:
 
 
 def is_result(layer: Any) -> bool:
-    """Tell whether a layer was made by "Propagate labels"."""
+    """Return True if a layer was made by "Propagate labels"."""
     return METADATA_KEY in layer.metadata
 
 

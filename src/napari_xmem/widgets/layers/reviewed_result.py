@@ -123,7 +123,7 @@ class ReviewedResult:
             self.layer.data_setitem(places, labels[rows, columns])
 
     def edited(self, frame: int) -> bool:
-        """Tell whether the layer differs from the result on a frame: a person painted there."""
+        """Return True if the layer differs from the result on a frame: a person painted there."""
         session = self.session
         if session is None or not 0 <= frame < self.movie.n_frames:
             return False

@@ -129,7 +129,7 @@ def _expose(rng: np.random.Generator, colour: Floats, factor: float) -> Floats:
 
 @cache
 def _tile() -> Floats:
-    """White noise to cut from: drawing it anew for every frame is the dearest part of a clip."""
+    """White noise to cut from: drawing it again for every frame is the dearest part of a clip."""
     return np.random.default_rng(0).standard_normal((_TILE_PX, _TILE_PX), np.float32)
 
 
