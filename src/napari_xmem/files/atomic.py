@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-__all__ = ["remove_partial", "atomic_write"]
+__all__ = ["atomic_write", "remove_partial"]
 
 
 @contextmanager

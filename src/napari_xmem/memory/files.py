@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from napari_xmem.errors import MemoryBankError, OutputError
-from napari_xmem.files import parse_json, atomic_write
+from napari_xmem.files import atomic_write, parse_json
 
 if TYPE_CHECKING:
     import os

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from napari_xmem.config import ModelConfig
 from napari_xmem.errors import CheckpointError, ConfigError
-from napari_xmem.files import parse_json, atomic_write
+from napari_xmem.files import atomic_write, parse_json
 from napari_xmem.model.device import resolve_device
 from napari_xmem.model.torch_settings import settle_after_fork
 from napari_xmem.model.weights_file import (

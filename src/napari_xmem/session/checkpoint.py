@@ -32,7 +32,7 @@ from napari_xmem.engine.late_objects import LateObjects
 from napari_xmem.engine.results import FrameResult
 from napari_xmem.engine.state_file import load_memory, rest_of_run, save_memory
 from napari_xmem.errors import OutputError, SessionError, XMemError
-from napari_xmem.files import check_archive, neighbour, parse_json, remove_partial, atomic_write
+from napari_xmem.files import atomic_write, check_archive, neighbour, parse_json, remove_partial
 from napari_xmem.imaging import MAX_ID
 
 if TYPE_CHECKING:
