@@ -20,6 +20,7 @@ __all__ = [
     "PAPER",
     "RUN_SETTINGS",
     "add_model_options",
+    "add_save_every",
     "add_setting",
     "int_list",
     "memory_config",
@@ -59,6 +60,27 @@ def _help(known: Setting) -> str:
     values = " ".join(f"{option.value}: {option.help}" for option in known.options if known.closed and option.help)
     text = f"{known.help} {values} {effect}".strip().rstrip(".").replace("%", "%%")
     return text[:1].lower() + text[1:]
+
+
+def add_save_every(parser: argparse._ActionsContainer) -> None:
+    """Add --save-every."""
+    parser.add_argument(
+        "--save-every",
+        type=_seconds,
+        metavar="SECONDS",
+        help="how often the memory is saved that a run goes on with after a stop (default: 60; it never takes more "
+        "than a twentieth of the time)",
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return number
 
 
 def run_settings(args: argparse.Namespace) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-import napari_xmem
 from napari_xmem.cli.output_guard import may_replace, wanted_outputs
+from napari_xmem.cli.run_facts import RunTally, run_facts
 from napari_xmem.cli.terminal.messages import found_line, say
 from napari_xmem.words import counted
 
@@ -48,6 +48,7 @@ class Outputs:
         self._n_done = 0
         self.events: list[Event] = []
         self._seen: set[int] = set()
+        self._tally = RunTally()
         self._lost: set[int] = set()
         shape = (len(run.source), *run.source.frame_shape)
         self._overview = Overview.of_range(run.source, *frame_range) if args.overview else None
@@ -88,6 +89,7 @@ class Outputs:
         self._seen.update(result.object_ids)
         self._lost |= {i for i, area in zip(result.object_ids, result.area_px, strict=True) if area == 0}
         self._n_done += 1
+        self._tally.add(result)
         self.events += getattr(result, "events", ())
 
     def summary(self, seconds: float) -> Sequence[str]:
@@ -100,14 +102,13 @@ class Outputs:
         """Return what was done and written, for --json."""
         return {
             "command": "propagate",
-            "version": napari_xmem.__version__,
             "movie": self._args.movie,
             "seeds": self._args.seeds,
             "outputs": wanted_outputs(self._args),
             "n_frames": self._n_done,
             "objects": sorted(self._seen),
             "objects_not_on_every_frame": sorted(self._lost),
-            "seconds": round(seconds, 3),
+            **run_facts(self._tally, seconds, self._run.recipe["model"], self._run.network.fingerprint),
             "scope": self._run.scope,
             "settings": self._run.recipe,
         }

@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.cli import volumes
-from napari_xmem.cli.find_rest import add_find_rest, with_the_rest
-from napari_xmem.cli.options import add_model_options, add_setting, int_list, memory_config
+from napari_xmem.cli.find_rest import with_the_rest
+from napari_xmem.cli.movie_options import add_reading, add_time
+from napari_xmem.cli.options import add_model_options, add_save_every, memory_config
 from napari_xmem.cli.output_guard import check_outputs, finished_before, holding, wanted_outputs
 from napari_xmem.cli.outputs import Outputs
 from napari_xmem.cli.plan_report import report_plan
@@ -18,9 +19,10 @@ from napari_xmem.cli.runs import (
     hint_at_direction,
     keeping,
     seed_frame,
+    tell,
     watching,
 )
-from napari_xmem.cli.seed_forms import add_seed_forms, chosen_seeds
+from napari_xmem.cli.seed_forms import chosen_seeds
 from napari_xmem.cli.terminal.json_file import check_json, write_json
 from napari_xmem.cli.terminal.machine import environment_defaults
 from napari_xmem.cli.terminal.messages import frames_named, say
@@ -81,25 +83,10 @@ def add_parser(subparsers: Subparsers) -> None:
     add_track_outputs(files)
     files.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     files.add_argument("--resume", action="store_true", help="go on with a run that was interrupted, if there is one")
+    add_save_every(files)
     files.add_argument("--dry-run", action="store_true", help="check everything, say what it costs, write nothing")
-    reading = parser.add_argument_group("reading")
-    reading.add_argument("--axes", help="order of the movie's axes where its file doesn't say, such as TCYX")
-    reading.add_argument("--channels", type=int_list, metavar="N,N", help="channels to use, up to three")
-    reading.add_argument(
-        "--fill-planes", action="store_true", help="volumes: first follow the seeds through the planes of their frame"
-    )
-    add_seed_forms(reading)
-    add_find_rest(reading)
-    time_group = parser.add_argument_group("time")
-    time_group.add_argument(
-        "--seed-frame",
-        type=int,
-        metavar="T",
-        help="frame that a single image of seeds belongs to; default: --start or 0, backward: the last",
-    )
-    add_setting(time_group, "direction")
-    add_setting(time_group, "start", "T")
-    add_setting(time_group, "stop", "T")
+    add_reading(parser)
+    add_time(parser)
     add_model_options(parser)
     add_talk(parser, "what was done, or with --dry-run would be,")
     environment_defaults(parser)
@@ -162,7 +149,7 @@ def _propagate(
 
     began = time.monotonic()
     plan = prepare_run(source, seeds, args.model, PropagationConfig(memory=memory, **engine_options(args)))
-    checkpoint = RunCheckpoint(args.output)
+    checkpoint = RunCheckpoint(args.output, args.save_every)
     interrupted = args.resume and checkpoint.exists
     rest, kept = checkpoint.resume(plan) if args.resume else checkpoint.begin(plan)
     if not args.quiet:
@@ -182,12 +169,13 @@ def _propagate(
                     stop.obey()
         checkpoint.name_outputs(wanted_outputs(args))
     write_track_outputs(args, movie, frame_range, outputs.events)
+    facts = outputs.facts(time.monotonic() - began)
+    tell(args, facts)
     checkpoint.name_outputs(wanted_outputs(args), complete=True)
     checkpoint.remove()
-    seconds = time.monotonic() - began
     if not args.quiet:
-        outputs.report(seconds)
-    write_json(args.json, outputs.facts(seconds))
+        outputs.report(facts["seconds"])
+    write_json(args.json, facts)
     return 0
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.cli.options import run_settings
+from napari_xmem.cli.terminal.json_file import write_json
 from napari_xmem.cli.terminal.messages import say_error
 from napari_xmem.errors import InputError, OutputError
 from napari_xmem.words import counted
@@ -26,6 +27,7 @@ __all__ = [
     "keeping",
     "saving_memory",
     "seed_frame",
+    "tell",
     "watching",
 ]
 
@@ -132,3 +134,19 @@ def seed_frame(args: argparse.Namespace, start: int, stop: int) -> int:
     if args.seed_frame is not None:
         return int(args.seed_frame)
     return stop - 1 if args.direction == "backward" else start
+
+
+def tell(args: argparse.Namespace, facts: dict[str, Any]) -> None:
+    """Write the record of a run that belongs to a batch, and hand it to whoever began the run.
+
+    Parameters
+    ----------
+    args : Namespace
+        ``record``, a file or None, and ``told``, a list that gets the facts, where there are such.
+    facts : dict
+        What was done, see ``--json``.
+    """
+    write_json(getattr(args, "record", None), facts)
+    told = getattr(args, "told", None)
+    if told is not None:
+        told.append(facts)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-import napari_xmem
 from napari_xmem.cli.output_guard import may_replace, wanted_outputs
+from napari_xmem.cli.run_facts import RunTally, run_facts
 from napari_xmem.cli.terminal.messages import found_line, say
 from napari_xmem.words import counted
 
@@ -52,7 +52,8 @@ class VolumeOutputs:
         from napari_xmem.io.overview import Overview
         from napari_xmem.io.scores import ScoreWriter
 
-        self._args, self._config = args, runs.config
+        self._args, self._config, self._network = args, runs.config, runs.network
+        self._tally = RunTally()
         self._planes: dict[int, list[FrameResult]] = {}
         self._n_planes = len(runs.planes)
         self._shown = overview_plane(runs)
@@ -96,6 +97,7 @@ class VolumeOutputs:
         self._labels.write(result.frame, result.labels, z)
         if self._overview is not None and z == self._shown:
             self._overview.add(result.frame, result.labels, result.seeded)
+        self._tally.add(result, z)
         slim = replace(result, labels=np.zeros((0, 0), result.labels.dtype), memory=None)
         self._planes.setdefault(result.frame, []).append(slim)
 
@@ -105,7 +107,6 @@ class VolumeOutputs:
         lost = {i for r in joined for i, volume in zip(r.object_ids, r.area_px, strict=True) if volume == 0}
         return {
             "command": "propagate",
-            "version": napari_xmem.__version__,
             "movie": self._args.movie,
             "seeds": self._args.seeds,
             "outputs": wanted_outputs(self._args),
@@ -113,7 +114,7 @@ class VolumeOutputs:
             "n_planes": self._n_planes,
             "objects": sorted({i for result in joined for i in result.object_ids}),
             "objects_not_on_every_frame": sorted(lost),
-            "seconds": round(seconds, 3),
+            **run_facts(self._tally, seconds, self._network.config.name, self._network.fingerprint),
             "settings": asdict(self._config),
         }
 

@@ -19,6 +19,7 @@ from napari_xmem.cli.runs import (
     keeping,
     saving_memory,
     seed_frame,
+    tell,
     watching,
 )
 from napari_xmem.cli.terminal.json_file import write_json
@@ -87,7 +88,7 @@ def _propagate(args: argparse.Namespace, movie: Movie, runs: VolumeRuns, between
     from napari_xmem.session.checkpoint import RunCheckpoint
 
     began = time.monotonic()
-    checkpoint = RunCheckpoint(args.output)
+    checkpoint = RunCheckpoint(args.output, args.save_every)
     prepared = iter(runs)
     first = next(prepared)  # says what is wrong before anything is touched
     if not args.resume:
@@ -99,12 +100,13 @@ def _propagate(args: argparse.Namespace, movie: Movie, runs: VolumeRuns, between
         _follow(args, planes, checkpoint, outputs, runs.n_results)
         checkpoint.name_outputs(wanted_outputs(args))
     write_track_outputs(args, movie, between)
+    facts = outputs.facts(time.monotonic() - began)
+    tell(args, facts)
     checkpoint.name_outputs(wanted_outputs(args), complete=True)
     checkpoint.remove()
-    seconds = time.monotonic() - began
     if not args.quiet:
-        outputs.report(seconds)
-    write_json(args.json, outputs.facts(seconds))
+        outputs.report(facts["seconds"])
+    write_json(args.json, facts)
     return 0
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-__all__ = ["TO_STDOUT", "add_json", "check_json", "write_json"]
+__all__ = ["TO_STDOUT", "add_json", "as_plain", "check_json", "write_json"]
 
 TO_STDOUT = Path("-")
 
@@ -57,7 +57,7 @@ def write_json(path: Path | None, facts: Any) -> None:
     """
     if path is None:
         return
-    text = json.dumps(facts, indent=1, default=_plain) + "\n"
+    text = json.dumps(facts, indent=1, default=as_plain) + "\n"
     if path == TO_STDOUT:
         put("stdout", text)
         return
@@ -71,7 +71,7 @@ def write_json(path: Path | None, facts: Any) -> None:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def _plain(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
     """Turn numbers of numpy, paths and sets into what JSON knows."""
     if hasattr(value, "tolist"):
         return value.tolist()

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from napari_xmem.cli.terminal.streams import has_log, log, put
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["Progress", "progress"]
+__all__ = ["Progress", "followers", "progress"]
 
 _LINE_EVERY_S = 60.0
+#: Are told of every step: what is done by now, and all there is.
+followers: list[Callable[[int, int], None]] = []
 
 
 @contextmanager
@@ -59,6 +61,8 @@ class Progress:
     def update(self) -> None:
         """Count one more."""
         self._done += 1
+        for follower in followers:
+            follower(self._done, self._total)
         if self.bar is not None:
             self.bar.update()
         now = time.monotonic()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from napari_xmem.cli.batch.manifest import is_manifest, read_manifest
 from napari_xmem.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -25,23 +27,31 @@ class Job:
 
     Attributes
     ----------
-    movie, seeds, output : Path
-        Files; `seeds` is None where there are none.
+    movie : str
+        File, folder or array inside a file.
+    seeds : str or None
+        The same; None where there are none.
+    output : Path
+        Labels to write.
+    result : str
+        What the names of its outputs begin with.
+    name : str
+        What to call it in messages.
+    options : dict
+        Options of this movie that are others than those of the batch, by their names in a namespace.
     """
 
-    movie: Path
-    seeds: Path | None
+    movie: str
+    seeds: str | None
     output: Path
-
-    @property
-    def name(self) -> str:
-        """What to call it in messages."""
-        return self.movie.name
+    result: str
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def stem(self) -> Path:
-        """The result without "_labels" and ending: what other outputs begin with."""
-        return self.output.parent / _stem(self.movie)
+        """What other outputs begin with."""
+        return self.output.parent / self.result
 
 
 def find_jobs(given: Sequence[str], output: str, seeds_suffix: str, kind: str) -> list[Job]:
@@ -50,8 +60,8 @@ def find_jobs(given: Sequence[str], output: str, seeds_suffix: str, kind: str) -
     Parameters
     ----------
     given : sequence of str
-        Folders of movies, movies, or patterns such as ``day*/*.tif``. Files of seeds and results among them are no
-        movies, whoever lists them: the shell, a pattern or a folder.
+        Folders of movies, movies, patterns such as ``day*/*.tif``, or manifests (.csv), see `read_manifest`. Files
+        of seeds and results among them are no movies, whoever lists them: the shell, a pattern or a folder.
     output : str
         Folder for the results.
     seeds_suffix : str
@@ -66,21 +76,50 @@ def find_jobs(given: Sequence[str], output: str, seeds_suffix: str, kind: str) -
     OutputError
         If two movies would have the same result.
     """
-    movies = list(dict.fromkeys(movie for text in given for movie in _movies_of(text, seeds_suffix)))
-    if not movies:
-        raise InputError(f"there are no movies ({', '.join(_SUFFIXES)}) in {', '.join(given)}.")
     folder = Path(output)
-    jobs = [Job(m, _seeds_of(m, seeds_suffix), folder / f"{_stem(m)}{_RESULT}.{kind}") for m in movies]
+    jobs: list[Job] = []
+    movies: dict[Path, None] = {}
+    for text in given:
+        if is_manifest(text):
+            jobs += _listed(text, folder, seeds_suffix, kind)
+        else:
+            movies.update(dict.fromkeys(_movies_of(text, seeds_suffix)))
+    jobs += [_found(movie, folder, seeds_suffix, kind) for movie in movies]
+    if not jobs:
+        raise InputError(f"there are no movies ({', '.join(_SUFFIXES)}) in {', '.join(given)}.")
     if not any(job.seeds for job in jobs):
-        first = _stem(movies[0])
         raise InputError(
-            f"none of {len(jobs)} movies has seeds beside it; those of {movies[0].name} are to be called "
-            f"{first}{seeds_suffix}.tif (.npy, .npz, .zarr)."
+            f"none of {len(jobs)} movies has seeds beside it; those of {jobs[0].name} are to be called "
+            f"{jobs[0].result}{seeds_suffix}.tif (.npy, .npz, .zarr)."
         )
-    outputs = [job.output for job in jobs if job.seeds]
-    twice = sorted({str(path) for path in outputs if outputs.count(path) > 1})
+    outputs = Counter(job.output for job in jobs if job.seeds)
+    twice = sorted(str(path) for path, n in outputs.items() if n > 1)
     if twice:
-        raise OutputError(f"several movies would be written to {twice[0]}; do them one folder at a time.")
+        raise OutputError(
+            f"several movies would be written to {twice[0]}; do them one folder at a time, or give them names in a "
+            "manifest."
+        )
+    return jobs
+
+
+def _found(movie: Path, folder: Path, seeds_suffix: str, kind: str) -> Job:
+    """Return the job of a movie that was found in a folder."""
+    seeds, result = _seeds_of(movie, seeds_suffix), _stem(movie)
+    return Job(
+        str(movie), None if seeds is None else str(seeds), folder / f"{result}{_RESULT}.{kind}", result, movie.name
+    )
+
+
+def _listed(manifest: str, folder: Path, seeds_suffix: str, kind: str) -> list[Job]:
+    """Return the jobs of a manifest; seeds that it does not name are looked for beside the movie."""
+    jobs = []
+    for row in read_manifest(manifest):
+        movie = Path(row.movie)
+        seeds = row.seeds or _seeds_of(movie, seeds_suffix)
+        result = row.name or _stem(movie)
+        job = Job(row.movie, None if seeds is None else str(seeds), folder / f"{result}{_RESULT}.{kind}", result,
+                  row.name or movie.name, row.options)  # fmt: skip
+        jobs.append(job)
     return jobs
 
 
