@@ -119,27 +119,52 @@ def memory_life(folder: Path) -> None:
 
 def frame_way(folder: Path) -> None:
     boxes = {
-        "file": Box(0.8, 2.2, 1.2, 0.5, "movie file"),
-        "io": Box(2.6, 2.2, 0.9, 0.5, "io", "part"),
-        "viewer": Box(2.6, 0.9, 1.3, 0.5, "napari layer"),
-        "imaging": Box(4.6, 1.55, 1.1, 0.5, "imaging", "part"),
-        "engine": Box(7.3, 1.55, 1.1, 0.5, "engine", "part"),
-        "memory": Box(6.3, 2.8, 1.1, 0.5, "memory", "part"),
-        "model": Box(8.3, 2.8, 1.1, 0.5, "model", "part"),
-        "out": Box(7.3, 0.3, 1.9, 0.4, "labels: file or layer"),
+        "file": Box(0.9, 3.8, 1.4, 0.5, "movie file\n(io reads)", "part"),
+        "viewer": Box(0.9, 2.6, 1.4, 0.5, "napari layer\n(widgets read)", "part"),
+        "imaging": Box(3.0, 3.2, 1.3, 0.6, "imaging\nnormalised image", "part"),
+        "gate": Box(5.2, 3.2, 1.6, 0.6, "scopes: drift, gate\ncan it be believed?", "step"),
+        "masks": Box(7.6, 3.2, 1.8, 0.6, "scopes: regions, read,\ndecode, who owns what", "step"),
+        "model": Box(6.8, 4.6, 1.0, 0.5, "model", "part"),
+        "memory": Box(8.4, 4.6, 1.0, 0.5, "memory", "store"),
+        "division": Box(7.6, 1.8, 1.8, 0.6, "division:\none object or two?", "step"),
+        "result": Box(5.2, 1.8, 1.7, 0.6, "FrameResult: labels,\nbirths, ends, events", "step"),
+        "tracking": Box(3.0, 0.5, 1.3, 0.5, "tracking\nlineage", "part"),
+        "session": Box(5.2, 0.5, 1.7, 0.5, "session: results,\nundo, corrections", "part"),
+        "out": Box(3.0, 1.8, 1.4, 0.5, "labels:\nfile or layer"),
+        "tracks": Box(0.9, 0.5, 1.4, 0.5, "GEFF, CTC, CSV,\nTracks layer"),
+        "person": Box(7.6, 0.5, 1.5, 0.5, "a person corrects", "person"),
     }
     along = {"leave": (1, 0), "arrive": (-1, 0)}
+    back = {"leave": (-1, 0), "arrive": (1, 0)}
     arrows = [
-        Arrow("file", "io", **along),
-        Arrow("io", "imaging", "frame t", leave=(1, 0), arrive=(-1, 0.5), text_at=(0.05, 0.17)),
-        Arrow("viewer", "imaging", "frame t", leave=(1, 0), arrive=(-1, -0.5), text_at=(0, -0.2)),
-        Arrow("imaging", "engine", "normalised image", **along, text_at=(0, 0.14), align="center"),
-        Arrow("engine", "memory", "keys, values", leave=(-0.5, 1), arrive=(0.3, -1), both=True,
-              text_at=(-0.15, 0.05), align="right"),
-        Arrow("engine", "model", "tensors", leave=(0.5, 1), arrive=(-0.3, -1), both=True, text_at=(0.15, 0.05)),
-        Arrow("engine", "out", "FrameResult"),
-    ]  # fmt: skip
-    draw(boxes, arrows, (9.4, 3.2), folder / "frame_way.svg")
+        Arrow("file", "imaging", "frame t", leave=(1, 0), arrive=(-1, 0.5), text_at=(0.05, 0.17)),
+        Arrow("viewer", "imaging", "frame t", leave=(1, 0), arrive=(-1, -0.5), text_at=(0.05, -0.2)),
+        Arrow("imaging", "gate", **along),
+        Arrow("gate", "masks", **along),
+        Arrow(
+            "masks",
+            "model",
+            "image, masks",
+            leave=(-0.4, 1),
+            arrive=(0.2, -1),
+            both=True,
+            text_at=(-0.15, 0.05),
+            align="right",
+        ),
+        Arrow("masks", "memory", "keys,\nvalues", leave=(0.4, 1), arrive=(-0.2, -1), both=True, text_at=(0.1, 0)),
+        Arrow("masks", "division"),
+        Arrow(
+            "division", "memory", "what is\nwritten", leave=(1, 0), arrive=(0.6, -1), text_at=(0.42, -0.45), bend=0.3
+        ),
+        Arrow("division", "result", **back),
+        Arrow("result", "out", **back),
+        Arrow("result", "session"),
+        Arrow("result", "tracking", leave=(-0.8, -1), arrive=(0.6, 1)),
+        Arrow("session", "tracking", **back),
+        Arrow("tracking", "tracks", **back),
+        Arrow("person", "session", **back),
+    ]
+    draw(boxes, arrows, (9.8, 5.1), folder / "frame_way.svg")
 
 
 def main() -> None:
