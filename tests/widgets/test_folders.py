@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-ORDER = ("common", "layers", "jobs")
+ORDER = ("common", "layers", "jobs", "saving")
 DOCKS = {"propagate", "review", "memory", "explain"}
 
 

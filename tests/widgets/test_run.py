@@ -196,10 +196,14 @@ def test_closing_the_panel_mid_run(qtbot, viewer, loaded):
     with qtbot.waitSignal(loaded.frame_done, timeout=WAIT):
         loaded.run()
     runner = loaded.runner
+    runner.pause()
+    viewer.window.remove_dock_widget(loaded)
+    assert runner.is_running
+    _, again = viewer.window.add_plugin_dock_widget("napari-xmem", "Propagate labels")
+    assert again.form.stop.isEnabled(), "opened again, it shows the run"
     with qtbot.waitSignal(runner.ended, timeout=WAIT) as ended:
-        viewer.window.remove_dock_widget(loaded)
-    assert ended.args[0].status in ("stopped", "finished")
-    assert "movie tracked" in viewer.layers
+        again.resume()
+    assert ended.args[0].status == "finished" and "movie tracked" in viewer.layers
 
 
 class Broken:

@@ -76,6 +76,11 @@ class FrameSource:
         return self._plan.frame_shape
 
     @property
+    def channels(self) -> tuple[int, ...] | None:
+        """The channels that were chosen; None for all there are."""
+        return self._channels
+
+    @property
     def n_channels(self) -> int:
         """Channels that `read` returns: 1 (grey) to 3."""
         return self._plan.n_channels if self._channels is None else len(self._channels)

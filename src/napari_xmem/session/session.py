@@ -249,6 +249,11 @@ class TrackingSession:
         return self._context.source.frame_shape
 
     @property
+    def channels(self) -> tuple[int, ...] | None:
+        """Channels of the movie that the network looks at; None for all there are."""
+        return self._context.source.channels
+
+    @property
     def frame_range(self) -> tuple[int, int]:
         """First frame and end (exclusive) of what corrections may change."""
         return self._context.frame_range

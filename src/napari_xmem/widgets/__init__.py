@@ -5,6 +5,7 @@ Folders, each of which uses those before it:
 - `common`: forms, charts, status lines, theme; knows no layer of ours.
 - `layers`: layers as movies, seeds and results.
 - `jobs`: what threads do, and the one runner of a viewer that lets them.
+- `saving`: everything in one file, and asking before a window closes.
 - `propagate`, `review`, `memory`, `explain`: a dock each.
 
 Every dock has a `dock.py` with its widget, a `form.py` with its controls, and parts that the widget owns.

@@ -53,6 +53,7 @@ class Dock(QWidget):
         window = dock.parent() if isinstance(dock, QDockWidget) else None
         if not isinstance(window, QMainWindow):
             return
+        self.on_window(window)
         area = window.dockWidgetArea(dock)
         for other in window.findChildren(QDockWidget):
             ours = other is not dock and isinstance(other.widget(), Dock)
@@ -62,8 +63,11 @@ class Dock(QWidget):
                 dock.raise_()
                 return
 
-    def fill(self, form: QWidget) -> None:
-        """Put the form into a scroll area that never scrolls sideways."""
+    def on_window(self, window: QMainWindow) -> None:
+        """Take note of the window that the dock is in; called once."""
+
+    def fill(self, form: QWidget, bar: QWidget | None = None) -> None:
+        """Put the form into a scroll area that never scrolls sideways, under a bar that stays in view."""
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -71,6 +75,10 @@ class Dock(QWidget):
         area.setWidget(form)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        if bar is not None:
+            bar.setContentsMargins(8, 4, 8, 2)
+            layout.addWidget(bar)
         layout.addWidget(area)
         self.setMinimumWidth(350)
 

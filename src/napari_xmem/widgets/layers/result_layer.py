@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "METADATA_KEY",
     "SCORES_KEY",
+    "VIEW_KEY",
     "ResultTarget",
     "is_result",
     "keep_session",
@@ -35,6 +36,8 @@ __all__ = [
 
 METADATA_KEY = "napari_xmem"
 SCORES_KEY = "napari_xmem_scores"
+#: Marks layers that only show something for a while.
+VIEW_KEY = "napari_xmem_view"
 
 #: What made which layer. Not in `layer.metadata`, which napari hands on to duplicates of a layer: a session writes into
 #: the layer it made only.
@@ -123,6 +126,11 @@ class ResultTarget:
         self.data: Any = None
         if existing is not None:
             self._adopt(existing)
+
+    @property
+    def movie(self) -> MovieView:
+        """The movie."""
+        return self._movie
 
     @property
     def shape(self) -> tuple[int, ...]:

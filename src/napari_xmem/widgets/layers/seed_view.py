@@ -43,6 +43,9 @@ class SeedView:
         True if labels are brought to the movie's pixels by world coordinates.
     outside : callable
         Takes a frame, returns the share of what is painted there that lies outside the movie.
+    place : callable
+        Takes a frame, returns its index on the layer's axes before rows and columns; where labels are brought to the
+        movie's pixels (`is_placed`) those are other pixels.
     """
 
     name: str
@@ -51,6 +54,7 @@ class SeedView:
     has_time: bool = True
     is_placed: bool = False
     outside: Callable[[int], float] = lambda _frame: 0.0
+    place: Callable[[int], tuple[Any, ...]] = lambda _frame: ()
 
     @classmethod
     def of_layer(
@@ -129,7 +133,13 @@ class SeedView:
         elif only_frame is not None:
             frames = (only_frame,)
         return cls(
-            layer.name, frames, read, has_time=frame_axis is not None, is_placed=placement is not None, outside=outside
+            layer.name,
+            frames,
+            read,
+            has_time=frame_axis is not None,
+            is_placed=placement is not None,
+            outside=outside,
+            place=lambda t: _index(axes, movie, t, all_planes),
         )
 
     def painted(self) -> Iterator[tuple[int, NDArray[Any]]]:

@@ -24,6 +24,8 @@ from napari_xmem.widgets.lineage.actions import LineageActions
 from napari_xmem.widgets.lineage.form import ACTIONS, ALL, FAMILY, LineageForm
 from napari_xmem.widgets.lineage.tracks_layer import TracksLayer
 from napari_xmem.widgets.lineage.tree_view import cell_facts
+from napari_xmem.widgets.saving.bar import SavingBar
+from napari_xmem.widgets.saving.close_guard import guard_window
 
 if TYPE_CHECKING:
     from napari_xmem.session import EventToCheck
@@ -71,7 +73,7 @@ class LineageWidget(ResultDock):
         self.form = form = LineageForm(self)
         self.actions = LineageActions(form, self.runner, lambda: self.reviewed, lambda: self.frame, self)
         self.tracks = TracksLayer(self.viewer)
-        self.fill(form)
+        self.fill(form, SavingBar(self.viewer))
         self.watch = SessionWatch(self, self.find_session)
         self.watch.changed.connect(self.show_all)
         self.busy_changed = self.actions.busy_changed
@@ -166,6 +168,10 @@ class LineageWidget(ResultDock):
             self.form.status.show_text(str(error), "bad", error_details(error))
 
     # ---- following the viewer
+
+    def on_window(self, window: Any) -> None:
+        """Ask before the window is closed with unsaved work."""
+        guard_window(window, self.viewer)
 
     def _on_result(self, layer: Any = None) -> None:
         self._layer_events.release()

@@ -186,6 +186,11 @@ class PropagateControls(QObject):
     def forecast(self, value: bool) -> None:
         self._form.forecast.setChecked(value)
 
+    @property
+    def run_settings(self) -> dict[str, Any]:
+        """All settings of `PropagationConfig` that the form shows, by name."""
+        return dict(self._form.settings.values)
+
     def offer_targets(self) -> None:
         """List the results of this image that can be written into."""
         form, image = self._form, self.image

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QEvent, Signal
 from qtpy.QtWidgets import QDockWidget
 
@@ -18,11 +19,16 @@ from napari_xmem.widgets.layers.painted_over import PaintedOver
 from napari_xmem.widgets.layers.result_layer import ResultTarget
 from napari_xmem.widgets.propagate.actions import PropagateActions
 from napari_xmem.widgets.propagate.controls import PropagateControls
+from napari_xmem.widgets.propagate.find_rest import FindRest
 from napari_xmem.widgets.propagate.forecast_line import ForecastLine
 from napari_xmem.widgets.propagate.form import PropagateForm
 from napari_xmem.widgets.propagate.inputs import PropagateInputs
 from napari_xmem.widgets.propagate.last_choices import keep_choices, recall_choices
 from napari_xmem.widgets.propagate.run_display import RunDisplay
+from napari_xmem.widgets.propagate.saved_settings import settings_to_save, take_settings
+from napari_xmem.widgets.saving.bar import SAVE_KEYS, SavingBar
+from napari_xmem.widgets.saving.close_guard import guard_window
+from napari_xmem.widgets.saving.saver import saver_of
 
 if TYPE_CHECKING:
     from napari_xmem.session import TrackingSession
@@ -36,10 +42,12 @@ KEYS = ("Shift-T", "Shift-D", "Shift-R")
 
 @forwards("controls", PropagateControls)
 @forwards("actions", PropagateActions)
+@forwards("finding", FindRest)
 class PropagateWidget(Dock):
     """Propagate labels through time.
 
-    Every control is a property (see `PropagateControls`) and every button a method (see `PropagateActions`).
+    Every control is a property (see `PropagateControls`) and every button a method (see `PropagateActions`, and
+    `FindRest` for finding the rest of a painted frame).
 
     Parameters
     ----------
@@ -70,9 +78,10 @@ class PropagateWidget(Dock):
         self.inputs = PropagateInputs(self.viewer, self.form, self)
         self.controls = PropagateControls(self.form, self.inputs, self)
         self.actions = PropagateActions(self.viewer, self.controls, self.inputs, self.runner)
+        self.finding = FindRest(self.viewer, self.form, self.controls, self.inputs, self)
         self.display = RunDisplay(self.form, self.runner, self)
         self.forecasts = ForecastLine(self.make_job, self)
-        self.fill(self.form)
+        self.fill(self.form, SavingBar(self.viewer))
         recall_choices(self.controls)
         self.runner.live.follow = self.controls.follow
         self._connect()
@@ -93,9 +102,13 @@ class PropagateWidget(Dock):
         self.runner.state_changed.connect(self.state_changed)
         self.runner.follow_ended.connect(self._on_follow_ended)
         self.runner.ended.connect(self._on_ended)
-        acts = (self.actions.add_selected_label, self.actions.stop_tracking_selected_label, self.run_or_pause)
-        self.keys = KeyBindings(self.viewer, dict(zip(KEYS, acts, strict=True)))
-        self.release_too(self.keys.release, self.inputs.release)
+        saver = saver_of(self.viewer)
+        acts = (
+            *(self.actions.add_selected_label, self.actions.stop_tracking_selected_label, self.run_or_pause),
+            *(saver.save_clicked, saver.open_clicked),
+        )
+        self.keys = KeyBindings(self.viewer, dict(zip((*KEYS, *SAVE_KEYS), acts, strict=True)))
+        self.release_too(self.keys.release, self.inputs.release, self.finding.release)
 
     # ---- the run
 
@@ -228,6 +241,23 @@ class PropagateWidget(Dock):
     def _on_follow_ended(self) -> None:
         self.controls.follow = False
 
+    # ---- saving
+
+    def on_window(self, window: Any) -> None:
+        """Ask before the window is closed with unsaved work."""
+        guard_window(window, self.viewer)
+
+    def settings_to_save(self) -> dict[str, Any]:
+        """Return what stands in the form, as plain values."""
+        return settings_to_save(self.controls)
+
+    def take_settings(self, image: Any, seeds: Any, settings: dict[str, Any]) -> None:
+        """Choose a movie and its seeds, and set the form as it was saved."""
+        self.controls.image = image
+        if seeds is not None:
+            self.controls.seeds = seeds
+        take_settings(self.controls, settings)
+
     # ---- looks
 
     def _on_layers(self, event: Any = None) -> None:
@@ -265,11 +295,13 @@ class PropagateWidget(Dock):
         )
 
     def event(self, event: Any) -> bool:
-        """Stop the run when the dock is closed."""
+        """Let a run go on when the dock is closed; opened again, it shows how far it is."""
         if event.type() == QEvent.Type.ParentChange:
             docked = isinstance(self.parent(), QDockWidget)
             if self._docked and self.parent() is None:
                 self.forecasts.cancel()
-                self.runner.stop("the panel was closed")
+                self.finding.forget_found()
+                if self.runner.is_running:
+                    show_info("The run goes on. Open Propagate labels again to pause or stop it.")
             self._docked = docked
         return bool(super().event(event))

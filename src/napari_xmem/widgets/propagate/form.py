@@ -14,6 +14,7 @@ from napari_xmem.widgets.common.setting_widgets import SettingControls
 from napari_xmem.widgets.common.status import Hint, StatusLine, TextProgress, muted_label
 from napari_xmem.widgets.jobs.networks import MODEL_CHOICES
 from napari_xmem.widgets.layers.layer_choice import LayerChoice
+from napari_xmem.widgets.propagate.find_form import FindForm
 from napari_xmem.widgets.propagate.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -97,8 +98,8 @@ class PropagateForm(QWidget):
     viewer : napari Viewer
         Whose layers are offered.
     actions : object
-        Has methods run_clicked, pause_clicked, stop, new_seeds, show_painted, open_sample, whole_movie and
-        channels_changed for the buttons.
+        Has methods run_clicked, pause_clicked, stop, new_seeds, show_painted, find_clicked, open_sample, whole_movie
+        and channels_changed for the buttons.
     """
 
     def __init__(self, viewer: Any, actions: Any) -> None:
@@ -153,6 +154,8 @@ class PropagateForm(QWidget):
         section.add(
             "Painted", row_of(self.painted, self.show_painted), "Objects found in the seeds layer, and their frames"
         )
+        self.find = FindForm(actions.find_clicked)
+        section.add("", self.find, self.find.toolTip())
         self.seed_frame = frame_box("The frame that these labels were drawn on, counted from 0 as on the slider")
         self.belongs = row_of("These labels belong to frame", self.seed_frame, stretch=None)
         section.add("", self.belongs, "The labels have no time axis, so they are of one frame: say which")

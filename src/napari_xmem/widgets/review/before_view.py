@@ -8,6 +8,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QObject
 
 from napari_xmem.widgets.common.viewer_events import Connections
+from napari_xmem.widgets.layers.result_layer import VIEW_KEY
 
 if TYPE_CHECKING:
     from napari_xmem.session import Change, TrackingSession
@@ -55,6 +56,7 @@ class BeforeView(QObject):
             axis_labels=result.axis_labels[-2:],
             opacity=result.opacity,
             colormap=result.colormap,
+            metadata={VIEW_KEY: True},
         )
         self.layer.contour = result.contour
         self.layer.editable = False

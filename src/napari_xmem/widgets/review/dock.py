@@ -16,6 +16,8 @@ from napari_xmem.widgets.review.actions import ReviewActions
 from napari_xmem.widgets.review.confidence_strip import strip_legend
 from napari_xmem.widgets.review.form import ReviewForm
 from napari_xmem.widgets.review.subject import EMPTY, FOREIGN, ReviewSubject
+from napari_xmem.widgets.saving.bar import SavingBar
+from napari_xmem.widgets.saving.close_guard import guard_window
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -66,7 +68,7 @@ class ReviewWidget(Dock):
         self.runner = runner_of(self.viewer)
         self.subject = ReviewSubject(self.viewer, self.form.result, self.runner, self)
         self.actions = ReviewActions(self.viewer, self.subject, self.form, self.runner, self)
-        self.fill(self.form)
+        self.fill(self.form, SavingBar(self.viewer))
         self.watch = SessionWatch(self, lambda: self.subject.session)
         self.watch.changed.connect(self.show_all)
         self.subject.changed.connect(self.show_all)
@@ -149,6 +151,10 @@ class ReviewWidget(Dock):
         self.form.strip.show_frame(self.subject.frame)
         self._show_frame_facts()
         self.show_buttons()
+
+    def on_window(self, window: Any) -> None:
+        """Ask before the window is closed with unsaved work."""
+        guard_window(window, self.viewer)
 
     def open_propagate(self) -> None:
         """Open the panel that makes results."""
