@@ -206,6 +206,39 @@ def test_closing_the_panel_mid_run(qtbot, viewer, loaded):
     assert ended.args[0].status == "finished" and "movie tracked" in viewer.layers
 
 
+def test_a_stroke_on_a_frame_to_come_is_kept_and_undo_cuts_no_hole(qtbot, viewer, loaded):
+    warned = []
+    loaded.runner.warned.connect(warned.append)
+    with qtbot.waitSignal(loaded.frame_done, timeout=WAIT):
+        loaded.run()
+    loaded.pause()
+    qtbot.waitUntil(lambda: loaded.state.value == "paused", timeout=WAIT)
+    layer = loaded.result
+    layer.data_setitem((np.full(9, 4), *np.mgrid[0:3, 0:3].reshape(2, 9)), 77)
+    layer.data_setitem((np.full(48 * 64, 5), *np.indices((48, 64)).reshape(2, -1)), 0)  # changes nothing: no stroke
+    with qtbot.waitSignal(loaded.run_ended, timeout=WAIT):
+        loaded.resume()
+    session = loaded.session
+    assert (layer.data[4, :3, :3] == 77).all() and (layer.data[4] == session.labels(4)).sum() >= 48 * 64 - 9
+    assert len(warned) == 1 and "strokes on frame 4" in warned[0]
+    whole = layer.data.copy()
+    layer.undo()
+    np.testing.assert_array_equal(layer.data, whole)
+
+    _, review = viewer.window.add_plugin_dock_widget("napari-xmem", "Review and correct")
+    viewer.dims.set_point(0, 4)
+    review.subject.look_for_edits()
+    assert review.edited_frames == (4,)
+    layer.data_setitem((np.full(4, 2), *np.mgrid[0:2, 0:2].reshape(2, 4)), 88)  # painted on 2, used on 4
+    review.use_as_correction([4], wait=True)
+    assert (session.labels(4)[:3, :3] == 77).all()
+    layer.undo()
+    np.testing.assert_array_equal(layer.data[2], session.labels(2), "a stroke on a frame that stayed can be undone")
+    review.undo(wait=True)
+    np.testing.assert_array_equal(layer.data[4], session.labels(4))
+    assert not (session.labels(4) == 77).any()
+
+
 class Broken:
     """A lazy movie with a damaged frame."""
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_xmem.session.tasks import CorrectionTask
     from napari_xmem.widgets.jobs.threads import JobControl
     from napari_xmem.widgets.layers.movie_view import MovieView
+    from napari_xmem.widgets.layers.result_layer import ResultTarget
 
 __all__ = ["CorrectionJob", "adoption_job", "change_job", "correction_job", "division_job"]
 
@@ -109,7 +110,7 @@ def adoption_job(
     name: str,
     movie: MovieView,
     read: Callable[[int], NDArray[Any]],
-    write: Callable[[int, NDArray[Any]], None],
+    target: ResultTarget,
     model: str,
     config: PropagationConfig,
 ) -> Generator[Stage, None, TrackingSession]:
@@ -123,8 +124,10 @@ def adoption_job(
         What to call the labels.
     movie : MovieView
         The movie they belong to.
-    read, write : callable
-        Read and write the labels of a frame (Y, X).
+    read : callable
+        Reads the labels of a frame (Y, X).
+    target : ResultTarget
+        Writes them.
     model, config
         The network and all settings for corrections.
     """
@@ -136,6 +139,7 @@ def adoption_job(
 
     class Frames:
         def __getitem__(self, t: int) -> NDArray[Any]:
+            target.remember(t)
             return read(t)
 
-    return TrackingSession.of_labels(movie.source(channels), Frames(), model=network, config=config, write=write)
+    return TrackingSession.of_labels(movie.source(channels), Frames(), model=network, config=config, write=target.write)

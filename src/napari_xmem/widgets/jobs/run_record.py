@@ -86,6 +86,7 @@ class RunRecord:
         self.reason = ""
         self.error: XMemError | None = None
         self.value: Any = None
+        self.painted: set[int] = set()
         self.bad_frames: dict[int | None, int] = {}
         self._begun = time.monotonic()
 

@@ -21,7 +21,15 @@ from napari_xmem.widgets.jobs.propagation import PropagationJob, propagation_job
 from napari_xmem.widgets.jobs.run_record import RunOutcome, RunRecord, RunState
 from napari_xmem.widgets.jobs.threads import JobControl, handle_events_until, start_job
 from napari_xmem.widgets.layers.live_view import LiveView, add_result_layer
-from napari_xmem.widgets.layers.result_layer import METADATA_KEY, SCORES_KEY, keep_session, movie_of, session_of
+from napari_xmem.widgets.layers.result_layer import (
+    METADATA_KEY,
+    SCORES_KEY,
+    keep_session,
+    movie_of,
+    session_of,
+    target_of,
+)
+from napari_xmem.widgets.layers.strokes import forget_undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -235,8 +243,9 @@ class Runner(QObject):
         """
         self._require_rest()
         self._movie = reviewed.movie
-        name, read, write = reviewed.layer.name, reviewed.read, reviewed.writer().write
-        self._begin("adoption", reviewed.layer, adoption_job, name, reviewed.movie, read, write, model, config)
+        self._target = target = reviewed.writer()
+        what = reviewed.layer.name, reviewed.movie, reviewed.read, target, model, config
+        self._begin("adoption", reviewed.layer, adoption_job, *what)
 
     def stop(self, reason: str = "") -> None:
         """End after the frame at hand; what is done stays."""
@@ -305,6 +314,7 @@ class Runner(QObject):
             self.warned.emit(str(message.error))
         elif isinstance(message, FrameDone):
             try:
+                self._look_at_strokes()
                 self._on_frame(message)
             finally:
                 if self._control is not None:
@@ -322,7 +332,7 @@ class Runner(QObject):
                 self.layer = add_result_layer(self._viewer, self._image, self._target, recipe)
             self.layer.metadata[METADATA_KEY] = recipe
             if plan.whole:
-                keep_session(self.layer, plan.session, self._movie)
+                keep_session(self.layer, plan.session, self._movie, self._target)
         self._tell()
         self.planned.emit(plan)
         self._bar = progress(total=plan.n_results, desc="XMem")
@@ -337,6 +347,20 @@ class Runner(QObject):
         if self._bar is not None:
             self._bar.total = max(message.total, 1)
             self._bar.update(1)
+
+    def _look_at_strokes(self) -> None:
+        """Keep napari's undo away from what was written, and say which strokes lie over it."""
+        target = self._target if self.session is None or self.layer is None else target_of(self.layer) or self._target
+        if target is None or self.layer is None:
+            return
+        forget_undo(self.layer, target.strokes.written)
+        new = target.strokes.painted - self._record.painted
+        if new:
+            self._record.painted |= new
+            self.warned.emit(
+                f"Your strokes on frame {some(sorted(new))} lie over the result there. Use them as correction, or "
+                "discard them, in Review and correct."
+            )
 
     # ---- the end
 
@@ -365,6 +389,7 @@ class Runner(QObject):
         if self._record.bad_frames:
             frames = some(sorted(t for t in self._record.bad_frames if t is not None)) or "?"
             self.warned.emit(f"NaN or infinite pixels were taken as dark background on frames {frames}.")
+        self._look_at_strokes()
         there = self._viewer is not None and self.layer is not None and self.layer in self._viewer.layers
         self.outcome = self._record.outcome(self.layer if there else None)
         if self.outcome.layer is not None:
@@ -376,7 +401,7 @@ class Runner(QObject):
     def _finish_layer(self, outcome: RunOutcome) -> None:
         layer, kind = outcome.layer, outcome.kind
         if kind == "adoption" and outcome.value is not None and self._movie is not None:
-            keep_session(layer, outcome.value, self._movie)
+            keep_session(layer, outcome.value, self._movie, self._target)
         session, recipe = session_of(layer), layer.metadata.get(METADATA_KEY)
         if recipe is not None and (self.history or kind == "change"):
             if self.history:

@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 
 from napari_xmem.errors import OutputError
+from napari_xmem.widgets.layers.strokes import StrokeKeeper
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ __all__ = [
     "place_like",
     "result_name",
     "session_of",
+    "target_of",
 ]
 
 METADATA_KEY = "napari_xmem"
@@ -41,12 +43,12 @@ VIEW_KEY = "napari_xmem_view"
 
 #: What made which layer. Not in `layer.metadata`, which napari hands on to duplicates of a layer: a session writes into
 #: the layer it made only.
-_MADE_BY: WeakKeyDictionary[Any, tuple[TrackingSession, MovieView]] = WeakKeyDictionary()
+_MADE_BY: WeakKeyDictionary[Any, tuple[TrackingSession, MovieView, ResultTarget | None]] = WeakKeyDictionary()
 
 
-def keep_session(layer: Any, session: TrackingSession, movie: MovieView) -> None:
-    """Remember which session made a result layer of which movie, as long as the layer lives."""
-    _MADE_BY[layer] = (session, movie)
+def keep_session(layer: Any, session: TrackingSession, movie: MovieView, target: ResultTarget | None = None) -> None:
+    """Remember which session made a result layer of which movie, and by what, as long as the layer lives."""
+    _MADE_BY[layer] = (session, movie, target)
 
 
 def session_of(layer: Any) -> TrackingSession | None:
@@ -57,6 +59,11 @@ def session_of(layer: Any) -> TrackingSession | None:
 def movie_of(layer: Any) -> MovieView | None:
     """Return the movie that a result layer was made of; None if it was opened from a file."""
     return _MADE_BY[layer][1] if layer in _MADE_BY else None
+
+
+def target_of(layer: Any) -> ResultTarget | None:
+    """Return what writes into a result layer; None if that is not known."""
+    return _MADE_BY[layer][2] if layer in _MADE_BY else None
 
 
 def result_name(image_name: str) -> str:
@@ -118,12 +125,19 @@ class ResultTarget:
         The movie.
     existing : array-like, optional
         Labels of an earlier result to be written into.
+
+    Attributes
+    ----------
+    strokes : StrokeKeeper
+        What a person paints meanwhile is kept over what is written.
     """
 
     def __init__(self, movie: MovieView, existing: Any = None) -> None:
         self._movie = movie
         self._array: Any = None
         self.data: Any = None
+        self.strokes = StrokeKeeper()
+        self._is_fresh = existing is None
         if existing is not None:
             self._adopt(existing)
 
@@ -156,6 +170,8 @@ class ResultTarget:
                     f"the layer to write to holds {self.data.dtype} labels, too small for these ids; "
                     "choose Result: new layer."
                 )
+            for t in range(self._movie.n_frames):  # painted from here on is kept, also on frames still to come
+                self.remember(t)
             return
         self.data = self._array = self._zeros(dtype)
 
@@ -176,16 +192,30 @@ class ResultTarget:
         other._movie = movie
         return other
 
+    def remember(self, t: int) -> None:
+        """Take what stands on frame `t` for written: what is painted from now on is a stroke."""
+        index = self._index(t)
+        self.strokes.remember(self._place(index), np.asarray(self._array[index]))
+
+    def _index(self, t: int) -> tuple[int, ...]:
+        return tuple(0 if isinstance(i, slice) else i for i in self._movie.index(t))
+
+    def _place(self, index: tuple[int, ...]) -> tuple[int | None, ...]:
+        return tuple(None if axis == self._movie.channel_axis else i for axis, i in enumerate(index))
+
     def write(self, t: int, labels: NDArray[Any]) -> None:
-        """Write frame `t` (Y, X).
+        """Write frame `t` (Y, X), under the strokes that a person made there since it was written last.
 
         Raises
         ------
         OutputError
             If an earlier result cannot be written to.
         """
-        index = tuple(0 if isinstance(i, slice) else i for i in self._movie.index(t))
+        index = self._index(t)
         try:
-            self._array[index] = labels
+            place, standing = self._place(index), np.asarray(self._array[index])
+            if self._is_fresh:
+                self.strokes.begin(place)
+            self._array[index] = self.strokes.over(t, place, standing, labels)
         except (TypeError, ValueError, OSError, NotImplementedError) as error:
             raise OutputError(f"the layer cannot be written to ({error}); choose Result: new layer.") from error

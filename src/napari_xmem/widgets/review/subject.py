@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_xmem.errors import SessionError
 from napari_xmem.widgets.common.viewer_events import Connections
-from napari_xmem.widgets.layers.result_layer import is_result
+from napari_xmem.widgets.layers.result_layer import is_result, target_of
 from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class ReviewSubject(QObject):
         self._pause_after_paint.setInterval(EDIT_PAUSE_MS)
         self._pause_after_paint.timeout.connect(self.look_for_edits)
         choice.layer_changed.connect(self.take)
+        runner.ended.connect(self._on_ended)
 
     @property
     def result(self) -> Any:
@@ -167,6 +168,15 @@ class ReviewSubject(QObject):
     def release(self) -> None:
         """Let go of the layer."""
         self._events.release()
+
+    def _on_ended(self, outcome: Any = None) -> None:
+        """Take up strokes that were made while frames were written."""
+        target = None if self.reviewed is None else target_of(self.reviewed.layer)
+        painted = set() if target is None or self.reviewed is None else target.strokes.painted
+        found = {t for t in painted if self.reviewed is not None and self.reviewed.edited(t)} - self._edited
+        if found:
+            self._edited |= found
+            self.edited.emit()
 
     def _on_painted(self, event: Any = None) -> None:
         if not self._runner.is_running and self.session is not None:

@@ -37,8 +37,8 @@ class OpenedWork:
         The session.
     movie : MovieView
         What is followed in the movie's layer.
-    result : array
-        Labels that the session writes into.
+    target : ResultTarget
+        What the session writes into.
     data : dict
         Number of a layer to its data, for the other layers.
     strokes : dict
@@ -47,7 +47,7 @@ class OpenedWork:
 
     session: TrackingSession
     movie: MovieView
-    result: Any
+    target: ResultTarget
     data: dict[int, NDArray[Any]]
     strokes: dict[int, NDArray[Any]]
 
@@ -92,4 +92,4 @@ def open_job(
     target.allocate(label_dtype(largest) if desk.result is None else desk.layers[desk.result].dtype)
     session = TrackingSession.load(archive.path, source, model=network, write=target.write)
     data, strokes = read_parts(archive.path, desk, session.frame_shape)
-    return OpenedWork(session, target.movie, target.data, data, strokes)
+    return OpenedWork(session, target.movie, target, data, strokes)

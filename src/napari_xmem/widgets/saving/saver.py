@@ -253,16 +253,16 @@ class Saver(QObject):
                 setattr(image, name, desk.movie.place[name])
         layers = []
         for number, saved in enumerate(desk.layers):
-            data = opened.result if number == desk.result else opened.data[number]
+            data = opened.target.data if number == desk.result else opened.data[number]
             layer = Labels(data, name=saved.name, visible=saved.visible, metadata=saved.metadata, **saved.arguments)
             layer.contour = saved.contour
             layers.append(layer)
         result = None if desk.result is None else layers[desk.result]
         if result is None and session.results.frames:  # saved by a script
-            result = Labels(opened.result, name=result_name(image.name), **place_like(image))
+            result = Labels(opened.target.data, name=result_name(image.name), **place_like(image))
             layers.append(result)
         if result is not None:
-            keep_session(result, session, opened.movie)
+            keep_session(result, session, opened.movie, opened.target)
             result.metadata.setdefault(METADATA_KEY, {})["frames_done"] = list(session.results.frames)
             result.metadata[SCORES_KEY] = session.results.scores()
         for layer in layers:
