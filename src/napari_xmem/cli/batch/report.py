@@ -13,7 +13,7 @@ from napari_xmem.cli.batch.one_movie import DONE, DONE_BEFORE, FAILED, NO_SEEDS,
 from napari_xmem.cli.terminal.json_file import write_json
 from napari_xmem.cli.terminal.messages import say
 from napari_xmem.errors import OutputError
-from napari_xmem.files import whole_file
+from napari_xmem.files import atomic_write
 from napari_xmem.words import counted
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class BatchReport:
 
     def _write_table(self, path: Path) -> None:
         try:
-            with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+            with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
                 writer = csv.DictWriter(file, _COLUMNS, restval="")
                 writer.writeheader()
                 writer.writerows(self.rows())
