@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.errors import SeedError
@@ -27,11 +27,14 @@ class Pass:
         Position in `frames` of the first frame whose result is yielded (earlier ones were yielded before).
     late : tuple of int
         Frames that a later pass will yield: only objects that are unknown there by then are kept.
+    backward : bool
+        It runs backward in time.
     """
 
     frames: tuple[int, ...]
     report_from: int = 0
     late: tuple[int, ...] = ()
+    backward: bool = False
 
 
 def frame_range(n_frames: int, start: int | None, stop: int | None) -> tuple[int, int]:
@@ -66,12 +69,13 @@ def plan_passes(seeds: Mapping[int, Any], low: int, high: int, direction: Direct
     if direction == "forward":
         return [Pass(forward)]
     if direction == "backward":
-        return [Pass(tuple(range(last, low - 1, -1)))]
+        return [Pass(tuple(range(last, low - 1, -1)), backward=True)]
     if len(inside) == 1:
         back = tuple(range(first, low - 1, -1))
-        return [Pass(forward), *([Pass(back, report_from=1)] if len(back) > 1 else [])]
+        return [Pass(forward), *([Pass(back, report_from=1, backward=True)] if len(back) > 1 else [])]
     back = tuple(range(last, low - 1, -1))
-    return [Pass(back, report_from=last - first + 1, late=tuple(range(first, last))), Pass(forward)]
+    late = tuple(range(first, last))
+    return [Pass(back, report_from=last - first + 1, late=late, backward=True), Pass(forward)]
 
 
 def is_yielded(passes: Sequence[Pass], n_worked: int) -> bool:
@@ -104,7 +108,7 @@ def passes_left(passes: Sequence[Pass], n_worked: int) -> tuple[list[Pass], bool
     if not left or not n_worked:
         return left, False
     first = left[0]
-    left[0] = Pass(first.frames[n_worked:], max(0, first.report_from - n_worked), first.late)
+    left[0] = replace(first, frames=first.frames[n_worked:], report_from=max(0, first.report_from - n_worked))
     return left, True
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from napari_xmem.config import Direction, Divisions, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.devices import agree_on_threads, trim_heap
-from napari_xmem.engine.division import DelayedResults, DivisionTracker, NewIds
+from napari_xmem.engine.division import DelayedResults, DivisionTracker, MergeTracker, NewIds
 from napari_xmem.engine.explain import Explainer
 from napari_xmem.engine.late_objects import LateObjects
 from napari_xmem.engine.network_errors import network_errors
@@ -272,7 +272,7 @@ def replay_run(run: Run, watch: Watch) -> Iterator[FrameResult]:
     return iter_run(run, watch=watch)
 
 
-def open_scope(run: Run, new_ids: NewIds | None = None, *, forward: bool = True) -> TrackingScope:
+def open_scope(run: Run, new_ids: NewIds | None = None, *, backward: bool = False) -> TrackingScope:
     """Return a scope for one pass of a run, with a memory that is empty, or filled by ``run.begin``.
 
     Parameters
@@ -281,8 +281,9 @@ def open_scope(run: Run, new_ids: NewIds | None = None, *, forward: bool = True)
         The run.
     new_ids : NewIds, optional
         Gives ids to objects that begin; None: the run's first new id and those above.
-    forward : bool
-        The pass goes forward in time: where an object divides, daughters begin.
+    backward : bool
+        The pass goes backward in time: a mother begins where two objects become one. Forward, daughters do where one
+        divides.
     """
     budget, memory = RunSize.of(run).budget, run.config.memory
     scope: TrackingScope
@@ -291,8 +292,9 @@ def open_scope(run: Run, new_ids: NewIds | None = None, *, forward: bool = True)
     else:
         reach = run.config.max_displacement_px
         scaled = None if reach is None else reach * run.prepare.geometry.scale
-        tracked = run.config.divisions == "track" and forward
-        divisions = DivisionTracker(new_ids or _new_ids(run)) if tracked else None
+        ids = new_ids or _new_ids(run)
+        tracker = MergeTracker(ids) if backward else DivisionTracker(ids)
+        divisions = tracker if run.config.divisions == "track" else None
         scope = LocalScope(run.network, memory, run.prepare, scaled, budget, divisions)
     if run.begin is not None:
         run.begin(scope)
@@ -304,7 +306,7 @@ def _new_ids(run: Run) -> NewIds:
 
 
 def _iter_pass(run: Run, part: Pass, late: LateObjects, new_ids: NewIds, watch: Watch | None) -> Iterator[FrameResult]:
-    scope = open_scope(run, new_ids, forward=part.frames[0] <= part.frames[-1])
+    scope = open_scope(run, new_ids, backward=part.backward)
     waiting = DelayedResults() if scope.divisions is None else scope.divisions.waiting
     known = set(scope.object_ids)
     with ReadAhead(run.source, part.frames) as reader:

@@ -310,11 +310,18 @@ class MemoryBank:
         bank._state.become(made)
         return bank
 
-    def fork(self) -> MemoryBank:
-        """Return an independent bank that holds the same; undo starts afresh."""
+    def fork(self, new_id: int | None = None) -> MemoryBank:
+        """Return an independent bank that holds the same; undo starts afresh.
+
+        `new_id`: the id under which the fork of a bank of one object holds it.
+        """
         state = self._state
         other = MemoryBank(state.config, key_dim=state.key_dim, value_dim=state.value_dim, device=self._device)
         other._state.become(state.copy())
+        if new_id is not None and other._state.table is not None:
+            (object_id,) = other._state.object_ids
+            other._state.table.rename_object(object_id, new_id)
+            other._state.refresh()
         return other
 
     def save(self, path: str | os.PathLike[str], *, fingerprint: str = "") -> None:

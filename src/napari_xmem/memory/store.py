@@ -204,6 +204,12 @@ class ElementTable:
         self._valid[object_id] = GrowingBuffer((), torch.bool, self.device)
         self._valid[object_id].append(torch.zeros(size, dtype=torch.bool, device=self.device))
 
+    def rename_object(self, object_id: int, new_id: int) -> None:
+        """Keep an object under another id, in the same order."""
+        other = {object_id: new_id}
+        self._values = {other.get(i, i): buffer for i, buffer in self._values.items()}
+        self._valid = {other.get(i, i): buffer for i, buffer in self._valid.items()}
+
     def drop_object(self, object_id: int) -> None:
         """Free the values of an object."""
         del self._values[object_id], self._valid[object_id]

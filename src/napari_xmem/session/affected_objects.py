@@ -70,9 +70,10 @@ class AffectedObjects:
     followed: frozenset[int] | None = None
 
     def merge(self, old: FrameResult | None, new: FrameResult) -> FrameResult:
-        """Return the new result of the objects concerned and of their daughters, and the old one of all others."""
+        """Return the new result of the objects concerned, their daughters and mothers, and the old one of others."""
         if self.objects is None or old is None:
             return new
+        self.objects |= {mother for i, mother in new.births if mother is not None and i in self.objects}
         self.objects |= {i for frame in (old, new) for i, mother in frame.births if mother in self.objects}
         labels, areas = self._merge_labels(old.labels, new.labels, self.objects)
         sure: dict[int, float] = {}

@@ -338,7 +338,7 @@ def _read_held(path: Path, run: Run) -> LateObjects:
     pixels_per_frame, n_frames = math.prod(run.source.frame_shape), len(run.source)
     check_archive(path, 16 * pixels_per_frame * n_frames + _SLACK_BYTES)
     with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in ("frames", "object_ids", "sizes", "confidence", "pixels")}
+        arrays = {name: file[name] for name in ("frames", "object_ids", "sizes", "confidence", "pixels", "happened")}
     n = len(arrays["frames"])
     for name, most in (("frames", n_frames), ("object_ids", MAX_ID + 1), ("sizes", pixels_per_frame + 1)):
         values = arrays[name]

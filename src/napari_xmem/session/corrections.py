@@ -135,7 +135,8 @@ def segment_run(
     frames = (*first, segment.frame, *segment.frames)
     dtype = np.promote_types(run.dtype, label_dtype(max(ids, default=0)))
     # the corrected frame itself is given out too, so that its state of memory counts
-    return replace(run, seeds=seeds, absent=absent, passes=[Pass(frames, report_from=len(first))], dtype=dtype)
+    part = Pass(frames, report_from=len(first), backward=segment.direction == "backward")
+    return replace(run, seeds=seeds, absent=absent, passes=[part], dtype=dtype)
 
 
 def _primers(segment: Segment, known: Mapping[int, object]) -> tuple[list[int], list[int]]:
@@ -187,20 +188,26 @@ class SegmentRun:
         self.affected = affected
         self.outcome = SegmentOutcome(segment.frame, segment.direction, (), "stopped")
         self.first: FrameResult | None = None
-        self.names = DaughterNames(results, segment.frames)
+        self.names = DaughterNames(results, segment.frames, backward=segment.direction == "backward")
         self.overlaps: dict[int, tuple[int, int]] = {}
 
     def __iter__(self) -> Iterator[FrameResult]:
         """Yield the results of the segment's frames, without the corrected frame."""
-        segment, done, agreed = self.segment, [], 0
+        segment, agreed = self.segment, 0
+        done: list[int] = []
         for result in iter_run(self.run, watch=self.watch):
+            result = self.names.apply(result)
             if result.frame == segment.frame:
                 self.first = result
                 continue
+            if not done and self.first is not None and segment.direction == "backward":  # whose last frame this is
+                born = tuple(birth for birth in self.first.births if birth[1] is not None)
+                events = (*self.first.events, *result.events)
+                result = replace(result, births=(*born, *result.births), events=events)
             done.append(result.frame)
             record = self.results.get(result.frame)
             old = None if record is None else record.result
-            result = self.affected.merge(old, self.names.apply(result))
+            result = self.affected.merge(old, result)
             before = np.zeros_like(result.labels) if old is None else old.labels
             self.overlaps = overlap_of_objects(before, result.labels)
             same = old is not None and self.agreement.holds_for(self.overlaps, before, result.labels)

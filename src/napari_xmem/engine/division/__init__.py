@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from napari_xmem.engine.division.delay import DelayedResults, pack_happenings, unpack_happenings
+from napari_xmem.engine.division.merges import MergeTracker
 from napari_xmem.engine.division.new_ids import NewIds
 from napari_xmem.engine.division.policies import DELAY_FRAMES
 from napari_xmem.engine.division.tracker import DivisionTracker
@@ -12,6 +13,7 @@ __all__ = [
     "DELAY_FRAMES",
     "DelayedResults",
     "DivisionTracker",
+    "MergeTracker",
     "Moment",
     "NewIds",
     "pack_happenings",

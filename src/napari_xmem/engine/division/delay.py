@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_xmem.engine.division.policies import EARLY_LOOKS
 from napari_xmem.engine.results import FrameResult
 from napari_xmem.engine.scopes.region_masks import compose_labels
 from napari_xmem.tracking import Event, EventKind
+from napari_xmem.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,6 +50,9 @@ class DelayedResults:
     def apply(self, decision: Decision, scale: float) -> None:
         """Write a division into the frames since it happened.
 
+        Births belong to the daughters' first frame. If that is not to be yielded again, as where a pass goes back from
+        a frame that the pass before has yielded, the frame next to it tells.
+
         Parameters
         ----------
         decision : Decision
@@ -58,12 +63,13 @@ class DelayedResults:
         trial = decision.trial
         born = tuple((i, trial.mother) for i in trial.daughters if i != trial.mother)
         ended = () if trial.buds else ((trial.mother, "divided"),)
+        told = next((r.frame for r, reported in self._waiting if reported and r.frame == trial.born), trial.frame)
         for position, (result, reported) in enumerate(self._waiting):
             masks = trial.masks.get(result.frame)
-            gone = trial.daughters if trial.backward else (trial.mother,)
+            gone = trial.standing
             if masks is not None and set(gone) <= set(result.object_ids):
                 result = _replaced(result, gone, masks, scale)
-            if result.frame == trial.born:
+            if result.frame == told:
                 result = replace(
                     result,
                     births=(*result.births, *born),
@@ -88,7 +94,9 @@ class DelayedResults:
 def _event(decision: Decision) -> Event:
     trial = decision.trial
     objects = (trial.mother, *(i for i in trial.daughters if i != trial.mother))
-    return Event(EventKind.DIVISION, trial.born, objects, decision.odds, decided=decision.frame)
+    short = len(trial.looks) < EARLY_LOOKS
+    detail = f"seen on {counted(len(trial.looks), 'frame')} only, where the movie ends" if short else ""
+    return Event(EventKind.DIVISION, trial.born, objects, decision.odds, detail=detail, decided=decision.frame)
 
 
 def _replaced(result: FrameResult, gone: Sequence[int], masks: Sequence[RegionMask], scale: float) -> FrameResult:

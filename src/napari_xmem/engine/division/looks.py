@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_xmem.engine.scopes.region_masks import expected_jaccard
+from napari_xmem.engine.scopes.region_masks import RegionMask, expected_jaccard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.scopes.region_masks import RegionMask
-
-__all__ = ["Look", "look_at"]
+__all__ = ["Look", "joined_claim", "look_at", "shared_claims"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Look:
         Length of the border that the daughters share, over the square root of the smaller area; 0 with a gap between.
     blur : float
         What the daughters claim of each other, ``sum(min(p, q))`` over the smaller area: small where their border is
-        sharp, large where nothing in the image divides them.
+        sharp, large where nothing in the image divides them. Back in time: what they claim before they compete.
     distance : float
         Distance of their centroids over the square root of their mean area.
     """
@@ -78,6 +76,38 @@ def look_at(frame: int, mother: RegionMask, daughters: Sequence[RegionMask]) -> 
         float(np.minimum(first, second).sum()) / smaller,
         _distance(a, b) / max(sum(areas) / 2, 1.0) ** 0.5,
     )
+
+
+def shared_claims(claims: Sequence[RegionMask], least_iou: float) -> list[tuple[RegionMask, RegionMask]]:
+    """Return pairs of objects that claim the same place: Jaccard index of what they claim at least `least_iou`."""
+    boxes = []
+    for claim in claims:
+        y, x = np.nonzero(claim.probability.cpu().numpy() > 0.5)
+        if len(y):
+            top, left = claim.region.y, claim.region.x
+            boxes.append((claim, top + y.min(), left + x.min(), top + y.max() + 1, left + x.max() + 1))
+    found = []
+    for n, (one, *a) in enumerate(boxes):
+        for other, *b in boxes[n + 1 :]:
+            height, width = (max(0, min(a[k + 2], b[k + 2]) - max(a[k], b[k])) for k in (0, 1))
+            if height * width < least_iou * max((c[2] - c[0]) * (c[3] - c[1]) for c in (a, b)):
+                continue  # the boxes of masks that agree so well need not, but nearly always do
+            corner, size = _hull([one, other])
+            p, q = (_paste(mask, corner, size) > 0.5 for mask in (one, other))
+            if np.count_nonzero(p & q) >= least_iou * np.count_nonzero(p | q):
+                found.append((one, other))
+    return found
+
+
+def joined_claim(one: RegionMask, other: RegionMask, object_id: int) -> RegionMask:
+    """Return what either of two objects claims, in the region of the larger claim."""
+    larger, smaller = sorted((one, other), key=lambda m: float((m.probability > 0.5).sum()), reverse=True)
+    corner, size = _hull([larger, smaller])
+    rest = _paste(smaller, corner, size)
+    y, x = larger.region.y - corner[0], larger.region.x - corner[1]
+    rest = rest[y : y + larger.region.height, x : x + larger.region.width]
+    own = larger.probability
+    return RegionMask(object_id, larger.region, own.maximum(own.new_tensor(rest)))
 
 
 def _contact(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

@@ -17,10 +17,32 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine.division.trial import Trial
 
-__all__ = ["DELAY_FRAMES", "AsksForBuds", "Budding", "Evidence", "Judge", "Proposer", "TwoParts"]
+__all__ = [
+    "DELAY_FRAMES",
+    "EARLY_LOOKS",
+    "SURELY",
+    "SURELY_NOT",
+    "AsksForBuds",
+    "Budding",
+    "Evidence",
+    "Judge",
+    "Proposer",
+    "TwoParts",
+    "tempered",
+]
 
 #: A trial is decided on this many frames after its first at the latest: results wait that long at most.
 DELAY_FRAMES = 3
+#: Odds at which a trial ends before its time: surely divided, surely not; and looks that it has had by then.
+SURELY, SURELY_NOT, EARLY_LOOKS = 0.97, 0.03, 3
+
+
+def tempered(odds: float, trial: Trial) -> float:
+    """Return odds nearer to one half if a trial was cut short by the end of the movie.
+
+    ``0.5 + (odds - 0.5) looks / 3`` with fewer than three looks.
+    """
+    return 0.5 + (odds - 0.5) * min(1.0, len(trial.looks) / EARLY_LOOKS)
 
 
 class Proposer(Protocol):

@@ -8,16 +8,24 @@ from typing import TYPE_CHECKING, Any
 import torch
 from scipy import ndimage
 
-from napari_xmem.engine.division.delay import DelayedResults
-from napari_xmem.engine.division.looks import look_at
-from napari_xmem.engine.division.policies import DELAY_FRAMES, Budding, Evidence, TwoParts
+from napari_xmem.engine.division.open_trials import OpenTrials
+from napari_xmem.engine.division.policies import (
+    DELAY_FRAMES,
+    EARLY_LOOKS,
+    SURELY,
+    SURELY_NOT,
+    Budding,
+    Evidence,
+    TwoParts,
+    tempered,
+)
 from napari_xmem.engine.division.trial import Decision, Trial
-from napari_xmem.engine.division.world import OtherWorld
 from napari_xmem.engine.scopes.region_masks import RegionMask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence, Set
+    from collections.abc import Callable, Mapping, Sequence
 
+    from napari_xmem.engine.division.delay import DelayedResults
     from napari_xmem.engine.division.new_ids import NewIds
     from napari_xmem.engine.division.parts import Parts
     from napari_xmem.engine.division.policies import AsksForBuds, Judge, Proposer
@@ -27,12 +35,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DivisionTracker"]
 
-#: Odds at which a trial ends before its time: surely divided, surely not; and looks that it has had by then.
-_SURELY, _SURELY_NOT, _EARLY_LOOKS = 0.97, 0.03, 3
 #: Frames for which an object is not asked about after a trial found it whole.
 _REST_FRAMES = 2
 #: Areas of so many last frames are kept for each object.
 _RECENT_FRAMES = 3
+#: On the last frame, which nothing follows, only a clear gap between sure parts is a division.
+_LAST_FRAME_ODDS = 0.9
 
 
 class DivisionTracker:
@@ -64,36 +72,37 @@ class DivisionTracker:
         self.proposer = proposer or TwoParts()
         self.judge = judge or Evidence()
         self.budding = budding or Budding()
-        self.waiting = DelayedResults()
+        self._open = OpenTrials(new_ids)
         self.reset()
 
     def reset(self) -> None:
         """Forget all trials; ids that were given stay given."""
-        self.trials: dict[int, Trial] = {}
-        self.decisions: list[Decision] = []
-        self._world = OtherWorld()
+        self._open.reset()
         self._resting: dict[int, int] = {}
         self._recent: dict[int, tuple[float, ...]] = {}
 
     @property
+    def waiting(self) -> DelayedResults:
+        """Results that may still change."""
+        return self._open.waiting
+
+    @property
     def objects(self) -> dict[int, TrackedObject]:
         """Daughters on trial."""
-        return self._world.objects
+        return self._open.objects
 
     @property
     def pending(self) -> int:
         """How many of the last frames may still change, the one worked on last among them."""
-        return max((len(trial.looks) for trial in self.trials.values()), default=0)
+        return self._open.longest
 
     def take_decisions(self) -> list[Decision]:
         """Return the divisions decided on since this was last asked."""
-        decided, self.decisions = self.decisions, []
-        return decided
+        return self._open.take_decisions()
 
     def interrupt(self) -> None:
         """End all trials without a decision: a frame on which nothing can be seen came between."""
-        for mother in list(self.trials):
-            self._end(mother)
+        self._open.drop()
 
     def advance(self, host: Host, at: Moment, todo: Sequence[tuple[int, Region]]) -> list[RegionMask]:
         """Follow the daughters on trial to this frame, decide, and ask about more objects.
@@ -112,50 +121,44 @@ class DivisionTracker:
         list of RegionMask
             Masks of this frame; daughters that were decided on stand in their mother's place, at the end.
         """
-        self._drop_unfollowed({i for i, _ in todo}, at.given, host)
-        tried = self._world.follow(host, at, todo, set(self.trials))
-        self._look(at, tried)
-        masks = self._decide(host, at, tried)
-        if at.memorise and not at.last:
+        self._open.drop_unfollowed({i for i, _ in todo}, at.given, host)
+        tried = self._open.follow(host, at, todo)
+        masks = self._decide(host, at, list(at.masks), tried)
+        if at.memorise or at.last:
             tried |= self._ask(host, at, masks)
-        self._world.remember(host, at, [mask for mask in masks if mask.object_id not in self.trials], tried)
+        if at.last:
+            masks = self._decide(host, at, masks, tried)
+        self._open.remember(host, at, masks, tried)
         for mask in masks:
             area = at.seen[mask.object_id].area_px
             self._recent[mask.object_id] = (*self._recent.get(mask.object_id, ()), area)[-_RECENT_FRAMES:]
         return masks
 
-    def _drop_unfollowed(self, followed: set[int], given: Set[int], host: Host) -> None:
-        """End trials whose mother was painted or is gone, or one of whose daughters has no memory."""
-        for mother, trial in list(self.trials.items()):
-            if mother in given or mother not in host.objects or not followed.issuperset(trial.daughters):
-                self._end(mother)
-
-    def _look(self, at: Moment, tried: Mapping[int, RegionMask]) -> None:
-        mothers = {mask.object_id: mask for mask in at.masks}
-        for trial in self.trials.values():
-            pair = [tried[i] for i in trial.daughters]
-            trial.add(look_at(at.frame, mothers[trial.mother], pair), pair)
-
-    def _decide(self, host: Host, at: Moment, tried: Mapping[int, RegionMask]) -> list[RegionMask]:
-        masks = list(at.masks)
-        for mother, trial in list(self.trials.items()):
+    def _decide(
+        self, host: Host, at: Moment, masks: list[RegionMask], tried: Mapping[int, RegionMask]
+    ) -> list[RegionMask]:
+        for mother, trial in list(self._open.by_mother.items()):
             odds = self.judge.odds(trial)
-            early = len(trial.looks) >= _EARLY_LOOKS
+            early = len(trial.looks) >= EARLY_LOOKS
             final = at.last or len(trial.looks) > DELAY_FRAMES
-            if (early and odds <= _SURELY_NOT) or (final and odds < 0.5):
-                self._end(mother)
+            needed = _LAST_FRAME_ODDS if len(trial.looks) == 1 else 0.5
+            if (early and odds <= SURELY_NOT) or (final and odds < needed):
+                self._open.end(mother)
                 self._resting[mother] = _REST_FRAMES
-            elif (early and odds >= _SURELY) or final:
-                del self.trials[mother]
-                masks = self._divide(host, trial, masks, tried)
-                self.decisions.append(Decision(trial, odds, at.frame))
+            elif (early and odds >= SURELY) or final:
+                new = self._open.close(Decision(trial, tempered(odds, trial), at.frame))
+                masks = self._divide(host, trial, masks, tried, new)
         return masks
 
     def _divide(
-        self, host: Host, trial: Trial, masks: list[RegionMask], tried: Mapping[int, RegionMask]
+        self,
+        host: Host,
+        trial: Trial,
+        masks: list[RegionMask],
+        tried: Mapping[int, RegionMask],
+        new: dict[int, TrackedObject],
     ) -> list[RegionMask]:
         """Let the daughters take their mother's place, or a bud begin beside her; returns the masks of the frame."""
-        new = self._world.end(trial.daughters)
         shown = [tried[i] for i in trial.daughters]
         if self.budding.buds(trial):
             first, bud = trial.daughters
@@ -170,12 +173,6 @@ class DivisionTracker:
         host.objects.update(new)
         return [mask for mask in masks if mask.object_id != trial.mother] + shown
 
-    def _end(self, mother: int) -> None:
-        """End a trial without a division."""
-        trial = self.trials.pop(mother)
-        self._world.end(trial.daughters)
-        self.new_ids.give_back(trial.daughters)
-
     def _ask(self, host: Host, at: Moment, masks: Sequence[RegionMask]) -> dict[int, RegionMask]:
         """Begin a trial for every object that may have divided; returns the daughters' first masks."""
         begun: dict[int, RegionMask] = {}
@@ -184,42 +181,32 @@ class DivisionTracker:
             if self._resting.get(i, 0):
                 self._resting[i] -= 1
                 continue
-            if i in self.trials or i in at.given or tracked.lost_frames or self.new_ids.n_left < 2:
+            if i in self._open or i in at.given or tracked.lost_frames or self.new_ids.n_left < 2:
                 continue
             parts = self.proposer.propose(mask.probability.cpu().numpy(), tracked.area_px, self._recent.get(i, ()))
-            if parts is not None:
+            if parts is not None and not (at.last and parts.neck):
                 begun |= self._begin(host, at, mask, parts)
         return begun
 
     def _begin(self, host: Host, at: Moment, mask: RegionMask, parts: Parts) -> dict[int, RegionMask]:
         mother, (first, second) = mask.object_id, self.new_ids.take(2)
-        pair = _split(mask, parts, (first, second))
         before = max(self._recent.get(mother, ()), default=0.0)
-        trial = Trial(mother, (first, second), at.frame, parts.neck, sum(parts.areas_px) / before if before else 1.0)
-        trial.add(look_at(at.frame, mask, pair), pair)
-        self.trials[mother] = trial
-        return self._world.begin(host, at, pair)
+        growth = sum(parts.areas_px) / before if before else 1.0
+        trial = Trial(mother, (first, second), at.frame, parts.neck, growth)
+        return self._open.begin(host, at, trial, mask, _split(mask, parts, (first, second)))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs: nested dicts and lists of plain values and tensors."""
-        return {
-            "trials": [trial.state_dict() for trial in self.trials.values()],
-            "world": self._world.state_dict(),
+        return self._open.state_dict() | {
             "resting": [list(item) for item in self._resting.items()],
             "recent": [[i, list(areas)] for i, areas in self._recent.items()],
-            "new_ids": self.new_ids.state_dict(),
-            "waiting": self.waiting.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any], restore: Callable[[Mapping[str, Any]], TrackedObject]) -> None:
         """Go on where `state_dict` was taken; `restore` makes an object from its state."""
-        trials = [Trial.from_state_dict(trial) for trial in state["trials"]]
-        self.trials = {trial.mother: trial for trial in trials}
-        self._world.load_state_dict(state["world"], restore)
+        self._open.load_state_dict(state, restore)
         self._resting = {int(i): int(n) for i, n in state["resting"]}
         self._recent = {int(i): tuple(areas) for i, areas in state["recent"]}
-        self.new_ids.load_state_dict(state["new_ids"])
-        self.waiting.load_state_dict(state["waiting"])
 
 
 def _split(mask: RegionMask, parts: Parts, ids: tuple[int, int]) -> list[RegionMask]:

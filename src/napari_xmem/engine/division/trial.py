@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "Trial"]
 
+_PLAIN = ("mother", "frame", "neck", "growth", "backward", "buds")
+
 
 @dataclass(slots=True)
 class Trial:
@@ -28,7 +30,7 @@ class Trial:
     frame : int
         First frame on which two parts were seen.
     neck : float
-        Width of the neck between the parts then, see `Parts`.
+        Width of the neck between the parts then, see `Parts`; backward that of the mother's first mask, 1 without one.
     growth : float
         Area of the mother's mask then over the largest of the frames before.
     looks : list of Look
@@ -58,6 +60,16 @@ class Trial:
         self.masks[look.frame] = tuple(masks)
 
     @property
+    def standing(self) -> tuple[int, ...]:
+        """Objects that stand as long as nothing is decided: the mother, or backward her daughters."""
+        return self.daughters if self.backward else (self.mother,)
+
+    @property
+    def tried(self) -> tuple[int, ...]:
+        """Objects on trial, that would take their place."""
+        return (self.mother,) if self.backward else self.daughters
+
+    @property
     def before_px(self) -> float:
         """Area of the mother before, or backward of both daughters after, in pixels of the scaled frame."""
         first = self.looks[0]
@@ -70,7 +82,7 @@ class Trial:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `from_state_dict` needs: plain values and tensors."""
-        plain = {name: getattr(self, name) for name in ("mother", "frame", "neck", "growth", "backward", "buds")}
+        plain = {name: getattr(self, name) for name in _PLAIN}
         return plain | {
             "daughters": list(self.daughters),
             "looks": [_plain(look) for look in self.looks],

@@ -106,11 +106,14 @@ class OtherWorld:
             at.seen[mask.object_id] = seen[mask.object_id]
         return found
 
-    def begin(self, host: Host, at: Moment, masks: Sequence[RegionMask]) -> dict[int, RegionMask]:
-        """Let objects on trial begin with these masks."""
+    def begin(
+        self, host: Host, at: Moment, masks: Sequence[RegionMask], heirs: Mapping[int, int] | None = None
+    ) -> dict[int, RegionMask]:
+        """Let objects on trial begin with these masks; `heirs` know all that an object of the scope knows."""
         _, seen = postprocess_masks(masks, at.shape)
         for mask in masks:
-            tracked = host.start_object(mask)
+            known = (heirs or {}).get(mask.object_id)
+            tracked = host.start_object(mask) if known is None else host.objects[known].fork(mask.object_id)
             tracked.update(seen[mask.object_id], at.drift_px, seeded=True)
             tracked.expected_px = tracked.centre_px
             self.objects[mask.object_id] = tracked

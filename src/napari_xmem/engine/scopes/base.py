@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_xmem.config import MemoryConfig
-    from napari_xmem.engine.division import DivisionTracker
+    from napari_xmem.engine.division import DivisionTracker, MergeTracker
     from napari_xmem.engine.scopes.region_masks import FrameLabels
     from napari_xmem.memory import MemoryBank, MemorySnapshot
 
@@ -43,7 +43,7 @@ class TrackingScope(Protocol):
         """Elements in each store, over all banks."""
 
     @property
-    def divisions(self) -> DivisionTracker | None:
+    def divisions(self) -> DivisionTracker | MergeTracker | None:
         """What finds divisions and holds back results until they are decided; None: nothing does."""
 
     @property

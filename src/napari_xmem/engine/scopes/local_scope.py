@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from napari_xmem.engine.cost.budget import Budget
 from napari_xmem.engine.devices import to_device
-from napari_xmem.engine.division import DivisionTracker, Moment
+from napari_xmem.engine.division import DivisionTracker, MergeTracker, Moment
 from napari_xmem.engine.interruption import stop_if_asked
 from napari_xmem.engine.scopes.aggregation import aggregate_regions, others_in
 from napari_xmem.engine.scopes.batches import RegionBatch, decode_regions, memorise_regions
@@ -71,8 +71,9 @@ class LocalScope:
         what was expected for some frames.
     budget : Budget, optional
         How much is computed at a time; bounds memory and changes no number.
-    divisions : DivisionTracker, optional
-        Lets daughters begin where an object divides; None: both go on under its id.
+    divisions : DivisionTracker or MergeTracker, optional
+        Lets daughters begin where an object divides, or backward a mother where two objects become one; None: objects
+        keep their ids.
     """
 
     kind: ClassVar[str] = "local"
@@ -84,7 +85,7 @@ class LocalScope:
         prepare: NetworkInput | None = None,
         max_displacement_px: float | None = None,
         budget: Budget | None = None,
-        divisions: DivisionTracker | None = None,
+        divisions: DivisionTracker | MergeTracker | None = None,
     ) -> None:
         self.network = network
         self.memory = memory

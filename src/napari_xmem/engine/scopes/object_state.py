@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from napari_xmem.memory import MemoryBank
@@ -97,6 +97,10 @@ class TrackedObject:
     hidden: Tensor | None = None
     expected_px: tuple[float, float] = (0.0, 0.0)
     surprises_px: tuple[float, ...] = ()
+
+    def fork(self, new_id: int) -> TrackedObject:
+        """Return an independent object that knows the same, under another id."""
+        return replace(self, object_id=new_id, bank=self.bank.fork(new_id))
 
     def margin_px(self, largest_px: float) -> float:
         """Return how far around its expected box it is looked for: less for objects that keep to what is expected."""
