@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.results import FrameResult
     from napari_xmem.engine.run import Run
     from napari_xmem.engine.scopes.base import TrackingScope, Watch
+    from napari_xmem.imaging import BrightnessChange
     from napari_xmem.memory import MemoryIndex
 
     #: Does the frames of a run, with the watch called after each.
@@ -48,6 +49,7 @@ class MemoryHistory:
         self._done: dict[int, int] = {}  # frame to how many states there had been before it
         self._states: dict[int, tuple[MemoryIndex, ...]] = {}  # number of the state to what is kept of it
         self._expected: dict[int, dict[int, tuple[float, float]]] = {}
+        self._light: dict[int, tuple[BrightnessChange, ...]] = {}
         self._latest: dict[int, MemoryIndex] = {}  # version of a bank to its state
         self._buffers: dict[int, int] = {}  # address of a buffer to its bytes; several states may share it
         self._count = 0
@@ -67,6 +69,7 @@ class MemoryHistory:
         with self._lock:
             self._done[frame] = self._count
             self._expected[frame] = scope.expected_px
+            self._light[frame] = scope.light.changes
             if marks == self._marks:
                 return
             self._marks = marks
@@ -101,6 +104,11 @@ class MemoryHistory:
         """Return where an object's centre was expected on a frame, y and x in pixels of the scaled frame."""
         with self._lock:
             return self._expected.get(frame, {}).get(object_id, (0.0, 0.0))
+
+    def light(self, frame: int) -> tuple[BrightnessChange, ...]:
+        """Return how the light of a frame differed when it was done, per channel; empty: not at all."""
+        with self._lock:
+            return self._light.get(frame, ())
 
     def before(self, frame: int) -> tuple[tuple[MemoryIndex, ...], bool] | None:
         """Return the state with which `frame` was done and whether it is exactly that; None if there is none."""
@@ -154,8 +162,8 @@ class Explainer:
             banks = [index for index in state if object_id in index.object_ids]
             if not banks:
                 raise InputError(f"Memory did not know object {object_id} when frame {frame} was done.")
-            expected = self.history.expected_px(frame, object_id)
-            votes = banks[0].explain(*_query(self.run, frame, y, x, expected), object_id, top)
+            expected, light = self.history.expected_px(frame, object_id), self.history.light(frame)
+            votes = banks[0].explain(*_query(self.run, frame, y, x, expected, light), object_id, top)
         scale = 1 / self.run.prepare.geometry.scale
         placed = tuple(
             replace(v, y=min(v.y * scale, shape[0]) - 0.5, x=min(v.x * scale, shape[1]) - 0.5) for v in votes
@@ -183,9 +191,16 @@ class Explainer:
 
 
 @inference_settings()
-def _query(run: Run, frame: int, y: float, x: float, expected_px: tuple[float, float]) -> tuple[Tensor, Tensor]:
+def _query(
+    run: Run,
+    frame: int,
+    y: float,
+    x: float,
+    expected_px: tuple[float, float],
+    light: tuple[BrightnessChange, ...],
+) -> tuple[Tensor, Tensor]:
     """Return key and selection ``(Ck, 1)`` with which a place of a frame asks an object's memory."""
-    image = run.prepare(run.source.read(frame), frame)
+    image = run.prepare(run.source.read(frame), frame, light)
     features = run.network.encode_key(image.to(run.network.device, torch.float32)[None])
     rows, columns = features.key.shape[-2:]
     step = run.network.config.stride_px / run.prepare.geometry.scale

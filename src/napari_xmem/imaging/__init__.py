@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from napari_xmem.imaging.axes import AxisPlan
+from napari_xmem.imaging.brightness import BrightnessChange, brightness_change, brightness_profile
 from napari_xmem.imaging.contrast import local_contrast, luminance
 from napari_xmem.imaging.labels import (
     MAX_ID,
@@ -24,9 +25,12 @@ from napari_xmem.imaging.source import FrameSource, known_shape
 __all__ = [
     "MAX_ID",
     "AxisPlan",
+    "BrightnessChange",
     "FrameSource",
     "IntensityNormaliser",
     "NonFinitePixelsWarning",
+    "brightness_change",
+    "brightness_profile",
     "check_labels",
     "check_not_an_image",
     "fill_outlines",

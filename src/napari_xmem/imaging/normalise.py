@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -13,7 +13,11 @@ from napari_xmem.imaging.outliers import is_far, outlier_free, range_of_medians,
 from napari_xmem.imaging.source import FrameSource
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    from napari_xmem.imaging.brightness import BrightnessChange
 
 __all__ = ["IntensityNormaliser", "NonFinitePixelsWarning"]
 
@@ -106,6 +110,13 @@ class IntensityNormaliser:
     def n_channels(self) -> int:
         """Channels of the movie this was fitted to, 1 to 3."""
         return len(self.low)
+
+    def in_light(self, changes: Sequence[BrightnessChange]) -> Self:
+        """Return what brings a frame, whose light differs by a change per channel, to the light of the movie."""
+        spans = [high - low for low, high in zip(self.low, self.high, strict=True)]
+        low = tuple(a + c.offset * span for a, span, c in zip(self.low, spans, changes, strict=True))
+        high = tuple(a + c.gain * span for a, span, c in zip(low, spans, changes, strict=True))
+        return replace(self, low=low, high=high)
 
     def to_rgb(self, frame: NDArray[Any], index: int | None = None) -> NDArray[np.float32]:
         """Normalise one frame.

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.config import MemoryConfig
     from napari_xmem.engine.division import DivisionTracker, MergeTracker
+    from napari_xmem.engine.scopes.light import FrameLight
     from napari_xmem.engine.scopes.region_masks import FrameLabels
     from napari_xmem.memory import MemoryBank, MemorySnapshot
 
@@ -45,6 +46,10 @@ class TrackingScope(Protocol):
     @property
     def divisions(self) -> DivisionTracker | MergeTracker | None:
         """What finds divisions and holds back results until they are decided; None: nothing does."""
+
+    @property
+    def light(self) -> FrameLight:
+        """How the light of the latest frame differs from that of the frames before."""
 
     @property
     def expected_px(self) -> dict[int, tuple[float, float]]:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from napari_xmem.engine.cost.budget import Budget
 from napari_xmem.engine.devices import to_device
 from napari_xmem.engine.scopes.feedback import frame_confidence
+from napari_xmem.engine.scopes.light import FrameLight
 from napari_xmem.engine.scopes.region_masks import FrameLabels, labels_from_dense
 from napari_xmem.engine.scopes.regions import Region, cell_centres
 from napari_xmem.engine.scopes.resample import resize
@@ -76,6 +77,7 @@ class GlobalScope:
         self.bank = MemoryBank(self.memory, key_dim=config.key_dim, value_dim=config.value_dim, device=home)
         self.sensory = SensoryMemory(config.hidden_dim)
         self.schedule = MemorySchedule(self.memory)
+        self.light = FrameLight()
         self._padded_shape: tuple[int, int] | None = None
 
     @property
@@ -107,7 +109,8 @@ class GlobalScope:
         """Advance one frame of the movie; see `TrackingScope.advance`."""
         if self.prepare is None:
             raise ValueError("This scope was made without `prepare`, so it takes tensors only: use step().")
-        geometry, image = self.prepare.geometry, self.prepare(frame, index)
+        geometry, image = self.prepare.geometry, self.light.show(self.prepare, frame, index)
+        self.light.keep()
         masks, ids = None, None
         if seeds is not None:
             masks, ids = seed_masks(seeds, geometry, [i for i in self.object_ids if i in absent])
@@ -182,6 +185,7 @@ class GlobalScope:
             "object_ids": self.object_ids,
             "padded_shape": self._padded_shape,
             "schedule": self.schedule.state_dict(),
+            "light": self.light.state_dict(),
             "sensory": self.sensory.state_dict(),
             "bank": self.bank.state_dict(),
         }
@@ -193,6 +197,7 @@ class GlobalScope:
         padded = state["padded_shape"]
         self._padded_shape = None if padded is None else (padded[0], padded[1])
         self.schedule.load_state_dict(state["schedule"])
+        self.light.load_state_dict(state.get("light", {}))
         self.sensory.load_state_dict(state["sensory"], self.network.device)
 
     def start_from(self, state: Mapping[str, Any], object_ids: Collection[int]) -> None:

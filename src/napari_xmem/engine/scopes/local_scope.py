@@ -22,6 +22,7 @@ from napari_xmem.engine.scopes.batches import RegionBatch, decode_regions, memor
 from napari_xmem.engine.scopes.drift import DriftTracker
 from napari_xmem.engine.scopes.feedback import region_confidence
 from napari_xmem.engine.scopes.gate import FrameGate, Verdict, convincing_share, may_be_written
+from napari_xmem.engine.scopes.light import FrameLight
 from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
 from napari_xmem.engine.scopes.ownership import Ownership
 from napari_xmem.engine.scopes.postprocess import postprocess_masks
@@ -103,6 +104,7 @@ class LocalScope:
         self.ownership = Ownership()
         self.drift = DriftTracker()
         self.gate = FrameGate()
+        self.light = FrameLight()
         if self.divisions is not None:
             self.divisions.reset()
 
@@ -155,6 +157,7 @@ class LocalScope:
             "ownership": self.ownership.state_dict(),
             "drift": self.drift.state_dict(),
             "gate": self.gate.state_dict(),
+            "light": self.light.state_dict(),
             "divisions": None if self.divisions is None else self.divisions.state_dict(),
         }
 
@@ -171,6 +174,7 @@ class LocalScope:
         self.ownership.load_state_dict(state["ownership"])
         self.drift.load_state_dict(state["drift"])
         self.gate.load_state_dict(state["gate"])
+        self.light.load_state_dict(state.get("light", {}))
         if self.divisions is not None and state.get("divisions") is not None:
             self.divisions.load_state_dict(state["divisions"], restored)
 
@@ -195,7 +199,7 @@ class LocalScope:
         """Advance one frame of the movie; see `TrackingScope.advance`."""
         if self.prepare is None:
             raise ValueError("This scope was made without `prepare`, so it takes tensors only: use step().")
-        geometry, image = self.prepare.geometry, self.prepare(frame, index)
+        geometry, image = self.prepare.geometry, self.light.show(self.prepare, frame, index)
         (rows, columns), shape = geometry.scaled_shape, geometry.padded_shape
         gray = image[:3].mean(0)[:rows, :columns].numpy()
         drift = self.drift.advance(gray, self.max_displacement_px)
@@ -213,6 +217,7 @@ class LocalScope:
         objects = others_in(masks, shape).clamp(0, 1).cpu().numpy()[:rows, :columns]
         self.drift.focus_on(objects)
         self.gate.keep(gray, drift, objects)
+        self.light.keep()
         return compose_labels(masks, geometry.shape, geometry.scale)
 
     def _agreement(self, image: Tensor, index: int, drift_px: tuple[float, float]) -> float | None:

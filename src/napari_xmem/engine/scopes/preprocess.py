@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.config import ModelConfig
+    from napari_xmem.imaging import BrightnessChange
 
 __all__ = ["FrameGeometry", "NetworkInput"]
 
@@ -72,9 +73,13 @@ class NetworkInput:
         self.normaliser = normaliser
         self.geometry = geometry
 
-    def __call__(self, frame: NDArray[Any], index: int | None = None) -> Tensor:
-        """Return ``(C, H, W)`` float32 of the padded shape for one frame ``(Y, X)`` or ``(Y, X, channels)``."""
-        rgb = torch.from_numpy(self.normaliser.to_rgb(frame, index))
+    def __call__(self, frame: NDArray[Any], index: int | None = None, light: Sequence[BrightnessChange] = ()) -> Tensor:
+        """Return ``(C, H, W)`` float32 of the padded shape for one frame ``(Y, X)`` or ``(Y, X, channels)``.
+
+        `light`: how its light differs from that of the movie, per channel; empty: not at all.
+        """
+        normaliser = self.normaliser.in_light(light) if light else self.normaliser
+        rgb = torch.from_numpy(normaliser.to_rgb(frame, index))
         scaled = self._scale(rgb)
         if self.model.intensity == "imagenet":
             mean, std = (_per_channel(v) for v in (_IMAGENET_MEAN, _IMAGENET_STD))
