@@ -25,6 +25,7 @@ DOCK_WIDTH_PX = 360
 THEMES = ("dark", "light")
 DOCKS = {
     "propagate": "Propagate labels",
+    "lineage": "Lineage",
     "memory": "Memory",
     "review": "Review and correct",
     "explain": "Explain",
@@ -36,10 +37,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[1] / "docs" / "images")
     parser.add_argument("--model", default="bundled", help="bundled, xmem or a file of weights")
+    parser.add_argument("--only-lineage", action="store_true", help="take the pictures of the Lineage dock only")
     parser.add_argument("--frames", type=int, default=12, help="frames to propagate; fewer is quicker")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     _settings.open_store = lambda: _Forgetful()  # leave the user's settings alone
+    lineage(Studio(args.out), args.model)
+    if args.only_lineage:
+        return
     studio = Studio(args.out)
     studio.widgets["propagate"].model = args.model
     for dock in DOCKS:
@@ -213,6 +218,27 @@ def explain(studio: Studio, n_frames: int) -> None:
     until(lambda: not widget.is_busy, 60)
     studio.dock("explain", "failed")
     widget.active = False
+
+
+def lineage(studio: Studio, model: str) -> None:
+    """Show the family trees of nuclei that divide, and one family that was chosen."""
+    widget, propagate = studio.widgets["lineage"], studio.widgets["propagate"]
+    studio.dock("lineage", "empty")
+    propagate.model = model
+    studio.viewer.open_sample("napari-xmem", "dividing_nuclei")
+    propagate.run(wait=True)
+    studio.viewer.layers["dividing nuclei seeds"].visible = False
+    studio.show("lineage")
+    widget.form.tracks.setChecked(True)
+    until(lambda: widget.lineage is not None, 20)
+    mother = max(widget.lineage.daughters, key=lambda i: widget.lineage.first_frame[widget.lineage.daughters[i][0]])
+    earliest = min(widget.lineage.divisions, key=lambda d: d.frame)
+    widget.show_frame(widget.lineage.last_frame[earliest.daughters[0]])
+    studio.window("lineage", "finished")
+    widget.go_to(mother)
+    widget.chosen = (mother,)
+    studio.dock("lineage", "chosen")
+    studio.viewer.close()
 
 
 def failed(studio: Studio, model: str, folder: Path) -> None:

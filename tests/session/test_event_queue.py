@@ -63,6 +63,21 @@ def test_jumps_of_area_and_place_and_gaps():
     assert asked(labels) == [(QuestionKind.GAP, 4, (2,))]
 
 
+def test_a_mother_that_rounds_up_before_she_divides_and_daughters_that_grow_are_no_question():
+    labels = walkers()
+    left, right = labels[7:] == 1, np.roll(labels[7:] == 1, 10, axis=2)
+    labels[5:7, 12:17][labels[5:7, 12:17] == 1] = 0  # she condenses
+    labels[7:][left], labels[7:][right] = 11, 12
+    labels[7, 12:17][labels[7, 12:17] > 10] = 0  # daughters begin small
+    parents = {11: 1, 12: 1}
+    assert events_to_check(Lineage.from_labels(labels, parents)) == ()
+    late = walkers()
+    late[1:2, 12:17][late[1:2, 12:17] == 1] = 0  # long before: nothing to do with it
+    late[7:] = labels[7:]
+    kinds = [(e.kind, e.frame) for e in events_to_check(Lineage.from_labels(late, parents))]
+    assert kinds == [(QuestionKind.AREA, 1)]
+
+
 def test_a_picture_that_is_shifted_as_a_whole_is_no_jump():
     labels = walkers(size=128)
     labels[6:] = np.roll(labels[6:], (25, 20), axis=(1, 2))

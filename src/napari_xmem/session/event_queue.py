@@ -39,6 +39,8 @@ SWAP_DIAMETERS = 0.7
 #: A cell that begins this near to where another was lost, in diameters, and at most LATER_FRAMES later may be she.
 NEAR_DIAMETERS = 1.5
 LATER_FRAMES = 3
+#: So many frames before a division a mother may shrink (she condenses or rounds up), and after it daughters may grow.
+MITOSIS_FRAMES = 5
 
 
 class QuestionKind(StrEnum):
@@ -116,7 +118,11 @@ def events_to_check(
     swaps = list(_swaps(steps))
     exchanged = {(event.frame, i) for event in swaps for i in event.objects}
     born = {(lineage.first_frame[i], m) for i, m in lineage.parents.items()}
-    jumps = [event for event in _jumps(steps) if (event.frame, event.objects[0]) not in exchanged | born]
+    jumps = [
+        event
+        for event in _jumps(steps)
+        if (event.frame, event.objects[0]) not in exchanged | born and not _is_of_mitosis(event, lineage)
+    ]
     gone = absent or {}
     left = [
         event
@@ -129,6 +135,16 @@ def events_to_check(
 def _is_known_gone(event: EventToCheck, spans: Collection[tuple[int, int]]) -> bool:
     kinds = (QuestionKind.VANISHED, QuestionKind.GAP)
     return event.kind in kinds and any(low <= event.frame < high for low, high in spans)
+
+
+def _is_of_mitosis(event: EventToCheck, lineage: Lineage) -> bool:
+    """Return True if an area changes as it does around a division; whether that is one is a question of its own."""
+    cell, frame = event.objects[0], event.frame
+    if event.kind is not QuestionKind.AREA:
+        return False
+    born = [lineage.first_frame[i] for i in lineage.daughters.get(cell, ())]
+    divides = any(0 <= t - frame <= MITOSIS_FRAMES for t in born)
+    return divides or (cell in lineage.parents and 0 <= frame - lineage.first_frame[cell] <= MITOSIS_FRAMES)
 
 
 def _divisions(lineage: Lineage, said: Mapping[int, int]) -> Iterator[EventToCheck]:
