@@ -16,6 +16,7 @@ from napari_xmem.engine.division import DelayedResults, DivisionTracker, MergeTr
 from napari_xmem.engine.explain import Explainer
 from napari_xmem.engine.late_objects import LateObjects
 from napari_xmem.engine.network_errors import network_errors
+from napari_xmem.engine.painted_ahead import PaintedAhead
 from napari_xmem.engine.prepare import prepare_run
 from napari_xmem.engine.reader import ReadAhead
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores, lineage_of
@@ -308,6 +309,9 @@ def _new_ids(run: Run) -> NewIds:
 def _iter_pass(run: Run, part: Pass, late: LateObjects, new_ids: NewIds, watch: Watch | None) -> Iterator[FrameResult]:
     scope = open_scope(run, new_ids, backward=part.backward)
     waiting = DelayedResults() if scope.divisions is None else scope.divisions.waiting
+    if scope.divisions is not None:
+        plain = replace(run, begin=None, config=replace(run.config, divisions="keep"))
+        scope.divisions.ahead = PaintedAhead(run, part, lambda: open_scope(plain))
     known = set(scope.object_ids)
     with ReadAhead(run.source, part.frames) as reader:
         begun = time.perf_counter()

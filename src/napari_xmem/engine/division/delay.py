@@ -62,7 +62,7 @@ class DelayedResults:
         """
         trial = decision.trial
         born = tuple((i, trial.mother) for i in trial.daughters if i != trial.mother)
-        ended = () if trial.buds else ((trial.mother, "divided"),)
+        ended = () if trial.buds else ((trial.mother, "divided" if len(born) > 1 else "continued"),)
         told = next((r.frame for r, reported in self._waiting if reported and r.frame == trial.born), trial.frame)
         for position, (result, reported) in enumerate(self._waiting):
             masks = trial.masks.get(result.frame)
@@ -72,7 +72,7 @@ class DelayedResults:
             if result.frame == told:
                 result = replace(
                     result,
-                    births=(*result.births, *born),
+                    births=(*(birth for birth in result.births if birth[0] not in dict(born)), *born),
                     ends=(*result.ends, *ended),
                     events=(*result.events, _event(decision)),
                 )
@@ -94,8 +94,9 @@ class DelayedResults:
 def _event(decision: Decision) -> Event:
     trial = decision.trial
     objects = (trial.mother, *(i for i in trial.daughters if i != trial.mother))
-    short = len(trial.looks) < EARLY_LOOKS
-    detail = f"seen on {counted(len(trial.looks), 'frame')} only, where the movie ends" if short else ""
+    detail = "painted" if trial.painted or trial.kept or not trial.looks else ""
+    if not detail and len(trial.looks) < EARLY_LOOKS:
+        detail = f"seen on {counted(len(trial.looks), 'frame')} only, where the movie ends"
     return Event(EventKind.DIVISION, trial.born, objects, decision.odds, detail=detail, decided=decision.frame)
 
 

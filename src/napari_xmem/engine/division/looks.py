@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Look", "joined_claim", "look_at", "shared_claims"]
+__all__ = ["Look", "joined_claim", "look_at", "share_inside", "shared_claims"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,15 @@ def shared_claims(claims: Sequence[RegionMask], least_iou: float) -> list[tuple[
             if np.count_nonzero(p & q) >= least_iou * np.count_nonzero(p | q):
                 found.append((one, other))
     return found
+
+
+def share_inside(part: RegionMask, whole: RegionMask, drift_px: tuple[float, float] = (0.0, 0.0)) -> float:
+    """Return the share of one mask that lies inside another, which was seen before the frame drifted."""
+    where = whole.region
+    moved = replace(whole, region=replace(where, y=where.y + round(drift_px[0]), x=where.x + round(drift_px[1])))
+    corner, size = _hull([part, moved])
+    own, other = (_paste(mask, corner, size) > 0.5 for mask in (part, moved))
+    return float((own & other).sum() / max(1.0, float(own.sum())))
 
 
 def joined_claim(one: RegionMask, other: RegionMask, object_id: int) -> RegionMask:

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any
 from napari_xmem.engine.division.looks import joined_claim, shared_claims
 from napari_xmem.engine.division.meetings import OneBody, Sighting, TakenOver
 from napari_xmem.engine.division.open_trials import OpenTrials
+from napari_xmem.engine.division.painted import PaintedBirths
 from napari_xmem.engine.division.parts import find_parts
-from napari_xmem.engine.division.policies import DELAY_FRAMES, EARLY_LOOKS, SURELY, SURELY_NOT, tempered
+from napari_xmem.engine.division.policies import (
+    DELAY_FRAMES,
+    EARLY_LOOKS,
+    PAINTED_ODDS,
+    SURELY,
+    SURELY_NOT,
+    tempered,
+)
 from napari_xmem.engine.division.trial import Decision, Trial
 from napari_xmem.engine.scopes.postprocess import postprocess_masks
 
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.division.delay import DelayedResults
     from napari_xmem.engine.division.meetings import JudgesMerges, Meeting, ProposesMerges
     from napari_xmem.engine.division.new_ids import NewIds
+    from napari_xmem.engine.division.painted import KnowsNames
     from napari_xmem.engine.division.world import Host, Moment
     from napari_xmem.engine.scopes.object_state import TrackedObject
     from napari_xmem.engine.scopes.region_masks import RegionMask
@@ -49,6 +58,11 @@ class MergeTracker:
         When to ask.
     judge : JudgesMerges, optional
         What to answer.
+
+    Attributes
+    ----------
+    ahead : KnowsNames or None
+        Knows under which ids mothers will be painted.
     """
 
     def __init__(
@@ -56,6 +70,7 @@ class MergeTracker:
     ) -> None:
         self.proposer = proposer or TakenOver()
         self.judge = judge or OneBody()
+        self.ahead: KnowsNames | None = None
         self._open = OpenTrials(new_ids)
         self.reset()
 
@@ -64,6 +79,7 @@ class MergeTracker:
         self._open.reset()
         self._places: dict[int, tuple[Sighting | None, ...]] = {}
         self._shared: dict[tuple[int, int], RegionMask] = {}
+        self._painted = PaintedBirths()
 
     @property
     def waiting(self) -> DelayedResults:
@@ -97,11 +113,14 @@ class MergeTracker:
         tried = self._open.follow(host, at, todo)
         self._note(at, host)
         masks = self._decide(host, at, list(at.masks), tried)
+        for decision in self._painted.merged(host, at, masks):
+            masks = self._follow_painted(host, decision, masks)
         if at.memorise or at.last:
             tried |= self._ask(host, at, masks)
         if at.last:
             masks = self._decide(host, at, masks, tried)
         self._open.remember(host, at, masks, tried)
+        self._painted.keep(masks)
         return masks
 
     def _note(self, at: Moment, host: Host) -> None:
@@ -124,17 +143,57 @@ class MergeTracker:
         self, host: Host, at: Moment, masks: list[RegionMask], tried: Mapping[int, RegionMask]
     ) -> list[RegionMask]:
         for mother, trial in list(self._open.by_mother.items()):
-            odds = self.judge.odds(trial)
+            odds, told = self.judge.odds(trial), trial.told(at.given)
+            if told or trial.painted:
+                odds = max(odds, PAINTED_ODDS)
             early = len(trial.looks) >= EARLY_LOOKS
             final = at.last or len(trial.looks) >= DELAY_FRAMES
             if (early and odds <= SURELY_NOT) or (final and odds < 0.5):
                 self._open.end(mother)
-            elif (early and odds >= SURELY) or final:
-                host.objects.update(self._open.close(Decision(trial, tempered(odds, trial), at.frame)))
-                for i in trial.daughters:
-                    del host.objects[i]
-                masks = [mask for mask in masks if mask.object_id not in trial.daughters] + [tried[mother]]
+            elif told or (early and odds >= SURELY) or final:
+                trial.painted |= told
+                if told:
+                    del trial.masks[at.frame]  # what was painted stands
+                new = self._open.close(Decision(trial, tempered(odds, trial), at.frame))
+                masks = self._merge(host, at, trial, masks, [tried[mother]] if mother in tried else [], new)
         return masks
+
+    def _merge(
+        self,
+        host: Host,
+        at: Moment,
+        trial: Trial,
+        masks: list[RegionMask],
+        shown: list[RegionMask],
+        new: dict[int, TrackedObject],
+    ) -> list[RegionMask]:
+        """Let the mother take her daughters' place; returns the masks of the frame."""
+        gone = trial.daughters
+        if trial.kept:
+            new = {trial.kept: new[trial.mother].fork(trial.kept)}
+            shown = [replace(mask, object_id=trial.kept) for mask in shown]
+            if trial.kept in at.given:
+                new[trial.kept].update(at.seen[trial.kept], at.drift_px, seeded=True)
+                shown = [mask for mask in masks if mask.object_id == trial.kept]
+            trial.masks = {t: (replace(mask, object_id=trial.kept),) for t, (mask,) in trial.masks.items()}
+            self._open.new_ids.give_back([trial.mother])
+            trial.buds, trial.mother = True, trial.kept
+            trial.daughters = (trial.kept, *(i for i in gone if i != trial.kept))
+        for i in gone:
+            del host.objects[i]
+        host.objects.update(new)
+        return [mask for mask in masks if mask.object_id not in gone] + shown
+
+    def _follow_painted(self, host: Host, decision: Decision, masks: list[RegionMask]) -> list[RegionMask]:
+        """Let two objects end back in time whose mother was painted on this frame."""
+        gone = decision.trial.daughters
+        for mother, trial in list(self._open.by_mother.items()):
+            if set(gone) & set(trial.standing):
+                self._open.end(mother)
+        self._open.decisions.append(decision)
+        for i in gone:
+            del host.objects[i]
+        return [mask for mask in masks if mask.object_id not in gone]
 
     def _ask(self, host: Host, at: Moment, masks: Sequence[RegionMask]) -> dict[int, RegionMask]:
         """Begin a trial for every pair that may have become one; returns the mothers' first masks."""
@@ -153,15 +212,24 @@ class MergeTracker:
         self, host: Host, at: Moment, meeting: Meeting, whole: RegionMask, pair: Sequence[RegionMask]
     ) -> dict[int, RegionMask]:
         (mother,) = self._open.new_ids.take(1)
+        daughters = (meeting.one, meeting.other)
+        whole = replace(whole, object_id=mother)
+        named = {} if self.ahead is None else self.ahead.names(at.frame, [whole], daughters) or {}
+        painted = named.get(mother, 0)
+        kept = painted if painted in daughters else 0
+        if painted and not kept and painted not in host.objects and painted not in self.objects:
+            self._open.new_ids.give_back([mother])
+            mother, whole = painted, replace(whole, object_id=painted)
         parts = find_parts(whole.probability.cpu().numpy() > 0.5)
         neck = 1.0 if parts is None else parts.neck
-        trial = Trial(mother, (meeting.one, meeting.other), at.frame, neck, meeting.growth, backward=True)
-        return self._open.begin(host, at, trial, replace(whole, object_id=mother), pair, {mother: meeting.one})
+        trial = Trial(mother, daughters, at.frame, neck, meeting.growth, backward=True, kept=kept)
+        trial.painted = bool(kept) or mother == painted
+        return self._open.begin(host, at, trial, whole, pair, {mother: meeting.one})
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs: nested dicts and lists of plain values and tensors."""
         places = [[i, [None if s is None else s.to_list() for s in kept]] for i, kept in self._places.items()]
-        return self._open.state_dict() | {"places": places}
+        return self._open.state_dict() | {"places": places, "last": self._painted.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any], restore: Callable[[Mapping[str, Any]], TrackedObject]) -> None:
         """Go on where `state_dict` was taken; `restore` makes an object from its state."""
@@ -169,6 +237,7 @@ class MergeTracker:
         self._places = {
             int(i): tuple(None if s is None else Sighting.from_list(s) for s in kept) for i, kept in state["places"]
         }
+        self._painted.load_state_dict(state["last"])
 
 
 def _sighting(mask: RegionMask, frame_shape: tuple[int, int]) -> Sighting:

@@ -23,7 +23,7 @@ class NewIds:
     """
 
     def __init__(self, first: int, limit: int) -> None:
-        self._next, self._limit = int(first), int(limit)
+        self._first, self._next, self._limit = int(first), int(first), int(limit)
         self._returned: list[int] = []
 
     @property
@@ -35,6 +35,10 @@ class NewIds:
     def first_unused(self) -> int:
         """An id above all that were given so far: where a later run may begin."""
         return self._next
+
+    def gave(self, object_id: int) -> bool:
+        """Return True if an id was given here, not painted."""
+        return object_id >= self._first
 
     def take(self, n: int) -> tuple[int, ...]:
         """Return `n` ids, the smallest that are free.
@@ -56,14 +60,16 @@ class NewIds:
         return tuple(out)
 
     def give_back(self, ids: Iterable[int]) -> None:
-        """Take ids back that no result has shown."""
+        """Take ids back that no result has shown; ids that were painted are none of these."""
         for i in ids:
-            heapq.heappush(self._returned, int(i))
+            if self.gave(i):
+                heapq.heappush(self._returned, int(i))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs."""
-        return {"next": self._next, "returned": sorted(self._returned)}
+        return {"first": self._first, "next": self._next, "returned": sorted(self._returned)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken."""
+        self._first = int(state["first"])
         self._next, self._returned = int(state["next"]), sorted(int(i) for i in state["returned"])

@@ -75,16 +75,18 @@ class OpenTrials:
         """End trials whose standing objects were painted or are gone, or where one on trial has no memory."""
         for mother, trial in list(self.by_mother.items()):
             gone = not host.objects.keys() >= set(trial.standing)
-            if gone or given & set(trial.standing) or not followed >= set(trial.tried):
+            painted = given & set(trial.standing) - {trial.kept}
+            if gone or painted or not followed >= set(trial.tried):
                 self.end(mother)
 
     def follow(self, host: Host, at: Moment, todo: Sequence[tuple[int, Region]]) -> dict[int, RegionMask]:
-        """Find those on trial on this frame, and look at each trial once more."""
+        """Find those on trial on this frame, and look at each trial once more; who is painted here is found."""
+        self._world.end(at.given & self.objects.keys())
         tried = self._world.follow(host, at, todo, self.standing)
         seen = {mask.object_id: mask for mask in at.masks} | tried
         for trial in self.by_mother.values():
             look = self._look(at, trial, seen[trial.mother], [seen[i] for i in trial.daughters])
-            trial.add(look, [tried[i] for i in trial.tried])
+            trial.add(look, [seen[i] for i in trial.tried])
         return tried
 
     def _look(self, at: Moment, trial: Trial, whole: RegionMask, pair: Sequence[RegionMask]) -> Look:

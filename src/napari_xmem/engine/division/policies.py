@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DELAY_FRAMES",
     "EARLY_LOOKS",
+    "PAINTED_ODDS",
     "SURELY",
     "SURELY_NOT",
     "AsksForBuds",
@@ -35,13 +36,17 @@ __all__ = [
 DELAY_FRAMES = 3
 #: Odds at which a trial ends before its time: surely divided, surely not; and looks that it has had by then.
 SURELY, SURELY_NOT, EARLY_LOOKS = 0.97, 0.03, 3
+#: Least odds of a division whose daughters, or backward whose mother, a person paints further on.
+PAINTED_ODDS = 0.9
 
 
 def tempered(odds: float, trial: Trial) -> float:
-    """Return odds nearer to one half if a trial was cut short by the end of the movie.
+    """Return odds nearer to one half if a trial was cut short by the end of the movie, unless a person paints.
 
     ``0.5 + (odds - 0.5) looks / 3`` with fewer than three looks.
     """
+    if trial.painted:
+        return odds
     return 0.5 + (odds - 0.5) * min(1.0, len(trial.looks) / EARLY_LOOKS)
 
 

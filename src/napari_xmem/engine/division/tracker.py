@@ -9,9 +9,11 @@ import torch
 from scipy import ndimage
 
 from napari_xmem.engine.division.open_trials import OpenTrials
+from napari_xmem.engine.division.painted import PaintedBirths
 from napari_xmem.engine.division.policies import (
     DELAY_FRAMES,
     EARLY_LOOKS,
+    PAINTED_ODDS,
     SURELY,
     SURELY_NOT,
     Budding,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine.division.delay import DelayedResults
     from napari_xmem.engine.division.new_ids import NewIds
+    from napari_xmem.engine.division.painted import KnowsNames
     from napari_xmem.engine.division.parts import Parts
     from napari_xmem.engine.division.policies import AsksForBuds, Judge, Proposer
     from napari_xmem.engine.division.world import Host, Moment
@@ -59,6 +62,11 @@ class DivisionTracker:
         What to answer.
     budding : AsksForBuds, optional
         Whether the mother goes on beside a bud.
+
+    Attributes
+    ----------
+    ahead : KnowsNames or None
+        Knows under which ids daughters will be painted.
     """
 
     def __init__(
@@ -72,6 +80,7 @@ class DivisionTracker:
         self.proposer = proposer or TwoParts()
         self.judge = judge or Evidence()
         self.budding = budding or Budding()
+        self.ahead: KnowsNames | None = None
         self._open = OpenTrials(new_ids)
         self.reset()
 
@@ -80,6 +89,7 @@ class DivisionTracker:
         self._open.reset()
         self._resting: dict[int, int] = {}
         self._recent: dict[int, tuple[float, ...]] = {}
+        self._painted = PaintedBirths()
 
     @property
     def waiting(self) -> DelayedResults:
@@ -124,11 +134,14 @@ class DivisionTracker:
         self._open.drop_unfollowed({i for i, _ in todo}, at.given, host)
         tried = self._open.follow(host, at, todo)
         masks = self._decide(host, at, list(at.masks), tried)
+        for decision in self._painted.find(host, at, masks, self.new_ids):
+            masks = self._follow_painted(host, decision, masks)
         if at.memorise or at.last:
             tried |= self._ask(host, at, masks)
         if at.last:
             masks = self._decide(host, at, masks, tried)
         self._open.remember(host, at, masks, tried)
+        self._painted.keep(masks)
         for mask in masks:
             area = at.seen[mask.object_id].area_px
             self._recent[mask.object_id] = (*self._recent.get(mask.object_id, ()), area)[-_RECENT_FRAMES:]
@@ -138,40 +151,62 @@ class DivisionTracker:
         self, host: Host, at: Moment, masks: list[RegionMask], tried: Mapping[int, RegionMask]
     ) -> list[RegionMask]:
         for mother, trial in list(self._open.by_mother.items()):
-            odds = self.judge.odds(trial)
+            odds, told = self.judge.odds(trial), trial.told(at.given)
+            if told or trial.painted:
+                odds = max(odds, PAINTED_ODDS)
             early = len(trial.looks) >= EARLY_LOOKS
             final = at.last or len(trial.looks) > DELAY_FRAMES
             needed = _LAST_FRAME_ODDS if len(trial.looks) == 1 else 0.5
             if (early and odds <= SURELY_NOT) or (final and odds < needed):
                 self._open.end(mother)
                 self._resting[mother] = _REST_FRAMES
-            elif (early and odds >= SURELY) or final:
+            elif told or (early and odds >= SURELY) or final:
+                trial.painted |= told
+                if told:
+                    del trial.masks[at.frame]  # what was painted stands
                 new = self._open.close(Decision(trial, tempered(odds, trial), at.frame))
-                masks = self._divide(host, trial, masks, tried, new)
+                masks = self._divide(host, at, trial, masks, [tried[i] for i in trial.daughters if i in tried], new)
         return masks
 
     def _divide(
         self,
         host: Host,
+        at: Moment,
         trial: Trial,
         masks: list[RegionMask],
-        tried: Mapping[int, RegionMask],
+        shown: list[RegionMask],
         new: dict[int, TrackedObject],
     ) -> list[RegionMask]:
         """Let the daughters take their mother's place, or a bud begin beside her; returns the masks of the frame."""
-        shown = [tried[i] for i in trial.daughters]
-        if self.budding.buds(trial):
-            first, bud = trial.daughters
-            del new[first]
+        first, other = trial.daughters
+        if trial.kept or (self.new_ids.gave(first) and self.budding.buds(trial)):
+            grown = new.pop(first)
+            if trial.kept:
+                host.objects[trial.mother] = heir = grown.fork(trial.mother)
+                if trial.mother in at.given:
+                    heir.update(at.seen[trial.mother], at.drift_px, seeded=True)
             self.new_ids.give_back([first])
-            trial.buds, trial.daughters = True, (trial.mother, bud)
+            trial.buds, trial.daughters = True, (trial.mother, other)
             trial.masks = {t: (replace(one, object_id=trial.mother), two) for t, (one, two) in trial.masks.items()}
             host.objects.update(new)
+            if trial.mother in at.given:
+                return masks + shown[1:]
             kept = replace(shown[0], object_id=trial.mother)
             return [kept if mask.object_id == trial.mother else mask for mask in masks] + shown[1:]
         del host.objects[trial.mother]
         host.objects.update(new)
         return [mask for mask in masks if mask.object_id != trial.mother] + shown
+
+    def _follow_painted(self, host: Host, decision: Decision, masks: list[RegionMask]) -> list[RegionMask]:
+        """Let a mother end, or go on, whose daughters were painted on this frame."""
+        trial = decision.trial
+        if trial.mother in self._open.by_mother:
+            self._open.end(trial.mother)
+        self._open.decisions.append(decision)
+        if trial.buds:
+            return masks
+        del host.objects[trial.mother]
+        return [mask for mask in masks if mask.object_id != trial.mother]
 
     def _ask(self, host: Host, at: Moment, masks: Sequence[RegionMask]) -> dict[int, RegionMask]:
         """Begin a trial for every object that may have divided; returns the daughters' first masks."""
@@ -189,17 +224,33 @@ class DivisionTracker:
         return begun
 
     def _begin(self, host: Host, at: Moment, mask: RegionMask, parts: Parts) -> dict[int, RegionMask]:
-        mother, (first, second) = mask.object_id, self.new_ids.take(2)
+        mother, ids = mask.object_id, self.new_ids.take(2)
+        pair = _split(mask, parts, (ids[0], ids[1]))
+        named = {} if self.ahead is None else self.ahead.names(at.frame, pair, (mother,))
+        if named is None:  # a person paints both as one
+            self.new_ids.give_back(ids)
+            return {}
+        taken = (host.objects.keys() | self.objects.keys()) - {mother}
+        named = {i: painted for i, painted in named.items() if painted not in taken}
+        kept = [i for i, painted in named.items() if painted == mother]
+        pair = sorted(pair, key=lambda part: part.object_id not in kept)
+        own = {i: painted for i, painted in named.items() if i not in kept}
+        self.new_ids.give_back(ids)
+        spare = iter(self.new_ids.take(2 - len(own)))
+        pair = [replace(part, object_id=own.get(part.object_id) or next(spare)) for part in pair]
         before = max(self._recent.get(mother, ()), default=0.0)
         growth = sum(parts.areas_px) / before if before else 1.0
-        trial = Trial(mother, (first, second), at.frame, parts.neck, growth)
-        return self._open.begin(host, at, trial, mask, _split(mask, parts, (first, second)))
+        daughters = (pair[0].object_id, pair[1].object_id)
+        trial = Trial(mother, daughters, at.frame, parts.neck, growth, kept=mother if kept else 0)
+        trial.painted = len(named) == len(pair)
+        return self._open.begin(host, at, trial, mask, pair)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs: nested dicts and lists of plain values and tensors."""
         return self._open.state_dict() | {
             "resting": [list(item) for item in self._resting.items()],
             "recent": [[i, list(areas)] for i, areas in self._recent.items()],
+            "last": self._painted.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any], restore: Callable[[Mapping[str, Any]], TrackedObject]) -> None:
@@ -207,6 +258,7 @@ class DivisionTracker:
         self._open.load_state_dict(state, restore)
         self._resting = {int(i): int(n) for i, n in state["resting"]}
         self._recent = {int(i): tuple(areas) for i, areas in state["recent"]}
+        self._painted.load_state_dict(state["last"])
 
 
 def _split(mask: RegionMask, parts: Parts, ids: tuple[int, int]) -> list[RegionMask]:

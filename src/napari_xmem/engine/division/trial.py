@@ -10,11 +10,11 @@ from napari_xmem.engine.scopes.region_masks import RegionMask
 from napari_xmem.engine.scopes.regions import Region
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Set
 
-__all__ = ["Decision", "Trial"]
+__all__ = ["Decision", "Trial", "pack_mask", "unpack_mask"]
 
-_PLAIN = ("mother", "frame", "neck", "growth", "backward", "buds")
+_PLAIN = ("mother", "frame", "neck", "growth", "backward", "buds", "kept", "painted")
 
 
 @dataclass(slots=True)
@@ -25,8 +25,8 @@ class Trial:
     ----------
     mother : int
         The object that may have divided.
-    daughters : tuple of 2 int
-        Ids under which the parts are followed, the larger part first.
+    daughters : tuple of int
+        Ids under which the two parts are followed, the larger first; one where an object merely goes on as another.
     frame : int
         First frame on which two parts were seen.
     neck : float
@@ -42,10 +42,14 @@ class Trial:
         are given.
     buds : bool
         It was decided that the first of the two is the mother, who goes on under her own id: she has budded.
+    kept : int
+        Id under which the first of the two, or backward the mother, goes on as it will be painted; 0: none.
+    painted : bool
+        All those on trial will be painted under ids of their own.
     """
 
     mother: int
-    daughters: tuple[int, int]
+    daughters: tuple[int, ...]
     frame: int
     neck: float
     growth: float
@@ -53,6 +57,8 @@ class Trial:
     masks: dict[int, tuple[RegionMask, ...]] = field(default_factory=dict)
     backward: bool = False
     buds: bool = False
+    kept: int = 0
+    painted: bool = False
 
     def add(self, look: Look, masks: Sequence[RegionMask]) -> None:
         """Take in what was seen on one more frame."""
@@ -68,6 +74,10 @@ class Trial:
     def tried(self) -> tuple[int, ...]:
         """Objects on trial, that would take their place."""
         return (self.mother,) if self.backward else self.daughters
+
+    def told(self, given: Set[int]) -> bool:
+        """Return True if somebody of it is painted on this frame: a person decides."""
+        return bool(given & {*self.tried, self.kept})
 
     @property
     def before_px(self) -> float:
@@ -86,17 +96,17 @@ class Trial:
         return plain | {
             "daughters": list(self.daughters),
             "looks": [_plain(look) for look in self.looks],
-            "masks": [[frame, *map(_pack_mask, masks)] for frame, masks in self.masks.items()],
+            "masks": [[frame, *map(pack_mask, masks)] for frame, masks in self.masks.items()],
         }
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any]) -> Self:
         """Return the trial that `state_dict` described."""
         known = dict(state)
-        first, second = known.pop("daughters")
+        daughters = tuple(int(i) for i in known.pop("daughters"))
         looks = [_look(look) for look in state["looks"]]
-        masks = {int(frame): tuple(map(_unpack_mask, masks)) for frame, *masks in known["masks"]}
-        return cls(**{**known, "daughters": (int(first), int(second)), "looks": looks, "masks": masks})
+        masks = {int(frame): tuple(map(unpack_mask, masks)) for frame, *masks in known["masks"]}
+        return cls(**{**known, "daughters": daughters, "looks": looks, "masks": masks})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +128,7 @@ class Decision:
     frame: int
 
 
-def _pack_mask(mask: RegionMask) -> dict[str, Any]:
+def pack_mask(mask: RegionMask) -> dict[str, Any]:
     """Return a mask as plain values and a tensor."""
     region = mask.region
     return {
@@ -128,8 +138,8 @@ def _pack_mask(mask: RegionMask) -> dict[str, Any]:
     }
 
 
-def _unpack_mask(state: Mapping[str, Any]) -> RegionMask:
-    """Return the mask that `_pack_mask` described."""
+def unpack_mask(state: Mapping[str, Any]) -> RegionMask:
+    """Return the mask that `pack_mask` described."""
     y, x, height, width = (int(n) for n in state["region"])
     return RegionMask(int(state["object_id"]), Region(y, x, height, width), state["probability"])
 
