@@ -106,7 +106,7 @@ def test_it_gives_what_python_gives_in_every_format(volumes, tiny_model, name):
     assert labels.axes == "TZYX"
     np.testing.assert_array_equal(np.asarray(labels.data), expected.labels)
     if name == "labels.zarr":
-        array = zarr.open_array(output, mode="r")
+        array = zarr.open_group(output, mode="r")["0"]
         assert array.metadata.dimension_names == ("t", "z", "y", "x") and array.chunks == (1, 1, 48, 48)
 
 

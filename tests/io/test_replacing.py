@@ -51,7 +51,7 @@ def test_a_store_of_arrays_is_replaced(tmp_path, kind):
     with pytest.raises(OutputError, match="exists; choose another name"):
         LabelWriter(path, LABELS.shape)
     write(path)
-    np.testing.assert_array_equal(zarr.open_array(str(path), mode="r")[:], LABELS)
+    np.testing.assert_array_equal(zarr.open_group(str(path), mode="r")["0"][:], LABELS)
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.zarr"]
 
 
@@ -113,7 +113,7 @@ def test_a_store_that_was_being_replaced_when_the_process_died_is_put_back(tmp_p
     dead.rename(abandoned)
     staging.discard()
     StagingFolder(path).discard()
-    np.testing.assert_array_equal(zarr.open_array(str(path), mode="r")[:], LABELS)
+    np.testing.assert_array_equal(zarr.open_group(str(path), mode="r")["0"][:], LABELS)
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.zarr"]
 
 

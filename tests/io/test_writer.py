@@ -72,7 +72,7 @@ def test_big_tiff_where_needed(tmp_path, monkeypatch):
 
 def test_zarr_has_a_chunk_per_frame_and_axis_names(tmp_path):
     write(tmp_path / "out.zarr")
-    array = zarr.open(str(tmp_path / "out.zarr"), mode="r")
+    array = zarr.open_group(str(tmp_path / "out.zarr"), mode="r")["0"]
     assert array.chunks[0] == 1 and array.metadata.dimension_names == ("t", "y", "x")
 
 

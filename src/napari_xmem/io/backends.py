@@ -1,4 +1,4 @@
-"""The three file formats behind `LabelWriter`."""
+"""File formats behind `LabelWriter`: npy and TIFF; OME-Zarr stands in `ngff_labels`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import tifffile
-import zarr
+
+from napari_xmem.io.ngff import ome_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Backend", "NpyBackend", "TiffBackend", "ZarrBackend"]
+__all__ = ["Backend", "NpyBackend", "TiffBackend"]
 
 _STRIP_BYTES = 1 << 18
 _ZLIB_LEVEL = 6
@@ -67,29 +68,6 @@ class NpyBackend:
     def discard(self) -> None:
         """Close the file."""
         _close_quietly(self._file)
-
-
-class ZarrBackend:
-    """One zarr array, a chunk per page or part of a page."""
-
-    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        self._array: Any = zarr.create_array(
-            store=str(path),
-            shape=shape,
-            chunks=(*(1 for _ in shape[:-2]), min(shape[-2], 2048), min(shape[-1], 2048)),
-            dtype=dtype,
-            dimension_names=("t", "y", "x") if len(shape) == 3 else ("t", "z", "y", "x"),
-        )
-
-    def write(self, page: int, labels: NDArray[Any]) -> None:
-        """Write a page."""
-        self._array[np.unravel_index(page, self._array.shape[:-2])] = labels
-
-    def finish(self) -> None:
-        """Nothing is left to do."""
-
-    def discard(self) -> None:
-        """Nothing is open."""
 
 
 class TiffBackend:
@@ -173,7 +151,7 @@ def _ome(
     sizes = {} if scale is None else {"Y": scale[0], "X": scale[1]}
     if sizes and ndim == 4 and z_step:
         sizes["Z"] = z_step
-    units = {f"PhysicalSize{axis}Unit": unit for axis in sizes if unit}
+    units = {f"PhysicalSize{axis}Unit": ome_unit(unit) for axis in sizes if unit}
     time = {} if not frame_interval_s else {"TimeIncrement": frame_interval_s, "TimeIncrementUnit": "s"}
     axes = "TYX" if ndim == 3 else "TZYX"
     return {"axes": axes, **{f"PhysicalSize{axis}": n for axis, n in sizes.items()}, **units, **time}

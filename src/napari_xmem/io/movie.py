@@ -88,8 +88,9 @@ def open_movie(path: str | Path, axes: str | None = None, *, volumes: bool = Fal
     Parameters
     ----------
     path : str or Path
-        TIFF (ImageJ, OME, plain), npy, npz, zarr (versions 2 and 3, OME-Zarr level 0) or a folder of images in natural
-        order. ``file.npz:name`` and ``store.zarr:path`` choose an array inside, ``file.tif:1`` a series, and
+        TIFF (ImageJ, OME, plain), npy, npz, zarr (versions 2 and 3, OME-Zarr level 0; also by its address, https://...
+        or s3://..., where fsspec is installed) or a folder of images in natural order. ``file.npz:name`` and
+        ``store.zarr:path`` choose an array inside, ``file.tif:1`` a series, and
         ``file.tif:whole`` the frames that are whole of a file that is cut off.
     axes : str, optional
         Order of the axes in the file, such as "TCYX"; needed where the file doesn't say and the shape leaves a choice.
@@ -213,9 +214,9 @@ def _open(path: str | Path, *, labels: bool = False) -> Opened:
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(f"path is a {type(path).__name__}, expected the path of a file; arrays are used as they are.")
     text = os.path.expanduser(os.fspath(path))
-    if "://" in text:
-        raise InputError(f"{text} is an address; expected a file on this computer. Download it first.")
     name, _, key = text.rpartition(":") if _has_key(text) else (text, "", "")
+    if "://" in text:
+        return _open_address(text, name, key)
     file, pattern = Path(name), ""
     try:
         if not file.exists() and any(letter in file.name for letter in "*?["):
@@ -234,6 +235,20 @@ def _open(path: str | Path, *, labels: bool = False) -> Opened:
     except Exception as error:  # each format's library has its own
         detail = f"{type(error).__name__}: {error}"
         raise InputError(f"{file} cannot be read ({detail}); is it complete and of the kind its name says?") from error
+
+
+def _open_address(text: str, name: str, key: str) -> Opened:
+    """Open a zarr store by its address; chunks are fetched when frames are read."""
+    if not name.rstrip("/").lower().endswith(".zarr"):
+        raise InputError(
+            f"{text} is an address; expected a file on this computer, or the address of a .zarr. Download it first."
+        )
+    try:
+        return open_zarr(name.rstrip("/"), key)
+    except XMemError:
+        raise
+    except Exception as error:  # each kind of store has its own
+        raise InputError(f"{text} cannot be read ({type(error).__name__}: {error}).") from error
 
 
 def _opener(file: Path, labels: bool) -> Callable[[Path, str], Opened]:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from napari_xmem.errors import OutputError
+from napari_xmem.io.ngff_labels import image_around
 
 __all__ = ["check_replaceable"]
 
@@ -32,7 +33,7 @@ def check_replaceable(target: Path) -> None:
     OutputError
         If it is another kind of thing.
     """
-    is_zarr = target.suffix.lower() == ".zarr"
+    is_zarr = target.suffix.lower() == ".zarr" or image_around(target) is not None
     if not target.is_dir():
         if is_zarr and target.exists():
             raise OutputError(f"{target} is a file, and a .zarr is a folder: it is not replaced. Choose another name.")

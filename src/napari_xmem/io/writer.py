@@ -10,7 +10,8 @@ import numpy as np
 
 from napari_xmem.errors import InputError, OutputError
 from napari_xmem.files import OccupiedError
-from napari_xmem.io.backends import NpyBackend, TiffBackend, ZarrBackend
+from napari_xmem.io.backends import NpyBackend, TiffBackend
+from napari_xmem.io.ngff_labels import NgffBackend, image_around
 from napari_xmem.io.replacing import check_replaceable
 from napari_xmem.io.staging import StagingFolder
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     from napari_xmem.io.backends import Backend
+    from napari_xmem.io.ngff_labels import NgffImage
 
 __all__ = ["WRITABLE", "LabelWriter", "check_output"]
 
@@ -60,12 +62,13 @@ def check_output(
         exists = is_folder or target.exists()
     except OSError as error:  # a name that is too long
         raise OutputError(f"{target} cannot be written: {error.strerror or error}. Choose another name.") from error
-    if is_folder and target.suffix.lower() not in suffixes.replace(",", "").split():
+    in_image = suffixes == WRITABLE and image_around(target) is not None
+    if not in_image and is_folder and target.suffix.lower() not in suffixes.replace(",", "").split():
         example = target / f"result{suffixes.split(',')[0].split()[0]}"
         raise OutputError(f"{target} is a folder; give the name of a file to write, such as {example}.")
-    if target.suffix.lower() not in suffixes.replace(",", "").split():
+    if not in_image and target.suffix.lower() not in suffixes.replace(",", "").split():
         raise OutputError(f"{target}: cannot write this kind of file, expected a name that ends in {suffixes}.")
-    if needs_folder and not target.parent.is_dir():
+    if needs_folder and not in_image and not target.parent.is_dir():
         raise OutputError(f"{target}: its folder {target.parent} does not exist; make it first.")
     if exists and not overwrite:
         raise OutputError(f"{target} exists; choose another name or allow overwriting (overwrite=True, --overwrite).")
@@ -84,8 +87,9 @@ class LabelWriter:
     Parameters
     ----------
     path : str or Path
-        .tif/.tiff (OME-TIFF with axes TYX or TZYX, compressed; BigTIFF where needed), .npy or .zarr (version 3,
-        compressed).
+        .tif/.tiff (OME-TIFF with axes TYX or TZYX, compressed; BigTIFF where needed), .npy, .zarr (OME-Zarr 0.5 with
+        a colour per label, and smaller levels of large frames), or ``IMAGE.zarr/labels/NAME``: labels of an OME-Zarr
+        image, in its version and with as many levels.
     shape : tuple of 3 or 4 int
         (T, Y, X) or (T, Z, Y, X).
     dtype : dtype_like
@@ -128,12 +132,16 @@ class LabelWriter:
             raise InputError(f"labels of shape {self.shape} cannot be written, expected (T, Y, X) or (T, Z, Y, X).")
         self.overwrite = overwrite
         self._backend: Backend | None = None
+        self._image = image_around(self.path)
         with _saying(self.path):
+            if self._image is not None:
+                self.path.parent.mkdir(exist_ok=True)
             self._staging = StagingFolder(self.path)
             try:
                 self._backend = _backend(
-                    self._staging.place, self.shape, self.dtype, scale, unit, z_step, frame_interval_s
-                )
+                    self._staging.place, self.shape, self.dtype, scale, unit, z_step, frame_interval_s,
+                    self.path.stem, self._image,
+                )  # fmt: skip
             except BaseException:
                 self.abort()
                 raise
@@ -197,6 +205,8 @@ class LabelWriter:
             with _saying(self.path):
                 backend.finish()
                 self._staging.publish(self.overwrite)
+                if self._image is not None:
+                    self._image.register(self.path.name)
         finally:
             self._staging.discard()
 
@@ -218,12 +228,14 @@ def _backend(
     unit: str | None,
     z_step: float | None,
     frame_interval_s: float | None,
+    name: str,
+    image: NgffImage | None,
 ) -> Backend:
     suffix = path.suffix.lower()
     if suffix == ".npy":
         return NpyBackend(path, shape, dtype)
-    if suffix == ".zarr":
-        return ZarrBackend(path, shape, dtype)
+    if suffix == ".zarr" or image is not None:
+        return NgffBackend(path, shape, dtype, scale, unit, z_step, frame_interval_s, name, image)
     return TiffBackend(path, shape, dtype, scale, unit, z_step, frame_interval_s)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import zarr
 
 from napari_xmem.errors import InputError
+from napari_xmem.io import ngff
 from napari_xmem.io.lazy import Opened
 from napari_xmem.io.zarr_codecs import check_zarr_array
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["open_zarr"]
+__all__ = ["image_names", "open_zarr"]
 
 #: Groups are searched this deep: plates have rows, columns and fields.
 _DEEPEST = 5
@@ -23,13 +24,13 @@ _MOST_NAMES, _MOST_NODES = 8, 1000
 _SECONDS = {"nanosecond": 1e-9, "microsecond": 1e-6, "millisecond": 1e-3, "second": 1.0, "minute": 60.0, "hour": 3600.0}
 
 
-def open_zarr(path: Path, key: str = "") -> Opened:
+def open_zarr(path: Path | str, key: str = "") -> Opened:
     """Open an array of a zarr store, without reading any chunk.
 
     Parameters
     ----------
-    path : Path
-        The store's folder.
+    path : Path or str
+        The store's folder, or its address (https://..., s3://...), where fsspec is installed.
     key : str
         Path of an array, or of a group, inside; empty: the only image there is. Images are level 0 of OME-Zarr images
         (also inside the groups that bioformats2raw makes) and arrays with three or more axes; where there are none of
@@ -40,11 +41,7 @@ def open_zarr(path: Path, key: str = "") -> Opened:
     InputError
         If the store cannot be read, has no such array or several, or the array holds no numbers.
     """
-    try:
-        node: Any = zarr.open(str(path), mode="r")
-    except Exception as error:  # several kinds, from a missing file to broken JSON
-        detail = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-        raise InputError(f"{path} cannot be read as zarr ({detail}); is it complete?") from error
+    node = _root(path)
     if key:
         try:
             node = node[key]
@@ -56,17 +53,48 @@ def open_zarr(path: Path, key: str = "") -> Opened:
     return opened
 
 
-def _chosen(path: Path, node: Any) -> Opened:
-    if isinstance(node, zarr.Array):
-        return Opened(node, _axes_of(node))
+def image_names(path: Path | str) -> list[str]:
+    """Return the paths of the images that a store holds, fields of the wells of a plate for example; "" is itself.
+
+    Raises
+    ------
+    InputError
+        If the store cannot be read.
+    """
+    return [name for name, _ in _movies(_root(path))]
+
+
+def _root(path: Path | str) -> Any:
+    try:
+        return zarr.open(str(path), mode="r")
+    except ImportError as error:
+        raise InputError(
+            f'{path} is an address, and what reads it is not installed ({error}): pip install "napari-xmem[remote]".'
+        ) from error
+    except Exception as error:  # several kinds, from a missing file to broken JSON
+        detail = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        raise InputError(f"{path} cannot be read as zarr ({detail}); is it complete?") from error
+
+
+def _movies(node: Any) -> list[tuple[str, Any]]:
+    """Return images with three or more axes, or where there are none those with two."""
     found = list(_images(node))
+    names: list[tuple[str, Any]] = []
     for n_axes in (3, 2):
         names = [(name, inner) for name, inner in found if isinstance(inner, zarr.Group) or inner.ndim >= n_axes]
         if names:
             break
+    return names
+
+
+def _chosen(path: Path | str, node: Any) -> Opened:
+    if isinstance(node, zarr.Array):
+        return Opened(node, _axes_of(node))
+    names = _movies(node)
     if len(names) != 1:
         shown = _listed([name for name, _ in names])
-        example = f"{path.name}:{names[0][0]}" if names else f"{path.name}:NAME"
+        own = str(path).rstrip("/").rsplit("/", 1)[-1]
+        example = f"{own}:{names[0][0]}" if names else f"{own}:NAME"
         raise InputError(f"{path} is a group with {len(names)} movies ({shown}); choose one, for example {example}.")
     _, inner = names[0]
     return Opened(inner, _axes_of(inner)) if isinstance(inner, zarr.Array) else _level_zero(path, inner)
@@ -82,10 +110,22 @@ def _images(node: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, An
         return
     if depth >= _DEEPEST:
         return
-    for count, (child, inner) in enumerate(sorted(node.members(), key=lambda pair: _natural(pair[0]))):
-        if count >= _MOST_NODES:
-            return
+    for child, inner in _children(node):
         yield from _images(inner, f"{name}/{child}".lstrip("/"), depth + 1)
+
+
+def _children(node: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what a group holds: what its metadata list, which needs no listing of files, or all there is."""
+    listed = ngff.child_paths(dict(node.attrs))
+    if listed is None:
+        yield from sorted(node.members(), key=lambda pair: _natural(pair[0]))[:_MOST_NODES]
+        return
+    for child in listed[:_MOST_NODES]:
+        try:
+            inner = node[child]
+        except KeyError:  # a well that was never written
+            continue
+        yield child, inner
 
 
 def _natural(name: str) -> tuple[bool, int, str]:
@@ -107,13 +147,10 @@ def _axes_of(array: Any) -> str | None:
 
 def _multiscale(group: Any) -> Mapping[str, Any] | None:
     """Return the first multiscale image of OME-Zarr 0.4 (top level) or 0.5 (under "ome")."""
-    attributes = dict(group.attrs)
-    ome = attributes.get("ome")
-    found = attributes.get("multiscales") or (ome.get("multiscales") if isinstance(ome, dict) else None)
-    return found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else None
+    return ngff.multiscale_of(dict(group.attrs))
 
 
-def _level_zero(path: Path, group: Any) -> Opened:
+def _level_zero(path: Path | str, group: Any) -> Opened:
     image = _multiscale(group) or {}
     try:
         level = image["datasets"][0]
@@ -127,14 +164,13 @@ def _level_zero(path: Path, group: Any) -> Opened:
         listed = [axis if isinstance(axis, dict) else {"name": axis} for axis in image.get("axes", [])]
         axes = "".join(str(axis["name"])[0] for axis in listed).upper() or opened.axes
         opened = replace(opened, axes=axes)
-        for transform in level.get("coordinateTransformations", []):
-            if transform.get("type") == "scale" and axes and {"Y", "X"} <= set(axes):
-                y, x = axes.index("Y"), axes.index("X")
-                scale = (float(transform["scale"][y]), float(transform["scale"][x]))
-                z_step = float(transform["scale"][axes.index("Z")]) if "Z" in axes else None
-                interval = _seconds(listed, transform["scale"], axes.find("T"))
-                unit = listed[x].get("unit")
-                return replace(opened, scale=scale, unit=unit, z_step=z_step, frame_interval_s=interval)
+        sizes = ngff.level_scale(image, level)
+        if sizes is not None and axes and {"Y", "X"} <= set(axes):
+            y, x = axes.index("Y"), axes.index("X")
+            z_step = sizes[axes.index("Z")] if "Z" in axes else None
+            interval = _seconds(listed, sizes, axes.find("T"))
+            unit = listed[x].get("unit")
+            return replace(opened, scale=(sizes[y], sizes[x]), unit=unit, z_step=z_step, frame_interval_s=interval)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         pass  # axes or a pixel size that make no sense are none
     return opened

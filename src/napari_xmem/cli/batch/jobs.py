@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.cli.batch.manifest import is_manifest, read_manifest
+from napari_xmem.cli.batch.stores import in_store, movies_in, name_in_store, seeds_in_store
 from napari_xmem.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from napari_xmem.cli.batch.manifest import ManifestRow
 
 __all__ = ["Job", "find_jobs", "make_folder"]
 
@@ -78,13 +81,16 @@ def find_jobs(given: Sequence[str], output: str, seeds_suffix: str, kind: str) -
     """
     folder = Path(output)
     jobs: list[Job] = []
-    movies: dict[Path, None] = {}
+    movies: dict[str, None] = {}
     for text in given:
         if is_manifest(text):
-            jobs += _listed(text, folder, seeds_suffix, kind)
+            jobs += [_job(row.movie, folder, seeds_suffix, kind, row) for row in read_manifest(text)]
+        elif "://" in text:
+            movies.update(dict.fromkeys(movies_in(text)))
         else:
-            movies.update(dict.fromkeys(_movies_of(text, seeds_suffix)))
-    jobs += [_found(movie, folder, seeds_suffix, kind) for movie in movies]
+            found = (movie for place in _movies_of(text, seeds_suffix) for movie in movies_in(str(place)))
+            movies.update(dict.fromkeys(found))
+    jobs += [_job(movie, folder, seeds_suffix, kind) for movie in movies]
     if not jobs:
         raise InputError(f"there are no movies ({', '.join(_SUFFIXES)}) in {', '.join(given)}.")
     if not any(job.seeds for job in jobs):
@@ -102,25 +108,23 @@ def find_jobs(given: Sequence[str], output: str, seeds_suffix: str, kind: str) -
     return jobs
 
 
-def _found(movie: Path, folder: Path, seeds_suffix: str, kind: str) -> Job:
-    """Return the job of a movie that was found in a folder."""
-    seeds, result = _seeds_of(movie, seeds_suffix), _stem(movie)
-    return Job(
-        str(movie), None if seeds is None else str(seeds), folder / f"{result}{_RESULT}.{kind}", result, movie.name
-    )
+def _job(movie: str, folder: Path, seeds_suffix: str, kind: str, row: ManifestRow | None = None) -> Job:
+    """Return the job of a movie; seeds that no manifest names are looked for beside it."""
+    store, key = in_store(movie)
+    plain = name_in_store(movie) if key or "://" in movie else _stem(Path(movie))
+    result = (row.name if row else "") or plain
+    seeds = (row.seeds if row else "") or _seeds_for(movie, plain, seeds_suffix)
+    name = (row.name if row else "") or f"{Path(store).name}{f':{key}' if key else ''}"
+    return Job(movie, seeds, folder / f"{result}{_RESULT}.{kind}", result, name, row.options if row else {})
 
 
-def _listed(manifest: str, folder: Path, seeds_suffix: str, kind: str) -> list[Job]:
-    """Return the jobs of a manifest; seeds that it does not name are looked for beside the movie."""
-    jobs = []
-    for row in read_manifest(manifest):
-        movie = Path(row.movie)
-        seeds = row.seeds or _seeds_of(movie, seeds_suffix)
-        result = row.name or _stem(movie)
-        job = Job(row.movie, None if seeds is None else str(seeds), folder / f"{result}{_RESULT}.{kind}", result,
-                  row.name or movie.name, row.options)  # fmt: skip
-        jobs.append(job)
-    return jobs
+def _seeds_for(movie: str, plain: str, suffix: str) -> str | None:
+    """Return the seeds of a movie: a file beside it, or labels that an OME-Zarr image carries."""
+    store, key = in_store(movie)
+    if "://" in movie:
+        return None
+    beside = _seeds_of(Path(store).with_name(f"{plain}.zarr") if key else Path(store), suffix)
+    return str(beside) if beside is not None else seeds_in_store(movie, suffix.lstrip("_"))
 
 
 def make_folder(folder: Path, *, only_check: bool) -> None:
