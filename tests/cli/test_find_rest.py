@@ -29,3 +29,15 @@ def test_what_is_found_on_the_seeded_frame_is_followed(tmp_path, capsys):
     assert set(range(41, 41 + len(found))) <= set(json.loads((tmp_path / "facts.json").read_text())["objects"])
     assert main([*command, "--find-rest", "--min-confidence", "2", "--overwrite", "--use-frames", "all"]) == 2
     assert "min_confidence is 2" in capsys.readouterr().err
+
+
+def test_new_cells_are_those_of_python(files, tiny_model, capsys):
+    command = ["propagate", files.movie, "--seeds", files.seeds, "-o", files.output, "--model", tiny_model]
+    options = ["--device", "cpu", "--entries", "find", "--entry-interval-frames", "2", "--min-confidence", "0.3"]
+    assert main([*command, *options, "--scope", "local"]) == 0, capsys.readouterr().err
+    settings = {"entries": "find", "entry_interval_frames": 2, "min_confidence": 0.3, "scope": "local"}
+    result = nx.propagate(files.arrays["movie"], files.arrays["seeds"], model=tiny_model, device="cpu", **settings)
+    np.testing.assert_array_equal(tifffile.imread(files.output), result.labels)
+    assert settings.items() <= result.recipe.items()
+    assert main([*command, *options, "--scope", "global", "--overwrite"]) == 2
+    assert "local scope only" in capsys.readouterr().err

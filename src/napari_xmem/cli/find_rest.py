@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_xmem.cli.options import add_setting
 from napari_xmem.cli.terminal.messages import say
 from napari_xmem.words import counted
 
@@ -22,14 +21,13 @@ __all__ = ["add_find_rest", "with_the_rest"]
 
 
 def add_find_rest(group: argparse._ArgumentGroup) -> None:
-    """Add --find-rest and --min-confidence."""
+    """Add --find-rest."""
     group.add_argument(
         "--find-rest",
         action="store_true",
         help="seeds: first find the other objects of the seeded frame that look like those painted on it (see "
         "--min-confidence), and follow them too; of several seeded frames the first, backward the last, is searched",
     )
-    add_setting(group, "min_confidence", "P")
 
 
 def with_the_rest(args: argparse.Namespace, source: FrameSource, seeds: Seeds, frames: range) -> Seeds:

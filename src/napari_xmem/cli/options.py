@@ -34,8 +34,8 @@ PAPER = "paper"
 
 #: Settings of a run that are options of every subcommand that runs.
 RUN_SETTINGS = (
-    "direction", "divisions", "device", "scope", "diameter_px", "max_displacement_px", "precision",
-    "memory_budget_bytes", "memory_device",
+    "direction", "divisions", "entries", "entry_interval_frames", "min_confidence", "device", "scope", "diameter_px",
+    "max_displacement_px", "precision", "memory_budget_bytes", "memory_device",
 )  # fmt: skip
 
 

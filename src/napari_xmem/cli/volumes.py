@@ -51,6 +51,8 @@ def run(args: argparse.Namespace, movie: Movie) -> int:
     from napari_xmem.model import XMem, load_model
 
     config = PropagationConfig(memory=memory_config(args.memory), **engine_options(args))
+    if config.entries == "find":
+        raise InputError(f"--entries find is for frames (T, Y, X); {movie.path} holds volumes, shape {movie.shape}.")
     between = frame_range(args, movie.shape[0])
     volumes = _seeds(args, movie, between)
     network = args.model if isinstance(args.model, XMem) else load_model(args.model, device=args.device)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from napari_xmem.config.memory import MemoryConfig
 from napari_xmem.config.model import ModelConfig
-from napari_xmem.config.propagation import Direction, Divisions, MemoryDevice, Precision, PropagationConfig, Scope
+from napari_xmem.config.propagation import (
+    Direction,
+    Divisions,
+    Entries,
+    MemoryDevice,
+    Precision,
+    PropagationConfig,
+    Scope,
+)
 from napari_xmem.config.settings import Option, Setting, settings_of
 
 __all__ = [
     "Direction",
     "Divisions",
+    "Entries",
     "MemoryConfig",
     "MemoryDevice",
     "ModelConfig",

@@ -8,11 +8,12 @@ from typing import Any, Literal, Self
 from napari_xmem.config.memory import MemoryConfig
 from napari_xmem.config.settings import Option, check_names, check_settings, described, require, setting
 
-__all__ = ["Direction", "Divisions", "MemoryDevice", "Precision", "PropagationConfig", "Scope"]
+__all__ = ["Direction", "Divisions", "Entries", "MemoryDevice", "Precision", "PropagationConfig", "Scope"]
 
 Scope = Literal["auto", "local", "global"]
 Direction = Literal["forward", "backward", "both"]
 Divisions = Literal["track", "keep"]
+Entries = Literal["ignore", "find"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 MemoryDevice = Literal["auto", "device", "host"]
 
@@ -74,6 +75,32 @@ class PropagationConfig:
             Option("track", "Daughters get ids", "The mother ends; two daughters with ids of their own begin."),
             Option("keep", "Keep the mother's id", "Both daughters go on under the mother's id."),
         ),
+    )
+    entries: Entries = setting(
+        "ignore",
+        label="New cells",
+        help="Whether cells that nobody painted are looked for.",
+        effect="Found in the local scope, forward in time; results then come up to 3 frames after the frame that is "
+        "worked on.",
+        group=FRAMES,
+        options=(
+            Option("ignore", "Follow painted cells only", "What was not painted is background."),
+            Option(
+                "find",
+                "Look for new cells",
+                "Cells that look like the painted ones and belong to nobody get ids, on the first frame as later.",
+            ),
+        ),
+    )
+    entry_interval_frames: int = setting(
+        3,
+        label="Look every",
+        help="New cells are looked for every this many frames.",
+        effect="Smaller: a new cell is found earlier. Larger: quicker.",
+        group=FRAMES,
+        unit="frames",
+        low=1,
+        offered=10_000,
     )
     min_confidence: float = setting(
         0.8,

@@ -197,7 +197,8 @@ class VolumeRuns:
 
     def prepare(self, z: int) -> Run:
         """Return the run of a seeded plane."""
-        config = replace(self.config, divisions="keep")  # daughters would get other ids in each plane
+        # daughters, and cells that come in, would get other ids in each plane
+        config = replace(self.config, divisions="keep", entries="ignore")
         return prepare_run(self.sources[z], self.seeds(z), self.network, config)
 
     def __iter__(self) -> Iterator[tuple[int, Run]]:
@@ -246,7 +247,7 @@ def follow_planes(volume: Any, seeds: NDArray[Any], network: XMem, config: Propa
     """
     if not np.any(seeds):
         raise SeedError("The seeds are empty: paint at least one object on one plane.")
-    along_z = replace(config, direction="both", divisions="keep", start=None, stop=None)
+    along_z = replace(config, direction="both", divisions="keep", entries="ignore", start=None, stop=None)
     filled = complete_run(prepare_run(volume, seeds, network, along_z)).labels
     painted = seeds.any((1, 2))
     filled[painted] = seeds[painted]

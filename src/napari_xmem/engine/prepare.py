@@ -18,7 +18,7 @@ from napari_xmem.engine.frame_order import frame_range, plan_passes
 from napari_xmem.engine.run import Run
 from napari_xmem.engine.scopes.choice import choose_scope
 from napari_xmem.engine.scopes.preprocess import FrameGeometry, NetworkInput
-from napari_xmem.errors import is_out_of_memory
+from napari_xmem.errors import ConfigError, is_out_of_memory
 from napari_xmem.imaging import (
     MAX_ID,
     FrameSource,
@@ -75,6 +75,11 @@ def prepare_run(
     loaded = model if isinstance(model, XMem) else load_model(model, config.device)
     ids = {i for image in labels.values() for i in object_ids(image)}
     scope, reason = choose_scope(config.scope, loaded.config, len(ids), source.frame_shape, loaded.device.type)
+    if config.entries == "find" and scope != "local":
+        raise ConfigError(
+            "entries='find' looks for new cells in the local scope only, and this run would have the scope "
+            f"{scope!r} ({reason}). Choose scope='local', or entries='ignore'."
+        )
     _LOG.info("scope %s", reason)
     network = optimise(loaded, "float32" if (config.precision, scope) == ("auto", "global") else config.precision)
     network = on_working_device(network)
@@ -82,7 +87,7 @@ def prepare_run(
     geometry = _geometry(network, source.frame_shape, diameter, len(ids))
     normaliser = IntensityNormaliser.fit(source, config.percentiles)
     prepare = NetworkInput(network.config, normaliser, geometry)
-    spare = min(SPARE_IDS, MAX_ID - max(ids)) if config.divisions == "track" else 0
+    spare = min(SPARE_IDS, MAX_ID - max(ids)) if config.divisions == "track" or config.entries == "find" else 0
     dtype = label_dtype(max(ids) + spare)
     recipe = {
         "model": network.config.name,
@@ -93,6 +98,7 @@ def prepare_run(
         "scope": scope,
         "direction": config.direction,
         "divisions": config.divisions if scope == "local" else "keep",
+        **_entry_settings(config),
         "frames": [low, high],
         "seeded_frames": sorted(labels),
         "diameter_px": round(diameter, 2),
@@ -118,6 +124,13 @@ def prepare_run(
         first_new_id=first_new_id,
     )
     return _within_budget(run, announce=announce)
+
+
+def _entry_settings(config: PropagationConfig) -> dict[str, Any]:
+    """Return what a recipe says about new cells: nothing where they are not looked for."""
+    if config.entries != "find":
+        return {}
+    return {name: getattr(config, name) for name in ("entries", "entry_interval_frames", "min_confidence")}
 
 
 def on_working_device(network: InferenceXMem) -> InferenceXMem:

@@ -9,10 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.config import Direction, Divisions, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
+from napari_xmem.config import (
+    Direction,
+    Divisions,
+    Entries,
+    MemoryConfig,
+    MemoryDevice,
+    Precision,
+    PropagationConfig,
+    Scope,
+)
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.devices import agree_on_threads, trim_heap
+from napari_xmem.engine.discovery.newcomers import Newcomers
 from napari_xmem.engine.division import DelayedResults, DivisionTracker, MergeTracker, NewIds
+from napari_xmem.engine.division.policies import NeverAsks
 from napari_xmem.engine.explain import Explainer
 from napari_xmem.engine.late_objects import LateObjects
 from napari_xmem.engine.network_errors import network_errors
@@ -31,6 +42,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_xmem.engine.division.undecided import Undecided
     from napari_xmem.engine.frame_order import Pass
     from napari_xmem.engine.run import Run
     from napari_xmem.engine.scopes.base import TrackingScope, Watch
@@ -54,6 +66,9 @@ def iter_propagate(
     scope: Scope = "auto",
     direction: Direction = "forward",
     divisions: Divisions = "track",
+    entries: Entries = "ignore",
+    entry_interval_frames: int = 3,
+    min_confidence: float = 0.8,
     start: int | None = None,
     stop: int | None = None,
     diameter_px: float | None = None,
@@ -90,6 +105,13 @@ def iter_propagate(
         "track": where an object divides it ends, and two daughters with ids of their own begin (in the local scope);
         results then come up to 3 frames after the frame that is worked on, and are final. "keep": both daughters go on
         under the mother's id.
+    entries : {"ignore", "find"}
+        "find": cells that look like the painted ones and belong to nobody are found, on the first frame as later, and
+        get ids of their own (in the local scope, forward in time); results come as late as with divisions.
+    entry_interval_frames : int
+        New cells are looked for every so many frames.
+    min_confidence : float
+        0 to 1; new cells that are less sure are left out.
     start, stop : int, optional
         Frame range, 0 to T, `stop` exclusive; None: from the seeds to the end that `direction` names.
     diameter_px : float, optional
@@ -126,6 +148,9 @@ def iter_propagate(
         scope=scope,
         direction=direction,
         divisions=divisions,
+        entries=entries,
+        entry_interval_frames=entry_interval_frames,
+        min_confidence=min_confidence,
         start=start,
         stop=stop,
         device=device,
@@ -149,6 +174,9 @@ def propagate(
     scope: Scope = "auto",
     direction: Direction = "forward",
     divisions: Divisions = "track",
+    entries: Entries = "ignore",
+    entry_interval_frames: int = 3,
+    min_confidence: float = 0.8,
     start: int | None = None,
     stop: int | None = None,
     diameter_px: float | None = None,
@@ -169,8 +197,8 @@ def propagate(
         ``(T, Y, X)`` or ``(T, Y, X, C)``, see `iter_propagate`.
     seeds : mapping or array
         Labels of one or more frames, see `iter_propagate`.
-    model, memory, device, scope, direction, divisions, start, stop, diameter_px, max_displacement_px, \
-memory_budget_bytes, precision, memory_device, percentiles, progress
+    model, memory, device, scope, direction, divisions, entries, entry_interval_frames, min_confidence, start, stop, \
+diameter_px, max_displacement_px, memory_budget_bytes, precision, memory_device, percentiles, progress
         See `iter_propagate`.
 
     Returns
@@ -201,6 +229,9 @@ memory_budget_bytes, precision, memory_device, percentiles, progress
         scope=scope,
         direction=direction,
         divisions=divisions,
+        entries=entries,
+        entry_interval_frames=entry_interval_frames,
+        min_confidence=min_confidence,
         start=start,
         stop=stop,
         device=device,
@@ -284,7 +315,7 @@ def open_scope(run: Run, new_ids: NewIds | None = None, *, backward: bool = Fals
         Gives ids to objects that begin; None: the run's first new id and those above.
     backward : bool
         The pass goes backward in time: a mother begins where two objects become one. Forward, daughters do where one
-        divides.
+        divides, and cells come in.
     """
     budget, memory = RunSize.of(run).budget, run.config.memory
     scope: TrackingScope
@@ -292,14 +323,25 @@ def open_scope(run: Run, new_ids: NewIds | None = None, *, backward: bool = Fals
         scope = GlobalScope(run.network, memory, run.prepare, budget)
     else:
         reach = run.config.max_displacement_px
-        scaled = None if reach is None else reach * run.prepare.geometry.scale
-        ids = new_ids or _new_ids(run)
-        tracker = MergeTracker(ids) if backward else DivisionTracker(ids)
-        divisions = tracker if run.config.divisions == "track" else None
+        geometry = run.prepare.geometry
+        scaled = None if reach is None else reach * geometry.scale
+        divisions = _undecided(run, new_ids or _new_ids(run), geometry.scaled_shape, backward)
         scope = LocalScope(run.network, memory, run.prepare, scaled, budget, divisions)
     if run.begin is not None:
         run.begin(scope)
     return scope
+
+
+def _undecided(run: Run, ids: NewIds, scaled_shape: tuple[int, int], backward: bool) -> Undecided | None:
+    """Return who decides late about objects that begin; None: nobody."""
+    config = run.config
+    found: Undecided | None = None
+    if config.divisions == "track":
+        found = MergeTracker(ids) if backward else DivisionTracker(ids)
+    if config.entries == "ignore" or backward:
+        return found
+    found = found or DivisionTracker(ids, NeverAsks())
+    return Newcomers(found, ids, scaled_shape, config.min_confidence, config.entry_interval_frames)
 
 
 def _new_ids(run: Run) -> NewIds:

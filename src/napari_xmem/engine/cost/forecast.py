@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.config import Direction, Divisions, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
+from napari_xmem.config import (
+    Direction,
+    Divisions,
+    Entries,
+    MemoryConfig,
+    MemoryDevice,
+    Precision,
+    PropagationConfig,
+    Scope,
+)
 from napari_xmem.engine.cost.cost_model import NetworkCost, probe_network
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.devices import clock, free_bytes
@@ -114,6 +123,9 @@ def forecast(
     scope: Scope = "auto",
     direction: Direction = "forward",
     divisions: Divisions = "track",
+    entries: Entries = "ignore",
+    entry_interval_frames: int = 3,
+    min_confidence: float = 0.8,
     start: int | None = None,
     stop: int | None = None,
     diameter_px: float | None = None,
@@ -134,8 +146,8 @@ def forecast(
         The movie, as for `iter_propagate`.
     seeds : mapping or array
         Labels of one or more frames, as for `iter_propagate`.
-    model, memory, device, scope, direction, divisions, start, stop, diameter_px, max_displacement_px, \
-memory_budget_bytes, precision, memory_device, percentiles
+    model, memory, device, scope, direction, divisions, entries, entry_interval_frames, min_confidence, start, stop, \
+diameter_px, max_displacement_px, memory_budget_bytes, precision, memory_device, percentiles
         See `iter_propagate`.
 
     Returns
@@ -153,6 +165,9 @@ memory_budget_bytes, precision, memory_device, percentiles
         scope=scope,
         direction=direction,
         divisions=divisions,
+        entries=entries,
+        entry_interval_frames=entry_interval_frames,
+        min_confidence=min_confidence,
         start=start,
         stop=stop,
         device=device,

@@ -45,13 +45,7 @@ class SizeRange:
 
     def admits(self, candidate: Candidate, scaled_shape: tuple[int, int]) -> bool:
         """Return True if a candidate's area may be that of an object of this kind."""
-        inside = candidate.inside
-        y, x = candidate.region.y, candidate.region.x
-        low, high = (span.stop for span in candidate.region.slices)
-        cut = (y == 0 and inside[0].any()) or (x == 0 and inside[:, 0].any())
-        bottom, right = scaled_shape[0] - y - 1, scaled_shape[1] - x - 1
-        cut = cut or (low >= scaled_shape[0] and inside[bottom].any())
-        cut = cut or (high >= scaled_shape[1] and inside[:, right].any())
+        cut = candidate.touches_border(scaled_shape)
         least = (_SMALLEST_CUT_SHARE if cut else _SMALLEST_SHARE) * self.smallest_px
         return bool(least <= candidate.area_px <= _LARGEST_SHARE * self.largest_px)
 

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from scipy import ndimage
 
 from napari_xmem.config import MemoryConfig, PropagationConfig, settings_of
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.devices import to_device
 from napari_xmem.engine.discovery.found_objects import FoundObjects
-from napari_xmem.engine.discovery.likeness import Appearance
+from napari_xmem.engine.discovery.likeness import Appearance, near_pixels
 from napari_xmem.engine.discovery.search import search_frame
 from napari_xmem.engine.network_errors import network_errors
 from napari_xmem.engine.prepare import prepare_run
@@ -135,7 +134,8 @@ def _find(
     for mask in given:
         owner[mask.region.slices][(mask.probability > 0.5).numpy()] = mask.object_id
     owned = torch.from_numpy(owner > 0)
-    appearance = Appearance.of(encoded, owned, _near(owned, run), run.network.config.stride_px)
+    reach = int(_NEAR_DIAMETERS * (run.network.config.nominal_diameter_px or 40))
+    appearance = Appearance.of(encoded, owned, near_pixels(owned, reach), run.network.config.stride_px)
     found = search_frame(
         run.network,
         encoded,
@@ -148,11 +148,6 @@ def _find(
         min(_SEARCHED_CONFIDENCE, least),
     )
     return _composed(run, given, found, least, first_id)
-
-
-def _near(owned: torch.Tensor, run: Run) -> torch.Tensor:
-    reach = int(_NEAR_DIAMETERS * (run.network.config.nominal_diameter_px or 40))
-    return torch.from_numpy(ndimage.distance_transform_edt(~owned.numpy()) <= reach)
 
 
 def _allowed(region: tuple[slice, slice] | None, run: Run) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine.scopes.tiling import EncodedFrame
 
-__all__ = ["Appearance", "cover", "likely_centres"]
+__all__ = ["Appearance", "cover", "likely_centres", "near_pixels"]
 
 #: Elements of either kind that are compared with each place: the best so many.
 _NEIGHBOURS = 8
@@ -31,6 +31,11 @@ _SPACING_RADII = 0.7
 def cover(mask: Tensor, stride_px: int) -> Tensor:
     """Return the share of each key cell that a mask ``(H, W)`` covers, as ``(h, w)``."""
     return F.avg_pool2d(mask[None, None].float(), stride_px)[0, 0]
+
+
+def near_pixels(owned: Tensor, reach_px: int) -> Tensor:
+    """Return the pixels ``(H, W)`` that are at most so far from owned ones."""
+    return torch.from_numpy(ndimage.distance_transform_edt(~owned.numpy()) <= reach_px)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -80,6 +80,14 @@ class Candidate:
         """Pixels of its region that are its own."""
         return (self.probability > 0.5).numpy()
 
+    def touches_border(self, scaled_shape: tuple[int, int]) -> bool:
+        """Return True if it touches the border of the scaled frame, which is this large without padding."""
+        inside, y, x = self.inside, self.region.y, self.region.x
+        bottom, right = scaled_shape[0] - y - 1, scaled_shape[1] - x - 1
+        cut = (y == 0 and inside[0].any()) or (x == 0 and inside[:, 0].any())
+        cut = cut or (bottom < inside.shape[0] and inside[bottom].any())
+        return bool(cut or (right < inside.shape[1] and inside[:, right].any()))
+
 
 class Transplanter:
     """Decodes a frame at places, with the memories of examples.

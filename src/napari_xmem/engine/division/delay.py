@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 
 from napari_xmem.engine.division.policies import EARLY_LOOKS
+from napari_xmem.engine.division.trial import Decision
 from napari_xmem.engine.results import FrameResult
 from napari_xmem.engine.scopes.region_masks import compose_labels
 from napari_xmem.tracking import Event, EventKind
@@ -18,10 +19,16 @@ from napari_xmem.words import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari_xmem.engine.division.trial import Decision
     from napari_xmem.engine.scopes.region_masks import RegionMask
 
 __all__ = ["DelayedResults", "pack_happenings", "unpack_happenings"]
+
+
+class Happening(Protocol):
+    """Something else that was decided late."""
+
+    def written_into(self, result: FrameResult, scale: float) -> FrameResult:
+        """Return a result as it is with it."""
 
 
 class DelayedResults:
@@ -47,19 +54,23 @@ class DelayedResults:
         """Take in a frame; `reported`: it will be yielded."""
         self._waiting.append((result, reported))
 
-    def apply(self, decision: Decision, scale: float) -> None:
-        """Write a division into the frames since it happened.
+    def apply(self, decision: Decision | Happening, scale: float) -> None:
+        """Write a division, or what else happened, into the frames since it happened.
 
         Births belong to the daughters' first frame. If that is not to be yielded again, as where a pass goes back from
         a frame that the pass before has yielded, the frame next to it tells.
 
         Parameters
         ----------
-        decision : Decision
-            The division.
+        decision : Decision or Happening
+            The division, or whatever writes itself.
         scale : float
             Pixels of the scaled frame per pixel of the movie.
         """
+        if not isinstance(decision, Decision):
+            done = [(decision.written_into(result, scale), reported) for result, reported in self._waiting]
+            self._waiting = deque(done)
+            return
         trial = decision.trial
         born = tuple((i, trial.mother) for i in trial.daughters if i != trial.mother)
         ended = () if trial.buds else ((trial.mother, "divided" if len(born) > 1 else "continued"),)

@@ -96,6 +96,13 @@ class MergeTracker:
         """How many of the last frames may still change, the one worked on last among them."""
         return 1 + self._open.longest
 
+    def searches(self, *, memorise: bool, last: bool) -> bool:
+        """Return False: nothing but the objects' regions is looked at."""
+        return False
+
+    def finish(self, host: Host, at: Moment, masks: Sequence[RegionMask]) -> None:
+        """Do nothing: all was looked at before the frame was remembered."""
+
     def take_decisions(self) -> list[Decision]:
         """Return the divisions decided on since this was last asked."""
         return self._open.take_decisions()

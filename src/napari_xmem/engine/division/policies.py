@@ -27,6 +27,7 @@ __all__ = [
     "Budding",
     "Evidence",
     "Judge",
+    "NeverAsks",
     "Proposer",
     "TwoParts",
     "tempered",
@@ -118,6 +119,14 @@ class TwoParts:
             return parts
         waist = find_waist(probability, widest_neck=self.widest_waist)
         return waist if waist is not None and waist.share >= self.least_waist_share else None
+
+
+class NeverAsks:
+    """Ask about nothing: all objects are taken for whole."""
+
+    def propose(self, probability: NDArray[np.float32], usual_px: float, recent_px: Sequence[float]) -> Parts | None:
+        """Return None; see `Proposer.propose`."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)

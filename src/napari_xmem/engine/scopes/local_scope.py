@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from napari_xmem.engine.cost.budget import Budget
 from napari_xmem.engine.devices import to_device
-from napari_xmem.engine.division import DivisionTracker, MergeTracker, Moment
+from napari_xmem.engine.division import Moment
 from napari_xmem.engine.interruption import stop_if_asked
 from napari_xmem.engine.scopes.aggregation import aggregate_regions, others_in
 from napari_xmem.engine.scopes.batches import RegionBatch, decode_regions, memorise_regions
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.config import MemoryConfig
+    from napari_xmem.engine.division.undecided import Undecided
     from napari_xmem.engine.scopes.base import Undo
     from napari_xmem.engine.scopes.preprocess import FrameGeometry, NetworkInput
     from napari_xmem.memory import MemorySnapshot
@@ -72,9 +73,9 @@ class LocalScope:
         what was expected for some frames.
     budget : Budget, optional
         How much is computed at a time; bounds memory and changes no number.
-    divisions : DivisionTracker or MergeTracker, optional
-        Lets daughters begin where an object divides, or backward a mother where two objects become one; None: objects
-        keep their ids.
+    divisions : Undecided, optional
+        Lets daughters begin where an object divides, or backward a mother where two objects become one, and lets cells
+        come in; None: objects stay what they are.
     """
 
     kind: ClassVar[str] = "local"
@@ -86,7 +87,7 @@ class LocalScope:
         prepare: NetworkInput | None = None,
         max_displacement_px: float | None = None,
         budget: Budget | None = None,
-        divisions: DivisionTracker | MergeTracker | None = None,
+        divisions: Undecided | None = None,
     ) -> None:
         self.network = network
         self.memory = memory
@@ -330,6 +331,8 @@ class LocalScope:
         todo = self._regions_to_search(self.objects, shape, drift_px, skip=set(given))
         tried = [] if self.divisions is None else self._regions_to_search(self.divisions.objects, shape, drift_px)
         regions = [*(region for _, region in todo), *(seed.region for seed in seeds), *(region for _, region in tried)]
+        if self.divisions is not None and self.divisions.searches(memorise=plan.memorise, last=last):
+            regions.append(Region(0, 0, *shape))
         frame_now = _FrameNow(self, image, self._encode(image, regions, memorise=plan.memorise), plan, index)
         found = {m.object_id: m for m in frame_now.predict(self.objects, todo)}
         for seed in seeds:
@@ -340,13 +343,15 @@ class LocalScope:
         masks, seen = postprocess_masks(aggregate_regions(own, set(given), shape), shape)
         masks = [self._settle(mask, seen[mask.object_id], mask.object_id in given, drift_px) for mask in masks]
         self._credit(found, masks)
+        now = Moment(index, shape, drift_px, claims, masks, seen, set(given), plan.memorise, last)
         if self.divisions is not None:
-            now = Moment(index, shape, drift_px, claims, masks, seen, set(given), plan.memorise, last)
             masks = self.divisions.advance(frame_now, now, tried)
         self.ownership.update(masks, shape, {i for i, tracked in self.objects.items() if tracked.lost_frames})
         if plan.memorise:
             sure = [m for m in masks if m.object_id in given or self._is_sure(m.object_id, seen)]
             frame_now.memorise(self.objects, sure, masks, set(given))
+        if self.divisions is not None:
+            self.divisions.finish(frame_now, now, masks)
         return masks
 
     def _settle(self, mask: RegionMask, seen: Observation, given: bool, drift_px: tuple[float, float]) -> RegionMask:
@@ -421,6 +426,16 @@ class _FrameNow:
     def objects(self) -> dict[int, TrackedObject]:
         """The scope's objects."""
         return self.scope.objects
+
+    @property
+    def network(self) -> XMem:
+        """What the frame was encoded with."""
+        return self.scope.network
+
+    @property
+    def budget(self) -> Budget:
+        """How much is computed at a time."""
+        return self.scope.budget
 
     def start_object(self, seed: RegionMask) -> TrackedObject:
         """Return an object that begins in a region, with an empty memory."""

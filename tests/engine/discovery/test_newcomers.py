@@ -1,0 +1,109 @@
+"""Cells that come in: found, confirmed over a few frames, final when yielded; nothing is found twice."""
+
+from __future__ import annotations
+
+import copy
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import napari_xmem as nx
+from napari_xmem.config import PropagationConfig
+from napari_xmem.engine import iter_run, prepare_run
+from napari_xmem.sample_data import simulated_nuclei
+from napari_xmem.tracking import EventKind
+
+FRAMES = 7
+
+
+@pytest.fixture(scope="module")
+def network():
+    return nx.load_model("bundled", "cpu")
+
+
+@pytest.fixture(scope="module")
+def scene(network):
+    """Nuclei of which two are painted; another one is out of the picture before frame 3."""
+    movie, truth = simulated_nuclei(frames=1, size_px=(128, 160), n_objects=6, seed=3)
+    frame, truth = movie[0].astype(np.float32), truth[0].astype(np.int32)
+    painted = np.where(np.isin(truth, (2, 3)), truth, 0)
+    found = nx.find_similar(frame, painted, model=network)
+    late = found.object_ids[0]
+    hidden = frame.copy()
+    grown = np.isin(found.labels, [late])
+    for _ in range(4):
+        grown |= np.roll(grown, 1, 0) | np.roll(grown, -1, 0) | np.roll(grown, 1, 1) | np.roll(grown, -1, 1)
+    hidden[grown] = np.percentile(frame, 2)
+    noise = np.random.default_rng(0).normal(0, 5, (FRAMES, *frame.shape))
+    frames = np.stack([hidden if t < 3 else frame for t in range(FRAMES)]) + noise
+    movie = frames.clip(0).astype(np.uint16)
+    config = PropagationConfig(entries="find", entry_interval_frames=1)
+    return SimpleNamespace(movie=movie, painted=painted, place=found.labels == late, config=config)
+
+
+@pytest.fixture(scope="module")
+def results(network, scene):
+    run = prepare_run(scene.movie, {0: scene.painted}, network, scene.config)
+    yielded, copies, states = [], [], {}
+
+    def watch(scope, frame):
+        states[frame] = copy.deepcopy(scope.state_dict())
+
+    for result in iter_run(run, watch=watch):
+        yielded.append(result)
+        copies.append(result.labels.copy())
+    assert all(np.array_equal(r.labels, kept) for r, kept in zip(yielded, copies, strict=True))
+    return SimpleNamespace(frames=yielded, states=states, run=run)
+
+
+def owner(labels, place):
+    ids, counts = np.unique(labels[place], return_counts=True)
+    return int(ids[counts.argmax()])
+
+
+def test_a_cell_that_appears_begins_on_its_first_frame(scene, results):
+    labels = [r.labels for r in results.frames]
+    new = owner(labels[4], scene.place)
+    assert new > 3
+    assert not any((frame == new).any() for frame in labels[:3])
+    assert all(owner(frame, scene.place) == new for frame in labels[3:])
+    assert (new, None) in results.frames[3].births
+    (event,) = [e for r in results.frames for e in r.events if new in e.objects]
+    assert (event.kind, event.frame, event.detail) == (EventKind.ENTRY, 3, "appeared")
+    assert event.decided == 6 and event.odds >= scene.config.min_confidence
+    for result in results.frames:
+        areas = {i: int((result.labels == i).sum()) for i in result.object_ids}
+        assert areas == dict(zip(result.object_ids, result.area_px.tolist(), strict=True))
+
+
+def test_others_are_there_from_the_first_frame_and_painted_ones_stay(scene, results):
+    first = results.frames[0].labels
+    assert np.array_equal(np.where(scene.painted, first, 0), scene.painted)
+    assert len(np.unique(first)) > 3
+    begun = [i for r in results.frames for i, _ in r.births]
+    assert len(begun) == len(set(begun))
+    details = {e.detail for r in results.frames[:1] for e in r.events if e.kind is EventKind.ENTRY}
+    assert details == {"found"}
+
+
+def test_a_state_goes_on_in_the_middle_of_trials(scene, results):
+    from napari_xmem.engine.propagate import open_scope
+
+    scope = open_scope(results.run)
+    scope.load_state_dict(results.states[4])
+    assert scope.divisions.trials and scope.divisions.pending
+    for t in range(5, FRAMES):
+        scope.advance(scene.movie[t], t, last=t == FRAMES - 1)
+        if t in results.states:
+            ids = [tracked["object_id"] for tracked in results.states[t]["objects"]]
+            assert list(scope.object_ids) == ids
+            again, before = (s["divisions"]["entries"] for s in (scope.state_dict(), results.states[t]))
+            assert (again["since"], len(again["trials"])) == (before["since"], len(before["trials"]))
+
+
+def test_where_it_cannot_be_done_is_said(network, scene):
+    with pytest.raises(nx.errors.ConfigError, match="local scope only"):
+        nx.propagate(scene.movie, {0: scene.painted}, model=network, scope="global", entries="find")
+    with pytest.raises(nx.errors.ConfigError, match="entries is 'look'"):
+        nx.propagate(scene.movie, {0: scene.painted}, model=network, entries="look")
