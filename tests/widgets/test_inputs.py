@@ -36,7 +36,7 @@ def test_from_nothing_to_ready_by_hand(qtbot, viewer, widget):
     qtbot.waitUntil(lambda: widget.form.run.isEnabled(), timeout=60_000)
     assert widget.form.hint.text == ""
     assert widget.form.painted.text() == "1 object on frame 2"
-    assert widget.form.status.text == "Ready to follow 1 object on frames 2 to 5."
+    assert widget.form.status.text.startswith("Ready to follow 1 object on frames 2 to 5. Frames 0 to 1 stay empty")
     layer.undo()
     qtbot.waitUntil(lambda: not widget.form.run.isEnabled(), timeout=60_000)
 

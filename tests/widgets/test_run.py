@@ -52,12 +52,6 @@ def test_the_slider_follows_if_asked(viewer, loaded):
     assert seen == list(range(6))
 
 
-def test_the_chosen_layer_stays_chosen(viewer, loaded):
-    viewer.layers.selection.active = viewer.layers["seeds"]
-    loaded.run(wait=True)
-    assert viewer.layers.selection.active is viewer.layers["seeds"]
-
-
 def test_the_engine_alone_gives_the_same_labels(viewer, loaded, tiny_model):
     from napari_xmem import propagate
 
@@ -204,6 +198,20 @@ def test_closing_the_panel_mid_run(qtbot, viewer, loaded):
     with qtbot.waitSignal(runner.ended, timeout=WAIT) as ended:
         again.resume()
     assert ended.args[0].status == "finished" and "movie tracked" in viewer.layers
+
+
+def test_after_a_run_its_result_is_the_layer_to_work_on(viewer, loaded):
+    viewer.layers.selection.active = loaded.controls.seeds
+    assert "nothing runs" in loaded.form.pause.toolTip() and "nothing runs" in loaded.form.stop.toolTip()
+    layer = loaded.run(wait=True)
+    assert viewer.layers.selection.active is layer and loaded.controls.seeds.contour > 0
+    viewer.layers.selection.active = other = viewer.add_points()
+    loaded.run(wait=True)
+    assert viewer.layers.selection.active is other, "who works on something else is left alone"
+    loaded.first_frame, loaded.last_frame = 3, 1
+    assert "before the first" in loaded.problem
+    loaded.first_frame, loaded.last_frame, loaded.direction = 0, 5, "backward"
+    assert "Nothing lies before frame 0" in loaded.problem
 
 
 def test_a_stroke_on_a_frame_to_come_is_kept_and_undo_cuts_no_hole(qtbot, viewer, loaded):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QAbstractButton, QApplication, QDockWidget, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_xmem.widgets.common.theme import Colours, style_sheet, theme_colours
 from napari_xmem.widgets.common.viewer_events import Connections, plain_viewer
@@ -81,6 +81,22 @@ class Dock(QWidget):
             layout.addWidget(bar)
         layout.addWidget(area)
         self.setMinimumWidth(350)
+        for item in self.findChildren(QAbstractButton):
+            if item.focusPolicy() & Qt.FocusPolicy.ClickFocus:  # keys go on to the canvas after a click
+                item.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            item.clicked.connect(self._leave_keys_to_canvas)
+
+    def _leave_keys_to_canvas(self, *_: Any) -> None:
+        """After a click with the mouse, give the keyboard to the canvas: arrow keys step frames there."""
+        focus, clicked = QApplication.focusWidget(), self.sender()
+        if focus is clicked or (focus is not None and not self.isAncestorOf(focus)):
+            return  # the button was pressed by a key; or the keyboard is elsewhere already
+        window = self.window()
+        centre = window.centralWidget() if isinstance(window, QMainWindow) else None
+        for child in () if centre is None else centre.findChildren(QWidget):
+            if type(child).__name__.startswith("CanvasBackend"):  # vispy's
+                child.setFocus()
+                return
 
     def release_too(self, *undo: Callable[[], Any]) -> None:
         """Call these too when the dock is destroyed."""

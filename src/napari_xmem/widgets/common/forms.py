@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
+    QAbstractSpinBox,
     QComboBox,
     QFrame,
     QGridLayout,
@@ -22,7 +23,7 @@ from qtpy.QtWidgets import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Choice", "Section", "button", "frame_box", "row_of", "small_button"]
+__all__ = ["Choice", "Section", "button", "enable", "frame_box", "row_of", "small_button"]
 
 NAME_WIDTH_PX = 82
 
@@ -85,6 +86,8 @@ class Section(QWidget):
         for child in widget.findChildren(QWidget):
             if not child.toolTip():
                 child.setToolTip(tooltip)
+            if name and isinstance(child, (QComboBox, QAbstractSpinBox)) and not child.accessibleName():
+                child.setAccessibleName(name)
         label = _role(QLabel(name), "name")
         label.setToolTip(tooltip)
         label.setBuddy(widget)
@@ -202,6 +205,28 @@ def small_button(text: str, tooltip: str, clicked: Callable[[], Any], *, role: s
     made.setToolTip(tooltip)
     made.clicked.connect(lambda _checked=False: clicked())
     return made
+
+
+def enable(widget: QWidget, enabled: bool, why: str) -> None:
+    """Enable a control, or make it grey and say why over it; nothing is drawn again where nothing changes.
+
+    Parameters
+    ----------
+    widget : QWidget
+        The control; its tooltip says what it does.
+    enabled : bool
+        It can be used now.
+    why : str
+        Why not, in words.
+    """
+    tip, note = widget.toolTip(), widget.property("why") or ""
+    base = tip.removesuffix(note) if note else tip
+    new = "" if enabled or not why else f"\nNot now: {why}"
+    if new != note:
+        widget.setProperty("why", new)
+        widget.setToolTip(base + new)
+    if widget.isEnabled() != enabled:
+        widget.setEnabled(enabled)
 
 
 def row_of(*widgets: QWidget | str, stretch: int | None = 0) -> QWidget:

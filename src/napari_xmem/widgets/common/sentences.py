@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine import FrameResult
 
-__all__ = ["count", "forecast_text", "lost_objects", "outcome_text", "plan_text", "running_text", "some"]
+__all__ = ["count", "forecast_text", "lost_objects", "outcome_text", "plan_text", "running_text", "some", "step_text"]
 
 
 def some(numbers: Iterable[int], limit: int = 5) -> str:
@@ -64,6 +64,13 @@ def outcome_text(outcome: Any, history: Sequence[FrameResult]) -> tuple[str, str
     tail = f" Not found to the end: {count(len(lost), 'object')} ({some(lost)})." if lost else ""
     where = f" Result: the layer '{outcome.layer.name}'." if outcome.layer is not None else ""
     return f"Done: {frames} in {short_time(outcome.seconds)}.{where}{tail}", "good"
+
+
+def step_text(step: Any, session: Any) -> str:
+    """Say which step of a session was done or undone."""
+    title = getattr(step, "title", "")
+    done = session is not None and session.history.latest is step
+    return f"{title[:1].upper()}{title[1:]}." if done else f"Undone: {title}." if title else ""
 
 
 def forecast_text(forecast: Any) -> str:

@@ -36,6 +36,7 @@ class LayerChoice(Choice):
         self._viewer = viewer
         self._accepts = accepts
         self._last: Any = None
+        self._about = ""
         self._placeholder = placeholder
         self.currentIndexChanged.connect(self._on_index)
         self.sync()
@@ -66,6 +67,12 @@ class LayerChoice(Choice):
         """Return the position of a layer, -1 if it is not there."""
         return next((i for i, layer in enumerate(self.layers) if layer is value), -1)
 
+    def setToolTip(self, text: str | None) -> None:
+        """Say what the box is for, and below it the whole name of the chosen layer."""
+        self._about = text or ""
+        shown = self.layer.name if self.layer is not None else self.placeholderText()
+        super().setToolTip(f"{self._about}\n{shown}".strip())
+
     def sync(self, event: Any = None) -> None:
         """Take over the viewer's layers; the chosen one stays chosen while it exists."""
         chosen = self.value
@@ -82,7 +89,7 @@ class LayerChoice(Choice):
 
     def _on_index(self, index: int) -> None:
         layer = self.itemData(index) if index >= 0 else None
-        self.setToolTip(layer.name if layer is not None else self.placeholderText())
+        self.setToolTip(self._about)
         if layer is not self._last:
             self._last = layer
             self.layer_changed.emit(layer)

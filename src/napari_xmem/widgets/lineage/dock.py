@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_xmem.errors import SessionError, XMemError
 from napari_xmem.tracking.tree_layout import dividing_founders, tree_columns
 from napari_xmem.widgets.common.dock import LINEAGE
+from napari_xmem.widgets.common.forms import enable
 from napari_xmem.widgets.common.keys import KeyBindings
 from napari_xmem.widgets.common.parts import forwards
 from napari_xmem.widgets.common.sentences import count
@@ -308,7 +309,8 @@ class LineageWidget(ResultDock):
         busy, running = self.actions.is_busy, self.runner.is_running
         ready = lineage is not None and not running
         for name, fits in self.actions.counts(lineage).items():
-            form.actions[name].setEnabled(ready and fits)
+            why = "a run is going on." if running else "choose cells that fit." if ready else "no result yet."
+            enable(form.actions[name], ready and fits, why)
         text = "A run is going on; wait for its end to correct." if running and not busy else ""
         form.advice.setText(text or (self.actions.advice(lineage) if lineage is not None else "Comes with a result."))
         history = session.history if session is not None else None
@@ -319,7 +321,6 @@ class LineageWidget(ResultDock):
         form.redo.setToolTip(f"Redo: {redo}" if redo else "Nothing to redo")
         for widget in (form.progress, form.stop):
             form.fix.show_row(widget, busy)
-        form.next_event.setEnabled(bool(self._queue))
-        form.export.setEnabled(lineage is not None)
-        form.tracks.setEnabled(lineage is not None)
-        form.show_cells.setEnabled(lineage is not None)
+        enable(form.next_event, bool(self._queue), "nothing is left to check.")
+        for item in (form.export, form.tracks, form.show_cells):
+            enable(item, lineage is not None, "no result yet.")

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_xmem.widgets.common.chart import STORE_NAMES, short_number, store_colour
 from napari_xmem.widgets.common.dock import MEMORY, PROPAGATE, docks_of
+from napari_xmem.widgets.common.forms import enable
 from napari_xmem.widgets.common.parts import forwards
 from napari_xmem.widgets.common.sentences import some
 from napari_xmem.widgets.common.tables import chosen_numbers, fill_table
@@ -213,13 +214,14 @@ class MemoryWidget(ResultDock):
         reason = CHOOSE if is_open else PAUSE_FIRST if session is not None else NO_RUN
         form.advice.setText(reason)
         for item in (form.protect, form.forget):
-            item.setEnabled(is_open and bool(chosen_numbers(form.contents)))
-        form.forget_object.setEnabled(is_open and bool(chosen_numbers(form.objects)))
+            enable(item, is_open and bool(chosen_numbers(form.contents)), reason if not is_open else "choose frames.")
+        chosen = bool(chosen_numbers(form.objects))
+        enable(form.forget_object, is_open and chosen, reason if not is_open else "choose an object.")
         title = session.memory.undo_title if session is not None else ""
         form.undo.setEnabled(is_open and bool(title))
         form.undo.setToolTip(f"Undo: {title}" if title else reason if not is_open else "Nothing to undo")
-        form.save.setEnabled(is_open)
+        enable(form.save, is_open, reason)
         at_rest = (
             session is not None and session.state.value in ("idle", "finished", "failed") and not self.edits.is_busy
         )
-        form.load.setEnabled(at_rest)
+        enable(form.load, at_rest, "a run is going on." if session is not None else reason)

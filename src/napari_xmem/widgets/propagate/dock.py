@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QDockWidget
 
 from napari_xmem.errors import ConfigError, XMemError
 from napari_xmem.widgets.common.dock import PROPAGATE, Dock
+from napari_xmem.widgets.common.forms import enable
 from napari_xmem.widgets.common.keys import KeyBindings
 from napari_xmem.widgets.common.parts import forwards
 from napari_xmem.widgets.common.sentences import count
@@ -38,6 +39,8 @@ __all__ = ["KEYS", "PropagateWidget"]
 
 #: Follow the selected label too, follow it no more, run or pause.
 KEYS = ("Shift-T", "Shift-D", "Shift-R")
+#: Width of the outlines of seeds that have a result.
+OUTLINE_PX = 2
 
 
 @forwards("controls", PropagateControls)
@@ -221,6 +224,7 @@ class PropagateWidget(Dock):
     def _on_ended(self, outcome: RunOutcome) -> None:
         self.controls.offer_targets()
         if outcome.kind == "propagation" and outcome.layer is not None and outcome.n_frames:
+            self._turn_to(outcome.layer)
             tip = "Opens the panel that leads to doubtful frames and propagates your corrections"
             self.form.status.offer("Review and correct", tip, self.actions.open_review)
             lost = () if self._painted_over is None else self._painted_over.lost
@@ -229,6 +233,14 @@ class PropagateWidget(Dock):
                 tip = "Frames that you had painted or corrected in this result, and that the run has written over"
                 self.form.status.offer(text, tip, self.bring_back_painted)
         self.run_ended.emit(outcome)
+
+    def _turn_to(self, layer: Any) -> None:
+        """Make a result the layer to work on, unless something else is worked on; seeds become outlines."""
+        selection, seeds = self.viewer.layers.selection, self.controls.seeds
+        if selection.active in (None, self.controls.image, seeds):
+            selection.active = layer
+        if seeds is not None and seeds is not layer and not seeds.contour:
+            seeds.contour = OUTLINE_PX
 
     def bring_back_painted(self) -> None:
         """Bring back what was painted or corrected in the result that the latest run wrote into."""
@@ -269,8 +281,8 @@ class PropagateWidget(Dock):
         problem = self.display.problem = self.problem
         form.hint.show_text(problem, with_button=self.controls.image is None)
         form.painted.setText(inputs.painted_text)
-        form.show_painted.setEnabled(bool(inputs.scan.frames))
-        form.new_seeds.setEnabled(inputs.movie is not None)
+        enable(form.show_painted, bool(inputs.scan.frames), "nothing is painted yet.")
+        enable(form.new_seeds, inputs.movie is not None, "open a movie first.")
         self.display.show_buttons()
         if self.runner.is_running or self._what_counts() == self._ran_with:
             return  # the status line speaks of the run

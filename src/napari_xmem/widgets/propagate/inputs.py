@@ -224,9 +224,17 @@ class PropagateInputs(QObject):
         if not self.scan.frames:
             looking = f"Looking for painted frames in '{self._seed_view.name}' ..."
             return self._unpainted(len(self._seed_view.frames) == 1) if self.scan.complete else looking
+        first, last = form.first.value(), form.last.value()
+        if last < first:
+            return f"Frames {first} to {last}: the last frame lies before the first one."
         if not self.seeded:
-            first, last = form.first.value(), form.last.value()
             return f"None of the painted frames lies within frames {first} to {last}. Widen the range."
+        if (
+            self._seed_view.has_time
+            and form.settings.get("direction") == "backward"
+            and max(self.seeded) == first < last
+        ):
+            return f"Nothing lies before frame {first}, the only painted one. Choose another direction."
         return (model_problem(form.model.value) if form.model.value != FILE else "Choose a file of weights.") or ""
 
     def _unpainted(self, one_frame: bool) -> str:
@@ -249,7 +257,17 @@ class PropagateInputs(QObject):
         form = self._form
         direction = form.settings.get("direction")
         text = plan_text(self.seeded, len(self.scan.object_ids), direction, form.first.value(), form.last.value())
-        return " ".join(part for part in (text, self.source.plane_text, self.place_text) if part)
+        empty = self._left_empty(direction)
+        return " ".join(part for part in (text, empty, self.source.plane_text, self.place_text) if part)
+
+    def _left_empty(self, direction: str) -> str:
+        """Say which frames get no labels with this direction."""
+        first, last = self._form.first.value(), self._form.last.value()
+        if direction == "forward" and min(self.seeded) > first:
+            return f"Frames {first} to {min(self.seeded) - 1} stay empty; choose Both ways to fill them."
+        if direction == "backward" and max(self.seeded) < last:
+            return f"Frames {max(self.seeded) + 1} to {last} stay empty; choose Both ways to fill them."
+        return ""
 
     @property
     def place_text(self) -> str:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QObject
 
-from napari_xmem.widgets.common.sentences import outcome_text, running_text
+from napari_xmem.widgets.common.forms import enable
+from napari_xmem.widgets.common.sentences import outcome_text, running_text, step_text
 from napari_xmem.widgets.common.status import error_details
 from napari_xmem.widgets.jobs.run_record import RunOutcome, RunState
+from napari_xmem.widgets.layers.result_layer import session_of
 from napari_xmem.widgets.propagate.form import RUN_TIP
 
 if TYPE_CHECKING:
@@ -60,6 +62,8 @@ class RunDisplay(QObject):
     def on_planned(self, plan: Any) -> None:
         """Begin to count frames."""
         self._form.progress.show_step(0, plan.n_results)
+        if self._runner.state is RunState.RUNNING:
+            self._form.status.show_text("Computing the first frame ...")
 
     def on_frame(self, result: Any) -> None:
         """Count a frame."""
@@ -82,20 +86,25 @@ class RunDisplay(QObject):
         elif state is RunState.RUNNING and self._told in (RunState.PAUSING, RunState.PAUSED):
             self._form.status.show_text("Going on ...")
         elif state is RunState.STOPPING:
-            self._form.status.show_text("Stopping after the frame at hand ...")
+            self._form.status.show_text("Stopping; frames that are done stay ...")
         self._told = state
         self.show_buttons()
 
     def on_ended(self, outcome: RunOutcome) -> None:
         """Say how it ended."""
         if not self._is_run:
+            if outcome.kind == "change" and outcome.error is None:  # what the line said before is true no more
+                self._form.progress.reset_text()
+                self._form.status.show_text(step_text(outcome.value, session_of(outcome.layer)))
             self.show_buttons()
             return
         text, role = outcome_text(outcome, self._runner.history)
         if outcome.status == "failed" or not outcome.n_frames:
             self._form.progress.reset_text()
         else:
-            self._form.progress.show_step(outcome.n_frames, max(self._runner.time_left.total, outcome.n_frames))
+            all_done = outcome.status == "finished"  # a correction ends where old and new agree
+            total = outcome.n_frames if all_done else max(self._runner.time_left.total, outcome.n_frames)
+            self._form.progress.show_step(outcome.n_frames, total)
         if outcome.error is not None:
             self.show_failure(outcome.error, text)
         else:
@@ -113,11 +122,11 @@ class RunDisplay(QObject):
         form, state = self._form, self._runner.state
         idle = state is RunState.IDLE
         form.run.setEnabled(idle and not self.problem)
-        form.run.setToolTip(self.problem if idle and self.problem else RUN_TIP)
+        form.run.setToolTip("A run is going on." if not idle else self.problem or RUN_TIP)
         waits = state in (RunState.PAUSING, RunState.PAUSED)
-        form.pause.setEnabled(waits or state is RunState.RUNNING)
+        enable(form.pause, waits or state is RunState.RUNNING, "nothing runs." if idle else "it is not running yet.")
         form.pause.setText("Resume" if waits else "Pause")
-        form.stop.setEnabled(not idle and state is not RunState.STOPPING)
+        enable(form.stop, not idle and state is not RunState.STOPPING, "nothing runs." if idle else "it is stopping.")
         form.progress.setVisible(not idle or form.progress.format() != "")
         for section in (form.input, form.range, form.method, form.more):
             section.setEnabled(idle)

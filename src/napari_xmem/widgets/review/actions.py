@@ -203,7 +203,7 @@ class ReviewActions(QObject):
         """End after the frame at hand; frames that are done stay."""
         if self.is_busy:
             self._runner.stop()
-            self._form.status.show_text("Stopping after the frame at hand ...")
+            self._form.status.show_text("Stopping; frames that are done stay ...")
 
     # ---- locking
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 
 from napari_xmem.widgets.common.dock import PROPAGATE, REVIEW, Dock, open_dock
+from napari_xmem.widgets.common.forms import enable
 from napari_xmem.widgets.common.keys import KeyBindings
 from napari_xmem.widgets.common.parts import forwards
 from napari_xmem.widgets.common.sentences import some
@@ -223,7 +224,8 @@ class ReviewWidget(Dock):
         here = () if self.subject.frame is None else (self.subject.frame,)
         locked = set(edited or here) & session.annotations.locked if ready and session is not None else set()
         form.edited.setText(self._advice(running, edited, locked))
-        form.correct.setEnabled(ready and not locked)
+        why = "a run is going on." if running else "wait for its end." if busy else "choose a result first."
+        enable(form.correct, ready and not locked, "this frame is locked." if locked else why)
         n = len(edited)
         form.correct.setText(f"Use as correction ({n} frames)" if n > 1 else "Use as correction")
         for widget, shown in ((form.progress, busy), (form.stop, busy)):
@@ -237,13 +239,14 @@ class ReviewWidget(Dock):
         showing_old = self.actions.before.is_shown
         form.old.setChecked(showing_old)
         form.old.setText("Show new" if showing_old else "Show old")
-        form.old.setEnabled(showing_old or (ready and latest is not None and bool(latest.frames)))
-        form.revert.setEnabled(bool(edited))
-        form.next_frame.setEnabled(session is not None)
+        has_old = ready and latest is not None and bool(latest.frames)
+        enable(form.old, showing_old or has_old, "nothing was changed yet." if ready else why)
+        enable(form.revert, bool(edited), "nothing was painted." if ready else why)
+        enable(form.next_frame, session is not None, "review the layer first." if self.subject.reviewed else why)
         form.adopt.setEnabled(not busy)
         for item in (form.lock, form.lock_before):
-            item.setEnabled(ready)
-        form.unlock.setEnabled(ready and bool(session and session.annotations.locked))
+            enable(item, ready, why)
+        enable(form.unlock, ready and bool(session and session.annotations.locked), "no frame is locked.")
         form.result.setEnabled(not busy)
 
     def _advice(self, running: bool, edited: tuple[int, ...], locked: Collection[int]) -> str:
