@@ -41,3 +41,15 @@ def test_new_cells_are_those_of_python(files, tiny_model, capsys):
     assert settings.items() <= result.recipe.items()
     assert main([*command, *options, "--scope", "global", "--overwrite"]) == 2
     assert "local scope only" in capsys.readouterr().err
+
+
+def test_seeds_on_every_frame_can_be_linked(files, tiny_model, capsys):
+    truth = files.arrays["truth"]
+    command = ["propagate", files.movie, "--seeds", files.truth, "-o", files.output, "--model", tiny_model]
+    assert main([*command, "--device", "cpu"]) == 2
+    assert f"link them with --use-frames 0 --detections {files.truth}" in capsys.readouterr().err
+    options = ["--device", "cpu", "--use-frames", "0", "--detections", files.truth, "--min-confidence", "0.2"]
+    assert main([*command, *options]) == 0, capsys.readouterr().err
+    more = {"detections": truth, "min_confidence": 0.2, "device": "cpu"}
+    result = nx.propagate(files.arrays["movie"], {0: truth[0]}, model=tiny_model, **more)
+    np.testing.assert_array_equal(tifffile.imread(files.output), result.labels)

@@ -21,12 +21,18 @@ __all__ = ["add_find_rest", "with_the_rest"]
 
 
 def add_find_rest(group: argparse._ArgumentGroup) -> None:
-    """Add --find-rest."""
+    """Add --find-rest and --detections."""
     group.add_argument(
         "--find-rest",
         action="store_true",
         help="seeds: first find the other objects of the seeded frame that look like those painted on it (see "
         "--min-confidence), and follow them too; of several seeded frames the first, backward the last, is searched",
+    )
+    group.add_argument(
+        "--detections",
+        metavar="FILE",
+        help="labels of every frame by another program, numbered differently on each: those that belong to no object "
+        "are tried as new cells, and followed under one number",
     )
 
 

@@ -114,8 +114,11 @@ def _run(args: argparse.Namespace) -> int:
     if "Z" in movie.axes:
         if args.seeds_axes or args.use_frames or args.split_parts or args.fill_outlines:
             raise InputError("--seeds-axes, --use-frames, --split-parts and --fill-outlines are for frames (T, Y, X).")
-        if args.find_rest:
-            raise InputError(f"--find-rest is for frames (T, Y, X); {movie.path} holds volumes, shape {movie.shape}.")
+        if args.find_rest or args.detections:
+            raise InputError(
+                f"--find-rest and --detections are for frames (T, Y, X); {movie.path} holds volumes, "
+                f"shape {movie.shape}."
+            )
         return volumes.run(args, movie)
     if args.fill_planes:
         raise InputError(f"--fill-planes is for movies of volumes (T, Z, Y, X); {movie.path} has shape {movie.shape}.")
@@ -145,10 +148,13 @@ def _propagate(
 ) -> int:
     from napari_xmem.config import PropagationConfig
     from napari_xmem.engine import iter_run, prepare_run
+    from napari_xmem.io import open_labels
     from napari_xmem.session.checkpoint import RunCheckpoint
 
     began = time.monotonic()
-    plan = prepare_run(source, seeds, args.model, PropagationConfig(memory=memory, **engine_options(args)))
+    config = PropagationConfig(memory=memory, **engine_options(args))
+    detections = None if args.detections is None else open_labels(args.detections).data
+    plan = prepare_run(source, seeds, args.model, config, detections=detections)
     checkpoint = RunCheckpoint(args.output, args.save_every)
     interrupted = args.resume and checkpoint.exists
     rest, kept = checkpoint.resume(plan) if args.resume else checkpoint.begin(plan)

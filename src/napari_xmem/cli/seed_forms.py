@@ -46,7 +46,9 @@ def chosen_seeds(
     if wanted is None and len(seeds) == n_frames and n_frames > 2:
         raise SeedError(
             f"the seeds are on all {n_frames} frames, so that nothing is left to propagate: the result would be the "
-            "seeds. Use one frame with --use-frames 0, or keep all with --use-frames all."
+            "seeds. Use one frame with --use-frames 0; if the numbers of one cell differ between frames, as those of a "
+            f"segmentation do, link them with --use-frames 0 --detections {args.seeds}; or keep all with "
+            "--use-frames all."
         )
     if wanted not in (None, "all"):
         missing = [t for t in wanted if t not in seeds]

@@ -15,6 +15,7 @@ from napari_xmem.engine.cost.cost_model import network_bytes
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.devices import agree_on_threads
 from napari_xmem.engine.frame_order import frame_range, plan_passes
+from napari_xmem.engine.given_detections import GivenDetections
 from napari_xmem.engine.run import Run
 from napari_xmem.engine.scopes.choice import choose_scope
 from napari_xmem.engine.scopes.preprocess import FrameGeometry, NetworkInput
@@ -49,11 +50,18 @@ LARGEST_SCALED_PX = 64_000_000
 
 
 def prepare_run(
-    frames: Any, seeds: Any, model: str | Path | XMem, config: PropagationConfig, *, announce: bool = True
+    frames: Any,
+    seeds: Any,
+    model: str | Path | XMem,
+    config: PropagationConfig,
+    *,
+    announce: bool = True,
+    detections: Any = None,
 ) -> Run:
     """Check a movie, seeds and settings and resolve what is left to choose.
 
-    `announce`: warn if the memory budget cannot be kept, or only with a shorter long-term memory.
+    `announce`: warn if the memory budget cannot be kept, or only with a shorter long-term memory. `detections`: labels
+    of another program, see `iter_propagate`.
 
     Raises
     ------
@@ -68,6 +76,9 @@ def prepare_run(
     low, high = frame_range(n_frames, None if config.direction != "forward" else config.start, config.stop)
     if config.direction != "forward" and config.start is not None:
         low, high = _range_around_seed(seeds, config, n_frames)
+    given = None if detections is None else GivenDetections(detections, n_frames, source.frame_shape)
+    if seeds is None and given is not None:
+        seeds = given.first(range(low, high))
     labels = normalise_seeds(seeds, n_frames, source.frame_shape, single)
     passes = plan_passes(labels, low, high, config.direction)
     first_new_id = 1 + max(int(image.max()) for image in labels.values())
@@ -75,10 +86,11 @@ def prepare_run(
     loaded = model if isinstance(model, XMem) else load_model(model, config.device)
     ids = {i for image in labels.values() for i in object_ids(image)}
     scope, reason = choose_scope(config.scope, loaded.config, len(ids), source.frame_shape, loaded.device.type)
-    if config.entries == "find" and scope != "local":
+    if scope != "local" and (config.entries == "find" or given is not None):
+        what, without = ("entries='find'", "or entries='ignore'") if given is None else ("detections", "or give none")
         raise ConfigError(
-            "entries='find' looks for new cells in the local scope only, and this run would have the scope "
-            f"{scope!r} ({reason}). Choose scope='local', or entries='ignore'."
+            f"{what}: new cells begin in the local scope only, and this run would have the scope {scope!r} ({reason}). "
+            f"Choose scope='local', {without}."
         )
     _LOG.info("scope %s", reason)
     network = optimise(loaded, "float32" if (config.precision, scope) == ("auto", "global") else config.precision)
@@ -87,7 +99,7 @@ def prepare_run(
     geometry = _geometry(network, source.frame_shape, diameter, len(ids))
     normaliser = IntensityNormaliser.fit(source, config.percentiles)
     prepare = NetworkInput(network.config, normaliser, geometry)
-    spare = min(SPARE_IDS, MAX_ID - max(ids)) if config.divisions == "track" or config.entries == "find" else 0
+    spare = min(SPARE_IDS, MAX_ID - max(ids)) if config.divisions == "track" or config.entries == "find" or given else 0
     dtype = label_dtype(max(ids) + spare)
     recipe = {
         "model": network.config.name,
@@ -98,7 +110,7 @@ def prepare_run(
         "scope": scope,
         "direction": config.direction,
         "divisions": config.divisions if scope == "local" else "keep",
-        **_entry_settings(config),
+        **_entry_settings(config, given, min(labels)),
         "frames": [low, high],
         "seeded_frames": sorted(labels),
         "diameter_px": round(diameter, 2),
@@ -122,15 +134,17 @@ def prepare_run(
         dtype,
         recipe,
         first_new_id=first_new_id,
+        detections=given,
     )
     return _within_budget(run, announce=announce)
 
 
-def _entry_settings(config: PropagationConfig) -> dict[str, Any]:
+def _entry_settings(config: PropagationConfig, given: GivenDetections | None, frame: int) -> dict[str, Any]:
     """Return what a recipe says about new cells: nothing where they are not looked for."""
-    if config.entries != "find":
+    if config.entries != "find" and given is None:
         return {}
-    return {name: getattr(config, name) for name in ("entries", "entry_interval_frames", "min_confidence")}
+    told = {} if given is None else {"detections": given.fingerprint(frame)}
+    return told | {name: getattr(config, name) for name in ("entries", "entry_interval_frames", "min_confidence")}
 
 
 def on_working_device(network: InferenceXMem) -> InferenceXMem:

@@ -77,6 +77,7 @@ def iter_propagate(
     precision: Precision = "auto",
     memory_device: MemoryDevice = "auto",
     percentiles: tuple[float, float] = (0.5, 99.8),
+    detections: Any = None,
     progress: Progress | None = None,
 ) -> Iterator[FrameResult]:
     """Propagate seeds through a movie, one frame at a time.
@@ -127,6 +128,10 @@ def iter_propagate(
         Where memory banks are kept: on the device, in the host's memory, or on the device where they fit.
     percentiles : tuple of 2 float
         Intensity percentiles of the movie that become 0 and 1.
+    detections : array, optional
+        ``(T, Y, X)`` labels of another program, with other ids on every frame. Those that belong to no object are tried
+        as new cells, in place of a search; who is who is for memory to say. With ``seeds=None`` the first frame of
+        them that has labels becomes the seeds.
     progress : callable, optional
         Called with frames done and frames in all, after each frame.
 
@@ -161,7 +166,7 @@ def iter_propagate(
         memory_device=memory_device,
         percentiles=percentiles,
     )
-    return iter_run(prepare_run(frames, seeds, model, config), progress)
+    return iter_run(prepare_run(frames, seeds, model, config, detections=detections), progress)
 
 
 def propagate(
@@ -185,6 +190,7 @@ def propagate(
     precision: Precision = "auto",
     memory_device: MemoryDevice = "auto",
     percentiles: tuple[float, float] = (0.5, 99.8),
+    detections: Any = None,
     progress: Progress | None = None,
 ) -> PropagationResult:
     """Propagate seeds through a movie and return all labels.
@@ -198,7 +204,7 @@ def propagate(
     seeds : mapping or array
         Labels of one or more frames, see `iter_propagate`.
     model, memory, device, scope, direction, divisions, entries, entry_interval_frames, min_confidence, start, stop, \
-diameter_px, max_displacement_px, memory_budget_bytes, precision, memory_device, percentiles, progress
+diameter_px, max_displacement_px, memory_budget_bytes, precision, memory_device, percentiles, detections, progress
         See `iter_propagate`.
 
     Returns
@@ -242,7 +248,7 @@ diameter_px, max_displacement_px, memory_budget_bytes, precision, memory_device,
         memory_device=memory_device,
         percentiles=percentiles,
     )
-    return complete_run(prepare_run(frames, seeds, model, config), progress)
+    return complete_run(prepare_run(frames, seeds, model, config, detections=detections), progress)
 
 
 def complete_run(run: Run, progress: Progress | None = None) -> PropagationResult:
@@ -325,23 +331,24 @@ def open_scope(run: Run, new_ids: NewIds | None = None, *, backward: bool = Fals
         reach = run.config.max_displacement_px
         geometry = run.prepare.geometry
         scaled = None if reach is None else reach * geometry.scale
-        divisions = _undecided(run, new_ids or _new_ids(run), geometry.scaled_shape, backward)
+        divisions = _undecided(run, new_ids or _new_ids(run), backward)
         scope = LocalScope(run.network, memory, run.prepare, scaled, budget, divisions)
     if run.begin is not None:
         run.begin(scope)
     return scope
 
 
-def _undecided(run: Run, ids: NewIds, scaled_shape: tuple[int, int], backward: bool) -> Undecided | None:
+def _undecided(run: Run, ids: NewIds, backward: bool) -> Undecided | None:
     """Return who decides late about objects that begin; None: nobody."""
     config = run.config
     found: Undecided | None = None
     if config.divisions == "track":
         found = MergeTracker(ids) if backward else DivisionTracker(ids)
-    if config.entries == "ignore" or backward:
+    if backward or (config.entries == "ignore" and run.detections is None):
         return found
     found = found or DivisionTracker(ids, NeverAsks())
-    return Newcomers(found, ids, scaled_shape, config.min_confidence, config.entry_interval_frames)
+    least, interval = config.min_confidence, config.entry_interval_frames
+    return Newcomers(found, ids, run.prepare.geometry, least, interval, run.detections)
 
 
 def _new_ids(run: Run) -> NewIds:
@@ -352,7 +359,9 @@ def _iter_pass(run: Run, part: Pass, late: LateObjects, new_ids: NewIds, watch: 
     scope = open_scope(run, new_ids, backward=part.backward)
     waiting = DelayedResults() if scope.divisions is None else scope.divisions.waiting
     if scope.divisions is not None:
-        plain = replace(run, begin=None, config=replace(run.config, divisions="keep"))
+        plain = replace(
+            run, begin=None, config=replace(run.config, divisions="keep", entries="ignore"), detections=None
+        )
         scope.divisions.ahead = PaintedAhead(run, part, lambda: open_scope(plain))
     known = set(scope.object_ids)
     with ReadAhead(run.source, part.frames) as reader:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_xmem.config import PropagationConfig
     from napari_xmem.engine.cost.cost_model import NetworkBytes
     from napari_xmem.engine.frame_order import Pass
+    from napari_xmem.engine.given_detections import GivenDetections
     from napari_xmem.engine.late_objects import LateObjects
     from napari_xmem.engine.scopes.base import TrackingScope
     from napari_xmem.engine.scopes.preprocess import NetworkInput
@@ -57,6 +58,8 @@ class Run:
         Called with each new scope, to fill its memory.
     first_new_id : int
         First id for objects that begin during the run: above all ids that were painted, on any frame.
+    detections : GivenDetections or None
+        Labels of another program that propose new cells.
     late : LateObjects or None
         What earlier passes found on frames of later ones, where that is kept from outside; such a run is done once.
     """
@@ -76,6 +79,7 @@ class Run:
     begin: Callable[[TrackingScope], None] | None = None
     first_new_id: int = 1
     late: LateObjects | None = None
+    detections: GivenDetections | None = None
 
     @property
     def n_results(self) -> int:

@@ -107,3 +107,26 @@ def test_where_it_cannot_be_done_is_said(network, scene):
         nx.propagate(scene.movie, {0: scene.painted}, model=network, scope="global", entries="find")
     with pytest.raises(nx.errors.ConfigError, match="entries is 'look'"):
         nx.propagate(scene.movie, {0: scene.painted}, model=network, entries="look")
+
+
+def test_given_detections_are_linked_whatever_their_numbers(network, scene, results):
+    """Every frame numbers its cells anew: one id per cell comes out, the late one's from the frame it appears on."""
+    rng = np.random.default_rng(1)
+    detections = np.zeros((FRAMES, *scene.painted.shape), np.uint16)
+    for t in range(FRAMES):
+        names = rng.permutation(np.arange(1, 60))
+        detections[t] = np.where(scene.painted > 0, names[scene.painted], 0)
+        detections[t][scene.place & (t >= 3)] = names[50]
+    seeds = {0: scene.painted}
+    linked = nx.propagate(scene.movie, seeds, model=network, detections=detections)
+    assert {*np.unique(linked.labels)} == {0, 2, 3, 4}
+    assert [owner(frame, scene.place) for frame in linked.labels] == [0, 0, 0, 4, 4, 4, 4]
+    (event,) = [e for e in linked.events if e.kind is EventKind.ENTRY]
+    assert (event.frame, event.objects, event.detail) == (3, (4,), "appeared")
+    alone = prepare_run(scene.movie, None, network, PropagationConfig(), detections=detections)
+    assert np.array_equal(alone.seeds[0], detections[0])
+    for wrong, message in ((detections[:2], "detections have shape"), (detections * 0.5, "detections of frame 0 have")):
+        with pytest.raises(nx.errors.SeedError, match=message):
+            nx.propagate(scene.movie, seeds, model=network, detections=wrong)
+    with pytest.raises(nx.errors.ConfigError, match="detections: new cells"):
+        nx.propagate(scene.movie, seeds, model=network, detections=detections, scope="global")

@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.engine.division import DelayedResults, NewIds
+    from napari_xmem.engine.division.painted import KnowsNames
     from napari_xmem.engine.division.undecided import SearchHost, Undecided
     from napari_xmem.engine.division.world import Host, Moment
+    from napari_xmem.engine.given_detections import GivenDetections
     from napari_xmem.engine.scopes.object_state import TrackedObject
+    from napari_xmem.engine.scopes.preprocess import FrameGeometry
     from napari_xmem.engine.scopes.regions import Region
 
 __all__ = ["Newcomers"]
@@ -56,24 +59,28 @@ class Newcomers:
         Decides about divisions; results wait for both in one place.
     new_ids : NewIds
         Source of ids, the one that `inner` has.
-    scaled_shape : tuple of 2 int
-        Size of the scaled frame without padding.
+    geometry : FrameGeometry
+        Sizes of the frames.
     min_confidence : float
         0 to 1; a cell that is less sure, on the mean of its frames, is none.
     interval_frames : int
         The frame is searched every so many frames.
+    detections : GivenDetections, optional
+        Labels of another program that say on every frame where a cell may be, in place of the search.
     """
 
     def __init__(
         self,
         inner: Undecided,
         new_ids: NewIds,
-        scaled_shape: tuple[int, int],
+        geometry: FrameGeometry,
         min_confidence: float,
         interval_frames: int,
+        detections: GivenDetections | None = None,
     ) -> None:
-        self.inner, self.new_ids = inner, new_ids
-        self.scaled_shape, self.min_confidence, self.interval_frames = scaled_shape, min_confidence, interval_frames
+        self.inner, self.new_ids, self.geometry, self.detections = inner, new_ids, geometry, detections
+        self.scaled_shape, self.min_confidence = geometry.scaled_shape, min_confidence
+        self.interval_frames = interval_frames if detections is None else 1
         self._forget()
 
     def _forget(self) -> None:
@@ -88,6 +95,15 @@ class Newcomers:
         """Forget all trials; ids that were given stay given."""
         self.inner.reset()
         self._forget()
+
+    @property
+    def ahead(self) -> KnowsNames | None:
+        """Who says who daughters are, by frames that are painted later."""
+        return self.inner.ahead
+
+    @ahead.setter
+    def ahead(self, ahead: KnowsNames | None) -> None:
+        self.inner.ahead = ahead
 
     @property
     def waiting(self) -> DelayedResults:
@@ -138,7 +154,8 @@ class Newcomers:
         self.inner.finish(host, at, masks)
         if self._search_now:
             self._since = 0
-            self._search(host, at, masks, _owners(masks, at.shape))
+            propose = self._search if self.detections is None else self._read
+            propose(host, at, masks, _owners(masks, at.shape))
             self._has_searched = True
         tried = {i: trial.masks[at.frame] for i, trial in self.trials.items()}
         self._world.remember(host, at, masks, tried)
@@ -218,10 +235,7 @@ class Newcomers:
         owned = torch.from_numpy(owner > 0)
         reach = (network.config.nominal_diameter_px or 40) / 2
         appearance = Appearance.of(host.encoded, owned, near_pixels(owned, int(reach)), stride)
-        taken = owner.copy()
-        for trial in self.trials.values():
-            mask = trial.masks[at.frame]
-            taken[mask.region.slices][(mask.probability > 0.5).cpu().numpy()] = trial.object_id
+        taken = self._taken(owner, at.frame)
         allowed = np.zeros(at.shape, bool)
         allowed[: self.scaled_shape[0], : self.scaled_shape[1]] = True
         found = search_frame(
@@ -234,16 +248,45 @@ class Newcomers:
             self.scaled_shape,
             host.budget,
             self.min_confidence,
-        )[: self.new_ids.n_left]
+        )
+        new = [RegionMask(0, c.region, c.probability) for c in found]
+        self._begin(host, at, masks, new, [c.touches_border(self.scaled_shape) for c in found])
+
+    def _read(self, host: SearchHost, at: Moment, masks: Sequence[RegionMask], owner: NDArray[np.int32]) -> None:
+        """Begin a trial for every given detection that is nobody's."""
+        if self.detections is None:
+            return
+        taken = self._taken(owner, at.frame)
+        found = self.detections.proposals(at.frame, taken, self.geometry, host.region_for, _FREE_SHARE)
+        self._begin(host, at, masks, [mask for mask, _ in found], [at_border for _, at_border in found])
+
+    def _taken(self, owner: NDArray[np.int32], frame: int) -> NDArray[np.int32]:
+        """Return who owns which pixel, those on trial too."""
+        taken = owner.copy()
+        for trial in self.trials.values():
+            mask = trial.masks[frame]
+            taken[mask.region.slices][(mask.probability > 0.5).cpu().numpy()] = trial.object_id
+        return taken
+
+    def _begin(
+        self,
+        host: SearchHost,
+        at: Moment,
+        masks: Sequence[RegionMask],
+        found: Sequence[RegionMask],
+        at_border: Sequence[bool],
+    ) -> None:
+        """Begin a trial for each mask; ids are given here."""
+        found = found[: self.new_ids.n_left]
         if not found:
             return
         ids = self.new_ids.take(len(found))
-        new = [RegionMask(i, c.region, c.probability) for i, c in zip(ids, found, strict=True)]
+        new = [replace(mask, object_id=i) for i, mask in zip(ids, found, strict=True)]
         settled = aggregate_regions([*masks, *new], {m.object_id for m in masks}, at.shape)[len(masks) :]
         begun = self._world.begin(host, at, settled)
-        for i, candidate in zip(ids, found, strict=True):
+        for i, entered in zip(ids, at_border, strict=False):
             seen = at.seen[i]
-            how = "entered" if candidate.touches_border(self.scaled_shape) else "appeared"
+            how = "entered" if entered else "appeared"
             trial = EntryTrial(i, at.frame, how if self._has_searched else "found")
             trial.add(at.frame, begun[i], seen.confidence, seen.area_px)
             self.trials[i] = trial

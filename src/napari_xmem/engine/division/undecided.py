@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine.cost.budget import Budget
     from napari_xmem.engine.division.delay import DelayedResults
+    from napari_xmem.engine.division.painted import KnowsNames
     from napari_xmem.engine.division.world import Moment
     from napari_xmem.engine.scopes.object_state import TrackedObject
     from napari_xmem.engine.scopes.region_masks import RegionMask
@@ -32,13 +33,21 @@ class SearchHost(Host, Protocol):
     def budget(self) -> Budget:
         """How much is computed at a time."""
 
+    def region_for(self, centre_px: tuple[float, float], extent_px: tuple[float, float]) -> Region:
+        """Return the region of an object of this place and size."""
+
     @property
     def encoded(self) -> EncodedFrame:
         """The frame, as far as it was encoded."""
 
 
 class Undecided(Protocol):
-    """Objects on trial beside those of a scope: daughters, or cells that may have come in."""
+    """Objects on trial beside those of a scope: daughters, or cells that may have come in.
+
+    `ahead` says who daughters are by frames that are painted later; None: nobody does.
+    """
+
+    ahead: KnowsNames | None
 
     @property
     def waiting(self) -> DelayedResults:

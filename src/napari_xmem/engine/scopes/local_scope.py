@@ -437,6 +437,11 @@ class _FrameNow:
         """How much is computed at a time."""
         return self.scope.budget
 
+    def region_for(self, centre_px: tuple[float, float], extent_px: tuple[float, float]) -> Region:
+        """Return the region of an object of this place and size."""
+        shape = (self.image.shape[-2], self.image.shape[-1])
+        return self.scope.region_for(centre_px, extent_px, shape)
+
     def start_object(self, seed: RegionMask) -> TrackedObject:
         """Return an object that begins in a region, with an empty memory."""
         return self.scope.start_object(seed)
