@@ -127,3 +127,19 @@ def test_killed_workers_cost_nothing_but_time(files, tiny_model, tmp_path, capsy
     again = json.loads((tmp_path / "wild.json").read_text())["movies"]
     assert [row["state"] for row in again] == ["done before", "done before", "failed"]
     assert again[0]["n_frames"] == 60 and again[0]["weights"] == before[0]["weights"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_worker_that_was_given_up_is_replaced():
+    from napari_xmem.cli.batch.cluster.schedulers import open_cluster
+
+    with open_cluster("local:1", device="cpu", threads=None) as cluster:
+        local = cluster.client.cluster
+
+        async def give_up():
+            await local.workers.pop(0).close()
+
+        assert cluster.client.submit(pow, 2, 5).result(timeout=100) == 32
+        local.sync(give_up)
+        assert cluster.client.submit(pow, 2, 6).result(timeout=100) == 64

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from napari_xmem.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Cluster", "open_cluster"]
 
@@ -22,7 +23,13 @@ _COUNTED = re.compile(r"(?P<what>local|slurm|.+\.ya?ml)(?::(?P<n>\d+))?", re.IGN
 _CORES_PER_WORKER = 4
 _CONNECTING_S = 30
 #: Workers of ours may die as often as they like; what counts is how often a movie's own process does.
-_LOCAL_CONFIG = {"distributed.scheduler.allowed-failures": 10, "distributed.comm.timeouts.connect": f"{_CONNECTING_S}s"}
+_LOCAL_CONFIG = {
+    "distributed.scheduler.allowed-failures": 10,
+    "distributed.comm.timeouts.connect": f"{_CONNECTING_S}s",
+    # On a busy machine a worker takes more than the usual 15 s to come back, and would be given up meanwhile.
+    "distributed.deploy.lost-worker-timeout": "120s",
+}
+_REPLACING_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +116,28 @@ def _local(n_workers: int, device: str, threads: int | None) -> Iterator[Cluster
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster, timeout=_CONNECTING_S) as client,
+        _replacing(lambda: cluster.scale(n_workers)),
     ):
         yield Cluster(client, threads or max(1, n_cores // n_workers), gpus)
+
+
+@contextmanager
+def _replacing(scale: Callable[[], None]) -> Iterator[None]:
+    """Ask for all workers again and again: Dask gives a worker up that does not come back, and nobody else asks."""
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            scale()
+            over.wait(_REPLACING_EVERY_S)
+
+    asking = threading.Thread(target=ask, name="workers", daemon=True)
+    asking.start()
+    try:
+        yield
+    finally:
+        over.set()
+        asking.join()
 
 
 def _gpus() -> tuple[str, ...]:
@@ -133,8 +160,8 @@ def _slurm(what: str, n_jobs: int) -> Iterator[Any]:
     if what.lower() != "slurm":
         dask.config.set(_slurm_section(what))
     with SLURMCluster() as cluster:
-        cluster.scale(jobs=n_jobs)
-        yield cluster
+        with _replacing(lambda: cluster.scale(jobs=n_jobs)):
+            yield cluster
 
 
 def _slurm_section(path: str) -> dict[str, Any]:
