@@ -386,7 +386,7 @@ def _iter_pass(run: Run, part: Pass, late: LateObjects, new_ids: NewIds, watch: 
                 scope.snapshot(frame),
                 time.perf_counter() - begun,
                 births=_painted(run, ids, known) if seeds is not None else (),
-                events=_bad_frame(frame, found.not_believed),
+                events=(*_bad_frame(frame, found.not_believed), *found.events),
             )
             waiting.put(result, reported=position >= part.report_from)
             if scope.divisions is not None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from napari_xmem.memory.affinity import CHUNK_ELEMENTS
-from napari_xmem.memory.edits import BankEditor
+from napari_xmem.memory.edits import BankEditor, take_out
 from napari_xmem.memory.files import check_fingerprint, damaged, load_state, save_state
 from napari_xmem.memory.limits import Policies, enforce_limits
 from napari_xmem.memory.recall import MemoryIndex, MemoryVote, explain, give_feedback, recall
@@ -18,7 +18,7 @@ from napari_xmem.memory.store import ElementTable, Store
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from napari_xmem.config import MemoryConfig
     from napari_xmem.memory.snapshot import MemoryRow, MemorySizes, MemorySnapshot
@@ -277,6 +277,23 @@ class MemoryBank:
             (q,) in 0..1.
         """
         give_feedback(self._state, self._home(confidence))
+
+    def take_out(self, frames: Collection[int], why: str) -> int:
+        """Forget what some frames left in working and long-term memory; the first frame and permanent memory stay.
+
+        Parameters
+        ----------
+        frames : collection of int
+            Frames of the movie; those that left nothing are passed over.
+        why : str
+            For the log.
+
+        Returns
+        -------
+        int
+            Elements that went.
+        """
+        return take_out(self._state, frames, why)
 
     def reconfigure(self, config: MemoryConfig) -> None:
         """Go on with other limits and policies, from the next frame on; a wrong policy name raises `ConfigError`."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_xmem.memory.snapshot import EventKind
     from napari_xmem.memory.state import BankState
 
-__all__ = ["UNDO_STEPS", "BankEditor"]
+__all__ = ["UNDO_STEPS", "BankEditor", "take_out"]
 
 #: Changes that can be undone.
 UNDO_STEPS = 16
@@ -113,6 +113,22 @@ class BankEditor:
         before = self._state.freeze()
         change()
         self._history = [*self._history, before][-UNDO_STEPS:]
+
+
+def take_out(state: BankState, frames: Iterable[int], why: str) -> int:
+    """Remove what some frames left, but for permanent memory and the first frame; see `MemoryBank.take_out`."""
+    table = state.table
+    if table is None or not len(table):
+        return 0
+    wanted = torch.tensor(sorted(set(frames)), dtype=torch.int64, device=table.device)
+    hit = torch.isin(table["frame"], wanted) & (table["store"] != int(Store.PERMANENT))
+    if state.anchored:
+        hit[state.rows_in(Store.WORKING, state.working_blocks[:1])] = False
+    rows = hit.nonzero()[:, 0]
+    if not len(rows) or len(rows) == len(table):  # who remembers nothing cannot be found again
+        return 0
+    state.remove(rows, "forgotten", why)
+    return len(rows)
 
 
 def _frames(frames: int | Iterable[int]) -> tuple[int, ...]:

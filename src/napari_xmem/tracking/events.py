@@ -20,7 +20,8 @@ class EventKind(StrEnum):
     #: (mother, daughter, ...): the daughters are first seen on the event's frame. A mother that is still there on that
     #: frame goes on under her own id (budding).
     DIVISION = "division"
-    #: (one, another, ...): objects touch, hide each other or merge.
+    #: (one, another, ...): objects hide each other or merge; `Event.detail` says how it ended: "kept", "exchanged",
+    #: "shared out anew", or "never came apart". What it was weighed against is every other way round.
     ENCOUNTER = "encounter"
     #: (id,): an object that was not painted comes in or is found.
     ENTRY = "entry"

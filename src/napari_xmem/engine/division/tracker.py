@@ -138,7 +138,7 @@ class DivisionTracker:
         list of RegionMask
             Masks of this frame; daughters that were decided on stand in their mother's place, at the end.
         """
-        self._open.drop_unfollowed({i for i, _ in todo}, at.given, host)
+        self._open.drop_unfollowed({i for i, _ in todo}, at.given | at.unsettled, host)
         tried = self._open.follow(host, at, todo)
         masks = self._decide(host, at, list(at.masks), tried)
         for decision in self._painted.find(host, at, masks, self.new_ids):
@@ -223,7 +223,7 @@ class DivisionTracker:
             if self._resting.get(i, 0):
                 self._resting[i] -= 1
                 continue
-            if i in self._open or i in at.given or tracked.lost_frames or self.new_ids.n_left < 2:
+            if i in self._open or i in at.given | at.unsettled or tracked.lost_frames or self.new_ids.n_left < 2:
                 continue
             parts = self.proposer.propose(mask.probability.cpu().numpy(), tracked.area_px, self._recent.get(i, ()))
             if parts is not None and not (at.last and parts.neck):

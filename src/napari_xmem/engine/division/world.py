@@ -64,6 +64,8 @@ class Moment:
         The frame is remembered.
     last : bool
         No frame follows.
+    unsettled : set of int
+        Objects that hide each other, or did so lately: parts of their masks are no daughters.
     """
 
     frame: int
@@ -75,6 +77,7 @@ class Moment:
     given: Set[int]
     memorise: bool
     last: bool
+    unsettled: Set[int] = frozenset()
 
 
 class OtherWorld:

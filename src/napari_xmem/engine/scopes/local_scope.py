@@ -5,7 +5,7 @@ Look-alikes outside an object's reach cannot claim it, and cost grows with the a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from napari_xmem.engine.cost.budget import Budget
 from napari_xmem.engine.devices import to_device
-from napari_xmem.engine.division import Moment
+from napari_xmem.engine.division import MergeTracker, Moment
+from napari_xmem.engine.identity import FrameSeen, IdentityKeeper
 from napari_xmem.engine.interruption import stop_if_asked
 from napari_xmem.engine.scopes.aggregation import aggregate_regions, others_in
 from napari_xmem.engine.scopes.batches import RegionBatch, decode_regions, memorise_regions
@@ -106,6 +107,8 @@ class LocalScope:
         self.drift = DriftTracker()
         self.gate = FrameGate()
         self.light = FrameLight()
+        backward = isinstance(self.divisions, MergeTracker)  # there two that become one are daughters
+        self.identity = IdentityKeeper(self.network.config.nominal_diameter_px, encounters=not backward)
         if self.divisions is not None:
             self.divisions.reset()
 
@@ -159,6 +162,7 @@ class LocalScope:
             "drift": self.drift.state_dict(),
             "gate": self.gate.state_dict(),
             "light": self.light.state_dict(),
+            "identity": self.identity.state_dict(),
             "divisions": None if self.divisions is None else self.divisions.state_dict(),
         }
 
@@ -176,6 +180,7 @@ class LocalScope:
         self.drift.load_state_dict(state["drift"])
         self.gate.load_state_dict(state["gate"])
         self.light.load_state_dict(state.get("light", {}))
+        self.identity.load_state_dict(state["identity"])
         if self.divisions is not None and state.get("divisions") is not None:
             self.divisions.load_state_dict(state["divisions"], restored)
 
@@ -219,7 +224,9 @@ class LocalScope:
         self.drift.focus_on(objects)
         self.gate.keep(gray, drift, objects)
         self.light.keep()
-        return compose_labels(masks, geometry.shape, geometry.scale)
+        found = compose_labels(masks, geometry.shape, geometry.scale)
+        identity = np.array([self.objects[mask.object_id].identity for mask in masks], np.float32)
+        return replace(found, confidence=found.confidence * identity, events=self.identity.take_events())
 
     def _agreement(self, image: Tensor, index: int, drift_px: tuple[float, float]) -> float | None:
         """Look for all objects as if the frame had drifted so, without a trace; see `convincing_share`."""
@@ -237,6 +244,7 @@ class LocalScope:
         """Leave out a frame that is not believed: nothing is painted, and objects keep place and memory."""
         self.drift.skip()
         self.gate.hold()
+        self.identity.skip()
         for tracked in self.objects.values():
             tracked.surprises_px = ()  # it may have moved on meanwhile: it is looked for as far as ever
         if self.divisions is not None:
@@ -325,6 +333,7 @@ class LocalScope:
         """
         plan = self.schedule.plan(seeded=bool(seeds), last=last)
         index = self.schedule.time if frame is None else frame
+        gray = self._gray(image)
         image = to_device(image, self.network.device)[None]
         shape = (image.shape[-2], image.shape[-1])
         given = {seed.object_id: seed for seed in seeds}
@@ -341,14 +350,21 @@ class LocalScope:
         claims = [given.get(i) or found[i] for i in self.objects]
         own = self.ownership.defend(claims, set(given))
         masks, seen = postprocess_masks(aggregate_regions(own, set(given), shape), shape)
+        judged = self.identity.judge(FrameSeen(index, gray, shape, masks, seen, set(given), drift_px), self.objects)
+        masks, seen = judged.masks, judged.seen
+        if judged.moved:
+            claims = [m if m.object_id in judged.moved else claim for m, claim in zip(masks, claims, strict=True)]
+            found = {i: claim for i, claim in found.items() if i not in judged.moved}
         masks = [self._settle(mask, seen[mask.object_id], mask.object_id in given, drift_px) for mask in masks]
         self._credit(found, masks)
-        now = Moment(index, shape, drift_px, claims, masks, seen, set(given), plan.memorise, last)
+        unsettled = self.identity.unsettled
+        now = Moment(index, shape, drift_px, claims, masks, seen, set(given), plan.memorise, last, unsettled)
         if self.divisions is not None:
             masks = self.divisions.advance(frame_now, now, tried)
         self.ownership.update(masks, shape, {i for i, tracked in self.objects.items() if tracked.lost_frames})
+        sure = [m for m in masks if m.object_id in given or self._is_sure(m.object_id, seen)]
+        self.identity.keep(masks, {m.object_id for m in sure})
         if plan.memorise:
-            sure = [m for m in masks if m.object_id in given or self._is_sure(m.object_id, seen)]
             frame_now.memorise(self.objects, sure, masks, set(given))
         if self.divisions is not None:
             self.divisions.finish(frame_now, now, masks)
@@ -408,7 +424,15 @@ class LocalScope:
         """Encode the parts of the frame that any region touches."""
         return encode_regions(self.network, image, regions, self.budget.tile, memorise=memorise)
 
+    def _gray(self, image: Tensor) -> NDArray[np.float32]:
+        """Return the scaled frame ``(C, H, W)`` as one channel, without padding."""
+        rows, columns = image.shape[-2:] if self.prepare is None else self.prepare.geometry.scaled_shape
+        gray: NDArray[np.float32] = image[:3].mean(0)[:rows, :columns].float().cpu().numpy()
+        return gray
+
     def _is_sure(self, object_id: int, seen: dict[int, Observation]) -> bool:
+        if object_id in self.identity.engaged:
+            return False
         return may_be_written(self.objects[object_id], seen[object_id])
 
 

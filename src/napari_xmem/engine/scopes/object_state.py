@@ -84,6 +84,8 @@ class TrackedObject:
     surprises_px : tuple of float
         How far its box went beyond what was expected on each of the last frames; empty after it was seeded, lost or
         cut by its region.
+    identity : float
+        Probability, 0 to 1, that it is the individual it is called after: less after encounters and returns.
     """
 
     object_id: int
@@ -97,6 +99,7 @@ class TrackedObject:
     hidden: Tensor | None = None
     expected_px: tuple[float, float] = (0.0, 0.0)
     surprises_px: tuple[float, ...] = ()
+    identity: float = 1.0
 
     def fork(self, new_id: int) -> TrackedObject:
         """Return an independent object that knows the same, under another id."""
@@ -116,7 +119,8 @@ class TrackedObject:
             self.centre_px[1] + drift_px[1] + pull * self.velocity_px[1],
         )
 
-    def _is_there(self, seen: Observation) -> bool:
+    def is_there(self, seen: Observation) -> bool:
+        """Return True if what was seen is enough to be the object."""
         if not seen.area_px:  # nothing is no share of anything, not even of an object that was too small to be seen
             return False
         if not self.lost_frames:
@@ -125,7 +129,7 @@ class TrackedObject:
 
     def update(self, seen: Observation, drift_px: tuple[float, float], *, seeded: bool) -> None:
         """Take in where the object was found on this frame, or that it was not."""
-        if not seeded and not self._is_there(seen):
+        if not seeded and not self.is_there(seen):
             self.lost_frames += 1
             self.surprises_px = ()
             self.centre_px = (self.centre_px[0] + drift_px[0], self.centre_px[1] + drift_px[1])
@@ -138,6 +142,17 @@ class TrackedObject:
         self.extent_px = (seen.box[2] - seen.box[0], seen.box[3] - seen.box[1])
         self.area_px = seen.area_px if seeded else (1 - _AREA_RATE) * self.area_px + _AREA_RATE * seen.area_px
         self.lost_frames = 0
+
+    def relocate(self, seen: Observation, velocity_px: tuple[float, float], drift_px: tuple[float, float]) -> None:
+        """Put it where it turned out to be, as if it had been followed there with this velocity; then `update` it."""
+        self.velocity_px = velocity_px
+        self.centre_px = (
+            seen.centre_px[0] - velocity_px[0] - drift_px[0],
+            seen.centre_px[1] - velocity_px[1] - drift_px[1],
+        )
+        self.expected_px = seen.centre_px
+        self.lost_frames = 0
+        self.surprises_px = ()
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `from_state_dict` needs."""

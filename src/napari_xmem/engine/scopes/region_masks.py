@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.engine.scopes.regions import Region
+    from napari_xmem.tracking import Event
 
 __all__ = [
     "FrameLabels",
@@ -57,12 +58,14 @@ class FrameLabels:
     """Label image of one frame with area and confidence of each object (see `FrameResult`).
 
     `not_believed` says why nothing was learned from the frame, and how sure that is; None for a frame like any other.
+    `events` are what was decided on the frame.
     """
 
     labels: NDArray[Any]
     area_px: NDArray[np.int64]
     confidence: NDArray[np.float32]
     not_believed: tuple[str, float] | None = None
+    events: tuple[Event, ...] = ()
 
 
 def by_shape(masks: Iterable[RegionMask]) -> Iterator[list[RegionMask]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from napari_xmem.engine.scopes.region_masks import FrameLabels, RegionMask
+from napari_xmem.engine.scopes.region_masks import RegionMask
 from napari_xmem.engine.scopes.regions import corners
 from napari_xmem.engine.scopes.resample import resample, resize
 from napari_xmem.errors import SeedError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.engine.scopes.preprocess import FrameGeometry
+    from napari_xmem.engine.scopes.region_masks import FrameLabels
     from napari_xmem.engine.scopes.regions import Region
 
 __all__ = ["keep_seeds", "seed_masks", "seed_regions", "seed_rows"]
@@ -148,4 +150,4 @@ def keep_seeds(
     for row, object_id in enumerate(ids):
         area[row] = counts.get(object_id, 0)
         confidence[row] = 1.0 if object_id in seeded else confidence[row] * (area[row] > 0)
-    return FrameLabels(labels, area, confidence)
+    return replace(found, labels=labels, area_px=area, confidence=confidence)
