@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         propagate_volumes,
     )
     from napari_xmem.engine.discovery import FoundObjects, find_similar
+    from napari_xmem.engine.identity.identify import Identification, identify
     from napari_xmem.io import LabelWriter, open_labels, open_movie, read_tracks, write_tracks
     from napari_xmem.model import load_model
     from napari_xmem.session import TrackingSession
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FoundObjects",
     "FrameResult",
+    "Identification",
     "LabelWriter",
     "Lineage",
     "MemoryConfig",
@@ -46,6 +48,7 @@ __all__ = [
     "evaluate",
     "find_similar",
     "forecast",
+    "identify",
     "iter_propagate",
     "load_model",
     "measure",
@@ -67,6 +70,8 @@ _ROOM_OF = {
     "FrameResult": "napari_xmem.engine",
     "PropagationResult": "napari_xmem.engine",
     "Propagator": "napari_xmem.engine",
+    "Identification": "napari_xmem.engine.identity.identify",
+    "identify": "napari_xmem.engine.identity.identify",
     "find_similar": "napari_xmem.engine.discovery",
     "forecast": "napari_xmem.engine",
     "iter_propagate": "napari_xmem.engine",

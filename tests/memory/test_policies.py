@@ -18,6 +18,7 @@ from napari_xmem.memory.eviction import (
     ContributionEviction,
     MixEviction,
     RelevanceEviction,
+    RelevanceFreshnessEviction,
     UsageEviction,
     evict,
 )
@@ -235,6 +236,27 @@ class TestEviction:
         with pytest.raises(ConfigError, match="mix_"):
             MixEviction(0, 0, 0, 0)
 
+    def test_relevance_and_freshness_on_paper(self):
+        # frames of age 4 (two elements), 10 and 92; N = 106, so that ln N = 4.6634
+        got = worth(RelevanceFreshnessEviction(), age=(92, 4, 10, 4), contribution=(0.1, 0.02, 0.01, 0.03))
+        bound = [1.5 * (4.6634 / (n + 8)) ** 0.5 for n in (92, 4, 10)]
+        expected = [0.1 + bound[0], 0.05 + bound[1], 0.01 + bound[2], 0.05 + bound[1]]
+        assert got.tolist() == pytest.approx(expected, abs=1e-4)
+        assert evict(got, 1).tolist() == [0]
+        assert (
+            evict(worth(RelevanceFreshnessEviction(), age=(92, 4, 10, 4), contribution=(1, 0.02, 0.01, 0.03)), 1) == 2
+        )
+
+    def test_own_pixels_and_confidence_are_not_counted_at_once(self):
+        fits = MemoryConfig(eviction="relevance+freshness", potentiation="importance", importance_strength=0)
+        assert MemoryBank(fits, key_dim=1, value_dim=1).wants_own_pixels
+        for change in (
+            {"potentiation": "importance", "importance_strength": 1.0},
+            {"reading_importance_strength": 0.5},
+        ):
+            with pytest.raises(ConfigError, match="own pixels"):
+                MemoryBank(MemoryConfig(eviction="relevance+freshness", **change), key_dim=1, value_dim=1)
+
     @pytest.mark.parametrize("name", EVICTIONS.names)
     def test_all_zero_is_finite(self, name):
         zero = (0, 0, 0, 0)
@@ -251,7 +273,16 @@ class TestRegistry:
             (
                 "eviction",
                 EVICTIONS,
-                ("usage", "age", "relevance", "contribution", "mix", "coverage", "usage+coverage"),
+                (
+                    "usage",
+                    "age",
+                    "relevance",
+                    "contribution",
+                    "mix",
+                    "coverage",
+                    "relevance+freshness",
+                    "usage+coverage",
+                ),
             ),
         ],
     )

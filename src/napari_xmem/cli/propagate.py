@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_xmem.engine.identity.identify import Identification
     from napari_xmem.imaging import FrameSource
     from napari_xmem.io import Movie
     from napari_xmem.session.checkpoint import RunCheckpoint
@@ -77,6 +78,11 @@ def add_parser(subparsers: Subparsers) -> None:
         required=True,
         help="labels: a stack in which frames without labels are zero, or one frame (see --seed-frame)",
     )
+    files.add_argument(
+        "--known",
+        metavar="FILE",
+        help="memory of an earlier recording: objects that it knows get their names back, see docs/identity.md",
+    )
     files.add_argument("-o", "--output", required=True, metavar="OUT", help="labels to write: .tif, .npy or .zarr")
     files.add_argument("--overview", metavar="PNG", help="also write a picture of frames with label outlines")
     files.add_argument("--scores", metavar="CSV", help="also write area and confidence per object and frame")
@@ -112,6 +118,8 @@ def _run(args: argparse.Namespace) -> int:
     memory = memory_config(args.memory)
     movie = open_movie(args.movie, args.axes, volumes=True)
     if "Z" in movie.axes:
+        if args.known:
+            raise InputError("--known is for frames (T, Y, X).")
         if args.seeds_axes or args.use_frames or args.split_parts or args.fill_outlines:
             raise InputError("--seeds-axes, --use-frames, --split-parts and --fill-outlines are for frames (T, Y, X).")
         if args.find_rest or args.detections:
@@ -148,6 +156,7 @@ def _propagate(
 ) -> int:
     from napari_xmem.config import PropagationConfig
     from napari_xmem.engine import iter_run, prepare_run
+    from napari_xmem.engine.identity.identify import with_known
     from napari_xmem.io import open_labels
     from napari_xmem.session.checkpoint import RunCheckpoint
 
@@ -155,6 +164,10 @@ def _propagate(
     config = PropagationConfig(memory=memory, **engine_options(args))
     detections = None if args.detections is None else open_labels(args.detections).data
     plan = prepare_run(source, seeds, args.model, config, detections=detections)
+    if args.known:
+        plan, found = with_known(plan, args.known)
+        if not args.quiet:
+            say(_names_told(found))
     checkpoint = RunCheckpoint(args.output, args.save_every)
     interrupted = args.resume and checkpoint.exists
     rest, kept = checkpoint.resume(plan) if args.resume else checkpoint.begin(plan)
@@ -183,6 +196,14 @@ def _propagate(
         outputs.report(facts["seconds"])
     write_json(args.json, facts)
     return 0
+
+
+def _names_told(found: Identification) -> str:
+    told = (
+        f"{label} is a stranger ({sure:.2f})" if name is None else f"{label} is {name} ({sure:.2f})"
+        for (label, name), sure in zip(found.assignment.items(), found.confidence.values(), strict=True)
+    )
+    return f"known: {', '.join(told)}"
 
 
 def _resumed(checkpoint: RunCheckpoint, n_kept: int) -> str:

@@ -25,6 +25,7 @@ from napari_xmem.engine.discovery.newcomers import Newcomers
 from napari_xmem.engine.division import DelayedResults, DivisionTracker, MergeTracker, NewIds
 from napari_xmem.engine.division.policies import NeverAsks
 from napari_xmem.engine.explain import Explainer
+from napari_xmem.engine.identity.identify import with_known
 from napari_xmem.engine.late_objects import LateObjects
 from napari_xmem.engine.network_errors import network_errors
 from napari_xmem.engine.painted_ahead import PaintedAhead
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.frame_order import Pass
     from napari_xmem.engine.run import Run
     from napari_xmem.engine.scopes.base import TrackingScope, Watch
+    from napari_xmem.engine.state_file import StoredMemory
     from napari_xmem.model import XMem
 
 __all__ = ["complete_run", "iter_propagate", "iter_run", "open_scope", "propagate", "replay_run", "tidy"]
@@ -78,6 +80,7 @@ def iter_propagate(
     memory_device: MemoryDevice = "auto",
     percentiles: tuple[float, float] = (0.5, 99.8),
     detections: Any = None,
+    known: StoredMemory | str | Path | None = None,
     progress: Progress | None = None,
 ) -> Iterator[FrameResult]:
     """Propagate seeds through a movie, one frame at a time.
@@ -132,6 +135,9 @@ def iter_propagate(
         ``(T, Y, X)`` labels of another program, with other ids on every frame. Those that belong to no object are tried
         as new cells, in place of a search; who is who is for memory to say. With ``seeds=None`` the first frame of
         them that has labels becomes the seeds.
+    known : StoredMemory, str or path, optional
+        A memory of an earlier recording, saved by a session: painted objects that it knows, see
+        `napari_xmem.identify`, get its ids and go on with its memory; the others get ids above all that it holds.
     progress : callable, optional
         Called with frames done and frames in all, after each frame.
 
@@ -166,7 +172,7 @@ def iter_propagate(
         memory_device=memory_device,
         percentiles=percentiles,
     )
-    return iter_run(prepare_run(frames, seeds, model, config, detections=detections), progress)
+    return iter_run(_prepared(frames, seeds, model, config, detections, known), progress)
 
 
 def propagate(
@@ -191,6 +197,7 @@ def propagate(
     memory_device: MemoryDevice = "auto",
     percentiles: tuple[float, float] = (0.5, 99.8),
     detections: Any = None,
+    known: StoredMemory | str | Path | None = None,
     progress: Progress | None = None,
 ) -> PropagationResult:
     """Propagate seeds through a movie and return all labels.
@@ -204,7 +211,8 @@ def propagate(
     seeds : mapping or array
         Labels of one or more frames, see `iter_propagate`.
     model, memory, device, scope, direction, divisions, entries, entry_interval_frames, min_confidence, start, stop, \
-diameter_px, max_displacement_px, memory_budget_bytes, precision, memory_device, percentiles, detections, progress
+diameter_px, max_displacement_px, memory_budget_bytes, precision, memory_device, percentiles, detections, known, \
+progress
         See `iter_propagate`.
 
     Returns
@@ -248,7 +256,19 @@ diameter_px, max_displacement_px, memory_budget_bytes, precision, memory_device,
         memory_device=memory_device,
         percentiles=percentiles,
     )
-    return complete_run(prepare_run(frames, seeds, model, config, detections=detections), progress)
+    return complete_run(_prepared(frames, seeds, model, config, detections, known), progress)
+
+
+def _prepared(
+    frames: Any,
+    seeds: Any,
+    model: str | Path | XMem,
+    config: PropagationConfig,
+    detections: Any,
+    known: StoredMemory | str | Path | None,
+) -> Run:
+    run = prepare_run(frames, seeds, model, config, detections=detections)
+    return run if known is None else with_known(run, known)[0]
 
 
 def complete_run(run: Run, progress: Progress | None = None) -> PropagationResult:

@@ -264,6 +264,11 @@ class MemoryBank:
         """Whether `feedback` makes a difference with these settings; if not it need not be called."""
         return self._policies.use_feedback(self.config)
 
+    @property
+    def wants_own_pixels(self) -> bool:
+        """Whether `feedback` wants each query's share of the object's own pixels instead of confidence."""
+        return self._policies.own_pixels
+
     @torch.no_grad()
     def feedback(self, confidence: Tensor) -> None:
         """Say how confident and correct the predictions for the queries of the last read were.

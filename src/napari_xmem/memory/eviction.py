@@ -24,6 +24,7 @@ __all__ = [
     "Eviction",
     "MixEviction",
     "RelevanceEviction",
+    "RelevanceFreshnessEviction",
     "UsageCoverageEviction",
     "UsageEviction",
     "evict",
@@ -39,8 +40,9 @@ class Eviction(Protocol):
     """Says what elements are worth.
 
     A policy that does not look at ``contribution`` may say so with an attribute ``uses_feedback`` False; the engine
-    then saves the work of measuring confidence. One that looks at ``isolation`` must say so with ``uses_isolation``
-    True; otherwise it is not measured and given as zeros.
+    then saves the work of measuring confidence. One with ``own_pixels`` True is given as ``contribution`` the mean mass
+    that the object's own pixels gave, instead of mass times confidence. One that looks at ``isolation`` must say so
+    with ``uses_isolation`` True; otherwise it is not measured and given as zeros.
     """
 
     def worth(
@@ -218,6 +220,36 @@ class UsageCoverageEviction:
         return (1 - self.weight) * torch.log(_share(usage) + _TINY) + self.weight * torch.log(novel + _TINY)
 
 
+@dataclass(frozen=True, slots=True)
+class RelevanceFreshnessEviction:
+    """Frames whose elements answer little for the object's own pixels go first, unless they are young.
+
+    ``worth_i = r_i + weight sqrt(ln N / (n_i + 8))`` of every frame ``i`` that left elements: ``r_i`` is the mean
+    attention mass of the object's own pixels that its elements receive (a running mean), ``n_i`` how long ago it was
+    memorised in frames, ``N`` the sum of all ``n_i``. All elements of a frame are worth the same.
+
+    The upper confidence bound of Zhou et al. (RMem, CVPR 2024), which evicts whole frames; here it orders long-term
+    prototypes by the frame that they come from.
+
+    Attributes
+    ----------
+    weight : float
+        Of freshness, at least 0; 1.5 in RMem.
+    """
+
+    weight: float = 1.5
+    own_pixels: ClassVar[bool] = True
+
+    def worth(
+        self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor, isolation: Tensor
+    ) -> Tensor:
+        """Rate elements, see `Eviction.worth`."""
+        ages, frame = torch.unique(age_frames.double(), return_inverse=True)
+        received = torch.zeros_like(ages).index_add_(0, frame, contribution.double())
+        fresh = torch.sqrt(torch.log(ages.sum().clamp_min(1.0)) / (ages + 8))
+        return (received + self.weight * fresh)[frame]
+
+
 def _share(criterion: Tensor) -> Tensor:
     return criterion.double() / criterion.double().max().clamp_min(_TINY)
 
@@ -279,4 +311,5 @@ EVICTIONS.register(
     ),
 )
 EVICTIONS.register("coverage", lambda config: CoverageEviction())
+EVICTIONS.register("relevance+freshness", lambda config: RelevanceFreshnessEviction())
 EVICTIONS.register("usage+coverage", lambda config: UsageCoverageEviction(config.novelty_weight))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
+from napari_xmem.errors import ConfigError
 from napari_xmem.memory import usage
 from napari_xmem.memory.affinity import augment_query
 from napari_xmem.memory.consolidation import append_prototypes, consolidate
@@ -37,7 +38,20 @@ class Policies:
     @classmethod
     def of(cls, config: MemoryConfig) -> Self:
         """Build the policies that ``config`` names; `ConfigError` lists the right names for a wrong one."""
-        return cls(SELECTIONS.build(config), POTENTIATIONS.build(config), EVICTIONS.build(config))
+        policies = cls(SELECTIONS.build(config), POTENTIATIONS.build(config), EVICTIONS.build(config))
+        others = config.reading_importance_strength or getattr(policies.potentiation, "uses_feedback", True)
+        if policies.own_pixels and others:
+            raise ConfigError(
+                f"eviction {config.eviction!r} counts what own pixels asked for, potentiation {config.potentiation!r} "
+                f"and reading_importance_strength {config.reading_importance_strength:g} how sure answers were; only "
+                "one of both is counted: choose another eviction, or potentiation 'affinity' and strength 0."
+            )
+        return policies
+
+    @property
+    def own_pixels(self) -> bool:
+        """Whether feedback is about the object's own pixels, see `Eviction`."""
+        return bool(getattr(self.eviction, "own_pixels", False))
 
     def use_feedback(self, config: MemoryConfig) -> bool:
         """Return whether anything depends on `MemoryBank.feedback`; a policy that does not say counts as using it."""

@@ -211,6 +211,8 @@ class Encounters:
         free = [share for i, share in shown.items() if share and not any(i in pair for pair in self.touching)]
         common = min(1.0, float(np.median(free))) if free else 1.0
         for pair, (since, began, _) in self.touching.items():
+            if not all(i in pasts for i in pair):
+                continue
             before = {i: pasts[i].before(self._known_until(scene.time, since)) for i in pair}
             if not all(len(past) and past.last.whole for past in before.values()) or self._at_border(scene, pair):
                 continue
@@ -252,7 +254,7 @@ class Encounters:
     def _close(self, scene: Scene, pasts: Mapping[int, Past]) -> list[Outcome]:
         ended: list[Outcome] = []
         for encounter in list(self.open):
-            before = {i: pasts[i].before(encounter.since) for i in encounter.members}
+            before = {i: pasts[i].before(encounter.since) for i in encounter.members if i in pasts}
             before = {i: past for i, past in before.items() if len(past)}
             usual = [past.area_px for past in before.values()]
             outcome = None

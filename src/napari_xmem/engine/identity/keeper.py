@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +13,14 @@ from napari_xmem.engine.identity.encounters import Encounters
 from napari_xmem.engine.identity.likeness import Track
 from napari_xmem.engine.identity.portraits import Past, Scene
 from napari_xmem.engine.identity.returns import Returns, probability
+from napari_xmem.engine.identity.written import Written, contradicted
 from napari_xmem.engine.scopes.object_state import Observation
 from napari_xmem.engine.scopes.postprocess import postprocess_masks
 from napari_xmem.engine.scopes.region_masks import RegionMask
 from napari_xmem.tracking import Event, EventKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence, Set
+    from collections.abc import Mapping, Sequence, Set
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FrameSeen", "IdentityKeeper", "Judged"]
 
-#: A typical object measures so many pixels of a `Scene`.
-_PICTURE_PX = 20
 #: Below this share of its usual area an object is no portrait of itself.
 _PORTRAIT_SHARE = 0.5
 #: So many last frames of the movie are known by their number.
@@ -110,7 +109,7 @@ class IdentityKeeper:
 
     def __init__(self, nominal_diameter_px: float, *, encounters: bool = True) -> None:
         self._watches = encounters
-        self.factor = max(1, round((nominal_diameter_px or 40) / _PICTURE_PX))
+        self.factor = Scene.factor_for(nominal_diameter_px)
         self.reset()
 
     def reset(self) -> None:
@@ -123,6 +122,7 @@ class IdentityKeeper:
         self._origin = (0.0, 0.0)
         self._frames: list[tuple[int, int]] = []
         self._parted: dict[int, int] = {}
+        self._written: dict[int, tuple[Written, ...]] = {}
         self._scene: Scene | None = None
 
     @property
@@ -168,8 +168,16 @@ class IdentityKeeper:
                 self.returns.note_lost(i, self.pasts[i], scene, with_others=2 * len(gone) > len(objects) > 1)
         return self._without_strangers(judged, at, objects, scene)
 
-    def keep(self, masks: Sequence[RegionMask], sure: Collection[int]) -> None:
-        """Take the portraits of objects that are surely themselves on the frame judged last; `masks` are final."""
+    def keep(self, masks: Sequence[RegionMask], sure: Mapping[int, Observation]) -> None:
+        """Take the portraits of objects that are surely themselves on the frame judged last, and note the odds.
+
+        Parameters
+        ----------
+        masks : sequence of RegionMask
+            All masks, final.
+        sure : mapping of int to Observation
+            What enters memory of which objects.
+        """
         if self._scene is None:
             return
         scene, self._scene = self._scene.showing(masks), None
@@ -180,6 +188,9 @@ class IdentityKeeper:
             portrait, past = scene.portrait_of(mask), self.pasts.get(i, Past())
             if portrait is not None and portrait.area_px >= _PORTRAIT_SHARE * past.area_px:
                 self.pasts[i] = past.with_portrait(portrait)
+        for i, seen in sure.items():
+            entry = Written(self._time, seen.confidence, seen.area_px)
+            self._written[i] = (*self._written.get(i, ()), entry)[-_FRAMES_KNOWN:]
 
     def _let_go(self, given: Set[int], objects: Mapping[int, TrackedObject]) -> None:
         """Drop doubts about painted objects, and all that is known of those that are no longer followed."""
@@ -188,6 +199,7 @@ class IdentityKeeper:
         self.returns.forget(unfollowed | given)
         for i in unfollowed:
             del self.pasts[i]
+            self._written.pop(i, None)
         self._parted = {i: t for i, t in self._parted.items() if i in objects and self._time - t <= _REST_FRAMES}
         for i in given & set(objects):
             objects[i].identity = 1.0
@@ -259,6 +271,7 @@ class IdentityKeeper:
                 continue
             objects[i].identity *= probability(odds)
             self.returns.forget({i})
+            self._forget_contradicted(objects[i])
             away = f"after {objects[i].lost_frames} frames"
             self.events.append(Event(EventKind.RETURN, at.frame, (i,), probability(odds), detail=away))
         masks = [
@@ -267,6 +280,18 @@ class IdentityKeeper:
         ]
         seen = {i: _NOTHING if i in refused else found for i, found in judged.seen.items()}
         return replace(judged, masks=masks, seen=seen, refused=refused)
+
+    def _forget_contradicted(self, tracked: TrackedObject) -> None:
+        """Take out of memory what led to the loss of an object that older memory has found again."""
+        i = tracked.object_id
+        times = contradicted(self._written.get(i, ()))
+        if not times:
+            return
+        frames = [frame for time, frame in self._frames if time in times]
+        if tracked.bank.take_out(frames, "lost after it, found again by older memory"):
+            kept = tuple(p for p in self.pasts[i].portraits if p.time not in times)
+            self.pasts[i] = Past(kept or self.pasts[i].portraits[:1])
+            self._written[i] = tuple(w for w in self._written[i] if w.time not in times)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs: nested dicts and lists of plain values and tensors."""
@@ -278,6 +303,7 @@ class IdentityKeeper:
             "origin": list(self._origin),
             "frames": [list(pair) for pair in self._frames],
             "parted": [list(item) for item in self._parted.items()],
+            "written": [[i, [astuple(w) for w in entries]] for i, entries in self._written.items()],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -290,6 +316,10 @@ class IdentityKeeper:
         self._origin = (float(y), float(x))
         self._frames = [(int(time), int(frame)) for time, frame in state["frames"]]
         self._parted = {int(i): int(time) for i, time in state["parted"]}
+        self._written = {
+            int(i): tuple(Written(int(time), float(odds), float(area)) for time, odds, area in entries)
+            for i, entries in state["written"]
+        }
 
 
 def _pasted(mask: RegionMask, onto: RegionMask) -> Tensor:

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine.identity.portraits import Past, Portrait
 
-__all__ = ["Likeness", "Track", "student_t", "texture"]
+__all__ = ["ALL_TURNS", "TURNS", "Likeness", "Track", "student_t", "texture"]
 
-#: Turns and shifts at which two pictures are compared, in degrees and pixels.
-_TURNS, _SHIFT, _SHIFT_CUT = (0.0, -12.0, 12.0, -24.0, 24.0), 2, 7
+#: Turns at which two pictures are compared, in degrees: of what is followed, and of what was found elsewhere.
+TURNS, ALL_TURNS = (0.0, -12.0, 12.0, -24.0, 24.0), tuple(15.0 * n for n in range(24))
+#: Shifts at which they are compared, in pixels: usually, and if one is cut.
+_SHIFT, _SHIFT_CUT = 2, 7
 #: Share of the smaller picture, and pixels, that must lie on the other one.
 _LEAST_SHARE, _LEAST_PX = 0.5, 16
 #: If one is smaller than this share of the other it may be a part of it: larger shifts are tried.
@@ -52,11 +54,11 @@ def student_t(distance: float, scatter: float, freedom: float, dimensions: int =
     return -dimensions * math.log(scatter) - power * math.log1p(distance**2 / (freedom * scatter**2))
 
 
-def texture(one: Portrait, other: Portrait) -> float | None:
+def texture(one: Portrait, other: Portrait, turns: Sequence[float] = TURNS) -> float | None:
     """Return how alike two objects are inside, -1 to 1, whatever their outlines.
 
-    Pearson's correlation over the pixels that both cover, the outermost left out; the best one over small turns and
-    shifts.
+    Pearson's correlation over the pixels that both cover, the outermost left out; the best one over `turns`, in
+    degrees, and small shifts.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def texture(one: Portrait, other: Portrait) -> float | None:
     """
     b, b_inside = _framed(other)
     best = None
-    for turn in _TURNS:
+    for turn in turns:
         a, a_inside = _turned(one, turn)
         score = _best_correlation(a, a_inside, b, b_inside)
         if score is not None and (best is None or score > best):
@@ -205,10 +207,13 @@ class Likeness:
         Objects that are to be told apart, and some others.
     gap_frames : int
         Frames over which something is recognised.
+    turns : tuple of float
+        Turns at which textures are compared, in degrees.
     """
 
     pasts: Mapping[int, Past]
     gap_frames: int = 1
+    turns: tuple[float, ...] = TURNS
 
     def log_odds(self, portrait: Portrait, object_id: int, *, change: float = 1.0) -> float:
         """Return by how much a portrait looks more like an object than like anybody: the log of the odds.
@@ -230,11 +235,15 @@ class Likeness:
         )
 
     def _by_texture(self, portrait: Portrait, past: Past, object_id: int) -> float:
-        score = _score(portrait, past)
+        score = _score(portrait, past, self.turns)
         if score is None:
             return 0.0
         (own, own_scatter), (others, scatter) = self._usual
-        here = [s for s in (_score(portrait, p) for p in islice(self._others(object_id), _STRANGERS)) if s is not None]
+        here = [
+            s
+            for s in (_score(portrait, p, self.turns) for p in islice(self._others(object_id), _STRANGERS))
+            if s is not None
+        ]
         if here:  # a plain or a blurred picture is like everybody
             others = 0.5 * (others + float(np.mean(here)))
         span = past.last.time - past.portraits[0].time
@@ -258,8 +267,8 @@ class Likeness:
             for portrait in past.portraits[-2:]:
                 far = [p for p in past.portraits if portrait.time - p.time >= self.gap_frames]
                 far = far or [p for p in past.portraits[:2] if p.time < portrait.time]
-                own.append(_score(portrait, type(past)(tuple(far))))
-            others += [_score(past.last, other) for other in known[number + 1 : number + 3]]
+                own.append(_score(portrait, type(past)(tuple(far)), self.turns))
+            others += [_score(past.last, other, self.turns) for other in known[number + 1 : number + 3]]
         mine, theirs = ([s for s in scores if s is not None] for scores in (own, others))
         stranger = (_STRANGER + sum(theirs)) / (1 + len(theirs))
         mean = float(np.mean(mine)) if mine else stranger
@@ -297,9 +306,9 @@ def _bounded(value: float, own: tuple[float, float], other: tuple[float, float],
     return max(-most, min(most, odds))
 
 
-def _score(portrait: Portrait, past: Past) -> float | None:
+def _score(portrait: Portrait, past: Past, turns: Sequence[float]) -> float | None:
     """Return the texture score of a portrait with an object: the mean of its best two."""
     few = past.portraits[-_COMPARED + 1 :]
     compared = few if past.portraits[:1] == few[:1] else (past.portraits[0], *few)
-    scores = sorted(s for s in (texture(portrait, p) for p in compared) if s is not None)
+    scores = sorted(s for s in (texture(portrait, p, turns) for p in compared) if s is not None)
     return float(np.mean(scores[-_BEST:])) if scores else None

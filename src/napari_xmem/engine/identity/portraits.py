@@ -19,6 +19,8 @@ __all__ = ["Past", "Portrait", "Scene"]
 
 #: The latest portraits of an object that are kept one by one; and how many older ones, at least so many frames apart.
 _RECENT, _OLDER, _APART_FRAMES = 8, 4, 10
+#: A typical object measures so many pixels of a `Scene`.
+_PICTURE_PX = 20
 #: Pixels around an object that count as its ground, and how many of them it takes to know the ground.
 _GROUND_PX, _ENOUGH_GROUND = 4, 12
 
@@ -101,6 +103,11 @@ class Scene:
     ids: NDArray[np.int32]
     factor: int
     origin_px: tuple[float, float]
+
+    @staticmethod
+    def factor_for(nominal_diameter_px: float) -> int:
+        """Return the factor for objects of this diameter on the scaled frame; 0: not known."""
+        return max(1, round((nominal_diameter_px or 2 * _PICTURE_PX) / _PICTURE_PX))
 
     @classmethod
     def of(

@@ -9,7 +9,26 @@ from torch.nn import functional as F
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["frame_confidence", "region_confidence"]
+__all__ = ["frame_confidence", "own_pixels", "region_confidence"]
+
+
+def own_pixels(final: Tensor, stride_px: int) -> Tensor:
+    """Return each key cell's share of the pixels of an object, or of all objects.
+
+    Parameters
+    ----------
+    final : Tensor
+        ``(h, w)`` float in 0..1, sides multiples of `stride_px`.
+    stride_px : int
+        Key stride.
+
+    Returns
+    -------
+    Tensor
+        ``(h w / stride^2,)`` float32 of sum 1; all 0 without any pixel.
+    """
+    covered = F.avg_pool2d((final > 0.5).float()[None], stride_px).flatten()
+    return covered / covered.sum().clamp_min(1e-12)
 
 
 def region_confidence(own: Tensor, final: Tensor, stride_px: int) -> Tensor:

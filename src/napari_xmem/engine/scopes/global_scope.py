@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from napari_xmem.engine.cost.budget import Budget
 from napari_xmem.engine.devices import to_device
-from napari_xmem.engine.scopes.feedback import frame_confidence
+from napari_xmem.engine.scopes.feedback import frame_confidence, own_pixels
 from napari_xmem.engine.scopes.light import FrameLight
 from napari_xmem.engine.scopes.region_masks import FrameLabels, labels_from_dense
 from napari_xmem.engine.scopes.regions import Region, cell_centres
@@ -144,7 +144,9 @@ class GlobalScope:
         if self.object_ids and not set(self.object_ids) <= set(seeds):
             predicted = self._predict(features, plan, index)
             if self.bank.wants_feedback:
-                self.bank.feedback(frame_confidence(predicted, self.network.config.stride_px))
+                stride, only_own = self.network.config.stride_px, self.bank.wants_own_pixels
+                rated = own_pixels(1 - predicted[0], stride) if only_own else frame_confidence(predicted, stride)
+                self.bank.feedback(rated)
         if seeds:
             rows = {i: F.pad(mask.to(image), padding) for i, mask in seeds.items()}
             probability = soft_aggregate(self._merge(rows, predicted))

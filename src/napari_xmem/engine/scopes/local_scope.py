@@ -21,7 +21,7 @@ from napari_xmem.engine.interruption import stop_if_asked
 from napari_xmem.engine.scopes.aggregation import aggregate_regions, others_in
 from napari_xmem.engine.scopes.batches import RegionBatch, decode_regions, memorise_regions
 from napari_xmem.engine.scopes.drift import DriftTracker
-from napari_xmem.engine.scopes.feedback import region_confidence
+from napari_xmem.engine.scopes.feedback import own_pixels, region_confidence
 from napari_xmem.engine.scopes.gate import FrameGate, Verdict, convincing_share, may_be_written
 from napari_xmem.engine.scopes.light import FrameLight
 from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
@@ -162,7 +162,7 @@ class LocalScope:
             "drift": self.drift.state_dict(),
             "gate": self.gate.state_dict(),
             "light": self.light.state_dict(),
-            "identity": self.identity.state_dict(),
+            "identity": self.identity.state_dict() | {"channels": self._n_channels},
             "divisions": None if self.divisions is None else self.divisions.state_dict(),
         }
 
@@ -363,7 +363,7 @@ class LocalScope:
             masks = self.divisions.advance(frame_now, now, tried)
         self.ownership.update(masks, shape, {i for i, tracked in self.objects.items() if tracked.lost_frames})
         sure = [m for m in masks if m.object_id in given or self._is_sure(m.object_id, seen)]
-        self.identity.keep(masks, {m.object_id for m in sure})
+        self.identity.keep(masks, {m.object_id: seen[m.object_id] for m in sure})
         if plan.memorise:
             frame_now.memorise(self.objects, sure, masks, set(given))
         if self.divisions is not None:
@@ -384,9 +384,12 @@ class LocalScope:
             tracked = self.objects[mask.object_id]
             if mask.object_id not in found or not tracked.bank.wants_feedback:
                 continue
-            own = found[mask.object_id].probability
-            confidence = region_confidence(own, mask.probability, self.network.config.stride_px)
-            tracked.bank.feedback(confidence * (not tracked.lost_frames))
+            own, stride = found[mask.object_id].probability, self.network.config.stride_px
+            only_own = tracked.bank.wants_own_pixels
+            rated = (
+                own_pixels(mask.probability, stride) if only_own else region_confidence(own, mask.probability, stride)
+            )
+            tracked.bank.feedback(rated * (not tracked.lost_frames))
 
     def _adopt(self, seed: RegionMask) -> None:
         """Start following an object that is seeded for the first time."""
@@ -423,6 +426,11 @@ class LocalScope:
     def _encode(self, image: Tensor, regions: Sequence[Region], *, memorise: bool) -> EncodedFrame:
         """Encode the parts of the frame that any region touches."""
         return encode_regions(self.network, image, regions, self.budget.tile, memorise=memorise)
+
+    @property
+    def _n_channels(self) -> int:
+        """Channels of the movie; 0: not known."""
+        return 0 if self.prepare is None else len(self.prepare.normaliser.low)
 
     def _gray(self, image: Tensor) -> NDArray[np.float32]:
         """Return the scaled frame ``(C, H, W)`` as one channel, without padding."""
