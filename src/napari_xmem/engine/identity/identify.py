@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from napari_xmem.config import MemoryConfig, PropagationConfig
 from napari_xmem.engine.identity.likeness import ALL_TURNS, Likeness
 from napari_xmem.engine.identity.portraits import Past, Scene
+from napari_xmem.engine.identity.returns import probability
 from napari_xmem.engine.prepare import SPARE_IDS, prepare_run
 from napari_xmem.engine.scopes.regions import Region
 from napari_xmem.engine.scopes.seeding import seed_regions
@@ -36,6 +37,8 @@ __all__ = ["Identification", "identify", "with_known"]
 _KNOWN = 1.0
 #: From so many labels on it is believed that all of them are brighter or darker than in the memory.
 _MANY = 3
+#: Log odds of what is ruled out.
+_NEVER = -1e6
 #: Frames of a run that vote on its labels.
 _VOTES = 5
 
@@ -153,7 +156,7 @@ def with_known(run: Run, memory: StoredMemory | str | Path) -> tuple[Run, Identi
     stored = memory if isinstance(memory, StoredMemory) else load_memory(memory)
     found = _identified(run, stored)
     everyone = {i for image in run.seeds.values() for i in object_ids(image)}
-    first_new = max([*stored.object_ids, stored.first_new_id or 0]) + 1
+    first_new = max(max(stored.object_ids) + 1, stored.first_new_id or 0)
     strangers = [i for i in sorted(everyone) if found.assignment.get(i) is None]
     names = {i: name for i, name in found.assignment.items() if name is not None}
     names |= {i: first_new + n for n, i in enumerate(strangers)}
@@ -218,7 +221,10 @@ def _portraits(run: Run, t: int, labels: NDArray[Any]) -> dict[int, Portrait]:
 
 
 def _assigned(shown: Mapping[int, Sequence[Portrait]], pasts: Mapping[int, Past]) -> Identification:
-    """Give each label one object of the memory or none: the assignment of the highest sum of log odds."""
+    """Give each label one object of the memory or none: the assignment of the highest sum of log odds.
+
+    The confidence of a label's name is the probability of that assignment against the best one without this name.
+    """
     labels, ids = sorted(shown), sorted(pasts)
     likeness = Likeness(pasts, 1, ALL_TURNS)
     change = _change(shown, pasts)
@@ -228,21 +234,17 @@ def _assigned(shown: Mapping[int, Sequence[Portrait]], pasts: Mapping[int, Past]
         odds[row] = _KNOWN + np.mean(votes, 0) * len(votes) ** 0.5
     choice = np.concatenate([odds, np.zeros((len(labels), len(labels)))], 1)
     rows, columns = linear_sum_assignment(-choice)
+    best = float(choice[rows, columns].sum())
     assignment: dict[int, int | None] = {}
     confidence: dict[int, float] = {}
     for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-        known = column < len(ids)
-        assignment[labels[row]] = ids[column] if known else None
-        others = [_share([*odds[row], 0.0], column if known else len(ids))]
-        others += [_share([*odds[:, column], 0.0], row)] if known else []
-        confidence[labels[row]] = min(others)
+        stranger = column >= len(ids)
+        assignment[labels[row]] = None if stranger else ids[column]
+        otherwise = choice.copy()
+        otherwise[row, len(ids) if stranger else column : None if stranger else column + 1] = _NEVER
+        second = float(otherwise[linear_sum_assignment(-otherwise)].sum())
+        confidence[labels[row]] = probability(best - second)
     return Identification(assignment, confidence)
-
-
-def _share(log_odds: Sequence[float], chosen: int) -> float:
-    """Return the softmax of one of some log odds."""
-    values = np.asarray(log_odds, float)
-    return float(np.exp(values[chosen] - values.max()) / np.exp(values - values.max()).sum())
 
 
 def _change(shown: Mapping[int, Sequence[Portrait]], pasts: Mapping[int, Past]) -> float:
