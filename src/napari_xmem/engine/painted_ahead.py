@@ -67,6 +67,9 @@ class PaintedAhead:
             Id of a mask to the painted id; masks that nobody will paint are left out. None if one painted object is
             all of them: a person says that they are one.
         """
+        elsewhere = None if self._run.names is None else self._run.names.names(frame, masks, goes_on)
+        if elsewhere:
+            return elsewhere
         ahead = next((s for s in self._painted if self._place[s] > self._place[frame]), None)
         if ahead is None or abs(ahead - frame) > _FARTHEST_FRAMES:
             return {}

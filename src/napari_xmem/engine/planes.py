@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.config import Direction, PropagationConfig
     from napari_xmem.engine.cost.forecast import Forecast
+    from napari_xmem.engine.plane_divisions import PlaneDivisions
     from napari_xmem.engine.run import Run
     from napari_xmem.model import XMem
 
@@ -196,10 +197,18 @@ class VolumeRuns:
         return {t: volume[z] for t, volume in self.volumes.items() if volume[z].any()}
 
     def prepare(self, z: int) -> Run:
-        """Return the run of a seeded plane."""
+        """Return the run of a seeded plane, in which daughters keep their mother's id."""
         # daughters, and cells that come in, would get other ids in each plane
         config = replace(self.config, divisions="keep", entries="ignore")
         return prepare_run(self.sources[z], self.seeds(z), self.network, config)
+
+    def tracked(self, seen: PlaneDivisions) -> Iterator[tuple[int, Run]]:
+        """Prepare the runs one after the other, with divisions; `seen` is told what each of them finds."""
+        config = replace(self.config, entries="ignore")
+        for z in self.planes:
+            run = prepare_run(self.sources[z], self.seeds(z), self.network, config)
+            run = replace(run, first_new_id=max(run.first_new_id, seen.first_new_id))
+            yield z, replace(run, names=seen.of(run))
 
     def __iter__(self) -> Iterator[tuple[int, Run]]:
         return ((z, self.prepare(z)) for z in self.planes)

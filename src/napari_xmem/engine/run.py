@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.config import PropagationConfig
     from napari_xmem.engine.cost.cost_model import NetworkBytes
+    from napari_xmem.engine.division.painted import KnowsNames
     from napari_xmem.engine.frame_order import Pass
     from napari_xmem.engine.given_detections import GivenDetections
     from napari_xmem.engine.late_objects import LateObjects
@@ -62,6 +63,8 @@ class Run:
         Labels of another program that propose new cells.
     late : LateObjects or None
         What earlier passes found on frames of later ones, where that is kept from outside; such a run is done once.
+    names : KnowsNames or None
+        Knows who objects that begin are, from elsewhere.
     """
 
     source: FrameSource
@@ -80,6 +83,7 @@ class Run:
     first_new_id: int = 1
     late: LateObjects | None = None
     detections: GivenDetections | None = None
+    names: KnowsNames | None = None
 
     @property
     def n_results(self) -> int:

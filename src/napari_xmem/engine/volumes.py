@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.config import Direction, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
+from napari_xmem.config import Direction, Divisions, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
 from napari_xmem.engine.frame_order import frame_range
+from napari_xmem.engine.plane_divisions import PlaneDivisions, one_per_mother, rename_leftovers
 from napari_xmem.engine.planes import VolumeRuns, follow_planes, join_planes, seed_volumes
 from napari_xmem.engine.propagate import iter_run
-from napari_xmem.engine.results import Scores
+from napari_xmem.engine.results import Scores, lineage_of
 from napari_xmem.engine.run_iterator import RunIterator, keeping_partial
 from napari_xmem.errors import InputError, SeedError
 from napari_xmem.imaging import known_shape
 from napari_xmem.memory import check_policies
 from napari_xmem.model import XMem, load_model
+from napari_xmem.tracking import Lineage
 from napari_xmem.words import counted
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine.propagate import Progress
     from napari_xmem.engine.results import FrameResult
+    from napari_xmem.tracking import Event
 
 __all__ = ["PlaneResult", "VolumeResult", "follow_through_z", "iter_volumes", "prepare_volumes", "propagate_volumes"]
 
@@ -57,12 +60,18 @@ class VolumeResult:
         Planes that were followed.
     recipe : dict
         All settings.
+    lineage : Lineage
+        Who is whose daughter, and how objects begin and end.
+    events : tuple of Event
+        What happened, by frame; a division that several planes saw is one.
     """
 
     labels: NDArray[Any]
     scores: Scores
     planes: tuple[int, ...]
     recipe: dict[str, Any] = field(default_factory=dict)
+    lineage: Lineage = field(default_factory=lambda: Lineage.from_labels([]), repr=False)
+    events: tuple[Event, ...] = ()
 
     def __repr__(self) -> str:
         shape, planes = " x ".join(map(str, self.labels.shape)), counted(len(self.planes), "plane")
@@ -82,6 +91,7 @@ def propagate_volumes(
     device: str = "auto",
     scope: Scope = "auto",
     direction: Direction = "forward",
+    divisions: Divisions = "track",
     start: int | None = None,
     stop: int | None = None,
     diameter_px: float | None = None,
@@ -97,6 +107,9 @@ def propagate_volumes(
     Planes are followed independently of each other, with the same ids: that suits movies in which cells stay in their
     planes, or move through them slowly. A cell that enters a plane where it was not seeded is not found there.
 
+    A division that several planes see is one, with one pair of daughters. Where a plane shows a mother as one after
+    others have seen her divide, she is the daughter that lies nearer there.
+
     Parameters
     ----------
     frames : array_like
@@ -106,8 +119,8 @@ def propagate_volumes(
         volume for frame `start`.
     fill_planes : bool
         First follow the seeds of each seeded frame along z into its unannotated planes, see `follow_through_z`.
-    model, memory, device, scope, direction, start, stop, diameter_px, max_displacement_px, memory_budget_bytes, \
-precision, memory_device, percentiles
+    model, memory, device, scope, direction, divisions, start, stop, diameter_px, max_displacement_px, \
+memory_budget_bytes, precision, memory_device, percentiles
         See `iter_propagate`.
     progress : callable, optional
         Called with planes done and planes to do, over all frames; planes without seeds are not counted.
@@ -131,6 +144,7 @@ precision, memory_device, percentiles
         memory=memory or MemoryConfig(),
         scope=scope,
         direction=direction,
+        divisions=divisions,
         start=start,
         stop=stop,
         device=device,
@@ -176,9 +190,14 @@ class _Gathered:
 
     def result(self) -> VolumeResult:
         """Join the planes of each frame."""
+        events = one_per_mother(e for found in self._parts.values() for _, r in found for e in r.events)
+        rename_leftovers(self._labels, events, self._parts)
         joined = [join_planes(frame, [r for _, r in planes]) for frame, planes in sorted(self._parts.items())]
         planes = tuple(sorted({z for found in self._parts.values() for z, _ in found}))
-        return VolumeResult(self._labels, Scores.collect(joined), planes, {"planes": list(planes), **self._recipe})
+        frames = range(min(self._parts, default=0), max(self._parts, default=-1) + 1)
+        lineage, events = lineage_of(self._labels, frames, events)
+        recipe = {"planes": list(planes), **self._recipe}
+        return VolumeResult(self._labels, Scores.collect(joined), planes, recipe, lineage, events)
 
 
 def iter_volumes(
@@ -191,6 +210,7 @@ def iter_volumes(
     device: str = "auto",
     scope: Scope = "auto",
     direction: Direction = "forward",
+    divisions: Divisions = "track",
     start: int | None = None,
     stop: int | None = None,
     diameter_px: float | None = None,
@@ -202,7 +222,8 @@ def iter_volumes(
 ) -> RunIterator[PlaneResult]:
     """Propagate labels through a movie of volumes, one plane of one frame at a time: plane by plane, frame by frame.
 
-    Nothing is held but the plane at work, so that results can be written as they come.
+    Nothing is held but the plane at work, so that results can be written as they come. Daughters have the same ids in
+    all planes; a mother whom a plane shows as one after another has seen her divide keeps her id in that plane.
 
     Parameters
     ----------
@@ -212,8 +233,8 @@ def iter_volumes(
         As for `propagate_volumes`.
     fill_planes : bool
         First follow the seeds of a painted frame through its other planes.
-    model, memory, device, scope, direction, start, stop, diameter_px, max_displacement_px, memory_budget_bytes, \
-precision, memory_device, percentiles
+    model, memory, device, scope, direction, divisions, start, stop, diameter_px, max_displacement_px, \
+memory_budget_bytes, precision, memory_device, percentiles
         See `iter_propagate`.
 
     Yields
@@ -230,6 +251,7 @@ precision, memory_device, percentiles
         memory=memory or MemoryConfig(),
         scope=scope,
         direction=direction,
+        divisions=divisions,
         start=start,
         stop=stop,
         device=device,
@@ -274,8 +296,11 @@ def prepare_volumes(
 
 
 def _planes(runs: VolumeRuns) -> Generator[PlaneResult, None, None]:
-    for z, run in runs:
+    seen = PlaneDivisions()
+    seen.first_new_id = 1 + max(int(volume.max()) for volume in runs.volumes.values())
+    for z, run in runs.tracked(seen) if runs.config.divisions == "track" else runs:
         for result in iter_run(run):
+            seen.add(result)
             yield PlaneResult(z, result)
 
 
