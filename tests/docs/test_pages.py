@@ -153,6 +153,7 @@ def scene(tmp_path, monkeypatch):
         "frames": movie,
         "seeds": seeds[0],
         "first_labels": labels[0],
+        "three_cells": labels[0],
         "more_labels": labels[3],
         "truth": labels,
         "volumes": np.stack([movie[:2]] * 2, axis=1),
