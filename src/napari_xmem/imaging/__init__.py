@@ -18,7 +18,7 @@ from napari_xmem.imaging.labels import (
 from napari_xmem.imaging.normalise import IntensityNormaliser, NonFinitePixelsWarning
 from napari_xmem.imaging.reading import read_part
 from napari_xmem.imaging.scaling import resize_image, resize_labels, scale_factor
-from napari_xmem.imaging.seed_forms import fill_outlines, seed_notes, split_parts
+from napari_xmem.imaging.seed_forms import count_parts, fill_outlines, seed_notes, split_parts
 from napari_xmem.imaging.seeds import check_labels, check_not_an_image, normalise_seeds
 from napari_xmem.imaging.source import FrameSource, known_shape
 
@@ -33,6 +33,7 @@ __all__ = [
     "brightness_profile",
     "check_labels",
     "check_not_an_image",
+    "count_parts",
     "fill_outlines",
     "known_shape",
     "label_at",

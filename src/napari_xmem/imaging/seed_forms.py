@@ -12,7 +12,7 @@ from napari_xmem.imaging.labels import MAX_ID, object_areas, object_boxes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["fill_outlines", "seed_notes", "split_parts"]
+__all__ = ["count_parts", "fill_outlines", "seed_notes", "split_parts"]
 
 #: Points are this small; a part counts from this share of its object's largest one on.
 _POINT_PX, _PART_SHARE = 4, 0.2
@@ -40,7 +40,7 @@ def seed_notes(labels: NDArray[Any]) -> list[str]:
     filled = object_areas(fill_outlines(labels))[1]
     if filled.size == areas.size and float(np.median(filled / areas)) > 1 + _ENCLOSED:
         return ["the seeds look like outlines: their insides are background. --fill-outlines fills them."]
-    parts = {i: n for i, n in _parts(labels).items() if n > 1}
+    parts = {i: n for i, n in count_parts(labels).items() if n > 1}
     if not parts:
         return []
     first = min(parts)
@@ -76,8 +76,8 @@ def fill_outlines(labels: NDArray[Any]) -> NDArray[np.int64]:
     return out
 
 
-def _parts(labels: NDArray[Any]) -> dict[int, int]:
-    """Count the parts of each object that are about as large as its largest one."""
+def count_parts(labels: NDArray[Any]) -> dict[int, int]:
+    """Count the separate parts of each object of one frame (Y, X) that are about as large as its largest one."""
     counts = {}
     for i, (top, left, bottom, right) in object_boxes(labels).items():
         found, n = ndimage.label(np.asarray(labels)[top:bottom, left:right] == i, np.ones((3, 3)))

@@ -37,6 +37,8 @@ class Annotations:
         Daughter to mother where the person said so, over what runs found; 0: she has none.
     removed : frozenset of int
         Objects among the absent ones that were removed, rather than known to have left.
+    settled : frozenset of (int, str, tuple of int)
+        Keys of questions (`EventToCheck.key`) that the person answered with: it is right.
     """
 
     labels: Mapping[int, PackedLabels] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class Annotations:
     absent: Mapping[int, Spans] = field(default_factory=dict)
     mothers: Mapping[int, int] = field(default_factory=dict)
     removed: frozenset[int] = frozenset()
+    settled: frozenset[tuple[int, str, tuple[int, ...]]] = frozenset()
 
     @property
     def seeded(self) -> tuple[int, ...]:

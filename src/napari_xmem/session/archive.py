@@ -75,6 +75,7 @@ def write_session(context: SessionContext, path: str | os.PathLike[str]) -> None
         "absent": {str(i): spans for i, spans in said.absent.items()},
         "mothers": {str(i): mother for i, mother in said.mothers.items()},
         "removed": sorted(said.removed),
+        "settled": sorted([t, kind, list(objects)] for t, kind, objects in said.settled),
         "largest_id": context.largest_id,
     }
     seeds = {} if run is None else {t: PackedLabels.pack(image) for t, image in run.seeds.items()}
@@ -194,8 +195,11 @@ class SessionArchive:
             frozenset(int(t) for t in facts[name]) for name in ("corrected", "locked", "forgotten")
         )
         removed = frozenset(int(i) for i in facts.get("removed", ()))
+        settled = frozenset(
+            (int(t), str(kind), tuple(int(i) for i in objects)) for t, kind, objects in facts.get("settled", ())
+        )
         context.memory_config = memory
-        context.annotate(Annotations(painted, corrected, locked, forgotten, absent, mothers, removed))
+        context.annotate(Annotations(painted, corrected, locked, forgotten, absent, mothers, removed, settled))
         context.results.reserve_ids(int(facts.get("largest_id", 0)))
         for frame, record in records.items():
             context.results.put(frame, record)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_xmem.session.annotations import Annotations
     from napari_xmem.session.compare import Agreement
     from napari_xmem.session.context import SessionContext
+    from napari_xmem.session.event_queue import EventToCheck
     from napari_xmem.session.results import Change
     from napari_xmem.session.runner import Runner
 
@@ -129,6 +130,12 @@ class SessionEdits:
         with self._context.facts:
             said = self._context.annotations
             self._say(replace(said, locked=said.locked - frames), f"unlock {_named(frames)}")
+
+    def settle(self, event: EventToCheck) -> None:
+        """Take note that something is right as it is."""
+        with self._context.facts:
+            said = self._context.annotations
+            self._say(replace(said, settled=said.settled | {event.key}), f"answer: frame {event.frame} is right")
 
     def step_back(self, *, forward: bool) -> Change:
         """Undo the latest step, or do it again."""

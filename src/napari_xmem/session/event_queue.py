@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from napari_xmem.tracking import Begin, End
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -53,6 +53,7 @@ class QuestionKind(StrEnum):
     AREA = "area"
     JUMP = "jump"
     SWAP = "swap"
+    PARTS = "parts"
     DOUBT = "doubt"
 
 
@@ -91,6 +92,7 @@ def events_to_check(
     checked: Collection[int] = (),
     mothers: Mapping[int, int] | None = None,
     absent: Mapping[int, Collection[tuple[int, int]]] | None = None,
+    more: Iterable[EventToCheck] = (),
 ) -> tuple[EventToCheck, ...]:
     """Return what deserves a look in a lineage, by worth; questions that another one answers are left out.
 
@@ -104,6 +106,8 @@ def events_to_check(
         Daughter to mother (0: none) where a person said so: no question about that.
     absent : mapping of int to spans, optional
         Object to frames, first and end (exclusive), on which a person said that it is not: nor about that.
+    more : iterable of EventToCheck
+        Further questions, which places and areas do not tell.
 
     Returns
     -------
@@ -126,7 +130,7 @@ def events_to_check(
     gone = absent or {}
     left = [
         event
-        for event in (*found, *swaps, *jumps)
+        for event in (*found, *swaps, *jumps, *more)
         if event.frame not in checked and not _is_known_gone(event, gone.get(event.objects[0], ()))
     ]
     return tuple(sorted(left, key=lambda event: (-round(event.score, 3), event.frame, event.objects)))

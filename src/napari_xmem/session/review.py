@@ -11,7 +11,7 @@ import numpy as np
 from napari_xmem.session.event_queue import EventToCheck, QuestionKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -88,6 +88,8 @@ class Review:
         Frames that a person has given, corrected or locked.
     happened : callable, optional
         Returns what happened that deserves a look; called when somebody asks.
+    settled : collection of keys
+        Questions that were answered.
     """
 
     def __init__(
@@ -95,7 +97,9 @@ class Review:
         scores: Scores,
         checked: Sequence[int] = (),
         happened: Callable[[], tuple[EventToCheck, ...]] = tuple,
+        settled: Collection[tuple[int, str, tuple[int, ...]]] = (),
     ) -> None:
+        self._settled = frozenset(settled)
         self.scores = scores
         self._happened = happened
         self.checked = tuple(checked)
@@ -205,14 +209,15 @@ class Review:
     @cached_property
     def queue(self) -> tuple[EventToCheck, ...]:
         """All that deserves a look, worth most first: what happened, and frames of low confidence without an event."""
-        events = list(self._happened())
+        events = [event for event in self._happened() if event.key not in self._settled]
         asked = {event.frame for event in events}
         for found in self.frames_to_check(MOST_DOUBTFUL_FRAMES):
             if found.frame not in asked and found.doubt >= LEAST_DOUBT:
                 first = found.objects[:1]
                 reason = f"{first[0].object_id}: {first[0].reason}" if first else "low confidence"
                 objects = tuple(item.object_id for item in first)
-                events.append(EventToCheck(QuestionKind.DOUBT, found.frame, objects, found.score, reason))
+                event = EventToCheck(QuestionKind.DOUBT, found.frame, objects, found.score, reason)
+                events += [event] if event.key not in self._settled else []
         return tuple(sorted(events, key=lambda event: (-round(event.score, 3), event.frame, event.objects)))
 
     def next_in_queue(self, latest: EventToCheck | None = None) -> tuple[int, int, EventToCheck] | None:

@@ -17,6 +17,7 @@ from napari_xmem.session.edits import SessionEdits
 from napari_xmem.session.event_queue import events_to_check
 from napari_xmem.session.lineage_edits import LineageEdits
 from napari_xmem.session.memory_editor import MemoryEditor
+from napari_xmem.session.parts import PartsCounter, objects_in_parts
 from napari_xmem.session.results import Change, FrameRecord
 from napari_xmem.session.review import Review
 from napari_xmem.session.runner import Runner, SessionState
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from napari_xmem.model import XMem
     from napari_xmem.session.annotations import Annotations
     from napari_xmem.session.context import Read, Write
+    from napari_xmem.session.event_queue import EventToCheck
     from napari_xmem.session.results import History, ResultsStore
     from napari_xmem.session.tasks import CorrectionTask
     from napari_xmem.tracking import Event, Lineage
@@ -102,6 +104,7 @@ class TrackingSession:
         self.runner = Runner(self._first_task, self._context.before_frame, self._context.facts)
         self.memory = MemoryEditor(self._context, self.runner)
         self._edits = SessionEdits(self._context, self.runner)
+        self._parts = PartsCounter(self._context.results)
         self._lineage = LineageEdits(self._context, self.runner, self._edits)
 
     @classmethod
@@ -374,12 +377,17 @@ class TrackingSession:
 
     def review(self) -> Review:
         """Return what deserves a look: confidence per frame, the frames to check first, and the queue of events."""
-        said = self.annotations
-        return Review(
-            self.results.scores(),
-            said.checked,
-            lambda: events_to_check(self._context.lineage.read(said)[0], said.checked, said.mothers, said.absent),
-        )
+        said, context = self.annotations, self._context
+
+        def happened() -> tuple[EventToCheck, ...]:
+            parts = objects_in_parts(self._parts.read())
+            return events_to_check(context.lineage.read(said)[0], said.checked, said.mothers, said.absent, parts)
+
+        return Review(self.results.scores(), said.checked, happened, said.settled)
+
+    def settle(self, event: EventToCheck) -> None:
+        """Say that what a question of `Review.queue` asks about is right as it is; it is asked no more. Undoable."""
+        self._edits.settle(event)
 
     def explain(
         self, frame: int, y: float, x: float, object_id: int | None = None, top: int | None = None

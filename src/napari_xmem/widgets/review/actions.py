@@ -14,12 +14,15 @@ from napari_xmem.widgets.common.sentences import count, some
 from napari_xmem.widgets.common.status import error_details
 from napari_xmem.widgets.jobs.threads import in_plain_words
 from napari_xmem.widgets.review.before_view import BeforeView
+from napari_xmem.widgets.review.mending_row import mend
+from napari_xmem.widgets.review.mendings import MendingKind
 
 if TYPE_CHECKING:
     from napari_xmem.session import CorrectionSummary
     from napari_xmem.widgets.jobs.run_record import RunOutcome
     from napari_xmem.widgets.jobs.runner import Runner
     from napari_xmem.widgets.review.form import ReviewForm
+    from napari_xmem.widgets.review.mendings import Mending
     from napari_xmem.widgets.review.subject import ReviewSubject
 
 __all__ = ["ReviewActions"]
@@ -46,6 +49,7 @@ class ReviewActions(QObject):
     busy_changed = Signal(bool)
     corrected = Signal(object)
     adopted = Signal(object)
+    answered = Signal(object)
 
     def __init__(self, viewer: Any, subject: ReviewSubject, form: ReviewForm, runner: Runner, parent: QObject) -> None:
         super().__init__(parent)
@@ -146,6 +150,37 @@ class ReviewActions(QObject):
         """Carry on what is painted, if that can be done now."""
         if self._form.correct.isEnabled():
             self.use_as_correction()
+
+    def mend(self, mending: Mending, *, wait: bool = False) -> None:
+        """Give one of the answers to a question of the queue, see `napari_xmem.widgets.review.mendings`.
+
+        Parameters
+        ----------
+        mending : Mending
+            The answer.
+        wait : bool
+            Come back when it is done; errors are raised instead of shown.
+        """
+        subject = self._subject
+        try:
+            reviewed, session = subject.require()
+            subject.look_for_edits()
+            if mending.frame in subject.edited_frames:
+                raise SessionError(
+                    f"You painted on frame {mending.frame}: use that as correction, or discard it first."
+                )
+            if mending.kind is MendingKind.RIGHT:
+                self.answered.emit(mending)
+                self.changed.emit()
+                return
+            self._begin()
+            mend(self._runner, reviewed, session, mending)
+        except Exception as error:
+            self._refuse(in_plain_words(error), wait)
+            return
+        self._begun()
+        if wait:
+            self.wait()
 
     def undo(self, *, wait: bool = False) -> None:
         """Undo the latest correction, lock or unlock."""

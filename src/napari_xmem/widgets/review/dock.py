@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import Signal
 
 from napari_xmem.widgets.common.dock import PROPAGATE, REVIEW, Dock, open_dock
@@ -16,6 +18,7 @@ from napari_xmem.widgets.layers.session_watch import SessionWatch
 from napari_xmem.widgets.review.actions import ReviewActions
 from napari_xmem.widgets.review.confidence_strip import strip_legend
 from napari_xmem.widgets.review.form import ReviewForm
+from napari_xmem.widgets.review.mending_row import MENDING_KEYS
 from napari_xmem.widgets.review.subject import EMPTY, FOREIGN, ReviewSubject
 from napari_xmem.widgets.saving.bar import SavingBar
 from napari_xmem.widgets.saving.close_guard import guard_window
@@ -89,6 +92,10 @@ class ReviewWidget(Dock):
         self.keys = KeyBindings(self.viewer, dict(zip(KEYS, acts, strict=True)))
         self.release_too(self.subject.release, self.keys.release, self.actions.stop)
         self.subject.changed.connect(self._forget_asked)
+        self.actions.answered.connect(self._settle)
+        presses = {key: partial(self.form.mending.press, key) for key in MENDING_KEYS}
+        self.mending_keys = KeyBindings(self.viewer, presses)
+        self.release_too(self.mending_keys.release)
         self.on_theme()
         self.subject.choose()
 
@@ -114,7 +121,15 @@ class ReviewWidget(Dock):
         if self._asked.objects:
             self._point_at(self._asked.objects[0])
         self._show_frame_facts()
+        self.show_buttons()
         return self._asked.frame
+
+    def _settle(self, _mending: Any) -> None:
+        """Take the question at hand for answered: it is right."""
+        session = self.subject.session
+        if session is not None and self._asked is not None:
+            session.settle(self._asked)
+            self.form.status.show_text("Noted: it is right, and asked no more.", "good")
 
     def _forget_asked(self) -> None:
         self._asked, self._asked_text = None, ""
@@ -134,7 +149,13 @@ class ReviewWidget(Dock):
             return
         layer = self.subject.reviewed.layer
         layer.selected_label = object_id
-        place = (self.subject.reviewed.read(frame) == object_id).nonzero()
+        place: Any = (self.subject.reviewed.read(frame) == object_id).nonzero()
+        session = self.subject.session
+        if not len(place[0]) and session is not None and object_id in session.lineage:  # where it was seen last
+            rows = session.lineage.detections
+            own = rows.rows_of(object_id)
+            row = own.start + int(np.abs(rows.frames[own] - frame).argmin())
+            place = [np.array([value]) for value in rows.centroids_px[row][-2:]]
         if len(place[0]):
             position = [0.0] * (layer.ndim - 2) + [float(place[0].mean()), float(place[1].mean())]
             camera = getattr(self.viewer, "scene", self.viewer).camera  # napari before 0.9 has no scene
@@ -197,7 +218,7 @@ class ReviewWidget(Dock):
     def _show_frame_facts(self) -> None:
         session, frame, form = self.subject.session, self.subject.frame, self.form
         worst: Any = ()
-        text = ""
+        text, asked_here = "", False
         if session is not None and frame is not None and self._review is not None:
             worst = self._review.worst_objects(frame)
             annotations = session.annotations
@@ -207,12 +228,12 @@ class ReviewWidget(Dock):
                 else "least certain objects:" if worst and worst[0].confidence == worst[0].confidence
                 else "confidence unknown" if worst else "no result"
             )  # fmt: skip
-            asked = self._asked is not None and self._asked.frame == frame
-            text = self._asked_text if asked else f"Frame {frame}: {kind}"
+            asked_here = self._asked is not None and self._asked.frame == frame
+            text = self._asked_text if asked_here else f"Frame {frame}: {kind}"
             if frame in annotations.labels or not worst or worst[0].confidence != worst[0].confidence:
                 worst = ()
         form.frame_text.setText(text)
-        form.show_worst(worst)
+        form.show_worst(() if asked_here else worst)
 
     def show_buttons(self, *_: Any) -> None:
         """Enable what can be done now."""
@@ -239,6 +260,7 @@ class ReviewWidget(Dock):
         showing_old = self.actions.before.is_shown
         form.old.setChecked(showing_old)
         form.old.setText("Show new" if showing_old else "Show old")
+        self._offer_mending(ready, why)
         has_old = ready and latest is not None and bool(latest.frames)
         enable(form.old, showing_old or has_old, "nothing was changed yet." if ready else why)
         enable(form.revert, bool(edited), "nothing was painted." if ready else why)
@@ -248,6 +270,17 @@ class ReviewWidget(Dock):
             enable(item, ready, why)
         enable(form.unlock, ready and bool(session and session.annotations.locked), "no frame is locked.")
         form.result.setEnabled(not busy)
+
+    def _offer_mending(self, ready: bool, why: str) -> None:
+        """Offer answers to the question at hand while it is open and its frame is shown."""
+        session, asked, review = self.subject.session, self._asked, self._review
+        is_open = asked is not None and asked.frame == self.subject.frame and review is not None
+        if session is None or asked is None or review is None or not is_open:
+            self.form.mending.offer(None, ())
+            return
+        keys = {event.key for event in review.queue}
+        shown = asked if asked.key in keys else None
+        self.form.mending.offer(shown, session.lineage, "" if ready else why)
 
     def _advice(self, running: bool, edited: tuple[int, ...], locked: Collection[int]) -> str:
         if self.subject.session is None:

@@ -12,6 +12,7 @@ from napari_xmem.widgets.common.status import Hint, StatusLine, TextProgress, mu
 from napari_xmem.widgets.common.tables import fill_table, make_table
 from napari_xmem.widgets.layers.layer_choice import LayerChoice
 from napari_xmem.widgets.review.confidence_strip import DOUBTFUL, ConfidenceStrip
+from napari_xmem.widgets.review.mending_row import MendingRow
 
 __all__ = ["ReviewForm"]
 
@@ -47,6 +48,7 @@ class ReviewForm(QWidget):
             role="primary",
         )
         self.frame_text = muted_label()
+        self.mending = MendingRow(owner.mend)
         self.worst = make_table(("Object", "Confidence", "Why"))
         self.correct = button(
             "Use as correction",
@@ -85,6 +87,7 @@ class ReviewForm(QWidget):
         self.look.add("", self.legend, "A column per frame: hold the mouse over it for its worst objects, click to go")
         self.look.add("", self.next_frame, self.next_frame.toolTip())
         self.look.add("", self.frame_text, "The frame that the viewer shows")
+        self.look.add("", self.mending, "")
         self.look.add("", self.worst, "The least certain objects of this frame; click to see one")
         layout.addWidget(self.look)
         self.fix = Section("Correct", tooltip="Paint with napari's own tools, then carry the correction on")
