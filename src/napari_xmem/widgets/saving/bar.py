@@ -74,7 +74,7 @@ class SavingBar(QWidget):
         elif path is None:
             text, tip = ("not saved", "Nothing of this is in a file yet") if unsaved else ("", "")
         else:
-            text = "unsaved changes" if unsaved else f"saved {self._saved_at}".rstrip()
+            text = "unsaved" if unsaved else f"saved {self._saved_at}".rstrip()
             tip = str(path)
         if self.state.text() != text:
             self.state.setText(text)

@@ -1,0 +1,315 @@
+"""Play a user's first hour in the real window, by mouse and keys: python scripts/first_hour.py (headless: xvfb-run).
+
+Opens a movie from a file, seeds its cells with the brush, runs, pauses, swaps two cells, ends one, adds one, answers a
+question of the review, saves, closes, opens the file in a new window and goes on. Prints clicks, keys, the longest
+stall of the event loop and how long Pause and Stop take; saves a picture of every step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import napari
+import numpy as np
+import tifffile
+from qtpy.QtCore import QEventLoop, QPoint, Qt, QTimer
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QWidget
+
+from napari_xmem.widgets.layers.result_layer import session_of
+from napari_xmem.widgets.propagate import stored_choices
+from napari_xmem.widgets.saving.saver import saver_of
+
+if TYPE_CHECKING:
+    from napari_xmem.session import TrackingSession
+
+SIZES, THEMES = ((1280, 720), (1920, 1080)), ("dark", "light")
+TICK_MS = 5
+#: Place, step and radius of the discs of the movie: row, column, rows and columns per frame, pixels.
+CELLS = ((60, 60, 0, 2, 16), (60, 160, 1, -2, 16), (160, 70, 1, 1, 16), (150, 180, -3, 3, 16))
+LATE = (215, 120, 0, 1, 14)
+
+
+def main() -> None:
+    """Play it in every size and theme that was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--out", type=Path, default=Path(tempfile.gettempdir()) / "first_hour", help="folder for pictures"
+    )
+    parser.add_argument("--model", default="bundled", help="bundled, xmem or a file of weights")
+    parser.add_argument("--frames", type=int, default=10, help="length of the movie")
+    parser.add_argument("--quick", action="store_true", help="one size, one theme")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    stored_choices.open_store = lambda: _Forgetful()  # leave the user's settings alone
+    for size in SIZES[:1] if args.quick else SIZES:
+        for theme in THEMES[:1] if args.quick else THEMES:
+            with tempfile.TemporaryDirectory() as folder:
+                Hour(Path(folder), args.out, size, theme, args.model, args.frames).play()
+
+
+class _Forgetful:
+    """Settings that are not kept."""
+
+    def __getattr__(self, name: str) -> object:
+        return stored_choices.DEFAULTS[name]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        return
+
+
+class Hour:
+    """One pass through the story.
+
+    Parameters
+    ----------
+    folder : Path
+        For the movie and the saved work.
+    out : Path
+        For pictures.
+    size : (int, int)
+        Of the window, in pixels.
+    theme : str
+        "dark" or "light".
+    model : str
+        The network.
+    n_frames : int
+        Length of the movie.
+    """
+
+    def __init__(self, folder: Path, out: Path, size: tuple[int, int], theme: str, model: str, n_frames: int) -> None:
+        self.folder, self.out, self.size, self.theme, self.model = folder, out, size, theme, model
+        self.clicks = self.keys = 0
+        self.stall_ms = 0.0
+        self.latency_s: dict[str, float] = {}
+        self._last = time.monotonic()
+        self._listening = False
+        self._ticks = QTimer()
+        self._ticks.setInterval(TICK_MS)
+        self._ticks.timeout.connect(self._tick)
+        self.movie = folder / "cells.tif"
+        tifffile.imwrite(self.movie, draw(n_frames), imagej=True, metadata={"axes": "TYX"})
+
+    def play(self) -> None:
+        """Play it, and print what it took."""
+        self.begin()
+        self.seed()
+        self.run()
+        self.correct()
+        self.review()
+        self.save_and_go_on()
+        waits = ", ".join(f"{name} {value:.2f} s" for name, value in self.latency_s.items())
+        print(
+            f"{self.size[0]} x {self.size[1]}, {self.theme}: {self.clicks} clicks, {self.keys} keys, longest stall "
+            f"of the event loop during a run {self.stall_ms:.0f} ms, {waits}",
+            flush=True,
+        )
+
+    # ---- the story
+
+    def begin(self) -> None:
+        """Open window, dock and movie."""
+        self.viewer = viewer = napari.Viewer(show=True)
+        viewer.theme = self.theme
+        viewer.window.resize(*self.size)
+        until(lambda: False, 0.5)
+        viewer.open(str(self.movie), plugin="napari")
+        _, self.dock = viewer.window.add_plugin_dock_widget("napari-xmem", "Propagate labels")
+        self.dock.model = self.model
+        self.dock.forecast = False
+        viewer.dims.set_point(0, 0)
+        self.picture("1-open")
+
+    def seed(self) -> None:
+        """Paint every cell with the brush: one click each, M for the next number."""
+        self.click(self.dock.form.new_seeds)
+        layer = self.dock.controls.seeds
+        for place, (y, x, _, _, radius) in enumerate(CELLS):
+            if place:
+                self.key(Qt.Key.Key_M)
+            layer.brush_size = 2 * radius
+            self.click_at(y, x)
+        until(lambda: len(self.dock.inputs.scan.object_ids) == len(CELLS) and not self.dock.problem, 20)
+        expect(self.dock.form.painted.text() == f"{len(CELLS)} objects on frame 0", self.dock.form.painted.text())
+        self.picture("2-seeds")
+
+    def run(self) -> None:
+        """Run, pause, go on, to the end."""
+        runner, form = self.dock.runner, self.dock.form
+        self.click(form.run)
+        until(lambda: bool(runner.history), 300)
+        self.listen(True)
+        begun = time.monotonic()
+        self.click(form.pause)
+        expect("Pausing" in form.status.text or "Paused" in form.status.text, form.status.text)
+        until(lambda: runner.state.value == "paused", 300)
+        self.latency_s["Pause"] = time.monotonic() - begun
+        self.picture("3-paused")
+        self.click(form.pause)
+        until(lambda: not runner.is_running, 900)
+        self.listen(False)
+        self.result = self.dock.result
+        expect(self.viewer.layers.selection.active is self.result, "the result is not the active layer")
+        self.picture("4-done")
+
+    def correct(self) -> None:
+        """Exchange two cells and back, end one, add one that was not painted."""
+        _, lineage = self.viewer.window.add_plugin_dock_widget("napari-xmem", "Lineage")
+        session = made_by(self.result)
+        self.viewer.dims.set_point(0, 4)
+        lineage.chosen = (1, 2)
+        before = session.labels(4)
+        self.key(Qt.Key.Key_X, shift=True)
+        self.rest()
+        expect(bool((session.labels(4)[before == 1] == 2).all()), "1 and 2 were not exchanged")
+        self.result.selected_label = 3
+        self.key(Qt.Key.Key_D, shift=True)
+        self.rest()
+        expect(all(3 not in session.labels(t) for t in session.results.frames if t >= 4), "3 goes on")
+        y, x, dy, dx, radius = LATE
+        self.key(Qt.Key.Key_M)
+        self.result.mode, self.result.brush_size = "paint", 2 * radius
+        self.click_at(y + 4 * dy, x + 4 * dx)
+        self.key(Qt.Key.Key_T, shift=True)
+        until(lambda: self.dock.runner.is_running, 2)
+        begun = time.monotonic()
+        self.click(self.dock.form.stop)
+        self.rest()
+        self.latency_s["Stop"] = time.monotonic() - begun
+        self.key(Qt.Key.Key_T, shift=True)
+        self.rest()
+        self.picture("5-corrected")
+
+    def review(self) -> None:
+        """Go through the questions, and answer the first one that is open."""
+        _, review = self.viewer.window.add_plugin_dock_widget("napari-xmem", "Review and correct")
+        until(lambda: review.subject.session is not None, 5)
+        for _ in range(3):
+            self.key(Qt.Key.Key_N, shift=True)
+        self.picture("6-review")
+        self.key(Qt.Key.Key_I, shift=True)
+
+    def save_and_go_on(self) -> None:
+        """Save, close, open in a new window, undo nothing, go on with a correction."""
+        file, labels = self.folder / "work.xmem-session", self.result.data.copy()
+        saver = saver_of(self.viewer)
+        saver.path = file  # the dialog would ask for it
+        self.key(Qt.Key.Key_S, shift=True)
+        until(lambda: file.exists() and not saver.is_busy, 60)
+        expect(not saver.has_unsaved, "something is unsaved after a save")
+        self.viewer.close()
+        self.viewer = napari.Viewer(show=True)
+        self.viewer.theme = self.theme
+        self.viewer.window.resize(*self.size)
+        self.viewer.open(str(file), plugin="napari-xmem")
+        opened = saver_of(self.viewer)
+        until(lambda: opened.path is not None and not opened.is_busy, 120)
+        again = self.viewer.layers[self.result.name]
+        expect(np.array_equal(again.data, labels), "other labels than were saved")
+        self.viewer.dims.set_point(0, 6)
+        again.selected_label = 4
+        self.key(Qt.Key.Key_D, shift=True)
+        session = made_by(again)
+        until(lambda: 4 not in session.labels(6), 30)
+        expect(4 in session.labels(5) and 4 not in session.labels(6), "4 does not end")
+        self.picture("7-opened-again")
+        self.viewer.close()
+
+    # ---- hands and eyes
+
+    def click(self, widget: QWidget) -> None:
+        """Press a button with the mouse."""
+        self.clicks += 1
+        expect(widget.isEnabled(), f"{widget} is grey: {widget.toolTip()}")
+        QTest.mouseClick(widget, Qt.MouseButton.LeftButton)
+        until(lambda: False, 0.05)
+
+    def click_at(self, y: float, x: float) -> None:
+        """Click on the canvas, at a place of the movie."""
+        self.clicks += 1
+        camera = self.viewer.scene.camera
+        native = self._canvas()
+        down, right = ((p - c) * camera.zoom for p, c in zip((y, x), camera.center[-2:], strict=True))
+        place = QPoint(round(native.width() / 2 + right), round(native.height() / 2 + down))
+        QTest.mouseMove(native, place)
+        until(lambda: False, 0.05)
+        QTest.mouseClick(native, Qt.MouseButton.LeftButton, pos=place)
+        until(lambda: False, 0.1)
+
+    def key(self, key: Any, *, shift: bool = False) -> None:
+        """Press a key over the canvas."""
+        self.keys += 1
+        modifier = Qt.KeyboardModifier.ShiftModifier if shift else Qt.KeyboardModifier.NoModifier
+        native = self._canvas()
+        native.setFocus()
+        QTest.keyClick(native, key, modifier)
+        until(lambda: False, 0.1)
+
+    def rest(self) -> None:
+        """Wait until nothing is done any more."""
+        until(lambda: False, 0.2)
+        until(lambda: not self.dock.runner.is_running, 300)
+
+    def picture(self, name: str) -> None:
+        """Save the window."""
+        until(lambda: False, 0.3)
+        screen = QApplication.primaryScreen()
+        if screen is not None:
+            screen.grabWindow(0, 0, 0, *self.size).save(str(self.out / f"{self.size[0]}-{self.theme}-{name}.png"))
+
+    def listen(self, on: bool) -> None:
+        """Measure how long the event loop stands still."""
+        self._last = time.monotonic()
+        self._ticks.start() if on else self._ticks.stop()
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self.stall_ms = max(self.stall_ms, 1000 * (now - self._last) - TICK_MS)
+        self._last = now
+
+    def _canvas(self) -> QWidget:
+        window = next(w for w in QApplication.topLevelWidgets() if hasattr(w, "centralWidget") and w.isVisible())
+        found = window.centralWidget().findChildren(QWidget)
+        return next(w for w in found if type(w).__name__.startswith("CanvasBackend"))
+
+
+def draw(n_frames: int, size: int = 256) -> np.ndarray:
+    """Return a movie (T, Y, X) of bright discs in noise."""
+    rng, (yy, xx) = np.random.default_rng(1), np.mgrid[:size, :size]
+    movie = rng.normal(100, 15, (n_frames, size, size))
+    for t in range(n_frames):
+        for k, (y, x, dy, dx, radius) in enumerate((*CELLS, *((LATE,) if t >= 3 else ()))):
+            movie[t][(yy - y - dy * t) ** 2 + (xx - x - dx * t) ** 2 < radius**2] += 500 + 60 * k
+    return movie.clip(0, 4000).astype(np.uint16)
+
+
+def made_by(layer: Any) -> TrackingSession:
+    """Return the session of a result."""
+    session = session_of(layer)
+    if session is None:
+        raise SystemExit(f"not as expected: {layer} has no session")
+    return session
+
+
+def expect(holds: bool, otherwise: str) -> None:
+    """End the play where something is not as it should be."""
+    if not holds:
+        raise SystemExit(f"not as expected: {otherwise}")
+
+
+def until(over: Any, seconds: float) -> bool:
+    """Handle events until something holds, or time is up."""
+    end = time.monotonic() + seconds
+    while not over() and time.monotonic() < end:
+        loop = QEventLoop()
+        QTimer.singleShot(20, loop.quit)
+        loop.exec()
+    return bool(over())
+
+
+if __name__ == "__main__":
+    main()
