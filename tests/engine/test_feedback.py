@@ -8,7 +8,7 @@ import torch
 from engine.simple_movies import disc_movie, tiny_network
 from napari_xmem import MemoryConfig
 from napari_xmem.engine import iter_propagate
-from napari_xmem.engine.scopes.feedback import frame_confidence, region_confidence
+from napari_xmem.engine.scopes.feedback import frame_confidence, own_pixels, region_confidence
 from napari_xmem.memory import MemoryBank
 
 
@@ -18,6 +18,13 @@ def test_confidence_of_a_region_on_paper():
     own = final.clone()
     own[2:, 2:] = 0.9
     assert region_confidence(own, final, 2).tolist() == [1.0, 1.0, 0.5, 0.0]
+
+
+def test_own_pixels_on_paper():
+    """Cells of 2 x 2: all of it, a half, nothing, a quarter; together 1."""
+    final = torch.tensor([[0.9, 0.9, 0.6, 0.4], [0.9, 0.9, 0.6, 0.4], [0.5, 0.1, 0.7, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    assert own_pixels(final, 2).tolist() == pytest.approx([4 / 7, 2 / 7, 0.0, 1 / 7])
+    assert own_pixels(torch.zeros(4, 4), 2).tolist() == [0.0] * 4
 
 
 def test_confidence_of_a_frame_on_paper():
