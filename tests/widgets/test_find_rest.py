@@ -108,3 +108,13 @@ def test_what_cannot_be_done_is_said(qtbot, viewer, ready, nuclei):
     with qtbot.waitSignal(ready.finding.finding_ended, timeout=WAIT):
         ready.find_clicked()
     assert "Frame 0 could not be searched" in find.status.text
+
+
+def test_new_cells_are_looked_for_in_a_run(ready, nuclei):
+    box = ready.form.settings["entries"].native
+    box.setCurrentIndex(box.findText("Look for new cells"))
+    layer = ready.run(wait=True)
+    movie, painted = nuclei
+    expected = nx.propagate(movie, {0: painted[0]}, entries="find")
+    assert len(expected.scores.object_ids) > 2
+    np.testing.assert_array_equal(layer.data, expected.labels)
