@@ -361,3 +361,21 @@ def test_sizes_are_passed_on(loaded):
     loaded.diameter_px, loaded.max_displacement_px = 20, None
     config = loaded.make_job().config
     assert config.diameter_px == 20 and config.max_displacement_px is None
+
+
+def test_next_number_and_one_number_on_two_cells(viewer, loaded, qtbot):
+    layer = loaded.controls.seeds
+    viewer.dims.set_point(0, 0)
+    layer.mode, layer.selected_label = "paint", 3
+    layer.paint((0, 40, 10), 3)
+    assert layer.selected_label == 3, "off: as napari does it"
+    qtbot.waitUntil(lambda: "Object 3 lies in several places on frame 0" in loaded.form.status.text)
+    layer.undo()
+    loaded.form.next_number.setChecked(True)
+    layer.paint((0, 40, 10), 3)
+    assert layer.selected_label == 10
+    layer.paint((0, 5, 60), 10)
+    assert layer.selected_label == 11
+    layer.mode = "erase"
+    layer.paint((0, 5, 60), 0)
+    assert layer.selected_label == 11

@@ -10,7 +10,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_xmem.errors import SeedError
-from napari_xmem.imaging import object_ids
+from napari_xmem.imaging import count_parts, object_ids
 from napari_xmem.widgets.layers.placement import Placement, match_axes
 
 if TYPE_CHECKING:
@@ -193,6 +193,7 @@ class SeedScan(QObject):
         self._view: SeedView | None = None
         self._todo: list[int] = []
         self._painted: dict[int, tuple[int, ...]] = {}
+        self._in_parts: dict[int, tuple[int, ...]] = {}
         self._timer = QTimer(self)
         self._timer.setInterval(0)
         self._timer.timeout.connect(self._work)
@@ -212,10 +213,15 @@ class SeedScan(QObject):
         """Objects found so far, ascending."""
         return tuple(sorted({i for ids in self._painted.values() for i in ids}))
 
+    @property
+    def in_parts(self) -> dict[int, tuple[int, ...]]:
+        """Frame to objects that lie in several places there, perhaps one number on two cells."""
+        return dict(sorted(self._in_parts.items()))
+
     def start(self, view: SeedView | None, first: int = 0) -> None:
         """Look at all frames of `view`, beginning with frame `first`."""
         self._view = view
-        self._painted = {}
+        self._painted, self._in_parts = {}, {}
         frames = () if view is None else view.frames
         self._todo = sorted(frames, key=lambda t: t != first, reverse=True)
         self._begin()
@@ -259,6 +265,10 @@ class SeedScan(QObject):
             return
         labels = self._view.read(t)
         ids = object_ids(labels) if labels.any() else ()
+        counts = count_parts(labels) if ids and labels.ndim == 2 else {}
+        self._in_parts.pop(t, None)
+        if any(n > 1 for n in counts.values()):
+            self._in_parts[t] = tuple(i for i, n in sorted(counts.items()) if n > 1)
         if ids:
             self._painted[t] = ids
         else:

@@ -156,6 +156,12 @@ class PropagateForm(QWidget):
         )
         self.find = FindForm(actions.find_clicked)
         section.add("", self.find, self.find.toolTip())
+        self.next_number = QCheckBox("Next number after each stroke")
+        section.add(
+            "",
+            self.next_number,
+            "Each stroke of the brush is a cell of its own: the next free number is taken by itself. Off: press M",
+        )
         self.seed_frame = frame_box("The frame that these labels were drawn on, counted from 0 as on the slider")
         self.belongs = row_of("These labels belong to frame", self.seed_frame, stretch=None)
         section.add("", self.belongs, "The labels have no time axis, so they are of one frame: say which")

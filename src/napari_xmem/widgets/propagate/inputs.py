@@ -11,6 +11,7 @@ from napari_xmem.errors import ConfigError, XMemError
 from napari_xmem.widgets.common.sentences import count, plan_text, some
 from napari_xmem.widgets.common.viewer_events import Connections
 from napari_xmem.widgets.jobs.networks import model_problem
+from napari_xmem.widgets.layers.next_number import take_next_number
 from napari_xmem.widgets.layers.result_layer import is_result
 from napari_xmem.widgets.layers.seed_view import SeedScan, SeedView
 from napari_xmem.widgets.propagate.form import FILE, ChannelPicker, PropagateForm
@@ -200,6 +201,8 @@ class PropagateInputs(QObject):
         kind = getattr(event, "type", "")
         if layer is None or self._seed_view is None:
             return
+        if kind == "paint" and self._form.next_number.isChecked():
+            take_next_number(layer, event, self.scan.object_ids)
         if kind == "data":
             self.look_at_seeds()
             return
@@ -258,7 +261,18 @@ class PropagateInputs(QObject):
         direction = form.settings.get("direction")
         text = plan_text(self.seeded, len(self.scan.object_ids), direction, form.first.value(), form.last.value())
         empty = self._left_empty(direction)
-        return " ".join(part for part in (text, empty, self.source.plane_text, self.place_text) if part)
+        return " ".join(
+            part for part in (text, self._in_parts_text(), empty, self.source.plane_text, self.place_text) if part
+        )
+
+    def _in_parts_text(self) -> str:
+        """Say which objects lie in several places on a painted frame."""
+        found = self.scan.in_parts
+        if not found:
+            return ""
+        frame, ids = next(iter(found.items()))
+        named = f"Object {ids[0]} lies" if len(ids) == 1 else f"Objects {some(ids)} lie"
+        return f"{named} in several places on frame {frame}: one number on two cells?"
 
     def _left_empty(self, direction: str) -> str:
         """Say which frames get no labels with this direction."""
