@@ -18,7 +18,7 @@ ALLOWED = {
     "tracking": BASE | {"imaging"},
     "model": BASE | {"imaging"},
     "memory": BASE | {"imaging"},
-    "engine": BASE | {"imaging", "tracking", "model", "memory"},
+    "engine": BASE | {"imaging", "tracking", "model", "memory", "io"},
     "io": BASE | {"imaging", "tracking"},
     "simulate": BASE | {"imaging"},
     "sample_data": BASE | {"imaging", "simulate"},

@@ -6,7 +6,8 @@ and imports neither torch nor napari nor Qt.
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import import_module as _import_module
+from importlib import metadata as _metadata
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem import errors
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
         Propagator,
         forecast,
         iter_propagate,
+        iter_volumes,
         propagate,
         propagate_volumes,
+        settings_of_recipe,
     )
     from napari_xmem.engine.discovery import FoundObjects, find_similar
     from napari_xmem.engine.identity.identify import Identification, identify
@@ -50,6 +53,7 @@ __all__ = [
     "forecast",
     "identify",
     "iter_propagate",
+    "iter_volumes",
     "load_model",
     "measure",
     "open_labels",
@@ -57,12 +61,13 @@ __all__ = [
     "propagate",
     "propagate_volumes",
     "read_tracks",
+    "settings_of_recipe",
     "write_tracks",
 ]
 
 try:
-    __version__ = metadata.version("napari-xmem")
-except metadata.PackageNotFoundError:  # pragma: no cover - a source tree on PYTHONPATH
+    __version__ = _metadata.version("napari-xmem")
+except _metadata.PackageNotFoundError:  # pragma: no cover - a source tree on PYTHONPATH
     __version__ = "0.0.0"
 
 _ROOM_OF = {
@@ -75,6 +80,8 @@ _ROOM_OF = {
     "find_similar": "napari_xmem.engine.discovery",
     "forecast": "napari_xmem.engine",
     "iter_propagate": "napari_xmem.engine",
+    "iter_volumes": "napari_xmem.engine",
+    "settings_of_recipe": "napari_xmem.engine",
     "propagate": "napari_xmem.engine",
     "propagate_volumes": "napari_xmem.engine",
     "load_model": "napari_xmem.model",
@@ -93,11 +100,13 @@ _ROOM_OF = {
 def __getattr__(name: str) -> Any:
     room = _ROOM_OF.get(name)
     if room is None:
-        raise AttributeError(f"module 'napari_xmem' has no attribute {name!r}")
-    value = getattr(import_module(room), name)
+        from napari_xmem.config.settings import did_you_mean
+
+        raise AttributeError(f"module 'napari_xmem' has no attribute {name!r}{did_you_mean(name, __all__)}")
+    value = getattr(_import_module(room), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -15,6 +15,7 @@ __all__ = [
     "PropagationError",
     "SeedError",
     "SessionError",
+    "UnknownNameError",
     "XMemError",
     "is_out_of_memory",
 ]
@@ -38,6 +39,13 @@ class XMemError(Exception):
 
 class ConfigError(XMemError, ValueError):
     """A setting is unknown, out of range, or contradicts another."""
+
+
+class UnknownNameError(ConfigError, TypeError):
+    """An argument or a setting has no such name; the message says which have.
+
+    It is a ``TypeError`` as well, which Python raises for unknown arguments.
+    """
 
 
 class InputError(XMemError, ValueError):

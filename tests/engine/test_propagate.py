@@ -160,7 +160,7 @@ def test_recipe_says_it_all(movie: np.ndarray, tiny_network: XMem) -> None:
         ({0: np.full((Y, X), 0.5)}, {}, SeedError, "float"),
         ({9: np.ones((Y, X), int)}, {}, SeedError, "9"),
         ({1: np.ones((Y, X), int)}, {"start": 3}, SeedError, "range"),
-        ({1: np.ones((Y, X), int)}, {"start": 4, "stop": 2}, SeedError, "start"),
+        ({1: np.ones((Y, X), int)}, {"start": 4, "stop": 2}, ConfigError, "start"),
         ({0: np.ones((Y, X), int)}, {"scope": "wide"}, ConfigError, "wide"),
         ({0: np.ones((Y, X), int)}, {"direction": "up"}, ConfigError, "up"),
         ({0: np.ones((Y, X), int)}, {"diameter_px": -3}, ConfigError, "-3"),

@@ -12,8 +12,8 @@ import pytest
 
 from engine.division.dividing_movies import apart, dividing_movie
 from engine.simple_movies import disc_movie, tiny_network
-from napari_xmem.engine import iter_propagate, propagate, propagate_volumes
-from napari_xmem.errors import InputError
+from napari_xmem.engine import PropagationResult, iter_propagate, propagate, propagate_volumes, settings_of_recipe
+from napari_xmem.errors import ConfigError, InputError, OutputError
 from napari_xmem.tracking import measure
 
 FRAMES, LABELS = disc_movie(2, 4, (48, 64), diameter=12)
@@ -71,3 +71,45 @@ def test_a_result_with_a_division_says_so():
     frames, labels = dividing_movie(apart(5, 2))
     shown = repr(propagate(frames, labels[0], device="cpu", scope="local"))
     assert shown.endswith("1 division)") and shown.startswith("PropagationResult(4 objects on 5 frames")
+
+
+def test_a_result_is_asked_by_frame_and_object_and_kept_in_a_file(tmp_path) -> None:
+    frames, labels = disc_movie(n_objects=2, n_frames=4, shape=(48, 64))
+    network = tiny_network()
+    result = propagate(frames, {1: labels[1]}, model=network, direction="both", max_displacement_px=9.0)
+    third = result.frame(3)
+    np.testing.assert_array_equal(third.labels, result.labels[3])
+    assert third.object_ids == (1, 2)
+    assert not third.seeded
+    assert result.frame(1).seeded
+    np.testing.assert_array_equal(third.confidence, result.scores.confidence[3])
+    table = result.scores.to_dataframe()
+    assert list(table.columns) == ["frame", "object", "area_px", "confidence"]
+    assert len(table) == 8
+    second = result.scores.of(2)
+    np.testing.assert_array_equal(second["area_px"], table[table.object == 2].area_px)
+    for call in (lambda: result.frame(4), lambda: result.frame(-1), lambda: result.scores.of(7)):
+        with pytest.raises(InputError, match="was not propagated|no object 7"):
+            call()
+
+    result.save(tmp_path / "result.npz")
+    again = PropagationResult.load(tmp_path / "result.npz")
+    np.testing.assert_array_equal(again.labels, result.labels)
+    np.testing.assert_array_equal(again.scores.confidence, result.scores.confidence)
+    assert (again.events, again.scope, again.recipe) == (result.events, result.scope, result.recipe)
+    assert again.lineage.first_frame == result.lineage.first_frame
+    assert set(again.recipe["versions"]) >= {"napari-xmem", "torch"}
+    settings = settings_of_recipe(again.recipe)
+    assert settings["model"] == "tiny"
+    repeated = propagate(frames, {1: labels[1]}, **(settings | {"model": network}))
+    np.testing.assert_array_equal(repeated.labels, result.labels)
+
+    (tmp_path / "other.npz").write_bytes(b"nothing")
+    np.savez(tmp_path / "arrays.npz", labels=result.labels)
+    for name in ("other.npz", "arrays.npz", "missing.npz"):
+        with pytest.raises(InputError, match="is no result|does not exist"):
+            PropagationResult.load(tmp_path / name)
+    with pytest.raises(OutputError, match=r"\.npz"):
+        result.save(tmp_path / "result.tif")
+    with pytest.raises(ConfigError, match="no recipe"):
+        settings_of_recipe({"model": "tiny"})

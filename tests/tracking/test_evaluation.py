@@ -75,7 +75,8 @@ def test_frames_outside_and_other_seed_frames():
 def test_usual_frames_end_with_the_last_of_a_short_movie(n_frames, expected):
     assert usual_frames(n_frames) == expected
     truth = np.ones((n_frames, 2, 2), int)
-    assert evaluate(truth, truth).frames == expected
+    assert evaluate(truth, truth, "usual").frames == expected
+    assert evaluate(truth, truth).frames == tuple(range(1, len(truth)))
 
 
 def test_figures_as_plain_values():

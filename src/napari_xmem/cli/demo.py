@@ -91,8 +91,8 @@ def run(args: argparse.Namespace) -> int:
     labels, lineage = _propagate(args, folder, movie, seeds)
     write_tracks(folder / "lineage.csv", (labels, lineage), overwrite=True)
     (folder / "view.py").write_text(_VIEW, encoding="utf-8")
-    table = evaluate(_founders(labels, lineage), simulated.labels)
-    copied = evaluate(simulated.labels[:1].repeat(len(truth), axis=0), simulated.labels)
+    table = evaluate(_founders(labels, lineage), simulated.labels, "usual")
+    copied = evaluate(simulated.labels[:1].repeat(len(truth), axis=0), simulated.labels, "usual")
     say(str(table))
     say(f"(daughters counted as their mothers; copying the seeds would score J {copied.mean_jaccard:.3f}, "
         f"id {copied.identity:.3f})")  # fmt: skip

@@ -7,17 +7,20 @@ the forms of the viewer, the options of the command line and the tables of the m
 
 from __future__ import annotations
 
+import difflib
+import functools
+import inspect
 import math
 import reprlib
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from numbers import Integral, Real
 from types import NoneType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from napari_xmem.errors import ConfigError
+from napari_xmem.errors import ConfigError, UnknownNameError
 
 __all__ = [
     "Option",
@@ -25,13 +28,16 @@ __all__ = [
     "build",
     "check_names",
     "check_settings",
+    "checked_arguments",
     "described",
+    "did_you_mean",
     "require",
     "setting",
     "settings_of",
 ]
 
 C = TypeVar("C", bound=type)
+F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 
@@ -281,7 +287,20 @@ def described(config: C) -> C:
         table = textwrap.indent("\n".join(["Attributes", "----------", *lines]), "    ")
         head, raises, rest = config.__doc__.rstrip().partition("\n\n    Raises\n")
         config.__doc__ = f"{head}\n\n{table}{raises}{rest}\n    "
+    _answer_misspelt_fields(config)
     return config
+
+
+def _answer_misspelt_fields(config: type) -> None:
+    """Let the dataclass answer misspelt fields as `check_names` does."""
+    made: Any = config.__init__  # type: ignore[misc]
+
+    @functools.wraps(made)
+    def make(self: Any, *args: Any, **values: Any) -> None:
+        check_names(config, values)
+        made(self, *args, **values)
+
+    config.__init__ = make  # type: ignore[misc]
 
 
 def require(condition: bool, message: str) -> None:
@@ -294,7 +313,34 @@ def check_names(cls: type, values: dict[str, Any]) -> None:
     """Raise `ConfigError`, which lists the right names, if the dataclass lacks a field for one of the values."""
     known = [f.name for f in fields(cls)]
     unknown = sorted(set(values) - set(known))
-    require(not unknown, f"{cls.__name__} has no field {', '.join(unknown)}; fields are {', '.join(known)}.")
+    if unknown:
+        raise UnknownNameError(
+            f"{cls.__name__} has no field {', '.join(unknown)}{did_you_mean(unknown[0], known)}; "
+            f"fields are {', '.join(known)}."
+        )
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a question about the known name that is like a misspelt one, to be put behind it; empty without one."""
+    alike = difflib.get_close_matches(name.lower(), list(known), 1, 0.6)
+    return f" (did you mean {alike[0]}?)" if alike else ""
+
+
+def checked_arguments(function: F) -> F:
+    """Let a function answer misspelt names of arguments with the right ones, as `UnknownNameError`."""
+    names = list(inspect.signature(function).parameters)
+
+    @functools.wraps(function)
+    def checked(*args: Any, **options: Any) -> Any:
+        for name in options:
+            if name not in names:
+                raise UnknownNameError(
+                    f"{function.__name__}() has no argument {name}{did_you_mean(name, names)}; arguments are "
+                    f"{', '.join(n for n in names if n != 'self')}."
+                )
+        return function(*args, **options)
+
+    return cast("F", checked)
 
 
 def build(cls: type[T], values: dict[str, Any]) -> T:

@@ -9,6 +9,7 @@ from napari_xmem.engine.cost.forecast import Forecast, forecast, forecast_run
 from napari_xmem.engine.prepare import prepare_run
 from napari_xmem.engine.propagate import iter_propagate, iter_run, propagate
 from napari_xmem.engine.propagator import Propagator
+from napari_xmem.engine.recipe import settings_of_recipe
 from napari_xmem.engine.results import Explanation, FrameResult, PropagationResult, Scores
 from napari_xmem.engine.run import Run
 from napari_xmem.engine.volumes import VolumeResult, follow_through_z, iter_volumes, propagate_volumes
@@ -31,4 +32,5 @@ __all__ = [
     "prepare_run",
     "propagate",
     "propagate_volumes",
+    "settings_of_recipe",
 ]

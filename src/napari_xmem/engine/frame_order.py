@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.errors import SeedError
+from napari_xmem.errors import ConfigError, SeedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,12 @@ def frame_range(n_frames: int, start: int | None, stop: int | None) -> tuple[int
     low = 0 if start is None else int(start)
     high = n_frames if stop is None else int(stop)
     if not 0 <= low < high <= n_frames:
-        raise SeedError(f"start {start} and stop {stop} give no frames; expected 0 <= start < stop <= {n_frames}.")
+        wrong = f"start is {low}" if not 0 <= low < n_frames else f"stop is {high}"
+        raise ConfigError(
+            f"{wrong}, but the movie has {n_frames} frames; expected 0 <= start < stop <= {n_frames} (start {start}, "
+            f"stop "
+            f"{stop}). Frames are counted from 0, and not from the end."
+        )
     return low, high
 
 

@@ -16,10 +16,11 @@ from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.devices import agree_on_threads
 from napari_xmem.engine.frame_order import frame_range, plan_passes
 from napari_xmem.engine.given_detections import GivenDetections
+from napari_xmem.engine.recipe import versions
 from napari_xmem.engine.run import Run
 from napari_xmem.engine.scopes.choice import choose_scope
 from napari_xmem.engine.scopes.preprocess import FrameGeometry, NetworkInput
-from napari_xmem.errors import ConfigError, is_out_of_memory
+from napari_xmem.errors import ConfigError, DeviceError, is_out_of_memory
 from napari_xmem.imaging import (
     MAX_ID,
     FrameSource,
@@ -83,7 +84,7 @@ def prepare_run(
     passes = plan_passes(labels, low, high, config.direction)
     first_new_id = 1 + max(int(image.max()) for image in labels.values())
     labels = {frame: image for frame, image in labels.items() if low <= frame < high}
-    loaded = model if isinstance(model, XMem) else load_model(model, config.device)
+    loaded = _loaded(model, config.device)
     ids = {i for image in labels.values() for i in object_ids(image)}
     scope, reason = choose_scope(config.scope, loaded.config, len(ids), source.frame_shape, loaded.device.type)
     if scope != "local" and (config.entries == "find" or given is not None):
@@ -95,7 +96,8 @@ def prepare_run(
     _LOG.info("scope %s", reason)
     network = optimise(loaded, "float32" if (config.precision, scope) == ("auto", "global") else config.precision)
     network = on_working_device(network)
-    diameter = config.diameter_px or float(np.median([median_diameter_px(image) for image in labels.values()]))
+    measured = float(np.median([median_diameter_px(image) for image in labels.values()]))
+    diameter = config.diameter_px or measured
     geometry = _geometry(network, source.frame_shape, diameter, len(ids))
     normaliser = IntensityNormaliser.fit(source, config.percentiles)
     prepare = NetworkInput(network.config, normaliser, geometry)
@@ -114,12 +116,15 @@ def prepare_run(
         "frames": [low, high],
         "seeded_frames": sorted(labels),
         "diameter_px": round(diameter, 2),
+        "seed_diameter_px": round(measured, 2),
         "scale": round(geometry.scale, 4),
         "intensity_low": list(normaliser.low),
         "intensity_high": list(normaliser.high),
         "max_displacement_px": config.max_displacement_px,
         "memory": config.memory.to_dict(),
         "memory_device": config.memory_device,
+        "percentiles": list(config.percentiles),
+        "versions": versions(),
     }
     run = Run(
         source,
@@ -145,6 +150,19 @@ def _entry_settings(config: PropagationConfig, given: GivenDetections | None, fr
         return {}
     told = {} if given is None else {"detections": given.fingerprint(frame)}
     return told | {name: getattr(config, name) for name in ("entries", "entry_interval_frames", "min_confidence")}
+
+
+def _loaded(model: str | Path | XMem, device: str) -> XMem:
+    """Return the network; one that is loaded already stays where it is, and another device is refused."""
+    if not isinstance(model, XMem):
+        return load_model(model, device)
+    wanted, here = str(device or "auto").lower(), model.device
+    if wanted not in ("auto", here.type, str(here)):
+        raise DeviceError(
+            f"device is {device!r}, but the network that is given was loaded on {here}; load it with "
+            f"load_model(..., device={device!r}), or leave device out."
+        )
+    return model
 
 
 def on_working_device(network: InferenceXMem) -> InferenceXMem:

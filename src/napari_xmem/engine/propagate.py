@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from napari_xmem.config import (
     PropagationConfig,
     Scope,
 )
+from napari_xmem.config.settings import checked_arguments
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.devices import agree_on_threads, trim_heap
 from napari_xmem.engine.discovery.newcomers import Newcomers
@@ -26,6 +26,7 @@ from napari_xmem.engine.division import DelayedResults, DivisionTracker, MergeTr
 from napari_xmem.engine.division.policies import NeverAsks
 from napari_xmem.engine.explain import Explainer
 from napari_xmem.engine.identity.identify import with_known
+from napari_xmem.engine.inputs import Progress, mention_oddities, open_movie_input, open_seeds, progress_calls
 from napari_xmem.engine.late_objects import LateObjects
 from napari_xmem.engine.network_errors import network_errors
 from napari_xmem.engine.painted_ahead import PaintedAhead
@@ -39,6 +40,7 @@ from napari_xmem.engine.scopes.seeding import keep_seeds
 from napari_xmem.tracking import Event, EventKind
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -55,13 +57,14 @@ __all__ = ["complete_run", "iter_propagate", "iter_run", "open_scope", "propagat
 #: From so many objects on a frame takes a second or so, and the holes they leave in the heap are gigabytes.
 _MANY_OBJECTS = 100
 
-Progress = Callable[[int, int], None]
 
-
+@checked_arguments
 def iter_propagate(
     frames: Any,
     seeds: Any,
     *,
+    axes: str | None = None,
+    channels: Sequence[int] | None = None,
     model: str | Path | XMem = "bundled",
     memory: MemoryConfig | None = None,
     device: str = "auto",
@@ -81,7 +84,7 @@ def iter_propagate(
     percentiles: tuple[float, float] = (0.5, 99.8),
     detections: Any = None,
     known: StoredMemory | str | Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Iterator[FrameResult]:
     """Propagate seeds through a movie, one frame at a time.
 
@@ -89,12 +92,17 @@ def iter_propagate(
 
     Parameters
     ----------
-    frames : array_like
+    frames : array_like, Movie or path
         ``(T, Y, X)`` or ``(T, Y, X, C)`` with up to 3 channels, any numeric type: numpy, memmap, dask or zarr. Frames
-        are read one at a time.
-    seeds : mapping or array
+        are read one at a time; a file is opened with `napari_xmem.open_movie`.
+    seeds : mapping, array, Movie or path
         ``{frame: (Y, X) integer labels}``; or a ``(T, Y, X)`` stack in which all-zero frames are unannotated; or one
-        ``(Y, X)`` array for frame `start` (backward and no `start`: the last frame).
+        ``(Y, X)`` array for frame `start` (backward and no `start`: the last frame). Files are opened with
+        `napari_xmem.open_labels`.
+    axes : str, optional
+        Order of the movie's axes where neither file nor shape say it, such as "TCYX".
+    channels : sequence of int, optional
+        Channels to use, up to three; needed where there are more.
     model : str, path or XMem
         "bundled", "xmem", a weights file, or a loaded network.
     memory : MemoryConfig, optional
@@ -138,8 +146,8 @@ def iter_propagate(
     known : StoredMemory, str or path, optional
         A memory of an earlier recording, saved by a session: painted objects that it knows, see
         `napari_xmem.identify`, get its ids and go on with its memory; the others get ids above all that it holds.
-    progress : callable, optional
-        Called with frames done and frames in all, after each frame.
+    progress : callable or bool, optional
+        Called with frames done and frames in all, after each frame; True: a bar.
 
     Yields
     ------
@@ -155,7 +163,7 @@ def iter_propagate(
         raises `PropagationError`: it does not end as if all frames were done.
     """
     config = PropagationConfig(
-        memory=memory or MemoryConfig(),
+        memory=MemoryConfig() if memory is None else memory,
         scope=scope,
         direction=direction,
         divisions=divisions,
@@ -172,13 +180,19 @@ def iter_propagate(
         memory_device=memory_device,
         percentiles=percentiles,
     )
-    return iter_run(_prepared(frames, seeds, model, config, detections, known), progress)
+    shown = progress_calls(progress)
+    run = _prepared(open_movie_input(frames, axes, channels), open_seeds(seeds), model, config, detections, known)
+    mention_oddities(run)
+    return iter_run(run, shown)
 
 
+@checked_arguments
 def propagate(
     frames: Any,
     seeds: Any,
     *,
+    axes: str | None = None,
+    channels: Sequence[int] | None = None,
     model: str | Path | XMem = "bundled",
     memory: MemoryConfig | None = None,
     device: str = "auto",
@@ -198,7 +212,7 @@ def propagate(
     percentiles: tuple[float, float] = (0.5, 99.8),
     detections: Any = None,
     known: StoredMemory | str | Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> PropagationResult:
     """Propagate seeds through a movie and return all labels.
 
@@ -210,9 +224,9 @@ def propagate(
         ``(T, Y, X)`` or ``(T, Y, X, C)``, see `iter_propagate`.
     seeds : mapping or array
         Labels of one or more frames, see `iter_propagate`.
-    model, memory, device, scope, direction, divisions, entries, entry_interval_frames, min_confidence, start, stop, \
-diameter_px, max_displacement_px, memory_budget_bytes, precision, memory_device, percentiles, detections, known, \
-progress
+    axes, channels, model, memory, device, scope, direction, divisions, entries, entry_interval_frames, \
+min_confidence, start, stop, diameter_px, max_displacement_px, memory_budget_bytes, precision, memory_device, \
+percentiles, detections, known, progress
         See `iter_propagate`.
 
     Returns
@@ -239,7 +253,7 @@ progress
     True
     """
     config = PropagationConfig(
-        memory=memory or MemoryConfig(),
+        memory=MemoryConfig() if memory is None else memory,
         scope=scope,
         direction=direction,
         divisions=divisions,
@@ -256,7 +270,10 @@ progress
         memory_device=memory_device,
         percentiles=percentiles,
     )
-    return complete_run(_prepared(frames, seeds, model, config, detections, known), progress)
+    shown = progress_calls(progress)
+    run = _prepared(open_movie_input(frames, axes, channels), open_seeds(seeds), model, config, detections, known)
+    mention_oddities(run)
+    return complete_run(run, shown)
 
 
 def _prepared(

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from napari_xmem.engine.result_file import read_result, write_result
 from napari_xmem.errors import InputError
 from napari_xmem.imaging import label_at
 from napari_xmem.tracking import EventKind, Lineage, sorted_events
 from napari_xmem.words import counted
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
@@ -101,6 +103,47 @@ class Scores:
 
     def __repr__(self) -> str:
         return f"Scores({counted(len(self.object_ids), 'object')} on {counted(len(self.frames), 'frame')})"
+
+    def of(self, object_id: int) -> dict[str, NDArray[Any]]:
+        """Return the scores of one object on all frames, by name: frame, area_px and confidence, each ``(F,)``.
+
+        Raises
+        ------
+        InputError
+            If there is no such object.
+        """
+        (columns,) = np.nonzero(self.object_ids == object_id)
+        if not columns.size:
+            ids = ", ".join(map(str, self.object_ids[:20].tolist()))
+            raise InputError(
+                f"There is no object {object_id}; objects are {ids}{' ...' if len(self.object_ids) > 20 else ''}."
+            )
+        column = int(columns[0])
+        return {"frame": self.frames, "area_px": self.area_px[:, column], "confidence": self.confidence[:, column]}
+
+    def to_records(self) -> NDArray[Any]:
+        """Return a row per frame and object known there: a structured array of frame, object, area_px, confidence."""
+        rows, columns = np.nonzero(~np.isnan(self.confidence))
+        table = np.empty(
+            len(rows), [("frame", np.int64), ("object", np.int64), ("area_px", np.int64), ("confidence", np.float32)]
+        )
+        table["frame"], table["object"] = self.frames[rows], self.object_ids[columns]
+        table["area_px"], table["confidence"] = self.area_px[rows, columns], self.confidence[rows, columns]
+        return table
+
+    def to_dataframe(self) -> Any:
+        """Return `to_records` as a pandas DataFrame; needs pandas.
+
+        Raises
+        ------
+        InputError
+            If pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise InputError("pandas is not installed: pip install pandas, or use to_records().") from error
+        return pd.DataFrame(self.to_records())
 
     @classmethod
     def collect(cls, results: list[FrameResult]) -> Scores:
@@ -220,7 +263,8 @@ class PropagationResult:
     scope, scope_reason : str
         The scope used ("local" or "global") and why.
     recipe : dict
-        All settings of the run, enough to repeat it.
+        All settings of the run and the versions of napari-xmem and torch, as plain values. With movie and seeds it is
+        enough to repeat the run: ``propagate(movie, seeds, **settings_of_recipe(recipe))``.
     lineage : Lineage
         Who is whose daughter, and how objects begin and end.
     events : tuple of Event
@@ -256,6 +300,70 @@ class PropagationResult:
     def __reduce__(self) -> tuple[Any, ...]:
         values = [getattr(self, part.name) for part in fields(self)[:-1]]
         return PropagationResult, (*values, None if self.explainer is None else _LeftBehind())
+
+    def frame(self, frame: int) -> FrameResult:
+        """Return one frame: its labels, and area and confidence of the objects known there.
+
+        Parameters
+        ----------
+        frame : int
+            Frame of the movie; one that was propagated.
+
+        Raises
+        ------
+        InputError
+            If the frame is no part of the run.
+        """
+        (rows,) = np.nonzero(self.scores.frames == frame)
+        if not rows.size:
+            known = self.scores.frames
+            span = f"those are {known[0]} to {known[-1]}" if known.size else "there are none"
+            raise InputError(f"Frame {frame} was not propagated; {span}.")
+        row = int(rows[0])
+        known = ~np.isnan(self.scores.confidence[row])
+        return FrameResult(
+            int(frame),
+            self.labels[frame],
+            tuple(self.scores.object_ids[known].tolist()),
+            self.scores.area_px[row, known],
+            self.scores.confidence[row, known],
+            seeded=frame in self.recipe.get("seeded_frames", ()),
+            events=tuple(event for event in self.events if event.frame == frame),
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write labels, scores, lineage, events and recipe into one file, for `load`.
+
+        What memory held and what `explain` needs is left out: `napari_xmem.TrackingSession.save` keeps that too.
+
+        Parameters
+        ----------
+        path : path-like
+            Name of the file, ``.npz``; replaced if it exists, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written or has another ending.
+        """
+        arrays = {"labels": self.labels} | {part.name: getattr(self.scores, part.name) for part in fields(self.scores)}
+        about = {"scope": self.scope, "scope_reason": self.scope_reason, "recipe": self.recipe}
+        write_result(path, arrays, about, self.events)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> PropagationResult:
+        """Read what `save` wrote; nothing in the file can run code.
+
+        Raises
+        ------
+        InputError
+            If the file is missing or is no result.
+        """
+        arrays, about, events = read_result(path)
+        labels, scores = arrays["labels"], Scores(*(arrays[part.name] for part in fields(Scores)))
+        done = range(int(min(scores.frames, default=0)), int(max(scores.frames, default=-1)) + 1)
+        lineage, kept = lineage_of(labels, done, events)
+        return cls(labels, scores, (), about["scope"], about["scope_reason"], about["recipe"], lineage, kept)
 
     def explain(self, frame: int, y: float, x: float, object_id: int | None = None) -> Explanation:
         """Say which memory elements voted for the label at a pixel.

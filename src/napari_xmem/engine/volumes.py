@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.config import Direction, Divisions, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
+from napari_xmem.config.settings import checked_arguments
 from napari_xmem.engine.frame_order import frame_range
 from napari_xmem.engine.plane_divisions import PlaneDivisions, one_per_mother, rename_leftovers
+from napari_xmem.engine.inputs import open_seeds, open_volumes, progress_calls
 from napari_xmem.engine.planes import VolumeRuns, follow_planes, join_planes, seed_volumes
 from napari_xmem.engine.propagate import iter_run
 from napari_xmem.engine.results import Scores, lineage_of
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.propagate import Progress
+    from napari_xmem.engine.inputs import Progress
     from napari_xmem.engine.results import FrameResult
     from napari_xmem.tracking import Event
 
@@ -81,6 +83,7 @@ class VolumeResult:
         )
 
 
+@checked_arguments
 def propagate_volumes(
     frames: Any,
     seeds: Any,
@@ -100,7 +103,7 @@ def propagate_volumes(
     precision: Precision = "auto",
     memory_device: MemoryDevice = "auto",
     percentiles: tuple[float, float] = (0.5, 99.8),
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> VolumeResult:
     """Propagate labels of cells through a movie of volumes.
 
@@ -112,9 +115,9 @@ def propagate_volumes(
 
     Parameters
     ----------
-    frames : array_like
+    frames : array_like, Movie or path
         ``(T, Z, Y, X)``, any numeric type; planes are read one at a time.
-    seeds : mapping or array
+    seeds : mapping, array, Movie or path
         ``{frame: (Z, Y, X) labels}``, a ``(T, Z, Y, X)`` stack with empty frames unannotated, or one ``(Z, Y, X)``
         volume for frame `start`.
     fill_planes : bool
@@ -122,8 +125,8 @@ def propagate_volumes(
     model, memory, device, scope, direction, divisions, start, stop, diameter_px, max_displacement_px, \
 memory_budget_bytes, precision, memory_device, percentiles
         See `iter_propagate`.
-    progress : callable, optional
-        Called with planes done and planes to do, over all frames; planes without seeds are not counted.
+    progress : callable or bool, optional
+        Called with planes done and planes to do, over all frames; planes without seeds are not counted. True: a bar.
 
     Returns
     -------
@@ -141,7 +144,7 @@ memory_budget_bytes, precision, memory_device, percentiles
     exception's attribute ``partial``, see `propagate`.
     """
     config = PropagationConfig(
-        memory=memory or MemoryConfig(),
+        memory=MemoryConfig() if memory is None else memory,
         scope=scope,
         direction=direction,
         divisions=divisions,
@@ -155,13 +158,15 @@ memory_budget_bytes, precision, memory_device, percentiles
         memory_device=memory_device,
         percentiles=percentiles,
     )
+    shown = progress_calls(progress, "plane")
+    frames = open_volumes(frames)
     runs = prepare_volumes(frames, seeds, model, config, fill_planes=fill_planes)
     gathered = _Gathered(known_shape(frames), _recipe(runs, fill_planes=fill_planes))
     with keeping_partial(gathered.result, lambda: gathered.n_done, runs.n_results):
         for result in _planes(runs):
             gathered.add(result)
-            if progress:
-                progress(gathered.n_done, runs.n_results)
+            if shown:
+                shown(gathered.n_done, runs.n_results)
     return gathered.result()
 
 
@@ -200,6 +205,7 @@ class _Gathered:
         return VolumeResult(self._labels, Scores.collect(joined), planes, recipe, lineage, events)
 
 
+@checked_arguments
 def iter_volumes(
     frames: Any,
     seeds: Any,
@@ -227,9 +233,9 @@ def iter_volumes(
 
     Parameters
     ----------
-    frames : array_like
+    frames : array_like, Movie or path
         ``(T, Z, Y, X)``.
-    seeds : mapping or array
+    seeds : mapping, array, Movie or path
         As for `propagate_volumes`.
     fill_planes : bool
         First follow the seeds of a painted frame through its other planes.
@@ -248,7 +254,7 @@ memory_budget_bytes, precision, memory_device, percentiles
         As `propagate_volumes`.
     """
     config = PropagationConfig(
-        memory=memory or MemoryConfig(),
+        memory=MemoryConfig() if memory is None else memory,
         scope=scope,
         direction=direction,
         divisions=divisions,
@@ -276,6 +282,7 @@ def prepare_volumes(
     InputError, SeedError, ConfigError, CheckpointError, DeviceError
         See `propagate_volumes`.
     """
+    frames, seeds = open_volumes(frames), open_seeds(seeds, volumes=True)
     if len(getattr(frames, "shape", ())) != 4:
         raise InputError(
             f"the movie has shape {getattr(frames, 'shape', None)}, expected (T, Z, Y, X). "
@@ -304,6 +311,7 @@ def _planes(runs: VolumeRuns) -> Generator[PlaneResult, None, None]:
             yield PlaneResult(z, result)
 
 
+@checked_arguments
 def follow_through_z(
     volume: Any,
     seeds: Any,
@@ -342,7 +350,7 @@ percentiles
         See `iter_propagate`.
     """
     config = PropagationConfig(
-        memory=memory or MemoryConfig(),
+        memory=MemoryConfig() if memory is None else memory,
         scope=scope,
         device=device,
         diameter_px=diameter_px,

@@ -58,9 +58,11 @@ def normalise_seeds(
     """
     seeds = _opened(seeds, n_frames)
     if isinstance(seeds, Mapping):
+        _check_not_masks(seeds)
         found = _from_mapping(seeds, n_frames, frame_shape)
     else:
-        array = seeds if hasattr(seeds, "shape") and hasattr(seeds, "dtype") else _as_array(seeds)
+        array = _plain(seeds if hasattr(seeds, "shape") and hasattr(seeds, "dtype") else _as_array(seeds), frame_shape)
+        _check_not_one_hot(array, n_frames, frame_shape)
         if array.ndim == 2:
             found = _from_mapping({0 if start is None else start: array}, n_frames, frame_shape)
         elif array.ndim == 3:
@@ -79,15 +81,99 @@ def normalise_seeds(
 
 def _opened(seeds: Any, n_frames: int) -> Any:
     """Take the labels out of what `open_labels` returned; refuse paths, and say what to do with them."""
+    if seeds is None or isinstance(seeds, (int, float, complex)):
+        raise SeedError(
+            f"seeds are {seeds!r}; expected labels: {{frame: (Y, X) labels}}, one image, a stack, or what "
+            f"open_labels(path) "
+            "returns."
+        )
     if isinstance(seeds, (str, bytes, os.PathLike)):
         raise SeedError(f"seeds are a {type(seeds).__name__}; open a file first: open_labels({str(seeds)[:80]!r}).")
     if not (hasattr(seeds, "data") and hasattr(seeds, "axes") and hasattr(seeds, "path")):
+        if not hasattr(seeds, "shape") and hasattr(getattr(seeds, "data", None), "shape"):
+            raise SeedError(f"seeds are a {type(seeds).__name__}; pass its labels: .data.")
         return seeds
     frames, labels = getattr(seeds, "frames", None) or (), seeds.data
     some = len(labels.shape) == 3 and 0 < len(frames) == labels.shape[0] < n_frames
     if some and all(0 <= frame < n_frames for frame in frames):
         return {frame: read_part(labels, place, f"seeds of frame {frame}") for place, frame in enumerate(frames)}
     return labels
+
+
+def _plain(array: Any, frame_shape: tuple[int, int]) -> Any:
+    """Return seeds without axes of length one, and with named axes in order (T, Y, X)."""
+    dims = getattr(array, "dims", None)
+    if isinstance(dims, tuple) and all(isinstance(name, str) and name for name in dims):
+        letters = [name[0].upper() for name in dims]
+        if {"Y", "X"} <= set(letters) and len(set(letters)) == len(letters):
+            order = sorted(range(len(letters)), key=lambda axis: "YX".find(letters[axis]))  # others come first
+            array = array.transpose(*(dims[axis] for axis in order))
+    shape = tuple(array.shape)
+    if len(shape) > 2 and 1 in shape and shape[-2:] == tuple(frame_shape):
+        long = tuple(n for n in shape[:-2] if n > 1)
+        if len(long) <= 1 and len(long) + 2 < len(shape):
+            return _as_array(array).reshape(*long, *shape[-2:])
+    if len(shape) == 3 and shape[-1] == 1 and shape[:2] == tuple(frame_shape):
+        return _as_array(array)[..., 0]
+    return array
+
+
+def _check_not_masks(seeds: Mapping[Any, Any]) -> None:
+    """Refuse {object: mask}, which would be taken for {frame: labels}.
+
+    Raises
+    ------
+    SeedError
+        If several frames hold one object each, and these lie apart though their frames are next to each other: or all
+        are bool, which has no numbers for objects.
+    """
+    images = [np.asarray(image) for image in seeds.values() if hasattr(image, "shape") and np.ndim(image) == 2]
+    if len(images) < 2 or len(images) != len(seeds) or len({image.shape for image in images}) > 1:
+        return
+    single = all(image.dtype.kind == "b" for image in images) or all(_values(image) == {1} for image in images)
+    if single and not _overlap(images):
+        raise SeedError(
+            f"seeds {{{', '.join(map(str, list(seeds)[:3]))}: mask}} hold one object on each of {len(images)} "
+            f"frames, at "
+            "places that have nothing in common: are the keys objects? Expected {frame: labels}; one image with all "
+            "objects of a frame is made with sum(number * mask for number, mask in masks.items())."
+        )
+
+
+def _check_not_one_hot(array: Any, n_frames: int, frame_shape: tuple[int, int]) -> None:
+    """Refuse a stack of one mask per object, which would be taken for one image per frame."""
+    shape = tuple(array.shape)
+    if len(shape) == 3 and shape[:2] == tuple(frame_shape) and shape[2] > 1 and shape[2] != frame_shape[1]:
+        raise SeedError(
+            f"seeds have shape {shape}: rows and columns come first; expected (T, Y, X) = "
+            f"{(n_frames, *frame_shape)}. If the last axis is objects, one image with all of them is "
+            "(masks * numpy.arange(1, n + 1)).sum(-1)."
+        )
+    if len(shape) != 3 or shape[1:] != tuple(frame_shape) or not 2 <= shape[0] <= min(n_frames, 256):
+        return
+    taken, value = np.zeros(shape[1:], bool), None
+    for t in range(shape[0]):
+        mask = read_part(array, t, f"seeds of frame {t}")
+        values = _values(mask)
+        if len(values) != 1 or value not in (None, values) or (taken & (mask != 0)).any():
+            return
+        taken, value = taken | (mask != 0), values
+    raise SeedError(
+        f"seeds are a stack of {shape[0]} masks, shape {shape}, at places that have nothing in common: is that one "
+        "mask per object? Expected one image per frame; one image with all objects is "
+        "sum(number * (mask > 0) for number, mask in enumerate(masks, 1)). If they are frames, pass "
+        "dict(enumerate(masks))."
+    )
+
+
+def _values(image: NDArray[Any]) -> set[Any]:
+    values = np.unique(image)
+    return set(values[values != 0].tolist())
+
+
+def _overlap(images: list[NDArray[Any]]) -> bool:
+    """Return whether some pixel lies in two of the masks."""
+    return bool((sum((image != 0).astype(np.int32) for image in images) > 1).any())
 
 
 def check_labels(labels: Any, frame_shape: tuple[int, int], name: str = "seeds") -> NDArray[np.int64]:
@@ -107,7 +193,13 @@ def check_labels(labels: Any, frame_shape: tuple[int, int], name: str = "seeds")
     SeedError
         If shape, dtype or values do not fit.
     """
-    array = _as_array(labels, name)
+    if isinstance(labels, (str, bytes, os.PathLike)):
+        raise SeedError(
+            f"{name} are a {type(labels).__name__}; open a file first: open_labels({str(labels)[:80]!r}).data."
+        )
+    if not hasattr(labels, "shape") and hasattr(getattr(labels, "data", None), "shape"):
+        raise SeedError(f"{name} are a {type(labels).__name__}; pass its labels: .data.")
+    array = _as_array(_plain(labels, frame_shape) if hasattr(labels, "shape") else labels, name)
     if array.shape != tuple(frame_shape):
         hint = " (rows and columns are swapped: transpose them)" if array.shape == tuple(frame_shape)[::-1] else ""
         raise SeedError(
@@ -180,10 +272,21 @@ def _from_mapping(
         if not 0 <= frame < n_frames:
             raise SeedError(f"seeds are given for frame {frame}, but the movie has frames 0 to {n_frames - 1}.")
     for frame in sorted(seeds):
+        _check_time_last(seeds[frame], n_frames, frame_shape)
         labels = check_labels(seeds[frame], frame_shape, f"seeds of frame {frame}")
         if labels.any():
             found[int(frame)] = labels
     return found
+
+
+def _check_time_last(labels: Any, n_frames: int, frame_shape: tuple[int, int]) -> None:
+    """Say that it is the movie whose axes are in another order, where its shape and that of the seeds show it."""
+    shape = tuple(getattr(labels, "shape", ()))
+    if len(shape) == 2 and shape == (n_frames, frame_shape[0]) and shape != tuple(frame_shape):
+        raise SeedError(
+            f"the movie has shape {(n_frames, *frame_shape)} and the seeds {shape}: time seems to be the movie's last "
+            'axis; pass numpy.moveaxis(frames, -1, 0), or axes="YXT".'
+        )
 
 
 def _from_stack(stack: Any, n_frames: int, frame_shape: tuple[int, int]) -> dict[int, NDArray[np.int64]]:
@@ -191,7 +294,8 @@ def _from_stack(stack: Any, n_frames: int, frame_shape: tuple[int, int]) -> dict
     if tuple(stack.shape[1:]) == tuple(frame_shape) and n_labelled < n_frames:
         raise SeedError(
             f"seeds are labels of {n_labelled} frames (shape {tuple(stack.shape)}) for a movie of {n_frames}. If they "
-            f"belong to frames 0 to {n_labelled - 1}, say so with --seeds-axes TYX; else pass {{frame: labels}}."
+            f"belong to frames 0 to {n_labelled - 1}, say so with --seeds-axes TYX, in Python with "
+            "dict(enumerate(labels)); else pass {frame: labels}."
         )
     if tuple(stack.shape) != (n_frames, *frame_shape):
         raise SeedError(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["FrameSource", "known_shape"]
 
 MAX_CHANNELS = 3
+#: A last axis of four that is so long is columns rather than channels.
+_NARROWEST_FRAME = 16
 
 
 class FrameSource:
@@ -55,7 +57,7 @@ class FrameSource:
         else:
             frames = _opened(frames)
             array = frames if hasattr(frames, "shape") and hasattr(frames, "dtype") else _Listed(frames)
-            plan = _plan(known_shape(array), channel_axis, min_frames, _named_axes(array))
+            plan = _plan(known_shape(array), channel_axis, min_frames, _named_axes(array), chosen=channels is not None)
         self._array: Any = array
         self._plan: AxisPlan = plan
         self.dtype: np.dtype[Any] = _native(_dtype_of(array, plan))
@@ -151,6 +153,8 @@ class _Listed:
 
 def _opened(frames: Any) -> Any:
     """Take the pixels out of what `open_movie` returned, and what numpy has to look at first."""
+    if not hasattr(frames, "shape") and hasattr(getattr(frames, "data", None), "shape") and not hasattr(frames, "path"):
+        raise InputError(f"frames are a {type(frames).__name__}; pass its pixels: .data.")
     if isinstance(frames, (str, bytes, os.PathLike)):
         raise InputError(
             f"frames are {type(frames).__name__}, expected an array (T, Y, X[, C]) or a list of frames (Y, X[, C]); "
@@ -185,16 +189,26 @@ def _order(shape: tuple[int, ...], channel_axis: int | None) -> str:
     return "TYX"
 
 
-def _plan(shape: tuple[int, ...], channel_axis: int | None, min_frames: int, named: str | None = None) -> AxisPlan:
+def _plan(
+    shape: tuple[int, ...],
+    channel_axis: int | None,
+    min_frames: int,
+    named: str | None = None,
+    *,
+    chosen: bool = False,
+) -> AxisPlan:
     if len(shape) == 2 or (len(shape) == 3 and channel_axis is not None):
         raise InputError(
             f"the movie has shape {shape}: that is a single 2D image; expected (T, Y, X) or (T, Y, X, C) with at least "
             f"{min_frames} frames."
         )
     axes = named if named is not None and channel_axis is None else _order(shape, channel_axis)
+    if axes == "TYXC" and named is None and channel_axis is None and not chosen:
+        _refuse_channels_first(shape)
     if len(shape) != len(axes) or len(shape) > 8:
         raise InputError(
-            f"the movie has shape {shape}, expected (T, Y, X) or (T, Y, X, C); take a part of it, such as "
+            f'the movie has shape {shape}, expected (T, Y, X) or (T, Y, X, C); name its axes (axes="TCZYX"), or take '
+            f"a part of it, such as "
             f"frames[:, 0], so that time, rows and columns are left."
         )
     if 0 in shape:
@@ -208,7 +222,32 @@ def _plan(shape: tuple[int, ...], channel_axis: int | None, min_frames: int, nam
     return plan
 
 
+def _refuse_channels_first(shape: tuple[int, ...]) -> None:
+    """Ask about a movie of four axes of which one of the first two looks like channels."""
+    if len(shape) != 4 or shape[-1] < _NARROWEST_FRAME:
+        return
+    short = [axis for axis in (0, 1) if 1 < shape[axis] <= MAX_CHANNELS + 1]
+    if len(short) == 1:
+        axis = short[0]
+        raise InputError(
+            f"the movie has shape {shape}: axis {axis} of length {shape[axis]} looks like channels; say so with "
+            f'axes="{"CTYX" if axis == 0 else "TCYX"}", or pass numpy.moveaxis(frames, {axis}, -1). Is it depth, use '
+            "propagate_volumes."
+        )
+    raise InputError(
+        f"the movie has shape {shape}, expected (T, Y, X) or (T, Y, X, C) with up to {MAX_CHANNELS} channels. Name "
+        f"its axes, "
+        'such as axes="TCYX" with channels=[0]; for volumes (T, Z, Y, X) use propagate_volumes; give several movies '
+        "one by "
+        "one."
+    )
+
+
 def _dtype_of(array: Any, plan: AxisPlan) -> np.dtype[Any]:
+    if getattr(array, "requires_grad", False) is True:
+        raise InputError("the movie is a tensor that requires grad; pass it detached: frames.detach().")
+    if getattr(getattr(array, "device", None), "type", "cpu") == "meta":
+        raise InputError("the movie is a tensor on the device meta, which holds no pixels.")
     try:
         return np.dtype(array.dtype)
     except TypeError:  # another library's dtype, torch's for example

@@ -357,6 +357,8 @@ def _identity(run: Run) -> dict[str, Any]:
     recipe = dict(run.recipe)
     for name in ("threads", "memory_budget_bytes", "least_budget_bytes"):  # they change rounding only
         recipe.pop(name, None)
+    for name in ("versions", "seed_diameter_px", "percentiles"):  # said elsewhere, or no setting
+        recipe.pop(name, None)
     memory = recipe.pop("memory")
     limited_from = recipe.pop("long_term_limited_from", memory["long_term_max_elements"])
     memory = {**memory, "long_term_max_elements": limited_from}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from napari_xmem.session.runner import AT_REST
 from napari_xmem.session.tasks import CorrectionTask, PropagationTask
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from napari_xmem.session.annotations import Annotations
@@ -165,6 +164,11 @@ class SessionEdits:
 
     def _check_corrections(self, corrections: Mapping[int, NDArray[Any]]) -> dict[int, PackedLabels]:
         packed, shape = {}, self._context.source.frame_shape
+        if not isinstance(corrections, Mapping):
+            raise SessionError(
+                f"corrections are a {type(corrections).__name__}, expected {{frame: (Y, X) labels}}, such as "
+                "{3: labels}."
+            )
         for frame, labels in corrections.items():
             self._check_frame(frame)
             image = np.asarray(labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -29,7 +29,7 @@ def renumbered_labels(labels: NDArray[Any], numbers: Mapping[int, int]) -> NDArr
 class PackedLabels:
     """A compressed label image (Y, X)."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     shape: tuple[int, int]
     dtype: str
 

@@ -14,6 +14,7 @@ from napari_xmem.imaging import object_areas
 from napari_xmem.session.happenings import scores_renumbered, scores_without
 from napari_xmem.session.packed_labels import PackedLabels, renumbered_labels
 from napari_xmem.session.renamed_explainer import renamed_explainers
+from napari_xmem.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -193,6 +194,9 @@ class Change:
     frames: dict[int, FrameChange]
     before: Annotations
     after: Annotations
+
+    def __repr__(self) -> str:
+        return f"Change({self.title!r}, {counted(len(self.frames), 'frame')})"
 
 
 class History:

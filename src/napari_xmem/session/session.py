@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -210,6 +212,11 @@ class TrackingSession:
         """
         with self.runner.between_frames("Saving"):
             write_session(self._context, path)
+
+    def __repr__(self) -> str:
+        done, n_frames = len(self.results.frames), self.n_frames
+        rows, columns = self.frame_shape
+        return f"TrackingSession({self.state.value}, {done} of {n_frames} frames of {rows} x {columns} px)"
 
     def __getattr__(self, name: str) -> Any:
         """Answer to names of earlier versions, with a warning."""
@@ -740,12 +747,12 @@ class TrackingSession:
         """
         return self._lineage.remove(cell, from_frame)
 
-    def lock(self, frames: Iterable[int]) -> None:
+    def lock(self, frames: Iterable[int] | int) -> None:
         """Never overwrite the result of these frames; it counts as right. Undoable.
 
         Parameters
         ----------
-        frames : iterable of int
+        frames : iterable of int, or int
             Frames that have a result.
 
         Raises
@@ -753,11 +760,11 @@ class TrackingSession:
         SessionError
             If a frame has no result.
         """
-        self._edits.lock(frozenset(int(t) for t in frames))
+        self._edits.lock(_frame_numbers(frames))
 
-    def unlock(self, frames: Iterable[int]) -> None:
+    def unlock(self, frames: Iterable[int] | int) -> None:
         """Allow overwriting again. Undoable."""
-        self._edits.unlock(frozenset(int(t) for t in frames))
+        self._edits.unlock(_frame_numbers(frames))
 
     def undo(self) -> Change:
         """Undo the latest step: a correction, an end, a lock, or a run over earlier results.
@@ -782,3 +789,19 @@ class TrackingSession:
 
     def _first_task(self) -> PropagationTask:
         return PropagationTask(self._context)
+
+
+def _frame_numbers(frames: Iterable[int] | int) -> frozenset[int]:
+    """Return frame numbers given as one or as several.
+
+    Raises
+    ------
+    SessionError
+        If they are none.
+    """
+    if isinstance(frames, Integral):
+        return frozenset({int(frames)})
+    try:
+        return frozenset(operator.index(t) for t in frames)  # type: ignore[union-attr]
+    except TypeError as error:
+        raise SessionError(f"frames are {frames!r}, expected numbers of frames, such as [3, 4].") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -130,7 +131,7 @@ class EvaluationTable:
 def evaluate(
     pred: Any,
     truth: Any,
-    frames: Sequence[int] | Literal["usual"] | None = "usual",
+    frames: Sequence[int] | int | Literal["usual"] | None = None,
     seed_frame: int = 0,
     lineage: Mapping[int, int] | None = None,
     object_ids: Sequence[int] | None = None,
@@ -139,11 +140,11 @@ def evaluate(
 
     Parameters
     ----------
-    pred, truth : array_like, shape (T, Y, X) or (T, Z, Y, X), integer
+    pred, truth : array_like, shape (T, Y, X) or (T, Z, Y, X), integer, or PropagationResult, or Movie
         Labels; only the frames that are scored are read. Objects have the same id in both.
-    frames : sequence of int, "usual" or None
-        Frames to score; those outside the movie are left out. "usual": 1, 5, 9, 10 and 19; of a shorter movie those
-        that it has, and its last one. None: all but `seed_frame`.
+    frames : sequence of int, int, "usual" or None
+        Frames to score; those outside the movie are left out. None: all but `seed_frame`. "usual":
+        1, 5, 9, 10 and 19; of a shorter movie those that it has, and its last one.
     seed_frame : int
         Objects present in the truth of this frame are scored, as long as the truth shows them.
     lineage : mapping, optional
@@ -162,6 +163,11 @@ def evaluate(
     InputError
         If shapes differ, no frame is left, or the seed frame holds no objects.
     """
+    pred, truth = _labels_of(pred, "pred"), _labels_of(truth, "truth")
+    if isinstance(frames, (int, np.integer)):
+        frames = [int(frames)]
+    if frames is not None and not isinstance(frames, (str, Iterable)):
+        raise InputError(f"frames are {frames!r}, expected frame numbers, 'usual', or None for all.")
     if tuple(pred.shape) != tuple(truth.shape) or len(truth.shape) not in (3, 4):
         raise InputError(
             f"labels of shape {tuple(pred.shape)} and truth of shape {tuple(truth.shape)}: expected two movies "
@@ -187,6 +193,21 @@ def evaluate(
         )
     rows = [_score(t, roots(_frame(pred, t)), roots(_frame(truth, t)), seeded) for t in scored]
     return EvaluationTable(tuple(rows), seed_frame)
+
+
+def _labels_of(labels: Any, name: str) -> Any:
+    """Take the labels out of a result, or of what `open_labels` returned."""
+    if not hasattr(labels, "shape") and hasattr(labels, "labels") and hasattr(labels, "scores"):
+        labels = labels.labels
+    elif hasattr(labels, "axes") and hasattr(labels, "path"):
+        labels = labels.data
+    if isinstance(labels, (list, tuple)):
+        labels = np.asarray(labels)
+    if not hasattr(labels, "shape"):
+        raise InputError(
+            f"{name} is a {type(labels).__name__}, expected labels (T, Y, X), a result, or what open_labels returns."
+        )
+    return labels
 
 
 def usual_frames(n_frames: int) -> tuple[int, ...]:

@@ -15,14 +15,17 @@ from napari_xmem.config import (
     PropagationConfig,
     Scope,
 )
+from napari_xmem.config.settings import checked_arguments
 from napari_xmem.engine.cost.cost_model import NetworkCost, probe_network
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.devices import clock, free_bytes
+from napari_xmem.engine.inputs import open_movie_input, open_seeds
 from napari_xmem.engine.prepare import prepare_run, short_budget
 from napari_xmem.engine.scopes.drift import estimate_drift
 from napari_xmem.words import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from napari_xmem.engine.run import Run
@@ -113,10 +116,13 @@ class Forecast:
         )
 
 
+@checked_arguments
 def forecast(
     frames: Any,
     seeds: Any,
     *,
+    axes: str | None = None,
+    channels: Sequence[int] | None = None,
     model: str | Path | XMem = "bundled",
     memory: MemoryConfig | None = None,
     device: str = "auto",
@@ -142,12 +148,12 @@ def forecast(
 
     Parameters
     ----------
-    frames : array_like
+    frames : array_like, Movie or path
         The movie, as for `iter_propagate`.
-    seeds : mapping or array
+    seeds : mapping, array, Movie or path
         Labels of one or more frames, as for `iter_propagate`.
-    model, memory, device, scope, direction, divisions, entries, entry_interval_frames, min_confidence, start, stop, \
-diameter_px, max_displacement_px, memory_budget_bytes, precision, memory_device, percentiles
+    axes, channels, model, memory, device, scope, direction, divisions, entries, entry_interval_frames, \
+min_confidence, start, stop, diameter_px, max_displacement_px, memory_budget_bytes, precision, memory_device, percentiles
         See `iter_propagate`.
 
     Returns
@@ -161,7 +167,7 @@ diameter_px, max_displacement_px, memory_budget_bytes, precision, memory_device,
         As `iter_propagate`.
     """
     config = PropagationConfig(
-        memory=memory or MemoryConfig(),
+        memory=MemoryConfig() if memory is None else memory,
         scope=scope,
         direction=direction,
         divisions=divisions,
@@ -178,7 +184,9 @@ diameter_px, max_displacement_px, memory_budget_bytes, precision, memory_device,
         memory_device=memory_device,
         percentiles=percentiles,
     )
-    return forecast_run(prepare_run(frames, seeds, model, config, announce=False))
+    return forecast_run(
+        prepare_run(open_movie_input(frames, axes, channels), open_seeds(seeds), model, config, announce=False)
+    )
 
 
 def forecast_run(run: Run) -> Forecast:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from napari_xmem.config import MemoryConfig, PropagationConfig, settings_of
+from napari_xmem.config.settings import checked_arguments
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.devices import to_device
 from napari_xmem.engine.discovery.found_objects import FoundObjects
@@ -48,6 +49,7 @@ _NEAR_DIAMETERS = 0.5
 _LEFT_SHARE = 0.5
 
 
+@checked_arguments
 def find_similar(
     frame: NDArray[Any],
     labels: NDArray[Any],

@@ -1,0 +1,77 @@
+"""What a recipe says of a run beyond its settings, and the settings out of a recipe."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from napari_xmem.config import MemoryConfig
+from napari_xmem.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["settings_of_recipe", "versions"]
+
+#: Entries of a recipe that are arguments of `propagate` as they are.
+_SAME = (
+    "scope",
+    "direction",
+    "divisions",
+    "entries",
+    "entry_interval_frames",
+    "min_confidence",
+    "diameter_px",
+    "max_displacement_px",
+    "precision",
+    "memory_device",
+)
+
+
+def settings_of_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `propagate` that repeat the run of a recipe with the same movie and seeds.
+
+    Parameters
+    ----------
+    recipe : mapping
+        `PropagationResult.recipe`, also after a round through JSON.
+
+    Returns
+    -------
+    dict
+        Names and values of arguments: model, memory, start, stop, and so on. The device is left to be chosen.
+
+    Raises
+    ------
+    ConfigError
+        If it is no recipe.
+    """
+    try:
+        start, stop = recipe["frames"]
+        settings = {name: recipe[name] for name in _SAME if name in recipe}
+        memory = dict(recipe["memory"])
+        if "long_term_limited_from" in recipe:
+            memory["long_term_max_elements"] = recipe["long_term_limited_from"]
+        if "memory_budget_bytes" in recipe:
+            settings["memory_budget_bytes"] = recipe["memory_budget_bytes"]
+        if recipe["direction"] == "forward":
+            settings["start"] = start
+        settings |= {"model": recipe["model"], "stop": stop, "percentiles": tuple(recipe["percentiles"])}
+        return settings | {"memory": MemoryConfig.from_dict(memory)}
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"This is no recipe of a result: {error!r} is missing or wrong.") from error
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions of what computes, by name."""
+    found = {}
+    for name in ("napari-xmem", "torch", "numpy"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # a source tree
+            found[name] = "unknown"
+    return found
