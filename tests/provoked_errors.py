@@ -101,6 +101,9 @@ class Provoked:
         self.files()
         self.run("propagate", "good.tif", "--seeds", "seeds.npy", "-o", "out.tif", "--memory", "topk=20")
 
+    def misspelt_setting(self):
+        nx.MemoryConfig(topk=20)
+
     def out_of_range(self):
         nx.MemoryConfig(top_k=0)
 

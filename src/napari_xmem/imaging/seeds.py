@@ -294,8 +294,7 @@ def _from_stack(stack: Any, n_frames: int, frame_shape: tuple[int, int]) -> dict
     if tuple(stack.shape[1:]) == tuple(frame_shape) and n_labelled < n_frames:
         raise SeedError(
             f"seeds are labels of {n_labelled} frames (shape {tuple(stack.shape)}) for a movie of {n_frames}. If they "
-            f"belong to frames 0 to {n_labelled - 1}, say so with --seeds-axes TYX, in Python with "
-            "dict(enumerate(labels)); else pass {frame: labels}."
+            f"belong to frames 0 to {n_labelled - 1}, say so with --seeds-axes TYX; else pass {{frame: labels}}."
         )
     if tuple(stack.shape) != (n_frames, *frame_shape):
         raise SeedError(

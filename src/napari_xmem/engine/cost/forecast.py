@@ -153,7 +153,8 @@ def forecast(
     seeds : mapping, array, Movie or path
         Labels of one or more frames, as for `iter_propagate`.
     axes, channels, model, memory, device, scope, direction, divisions, entries, entry_interval_frames, \
-min_confidence, start, stop, diameter_px, max_displacement_px, memory_budget_bytes, precision, memory_device, percentiles
+min_confidence, start, stop, diameter_px, max_displacement_px, memory_budget_bytes, precision, memory_device, \
+percentiles
         See `iter_propagate`.
 
     Returns
