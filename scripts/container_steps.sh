@@ -14,8 +14,8 @@ install)
     wheel="$(ls "$folder"/napari_xmem-*.whl)"
     torch="$(sed -n 's/^\(torch==.*\)/\1/p' "$folder/constraints.txt")"
     pip install --quiet --constraint "$folder/constraints.txt" ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$torch"
-    grep -v '^fsspec==' "$folder/constraints.txt" > "$folder/others.txt" # s3fs takes the fsspec of its own version only
-    pip install --quiet --constraint "$folder/others.txt" "$wheel[dask,geff,metrics,remote]"
+    # Stores by https too; those on S3 need s3fs besides, which takes older versions of aiohttp and fsspec.
+    pip install --quiet --constraint "$folder/constraints.txt" "$wheel[dask,geff,metrics]" aiohttp fsspec
     if "$python" -c "import napari" 2>/dev/null || "$python" -c "import qtpy" 2>/dev/null; then
         echo "napari or Qt has come along, which a headless image does not need" >&2
         exit 1
