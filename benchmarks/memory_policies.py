@@ -120,7 +120,7 @@ def run_movie(movie: Movie, settings: Sequence[Setting], network: Any) -> list[d
 def _follow(run: Any, clip: Clip, setting: Setting) -> dict[str, Any]:
     """Do one run and score it."""
     from napari_xmem.engine import iter_run
-    from napari_xmem.tracking.evaluation import evaluate
+    from napari_xmem.tracking.label_scores import evaluate
 
     truth = clip.truth
     labels, elements, evicted = np.zeros_like(truth), [0.0], 0

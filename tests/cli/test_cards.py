@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from napari_xmem.cli import main
-from napari_xmem.cli.cards import card_lines
+from napari_xmem.cli.card_text import card_lines
 from napari_xmem.model.checkpoint import bundled_path, model_card
 
 CARD = {

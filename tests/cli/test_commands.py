@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_xmem.cli import main
-from napari_xmem.cli.lineage_files import read_lineage
+from napari_xmem.cli.lineage_reader import read_lineage
 from napari_xmem.errors import InputError
 
 

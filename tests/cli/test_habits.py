@@ -14,8 +14,8 @@ import tifffile
 
 from napari_xmem.cli import main
 from napari_xmem.cli.command_line import build_parser
-from napari_xmem.cli.terminal.messages import in_words_of_the_shell
 from napari_xmem.cli.terminal.parser import spread_memory
+from napari_xmem.cli.terminal.printing import in_words_of_the_shell
 from napari_xmem.cli.terminal.progress import Progress
 
 

@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from napari_xmem.cli.options import memory_config
-from napari_xmem.cli.terminal.messages import frame_list
+from napari_xmem.cli.terminal.printing import frame_list
 from napari_xmem.config import MemoryConfig
 from napari_xmem.errors import ConfigError
 

@@ -11,7 +11,7 @@ import tifffile
 import napari_xmem as nx
 from lineage_scenes import PARENTS, family
 from napari_xmem.cli import main
-from napari_xmem.cli.lineage_files import read_lineage
+from napari_xmem.cli.lineage_reader import read_lineage
 
 
 def propagate(files, model, *extra):

@@ -13,10 +13,10 @@ from engine.simple_movies import disc_movie, tiny_network
 from napari_xmem.config import PropagationConfig
 from napari_xmem.engine import iter_run, prepare_run
 from napari_xmem.engine.cost.budget import Budget
-from napari_xmem.engine.cost.cost_model import LiveBytes, network_bytes
+from napari_xmem.engine.cost.compute_limit import WorkLimit
 from napari_xmem.engine.cost.forecast import forecast_run
 from napari_xmem.engine.cost.memory_estimate import bank_row_bytes, elements_per_object, fit_long_term
-from napari_xmem.engine.cost.work_limit import WorkLimit
+from napari_xmem.engine.cost.network_cost import LiveBytes, network_bytes
 from napari_xmem.engine.propagate import open_scope
 from napari_xmem.errors import OutOfMemoryError, is_out_of_memory
 from napari_xmem.memory import MemoryBank

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_xmem.engine.scopes.drift import estimate_drift
+from napari_xmem.engine.scopes.stage_drift import estimate_drift
 
 
 def scene(seed: int, shape: tuple[int, int] = (400, 500)) -> np.ndarray:

@@ -8,8 +8,8 @@ import torch
 
 import napari_xmem as nx
 from engine.simple_movies import disc_movie, tiny_network
-from napari_xmem.engine.cost.cost_model import LiveBytes
 from napari_xmem.engine.cost.memory_estimate import elements_per_object
+from napari_xmem.engine.cost.network_cost import LiveBytes
 from napari_xmem.errors import SeedError
 
 

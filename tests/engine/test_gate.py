@@ -9,7 +9,7 @@ from scipy import ndimage
 
 import napari_xmem as nx
 from napari_xmem.config import MemoryConfig
-from napari_xmem.engine.scopes.gate import LONGEST_HOLD_FRAMES, FrameGate, convincing_share, may_be_written
+from napari_xmem.engine.scopes.frame_quality import LONGEST_HOLD_FRAMES, FrameGate, convincing_share, may_be_written
 from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
 from napari_xmem.memory import MemoryBank
 from napari_xmem.tracking import EventKind

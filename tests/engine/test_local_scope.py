@@ -14,12 +14,12 @@ from engine.simple_movies import disc_movie, tiny_config, tiny_network
 from napari_xmem.config import ModelConfig, PropagationConfig
 from napari_xmem.engine import prepare_run
 from napari_xmem.engine.propagate import open_scope
-from napari_xmem.engine.scopes.choice import choose_scope
 from napari_xmem.engine.scopes.local_scope import LocalScope
 from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
 from napari_xmem.engine.scopes.postprocess import postprocess_masks
 from napari_xmem.engine.scopes.region_masks import RegionMask
 from napari_xmem.engine.scopes.regions import Region
+from napari_xmem.engine.scopes.scope_choice import choose_scope
 from napari_xmem.memory import MemoryBank
 from napari_xmem.model import load_model
 from napari_xmem.model.checkpoint import bundled_path

@@ -12,7 +12,7 @@ import pytest
 
 import napari_xmem as nx
 from engine.simple_movies import disc_movie, tiny_network
-from napari_xmem.engine.reader import ReadAhead
+from napari_xmem.engine.read_ahead import ReadAhead
 from napari_xmem.errors import InputError
 from napari_xmem.imaging import FrameSource
 

@@ -12,7 +12,7 @@ import torch
 
 from engine.simple_movies import disc_movie, tiny_network
 from napari_xmem.engine import propagate
-from napari_xmem.engine.devices import agree_on_threads
+from napari_xmem.engine.device_resources import agree_on_threads
 
 
 @pytest.fixture

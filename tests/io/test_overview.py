@@ -10,7 +10,7 @@ from PIL import Image
 
 from napari_xmem.errors import InputError, OutputError
 from napari_xmem.imaging import FrameSource
-from napari_xmem.io.overview import Overview, label_color, outlines
+from napari_xmem.io.overview_picture import Overview, label_color, outlines
 
 
 def test_outlines_lie_inside_the_objects_and_part_neighbours():

@@ -63,7 +63,7 @@ def test_tiff_with_several_strips_and_an_uneven_end(tmp_path):
 
 
 def test_big_tiff_where_needed(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_xmem.io.backends._CLASSIC_TIFF_BYTES", 1000)
+    monkeypatch.setattr("napari_xmem.io.label_backends._CLASSIC_TIFF_BYTES", 1000)
     write(tmp_path / "out.tif")
     with tifffile.TiffFile(tmp_path / "out.tif") as tiff:
         assert tiff.is_bigtiff

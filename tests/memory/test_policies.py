@@ -22,14 +22,14 @@ from napari_xmem.memory.eviction import (
     UsageEviction,
     evict,
 )
+from napari_xmem.memory.policy_registry import Registry
 from napari_xmem.memory.potentiation import (
     AffinityPotentiation,
     CombinedPotentiation,
     ConsistencyPotentiation,
     ImportancePotentiation,
 )
-from napari_xmem.memory.registry import Registry
-from napari_xmem.memory.selection import (
+from napari_xmem.memory.prototype_selection import (
     NoveltySelection,
     UniformSelection,
     UsageNoveltySelection,

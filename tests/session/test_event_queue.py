@@ -7,7 +7,7 @@ import pytest
 
 from lineage_scenes import family
 from napari_xmem.session import QuestionKind, TrackingSession
-from napari_xmem.session.event_queue import events_to_check
+from napari_xmem.session.events_to_check import events_to_check
 from napari_xmem.tracking import Event, EventKind, Lineage
 from session.lineage_sessions import CONFIG, family_session, movie_of
 

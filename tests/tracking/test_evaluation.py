@@ -8,7 +8,7 @@ import pytest
 
 from napari_xmem.errors import InputError
 from napari_xmem.tracking import evaluate
-from napari_xmem.tracking.evaluation import usual_frames
+from napari_xmem.tracking.label_scores import usual_frames
 
 
 def movie(*frames):

@@ -7,7 +7,7 @@ import pytest
 from napari.utils.shortcuts import default_shortcuts
 
 from napari_xmem.config import MemoryConfig
-from napari_xmem.widgets import selected_label as actions
+from napari_xmem.widgets import track_selected_label as actions
 from napari_xmem.widgets.jobs.run_record import RunState
 from napari_xmem.widgets.layers.result_layer import session_of
 from napari_xmem.widgets.propagate import stored_choices as _settings

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_xmem.engine.devices import peak_resident_bytes
+from napari_xmem.engine.device_resources import peak_resident_bytes
 
 if TYPE_CHECKING:
     from napari_xmem.config import Precision

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_xmem.cli.extras import import_extra
+from napari_xmem.cli.optional_commands import import_extra
 
 if TYPE_CHECKING:
     import argparse

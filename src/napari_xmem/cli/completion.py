@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_xmem.cli.terminal.messages import say
+from napari_xmem.cli.terminal.printing import say
 from napari_xmem.errors import InputError
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from napari_xmem.cli.options import add_model_options, add_setting, memory_config, run_settings
 from napari_xmem.cli.terminal.machine import environment_defaults
-from napari_xmem.cli.terminal.messages import say
+from napari_xmem.cli.terminal.printing import say
 from napari_xmem.cli.terminal.progress import progress
-from napari_xmem.cli.terminal.talk import add_talk
+from napari_xmem.cli.terminal.verbosity_options import add_talk
 from napari_xmem.errors import InputError, OutputError
 from napari_xmem.words import counted
 
@@ -137,7 +137,7 @@ def _propagate(args: argparse.Namespace, folder: Path, movie: Labels, seeds: Lab
     from napari_xmem.engine import iter_propagate
     from napari_xmem.imaging import FrameSource
     from napari_xmem.io import LabelWriter
-    from napari_xmem.io.overview import Overview
+    from napari_xmem.io.overview_picture import Overview
     from napari_xmem.tracking import Lineage
 
     source = FrameSource(movie)

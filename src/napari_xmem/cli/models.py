@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from napari_xmem.cli.cards import card_lines
+from napari_xmem.cli.card_text import card_lines
 from napari_xmem.cli.terminal.json_file import check_json, write_json
-from napari_xmem.cli.terminal.messages import say
-from napari_xmem.cli.terminal.talk import add_talk
+from napari_xmem.cli.terminal.printing import say
+from napari_xmem.cli.terminal.verbosity_options import add_talk
 
 if TYPE_CHECKING:
     import argparse

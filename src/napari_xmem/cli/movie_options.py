@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_xmem.cli.find_rest import add_find_rest
 from napari_xmem.cli.options import add_setting, int_list
-from napari_xmem.cli.seed_forms import add_seed_forms
+from napari_xmem.cli.seed_options import add_seed_forms
 
 if TYPE_CHECKING:
     import argparse

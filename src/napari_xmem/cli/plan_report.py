@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_xmem.cli.terminal.json_file import write_json
 from napari_xmem.cli.terminal.machine import busy_line
-from napari_xmem.cli.terminal.messages import say
+from napari_xmem.cli.terminal.printing import say
 from napari_xmem.errors import OutputError
 
 if TYPE_CHECKING:

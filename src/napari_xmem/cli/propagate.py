@@ -22,14 +22,14 @@ from napari_xmem.cli.runs import (
     tell,
     watching,
 )
-from napari_xmem.cli.seed_forms import chosen_seeds
+from napari_xmem.cli.seed_options import chosen_seeds
 from napari_xmem.cli.terminal.json_file import check_json, write_json
 from napari_xmem.cli.terminal.machine import environment_defaults
-from napari_xmem.cli.terminal.messages import frames_named, say
+from napari_xmem.cli.terminal.printing import frames_named, say
 from napari_xmem.cli.terminal.progress import progress
 from napari_xmem.cli.terminal.stopping import stopping_gently
-from napari_xmem.cli.terminal.talk import add_talk
-from napari_xmem.cli.tracks import add_track_outputs, write_track_outputs
+from napari_xmem.cli.terminal.verbosity_options import add_talk
+from napari_xmem.cli.track_outputs import add_track_outputs, write_track_outputs
 from napari_xmem.errors import InputError
 from napari_xmem.words import counted
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_xmem.cli.options import run_settings
 from napari_xmem.cli.terminal.json_file import write_json
-from napari_xmem.cli.terminal.messages import say_error
+from napari_xmem.cli.terminal.printing import say_error
 from napari_xmem.errors import InputError, OutputError
 from napari_xmem.words import counted
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_xmem.cli.output_guard import may_replace, wanted_outputs
 from napari_xmem.cli.run_facts import RunTally, run_facts
-from napari_xmem.cli.terminal.messages import found_line, say
+from napari_xmem.cli.terminal.printing import found_line, say
 from napari_xmem.words import counted
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class VolumeOutputs:
     def __init__(self, args: argparse.Namespace, movie: Movie, runs: VolumeRuns, frame_range: tuple[int, int]) -> None:
         from napari_xmem.imaging import label_dtype
         from napari_xmem.io import LabelWriter
-        from napari_xmem.io.overview import Overview
+        from napari_xmem.io.overview_picture import Overview
         from napari_xmem.io.scores import ScoreWriter
 
         self._args, self._config, self._network = args, runs.config, runs.network

@@ -23,10 +23,10 @@ from napari_xmem.cli.runs import (
     watching,
 )
 from napari_xmem.cli.terminal.json_file import write_json
-from napari_xmem.cli.terminal.messages import frame_list, frames_named, say
+from napari_xmem.cli.terminal.printing import frame_list, frames_named, say
 from napari_xmem.cli.terminal.progress import progress
 from napari_xmem.cli.terminal.stopping import stopping_gently
-from napari_xmem.cli.tracks import write_track_outputs
+from napari_xmem.cli.track_outputs import write_track_outputs
 from napari_xmem.cli.volume_outputs import VolumeOutputs
 from napari_xmem.errors import InputError
 from napari_xmem.words import counted

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.engine.cost.cost_model import network_bytes
+from napari_xmem.engine.cost.network_cost import network_bytes
 from napari_xmem.engine.cost.run_size import RunSize
-from napari_xmem.engine.devices import agree_on_threads
+from napari_xmem.engine.device_resources import agree_on_threads
 from napari_xmem.engine.frame_order import frame_range, plan_passes
 from napari_xmem.engine.given_detections import GivenDetections
 from napari_xmem.engine.recipe import versions
 from napari_xmem.engine.run import Run
-from napari_xmem.engine.scopes.choice import choose_scope
 from napari_xmem.engine.scopes.preprocess import FrameGeometry, NetworkInput
+from napari_xmem.engine.scopes.scope_choice import choose_scope
 from napari_xmem.errors import ConfigError, DeviceError, is_out_of_memory
 from napari_xmem.imaging import (
     MAX_ID,

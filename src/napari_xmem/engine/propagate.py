@@ -19,19 +19,19 @@ from napari_xmem.config import (
     Scope,
 )
 from napari_xmem.config.settings import checked_arguments
+from napari_xmem.engine.backward_finds import LateObjects
 from napari_xmem.engine.cost.run_size import RunSize
-from napari_xmem.engine.devices import agree_on_threads, trim_heap
+from napari_xmem.engine.device_resources import agree_on_threads, trim_heap
 from napari_xmem.engine.discovery.newcomers import Newcomers
 from napari_xmem.engine.division import DelayedResults, DivisionTracker, MergeTracker, NewIds
 from napari_xmem.engine.division.policies import NeverAsks
 from napari_xmem.engine.explain import Explainer
 from napari_xmem.engine.identity.identify import with_known
 from napari_xmem.engine.inputs import Progress, mention_oddities, open_movie_input, open_seeds, progress_calls
-from napari_xmem.engine.late_objects import LateObjects
 from napari_xmem.engine.network_errors import network_errors
 from napari_xmem.engine.painted_ahead import PaintedAhead
 from napari_xmem.engine.prepare import prepare_run
-from napari_xmem.engine.reader import ReadAhead
+from napari_xmem.engine.read_ahead import ReadAhead
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores, lineage_of
 from napari_xmem.engine.run_iterator import RunIterator, keeping_partial
 from napari_xmem.engine.scopes.global_scope import GlobalScope

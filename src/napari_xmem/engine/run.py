@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.config import PropagationConfig
-    from napari_xmem.engine.cost.cost_model import NetworkBytes
+    from napari_xmem.engine.backward_finds import LateObjects
+    from napari_xmem.engine.cost.network_cost import NetworkBytes
     from napari_xmem.engine.division.painted import KnowsNames
     from napari_xmem.engine.frame_order import Pass
     from napari_xmem.engine.given_detections import GivenDetections
-    from napari_xmem.engine.late_objects import LateObjects
     from napari_xmem.engine.scopes.base import TrackingScope
     from napari_xmem.engine.scopes.preprocess import NetworkInput
     from napari_xmem.imaging import FrameSource

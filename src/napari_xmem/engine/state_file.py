@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Iterator
 
-    from napari_xmem.engine.late_objects import LateObjects
+    from napari_xmem.engine.backward_finds import LateObjects
     from napari_xmem.engine.run import Run
     from napari_xmem.engine.scopes.base import TrackingScope
 

@@ -16,7 +16,7 @@ import psutil
 
 from napari_xmem.errors import OutputError
 from napari_xmem.files import neighbour, output_lock
-from napari_xmem.io.replacing import check_replaceable
+from napari_xmem.io.replace_check import check_replaceable
 
 __all__ = ["StagingFolder"]
 

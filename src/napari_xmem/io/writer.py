@@ -10,9 +10,9 @@ import numpy as np
 
 from napari_xmem.errors import InputError, OutputError
 from napari_xmem.files import OccupiedError
-from napari_xmem.io.backends import NpyBackend, TiffBackend
+from napari_xmem.io.label_backends import NpyBackend, TiffBackend
 from napari_xmem.io.ngff_labels import NgffBackend, image_around
-from napari_xmem.io.replacing import check_replaceable
+from napari_xmem.io.replace_check import check_replaceable
 from napari_xmem.io.staging import StagingFolder
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-    from napari_xmem.io.backends import Backend
+    from napari_xmem.io.label_backends import Backend
     from napari_xmem.io.ngff_labels import NgffImage
 
 __all__ = ["WRITABLE", "LabelWriter", "check_output"]

@@ -10,7 +10,7 @@ import zarr
 from napari_xmem.errors import InputError
 from napari_xmem.io import ngff
 from napari_xmem.io.lazy import Opened
-from napari_xmem.io.zarr_codecs import check_zarr_array
+from napari_xmem.io.zarr_safety import check_zarr_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

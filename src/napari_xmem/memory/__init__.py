@@ -11,8 +11,8 @@ from napari_xmem.memory.eviction import EVICTIONS
 from napari_xmem.memory.files import load_state, save_state
 from napari_xmem.memory.limits import check_policies
 from napari_xmem.memory.potentiation import POTENTIATIONS
+from napari_xmem.memory.prototype_selection import SELECTIONS
 from napari_xmem.memory.recall import MemoryIndex, MemoryVote
-from napari_xmem.memory.selection import SELECTIONS
 from napari_xmem.memory.sensory import SensoryMemory
 from napari_xmem.memory.snapshot import (
     MemoryEvent,

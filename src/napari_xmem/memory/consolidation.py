@@ -18,7 +18,7 @@ from napari_xmem.memory.store import ElementTable, Store
 from napari_xmem.memory.usage import normalised_usage, trust
 
 if TYPE_CHECKING:
-    from napari_xmem.memory.selection import PrototypeSelection
+    from napari_xmem.memory.prototype_selection import PrototypeSelection
 
 __all__ = ["Prototypes", "append_prototypes", "consolidate"]
 

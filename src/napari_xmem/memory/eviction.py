@@ -14,7 +14,7 @@ from torch import Tensor
 
 from napari_xmem.errors import ConfigError
 from napari_xmem.memory.affinity import chunk_size, similarity
-from napari_xmem.memory.registry import Registry
+from napari_xmem.memory.policy_registry import Registry
 
 __all__ = [
     "EVICTIONS",
@@ -192,7 +192,7 @@ class CoverageEviction:
 class UsageCoverageEviction:
     """Usage and coverage together: worth is ``(u / max u)^(1 - w) (1 - exp(-delta))^w``, in logarithms.
 
-    The same trade as `napari_xmem.memory.selection.UsageNoveltySelection`; ``1 - exp(-delta)`` saturates.
+    The same trade as `napari_xmem.memory.prototype_selection.UsageNoveltySelection`; ``1 - exp(-delta)`` saturates.
 
     Attributes
     ----------

@@ -13,7 +13,7 @@ from napari_xmem.memory.affinity import augment_query
 from napari_xmem.memory.consolidation import append_prototypes, consolidate
 from napari_xmem.memory.eviction import EVICTIONS, Eviction, evict, isolation
 from napari_xmem.memory.potentiation import POTENTIATIONS, Potentiation
-from napari_xmem.memory.selection import SELECTIONS, PrototypeSelection
+from napari_xmem.memory.prototype_selection import SELECTIONS, PrototypeSelection
 from napari_xmem.memory.store import Store
 
 if TYPE_CHECKING:

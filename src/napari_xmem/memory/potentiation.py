@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_xmem.memory.affinity import similarity
-from napari_xmem.memory.registry import Registry
+from napari_xmem.memory.policy_registry import Registry
 from napari_xmem.memory.usage import importance_prior
 
 __all__ = [

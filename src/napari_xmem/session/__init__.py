@@ -8,13 +8,13 @@ from __future__ import annotations
 from napari_xmem.memory import MemoryRow
 from napari_xmem.session.annotations import Annotations
 from napari_xmem.session.compare import Agreement, CorrectionSummary, SegmentOutcome
-from napari_xmem.session.event_queue import EventToCheck, QuestionKind
+from napari_xmem.session.events_to_check import EventToCheck, QuestionKind
 from napari_xmem.session.memory_editor import MemoryEditor
 from napari_xmem.session.results import Change
 from napari_xmem.session.review import DoubtfulObject, FrameToCheck, Review
-from napari_xmem.session.runner import Runner, RunStatus, SessionState
 from napari_xmem.session.session import TrackingSession
-from napari_xmem.session.snapshot import SessionSnapshot
+from napari_xmem.session.session_runner import Runner, RunStatus, SessionState
+from napari_xmem.session.session_status import SessionSnapshot
 
 __all__ = [
     "Agreement",

@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.config import MemoryConfig
+from napari_xmem.engine.backward_finds import LateObjects
 from napari_xmem.engine.division import pack_happenings, unpack_happenings
 from napari_xmem.engine.frame_order import yielded_frames
-from napari_xmem.engine.late_objects import LateObjects
 from napari_xmem.engine.results import FrameResult
 from napari_xmem.engine.state_file import load_memory, rest_of_run, save_memory
 from napari_xmem.errors import OutputError, SessionError, XMemError

@@ -17,9 +17,9 @@ from napari_xmem.errors import SessionError
 from napari_xmem.imaging import FrameSource, label_dtype, object_ids
 from napari_xmem.io import Movie, open_movie
 from napari_xmem.session.annotations import Annotations
-from napari_xmem.session.happenings import happenings_like
 from napari_xmem.session.lineage import SessionLineage
 from napari_xmem.session.packed_labels import PackedLabels
+from napari_xmem.session.renumbered_scores import happenings_like
 from napari_xmem.session.results import FrameRecord, History, Recording, ResultsStore
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ import numpy as np
 from napari_xmem.errors import InputError, SessionError
 from napari_xmem.imaging import check_labels
 from napari_xmem.session.compare import Agreement
-from napari_xmem.session.cut import cut_in_two
-from napari_xmem.session.happenings import happenings_like
+from napari_xmem.session.cut_mask import cut_in_two
 from napari_xmem.session.lineage import found_parents
-from napari_xmem.session.runner import AT_REST
+from napari_xmem.session.renumbered_scores import happenings_like
+from napari_xmem.session.session_runner import AT_REST
 from napari_xmem.tracking import corrections
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from napari_xmem.session.annotations import Annotations
     from napari_xmem.session.context import SessionContext
-    from napari_xmem.session.edits import SessionEdits
+    from napari_xmem.session.result_edits import SessionEdits
     from napari_xmem.session.results import Change, FrameRecord
-    from napari_xmem.session.runner import Runner
+    from napari_xmem.session.session_runner import Runner
     from napari_xmem.session.tasks import CorrectionTask
     from napari_xmem.tracking import Lineage, LineageEdit
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from napari_xmem.engine.state_file import load_memory, save_memory
 from napari_xmem.errors import MemoryBankError, SessionError
 from napari_xmem.memory import MemoryRow
-from napari_xmem.session.runner import AT_REST, SETTLED
+from napari_xmem.session.session_runner import AT_REST, SETTLED
 
 if TYPE_CHECKING:
     import os
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.state_file import StoredMemory
     from napari_xmem.memory import MemoryBank
     from napari_xmem.session.context import SessionContext
-    from napari_xmem.session.runner import Runner
+    from napari_xmem.session.session_runner import Runner
 
 __all__ = ["MemoryEditor"]
 

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from napari_xmem.imaging import count_parts
-from napari_xmem.session.event_queue import EventToCheck, QuestionKind
+from napari_xmem.session.events_to_check import EventToCheck, QuestionKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

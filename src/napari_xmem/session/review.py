@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem.session.event_queue import EventToCheck, QuestionKind
+from napari_xmem.session.events_to_check import EventToCheck, QuestionKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

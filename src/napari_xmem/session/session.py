@@ -15,15 +15,15 @@ from napari_xmem.imaging import check_labels, label_at, label_dtype
 from napari_xmem.session.archive import SessionArchive, write_session
 from napari_xmem.session.compare import Agreement, CorrectionSummary
 from napari_xmem.session.context import SessionContext
-from napari_xmem.session.edits import SessionEdits
-from napari_xmem.session.event_queue import events_to_check
+from napari_xmem.session.events_to_check import events_to_check
 from napari_xmem.session.lineage_edits import LineageEdits
 from napari_xmem.session.memory_editor import MemoryEditor
 from napari_xmem.session.parts import PartsCounter, objects_in_parts
+from napari_xmem.session.result_edits import SessionEdits
 from napari_xmem.session.results import Change, FrameRecord
 from napari_xmem.session.review import Review
-from napari_xmem.session.runner import Runner, SessionState
-from napari_xmem.session.snapshot import SessionSnapshot
+from napari_xmem.session.session_runner import Runner, SessionState
+from napari_xmem.session.session_status import SessionSnapshot
 from napari_xmem.session.tasks import PropagationTask
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from napari_xmem.model import XMem
     from napari_xmem.session.annotations import Annotations
     from napari_xmem.session.context import Read, Write
-    from napari_xmem.session.event_queue import EventToCheck
+    from napari_xmem.session.events_to_check import EventToCheck
     from napari_xmem.session.results import History, ResultsStore
     from napari_xmem.session.tasks import CorrectionTask
     from napari_xmem.tracking import Event, Lineage
@@ -54,7 +54,7 @@ class TrackingSession:
 
     A session computes only while somebody iterates over `frames` (or calls `run` or `correct`, which do); any thread
     may do so, one at a time. Everything else may be called from any thread at any time but in the middle of a frame,
-    that is from inside `write` and `read`. States and locks: `napari_xmem.session.runner`.
+    that is from inside `write` and `read`. States and locks: `napari_xmem.session.session_runner`.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.division.dividing_movies import disc
-from napari_xmem.engine.division.looks import Look
+from napari_xmem.engine.division.daughter_appearance import Look
 from napari_xmem.engine.division.policies import Budding, Evidence, TwoParts
 from napari_xmem.engine.division.trial import Trial
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.division.dividing_movies import disc
-from napari_xmem.engine.division.parts import find_parts, find_waist
+from napari_xmem.engine.division.mask_parts import find_parts, find_waist
 
 
 def dumbbell(radius, distance, bridge):

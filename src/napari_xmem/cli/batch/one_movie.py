@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napari_xmem.cli import propagate
 from napari_xmem.cli.output_guard import OccupiedOutputError, finished_before, holding
 from napari_xmem.cli.terminal.machine import forget_peak_memory
-from napari_xmem.cli.terminal.messages import collected_warnings, say, say_error
+from napari_xmem.cli.terminal.printing import collected_warnings, say, say_error
 from napari_xmem.errors import OutOfMemoryError, OutputError, XMemError
 from napari_xmem.files import parse_json
 

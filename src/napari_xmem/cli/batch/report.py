@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import napari_xmem
 from napari_xmem.cli.batch.one_movie import DONE, DONE_BEFORE, FAILED, NO_SEEDS, OCCUPIED
 from napari_xmem.cli.terminal.json_file import write_json
-from napari_xmem.cli.terminal.messages import say
+from napari_xmem.cli.terminal.printing import say
 from napari_xmem.errors import OutputError
 from napari_xmem.files import atomic_write
 from napari_xmem.words import counted

@@ -7,7 +7,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from napari_xmem.cli.terminal.messages import say_error
+from napari_xmem.cli.terminal.printing import say_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

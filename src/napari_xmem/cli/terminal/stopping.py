@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.cli.terminal.messages import say_error
+from napari_xmem.cli.terminal.printing import say_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

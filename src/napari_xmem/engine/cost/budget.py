@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_xmem.engine.cost.work_limit import WorkLimit
-from napari_xmem.engine.devices import free_bytes
+from napari_xmem.engine.cost.compute_limit import WorkLimit
+from napari_xmem.engine.device_resources import free_bytes
 from napari_xmem.memory.affinity import CHUNK_ELEMENTS
 from napari_xmem.model import can_tile, receptive_halo_px
 
 if TYPE_CHECKING:
     from napari_xmem.config import MemoryDevice, ModelConfig
-    from napari_xmem.engine.cost.cost_model import NetworkBytes
+    from napari_xmem.engine.cost.network_cost import NetworkBytes
     from napari_xmem.model import InferenceXMem
 
 __all__ = ["Budget"]

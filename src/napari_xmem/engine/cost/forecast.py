@@ -16,12 +16,12 @@ from napari_xmem.config import (
     Scope,
 )
 from napari_xmem.config.settings import checked_arguments
-from napari_xmem.engine.cost.cost_model import NetworkCost, probe_network
+from napari_xmem.engine.cost.network_cost import NetworkCost, probe_network
 from napari_xmem.engine.cost.run_size import RunSize
-from napari_xmem.engine.devices import clock, free_bytes
+from napari_xmem.engine.device_resources import clock, free_bytes
 from napari_xmem.engine.inputs import open_movie_input, open_seeds
 from napari_xmem.engine.prepare import prepare_run, short_budget
-from napari_xmem.engine.scopes.drift import estimate_drift
+from napari_xmem.engine.scopes.stage_drift import estimate_drift
 from napari_xmem.words import counted
 
 if TYPE_CHECKING:

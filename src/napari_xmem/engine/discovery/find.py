@@ -10,10 +10,10 @@ import torch
 from napari_xmem.config import MemoryConfig, PropagationConfig, settings_of
 from napari_xmem.config.settings import checked_arguments
 from napari_xmem.engine.cost.run_size import RunSize
-from napari_xmem.engine.devices import to_device
+from napari_xmem.engine.device_resources import to_device
 from napari_xmem.engine.discovery.found_objects import FoundObjects
+from napari_xmem.engine.discovery.frame_search import search_frame
 from napari_xmem.engine.discovery.likeness import Appearance, near_pixels
-from napari_xmem.engine.discovery.search import search_frame
 from napari_xmem.engine.network_errors import network_errors
 from napari_xmem.engine.prepare import prepare_run
 from napari_xmem.engine.scopes.aggregation import aggregate_regions
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.discovery.transplant import Candidate
+    from napari_xmem.engine.discovery.moved_examples import Candidate
     from napari_xmem.engine.run import Run
     from napari_xmem.model import XMem
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from napari_xmem.engine.discovery.entry import Entry, EntryTrial
+from napari_xmem.engine.discovery.frame_search import search_frame
 from napari_xmem.engine.discovery.likeness import Appearance, near_pixels
-from napari_xmem.engine.discovery.search import search_frame
 from napari_xmem.engine.division import DELAY_FRAMES
-from napari_xmem.engine.division.world import OtherWorld
+from napari_xmem.engine.division.trial_tracking import OtherWorld
 from napari_xmem.engine.scopes.aggregation import aggregate_regions
 from napari_xmem.engine.scopes.region_masks import RegionMask
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine.division import DelayedResults, NewIds
     from napari_xmem.engine.division.painted import KnowsNames
+    from napari_xmem.engine.division.trial_tracking import Host, Moment
     from napari_xmem.engine.division.undecided import SearchHost, Undecided
-    from napari_xmem.engine.division.world import Host, Moment
     from napari_xmem.engine.given_detections import GivenDetections
     from napari_xmem.engine.scopes.object_state import TrackedObject
     from napari_xmem.engine.scopes.preprocess import FrameGeometry

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from napari_xmem.engine.division.delay import DelayedResults, pack_happenings, unpack_happenings
+from napari_xmem.engine.division.delayed_results import DelayedResults, pack_happenings, unpack_happenings
 from napari_xmem.engine.division.merges import MergeTracker
 from napari_xmem.engine.division.new_ids import NewIds
 from napari_xmem.engine.division.policies import DELAY_FRAMES
 from napari_xmem.engine.division.tracker import DivisionTracker
-from napari_xmem.engine.division.world import Moment
+from napari_xmem.engine.division.trial_tracking import Moment
 
 __all__ = [
     "DELAY_FRAMES",

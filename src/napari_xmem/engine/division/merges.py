@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.engine.division.looks import joined_claim, shared_claims
+from napari_xmem.engine.division.daughter_appearance import joined_claim, shared_claims
+from napari_xmem.engine.division.mask_parts import find_parts
 from napari_xmem.engine.division.meetings import OneBody, Sighting, TakenOver
 from napari_xmem.engine.division.open_trials import OpenTrials
 from napari_xmem.engine.division.painted import PaintedBirths
-from napari_xmem.engine.division.parts import find_parts
 from napari_xmem.engine.division.policies import (
     DELAY_FRAMES,
     EARLY_LOOKS,
@@ -24,11 +24,11 @@ from napari_xmem.engine.scopes.postprocess import postprocess_masks
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from napari_xmem.engine.division.delay import DelayedResults
+    from napari_xmem.engine.division.delayed_results import DelayedResults
     from napari_xmem.engine.division.meetings import JudgesMerges, Meeting, ProposesMerges
     from napari_xmem.engine.division.new_ids import NewIds
     from napari_xmem.engine.division.painted import KnowsNames
-    from napari_xmem.engine.division.world import Host, Moment
+    from napari_xmem.engine.division.trial_tracking import Host, Moment
     from napari_xmem.engine.scopes.object_state import TrackedObject
     from napari_xmem.engine.scopes.region_masks import RegionMask
     from napari_xmem.engine.scopes.regions import Region

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.engine.division.delay import DelayedResults
-from napari_xmem.engine.division.looks import look_at
+from napari_xmem.engine.division.daughter_appearance import look_at
+from napari_xmem.engine.division.delayed_results import DelayedResults
 from napari_xmem.engine.division.trial import Decision, Trial
-from napari_xmem.engine.division.world import OtherWorld
+from napari_xmem.engine.division.trial_tracking import OtherWorld
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence, Set
 
-    from napari_xmem.engine.division.looks import Look
+    from napari_xmem.engine.division.daughter_appearance import Look
     from napari_xmem.engine.division.new_ids import NewIds
-    from napari_xmem.engine.division.world import Host, Moment
+    from napari_xmem.engine.division.trial_tracking import Host, Moment
     from napari_xmem.engine.scopes.object_state import TrackedObject
     from napari_xmem.engine.scopes.region_masks import RegionMask
     from napari_xmem.engine.scopes.regions import Region

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from napari_xmem.engine.division.looks import share_inside
+from napari_xmem.engine.division.daughter_appearance import share_inside
 from napari_xmem.engine.division.policies import PAINTED_ODDS
 from napari_xmem.engine.division.trial import Decision, Trial, pack_mask, unpack_mask
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_xmem.engine.division.new_ids import NewIds
-    from napari_xmem.engine.division.world import Host, Moment
+    from napari_xmem.engine.division.trial_tracking import Host, Moment
     from napari_xmem.engine.scopes.region_masks import RegionMask
 
 __all__ = ["KnowsNames", "PaintedBirths"]

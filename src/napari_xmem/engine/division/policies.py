@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from napari_xmem.engine.division.parts import Parts, find_parts, find_waist
+from napari_xmem.engine.division.mask_parts import Parts, find_parts, find_waist
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -27,12 +27,12 @@ from napari_xmem.engine.scopes.region_masks import RegionMask
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from napari_xmem.engine.division.delay import DelayedResults
+    from napari_xmem.engine.division.delayed_results import DelayedResults
+    from napari_xmem.engine.division.mask_parts import Parts
     from napari_xmem.engine.division.new_ids import NewIds
     from napari_xmem.engine.division.painted import KnowsNames
-    from napari_xmem.engine.division.parts import Parts
     from napari_xmem.engine.division.policies import AsksForBuds, Judge, Proposer
-    from napari_xmem.engine.division.world import Host, Moment
+    from napari_xmem.engine.division.trial_tracking import Host, Moment
     from napari_xmem.engine.scopes.object_state import TrackedObject
     from napari_xmem.engine.scopes.regions import Region
 

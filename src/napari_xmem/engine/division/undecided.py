@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from napari_xmem.engine.division.world import Host
+from napari_xmem.engine.division.trial_tracking import Host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from napari_xmem.engine.cost.budget import Budget
-    from napari_xmem.engine.division.delay import DelayedResults
+    from napari_xmem.engine.division.delayed_results import DelayedResults
     from napari_xmem.engine.division.painted import KnowsNames
-    from napari_xmem.engine.division.world import Moment
+    from napari_xmem.engine.division.trial_tracking import Moment
     from napari_xmem.engine.scopes.object_state import TrackedObject
     from napari_xmem.engine.scopes.region_masks import RegionMask
     from napari_xmem.engine.scopes.regions import Region

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_xmem.engine.cost.budget import Budget
-from napari_xmem.engine.devices import to_device
-from napari_xmem.engine.scopes.feedback import frame_confidence, own_pixels
+from napari_xmem.engine.device_resources import to_device
 from napari_xmem.engine.scopes.light import FrameLight
+from napari_xmem.engine.scopes.prediction_confidence import frame_confidence, own_pixels
 from napari_xmem.engine.scopes.region_masks import FrameLabels, labels_from_dense
 from napari_xmem.engine.scopes.regions import Region, cell_centres
 from napari_xmem.engine.scopes.resample import resize

@@ -14,23 +14,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_xmem.engine.cost.budget import Budget
-from napari_xmem.engine.devices import to_device
+from napari_xmem.engine.device_resources import to_device
 from napari_xmem.engine.division import MergeTracker, Moment
 from napari_xmem.engine.identity import FrameSeen, IdentityKeeper
 from napari_xmem.engine.interruption import stop_if_asked
 from napari_xmem.engine.scopes.aggregation import aggregate_regions, others_in
 from napari_xmem.engine.scopes.batches import RegionBatch, decode_regions, memorise_regions
-from napari_xmem.engine.scopes.drift import DriftTracker
-from napari_xmem.engine.scopes.feedback import own_pixels, region_confidence
-from napari_xmem.engine.scopes.gate import FrameGate, Verdict, convincing_share, may_be_written
+from napari_xmem.engine.scopes.frame_quality import FrameGate, Verdict, convincing_share, may_be_written
 from napari_xmem.engine.scopes.light import FrameLight
 from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
 from napari_xmem.engine.scopes.ownership import Ownership
 from napari_xmem.engine.scopes.postprocess import postprocess_masks
+from napari_xmem.engine.scopes.prediction_confidence import own_pixels, region_confidence
 from napari_xmem.engine.scopes.region_masks import FrameLabels, RegionMask, by_shape, compose_dense, compose_labels
 from napari_xmem.engine.scopes.regions import Region, largest_margin_px, object_region
 from napari_xmem.engine.scopes.schedule import FramePlan, MemorySchedule
 from napari_xmem.engine.scopes.seeding import seed_regions, seed_rows
+from napari_xmem.engine.scopes.stage_drift import DriftTracker
 from napari_xmem.engine.scopes.tiling import EncodedFrame, encode_regions
 from napari_xmem.memory import POSITION_CHANNELS, MemoryBank, merge_snapshots
 from napari_xmem.model import inference_settings

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.cost.work_limit import WorkLimit
+    from napari_xmem.engine.cost.compute_limit import WorkLimit
     from napari_xmem.model import XMem
 
 __all__ = [

@@ -10,7 +10,7 @@ from napari_xmem.errors import InputError, OutputError
 from napari_xmem.io.tracks.ctc import ctc_folder, is_ctc_folder, read_ctc, write_ctc
 from napari_xmem.io.tracks.geff_store import check_geff, read_geff, write_geff
 from napari_xmem.io.tracks.table import read_table, write_table
-from napari_xmem.io.tracks.whole import whole_output
+from napari_xmem.io.tracks.whole_tracks import whole_output
 from napari_xmem.tracking import Lineage
 
 if TYPE_CHECKING:

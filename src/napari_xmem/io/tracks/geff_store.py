@@ -11,7 +11,7 @@ import numpy as np
 import zarr
 
 from napari_xmem.errors import InputError, OutputError
-from napari_xmem.io.zarr_codecs import check_zarr_array
+from napari_xmem.io.zarr_safety import check_zarr_array
 from napari_xmem.tracking.graph import lineage_from_edges, to_networkx
 
 if TYPE_CHECKING:

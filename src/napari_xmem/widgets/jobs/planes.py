@@ -11,7 +11,7 @@ from napari_xmem.errors import SeedError
 from napari_xmem.imaging import label_dtype
 from napari_xmem.widgets.jobs.messages import FrameDone, NextSession, Planned, Stage
 from napari_xmem.widgets.jobs.networks import NETWORKS
-from napari_xmem.widgets.jobs.session_frames import session_frames
+from napari_xmem.widgets.jobs.session_loop import session_frames
 
 if TYPE_CHECKING:
     from collections.abc import Generator

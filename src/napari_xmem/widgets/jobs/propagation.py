@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from napari_xmem.widgets.jobs.messages import Planned
 from napari_xmem.widgets.jobs.planes import plane_by_plane
 from napari_xmem.widgets.jobs.prepare import PropagationJob, prepare_session
-from napari_xmem.widgets.jobs.session_frames import session_frames
+from napari_xmem.widgets.jobs.session_loop import session_frames
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -12,12 +12,12 @@ from napari.utils import progress
 from qtpy.QtCore import QObject, Signal
 
 from napari_xmem.errors import SessionError
-from napari_xmem.widgets.common.sentences import some
+from napari_xmem.widgets.common.status_text import some
 from napari_xmem.widgets.common.time_left import TimeLeft
 from napari_xmem.widgets.common.viewer_events import Connections, plain_viewer
-from napari_xmem.widgets.jobs.corrections import CorrectionJob, adoption_job, change_job, correction_job, division_job
 from napari_xmem.widgets.jobs.messages import FrameDone, NextSession, Planned, Refused, Stage
 from napari_xmem.widgets.jobs.propagation import PropagationJob, propagation_job
+from napari_xmem.widgets.jobs.result_jobs import CorrectionJob, adoption_job, change_job, correction_job, division_job
 from napari_xmem.widgets.jobs.run_record import RunOutcome, RunRecord, RunState
 from napari_xmem.widgets.jobs.threads import JobControl, handle_events_until, start_job
 from napari_xmem.widgets.layers.live_view import LiveView, add_result_layer

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_xmem.errors import SeedError
 from napari_xmem.imaging import count_parts, object_ids
-from napari_xmem.widgets.layers.placement import Placement, match_axes
+from napari_xmem.widgets.layers.layer_alignment import Placement, match_axes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -9,8 +9,8 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 
 from napari_xmem.errors import SessionError
-from napari_xmem.widgets.common.sentences import some
 from napari_xmem.widgets.common.status import error_details
+from napari_xmem.widgets.common.status_text import some
 from napari_xmem.widgets.jobs.threads import JobControl, handle_events_until, in_plain_words, start_job
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from qtpy.QtCore import QPointF, QRectF
 from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from napari_xmem.widgets.common.chart import STORE_NAMES, Chart, short_number, store_colour, triangle
-from napari_xmem.widgets.common.sentences import some
+from napari_xmem.widgets.common.status_text import some
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,15 +8,15 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_xmem.errors import ConfigError
-from napari_xmem.widgets import selected_label
+from napari_xmem.widgets import track_selected_label
 from napari_xmem.widgets.common.dock import REVIEW, open_dock
 from napari_xmem.widgets.jobs.run_record import RunState
 from napari_xmem.widgets.layers.result_layer import ResultTarget, place_like
 
 if TYPE_CHECKING:
     from napari_xmem.widgets.jobs.runner import Runner
-    from napari_xmem.widgets.propagate.controls import PropagateControls
-    from napari_xmem.widgets.propagate.inputs import PropagateInputs
+    from napari_xmem.widgets.propagate.form_values import PropagateControls
+    from napari_xmem.widgets.propagate.run_readiness import PropagateInputs
 
 __all__ = ["PropagateActions"]
 
@@ -98,11 +98,11 @@ class PropagateActions:
 
     def add_selected_label(self) -> None:
         """Follow the selected label too, from the frame on display on."""
-        selected_label.add_selected_label(self._viewer)
+        track_selected_label.add_selected_label(self._viewer)
 
     def stop_tracking_selected_label(self) -> None:
         """Follow the selected label no more, from the frame on display on."""
-        selected_label.stop_tracking_selected_label(self._viewer)
+        track_selected_label.stop_tracking_selected_label(self._viewer)
 
     def pause_clicked(self) -> None:
         """Pause or go on."""

@@ -9,23 +9,23 @@ from qtpy.QtCore import QEvent, Signal
 from qtpy.QtWidgets import QDockWidget
 
 from napari_xmem.errors import ConfigError, XMemError
+from napari_xmem.widgets.common.attribute_forwarding import forwards
 from napari_xmem.widgets.common.dock import PROPAGATE, Dock
 from napari_xmem.widgets.common.forms import enable
 from napari_xmem.widgets.common.keys import KeyBindings
-from napari_xmem.widgets.common.parts import forwards
-from napari_xmem.widgets.common.sentences import count
+from napari_xmem.widgets.common.status_text import count
 from napari_xmem.widgets.jobs.propagation import PropagationJob
 from napari_xmem.widgets.jobs.runner import GOING_ON, runner_of
-from napari_xmem.widgets.layers.painted_over import PaintedOver
+from napari_xmem.widgets.layers.paint_backup import PaintedOver
 from napari_xmem.widgets.layers.result_layer import ResultTarget
 from napari_xmem.widgets.propagate.actions import PropagateActions
-from napari_xmem.widgets.propagate.controls import PropagateControls
 from napari_xmem.widgets.propagate.find_rest import FindRest
 from napari_xmem.widgets.propagate.forecast_line import ForecastLine
 from napari_xmem.widgets.propagate.form import PropagateForm
-from napari_xmem.widgets.propagate.inputs import PropagateInputs
+from napari_xmem.widgets.propagate.form_values import PropagateControls
 from napari_xmem.widgets.propagate.last_choices import keep_choices, recall_choices
 from napari_xmem.widgets.propagate.run_display import RunDisplay
+from napari_xmem.widgets.propagate.run_readiness import PropagateInputs
 from napari_xmem.widgets.propagate.saved_settings import settings_to_save, take_settings
 from napari_xmem.widgets.saving.bar import SAVE_KEYS, SavingBar
 from napari_xmem.widgets.saving.close_guard import guard_window

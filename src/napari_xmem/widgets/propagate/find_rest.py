@@ -8,8 +8,8 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_xmem.errors import ConfigError, XMemError
-from napari_xmem.widgets.common.sentences import count
 from napari_xmem.widgets.common.status import error_details
+from napari_xmem.widgets.common.status_text import count
 from napari_xmem.widgets.jobs.finding import LOWEST_CONFIDENCE, FindingJob, finding_job
 from napari_xmem.widgets.jobs.messages import Stage
 from napari_xmem.widgets.jobs.threads import JobControl, handle_events_until, start_job
@@ -17,9 +17,9 @@ from napari_xmem.widgets.layers.found_view import FoundView
 
 if TYPE_CHECKING:
     from napari_xmem.engine.discovery import FoundObjects
-    from napari_xmem.widgets.propagate.controls import PropagateControls
     from napari_xmem.widgets.propagate.form import PropagateForm
-    from napari_xmem.widgets.propagate.inputs import PropagateInputs
+    from napari_xmem.widgets.propagate.form_values import PropagateControls
+    from napari_xmem.widgets.propagate.run_readiness import PropagateInputs
 
 __all__ = ["FindRest"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_xmem.widgets.common.sentences import forecast_text
+from napari_xmem.widgets.common.status_text import forecast_text
 from napari_xmem.widgets.jobs.propagation import prepare_session
 from napari_xmem.widgets.jobs.threads import JobControl, start_job
 from napari_xmem.widgets.layers.seed_fit import better_frame

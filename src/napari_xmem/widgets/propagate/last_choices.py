@@ -11,7 +11,7 @@ from napari_xmem.widgets.propagate import stored_choices as _settings
 from napari_xmem.widgets.propagate.form import CUSTOM
 
 if TYPE_CHECKING:
-    from napari_xmem.widgets.propagate.controls import PropagateControls
+    from napari_xmem.widgets.propagate.form_values import PropagateControls
 
 __all__ = ["keep_choices", "memory_from_text", "memory_to_text", "recall_choices"]
 

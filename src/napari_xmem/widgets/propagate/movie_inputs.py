@@ -8,8 +8,8 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_xmem.errors import ConfigError, XMemError
 from napari_xmem.widgets.common.viewer_events import Connections
+from napari_xmem.widgets.layers.layer_alignment import match_axes
 from napari_xmem.widgets.layers.movie_view import MovieView, shown_index
-from napari_xmem.widgets.layers.placement import match_axes
 
 if TYPE_CHECKING:
     from napari_xmem.widgets.propagate.form import PropagateForm

@@ -8,8 +8,8 @@ from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QObject
 
 from napari_xmem.widgets.common.forms import enable
-from napari_xmem.widgets.common.sentences import outcome_text, running_text, step_text
 from napari_xmem.widgets.common.status import error_details
+from napari_xmem.widgets.common.status_text import outcome_text, running_text, step_text
 from napari_xmem.widgets.jobs.run_record import RunOutcome, RunState
 from napari_xmem.widgets.layers.result_layer import session_of
 from napari_xmem.widgets.propagate.form import RUN_TIP

@@ -11,7 +11,7 @@ from napari_xmem.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_xmem.widgets.propagate.controls import PropagateControls
+    from napari_xmem.widgets.propagate.form_values import PropagateControls
 
 __all__ = ["settings_to_save", "take_settings"]
 

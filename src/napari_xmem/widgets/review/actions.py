@@ -10,8 +10,8 @@ from qtpy.QtCore import QObject, Signal
 from napari_xmem.config import PropagationConfig
 from napari_xmem.errors import SessionError, XMemError
 from napari_xmem.widgets.common.dock import PROPAGATE, docks_of
-from napari_xmem.widgets.common.sentences import count, some
 from napari_xmem.widgets.common.status import error_details
+from napari_xmem.widgets.common.status_text import count, some
 from napari_xmem.widgets.jobs.threads import in_plain_words
 from napari_xmem.widgets.review.before_view import BeforeView
 from napari_xmem.widgets.review.mending_row import mend
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_xmem.widgets.jobs.runner import Runner
     from napari_xmem.widgets.review.form import ReviewForm
     from napari_xmem.widgets.review.mendings import Mending
-    from napari_xmem.widgets.review.subject import ReviewSubject
+    from napari_xmem.widgets.review.review_state import ReviewSubject
 
 __all__ = ["ReviewActions"]
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import Signal
 
+from napari_xmem.widgets.common.attribute_forwarding import forwards
 from napari_xmem.widgets.common.dock import PROPAGATE, REVIEW, Dock, open_dock
 from napari_xmem.widgets.common.forms import enable
 from napari_xmem.widgets.common.keys import KeyBindings
-from napari_xmem.widgets.common.parts import forwards
-from napari_xmem.widgets.common.sentences import some
+from napari_xmem.widgets.common.status_text import some
 from napari_xmem.widgets.jobs.runner import runner_of
 from napari_xmem.widgets.layers.session_watch import SessionWatch
 from napari_xmem.widgets.review.actions import ReviewActions
 from napari_xmem.widgets.review.confidence_strip import strip_legend
 from napari_xmem.widgets.review.form import ReviewForm
 from napari_xmem.widgets.review.mending_row import MENDING_KEYS
-from napari_xmem.widgets.review.subject import EMPTY, FOREIGN, ReviewSubject
+from napari_xmem.widgets.review.review_state import EMPTY, FOREIGN, ReviewSubject
 from napari_xmem.widgets.saving.bar import SavingBar
 from napari_xmem.widgets.saving.close_guard import guard_window
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from napari_xmem.session.event_queue import QuestionKind
+from napari_xmem.session.events_to_check import QuestionKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from napari_xmem.session.event_queue import EventToCheck
+    from napari_xmem.session.events_to_check import EventToCheck
 
 __all__ = ["Mending", "MendingKind", "mendings"]
 

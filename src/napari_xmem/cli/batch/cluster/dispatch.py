@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_xmem.cli.batch.cluster.movie_task import run_movie
 from napari_xmem.cli.batch.cluster.schedulers import open_cluster
 from napari_xmem.cli.batch.one_movie import FAILED, OCCUPIED, Outcome, movie_arguments
-from napari_xmem.cli.terminal.messages import say, say_error
+from napari_xmem.cli.terminal.printing import say, say_error
 from napari_xmem.cli.terminal.progress import progress
 from napari_xmem.words import counted
 

@@ -43,7 +43,7 @@ def main() -> int:
 
     from napari_xmem.cli.batch.one_movie import attempt
     from napari_xmem.cli.terminal.json_file import as_plain
-    from napari_xmem.cli.terminal.messages import keeping_stdout
+    from napari_xmem.cli.terminal.printing import keeping_stdout
     from napari_xmem.cli.terminal.stopping import cleaning_up_when_terminated
 
     _say({"begun": order["name"]})

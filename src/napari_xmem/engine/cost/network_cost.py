@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from napari_xmem.engine.devices import clock
+from napari_xmem.engine.device_resources import clock
 from napari_xmem.memory.affinity import augment_memory, augment_query, readout, similarity, topk_affinity
 from napari_xmem.model import inference_settings
 

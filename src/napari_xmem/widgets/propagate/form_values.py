@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.widgets.common.forms import Choice
     from napari_xmem.widgets.propagate.form import PropagateForm
-    from napari_xmem.widgets.propagate.inputs import PropagateInputs
+    from napari_xmem.widgets.propagate.run_readiness import PropagateInputs
 
 __all__ = ["PropagateControls"]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.session.annotations import Annotations
-    from napari_xmem.session.corrections import Segment
+    from napari_xmem.session.correction_segments import Segment
     from napari_xmem.session.packed_labels import PackedLabels
     from napari_xmem.session.results import FrameRecord, ResultsStore
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_xmem.engine.scopes.drift import Views, farther_candidates
+from napari_xmem.engine.scopes.stage_drift import Views, farther_candidates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from napari_xmem.engine.scopes.drift import Frame
     from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
+    from napari_xmem.engine.scopes.stage_drift import Frame
 
 __all__ = ["FrameGate", "Verdict", "convincing_share", "may_be_written"]
 

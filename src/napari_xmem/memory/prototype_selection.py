@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from napari_xmem.memory.affinity import chunk_size, similarity
-from napari_xmem.memory.registry import Registry
+from napari_xmem.memory.policy_registry import Registry
 
 __all__ = [
     "SELECTIONS",

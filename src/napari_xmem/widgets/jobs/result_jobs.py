@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_xmem.widgets.jobs.messages import Planned, Stage
 from napari_xmem.widgets.jobs.networks import NETWORKS
-from napari_xmem.widgets.jobs.session_frames import session_frames
+from napari_xmem.widgets.jobs.session_loop import session_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping

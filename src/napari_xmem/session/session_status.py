@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_xmem.session.runner import SessionState
+    from napari_xmem.session.session_runner import SessionState
 
 __all__ = ["SessionSnapshot"]
 

@@ -11,9 +11,9 @@ import numpy as np
 from napari_xmem.engine import prepare_run
 from napari_xmem.errors import SessionError
 from napari_xmem.imaging import check_labels, object_ids
+from napari_xmem.session.direct_corrections import absence_span
 from napari_xmem.session.packed_labels import PackedLabels
-from napari_xmem.session.relabel import absence_span
-from napari_xmem.session.runner import AT_REST
+from napari_xmem.session.session_runner import AT_REST
 from napari_xmem.session.tasks import CorrectionTask, PropagationTask
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from napari_xmem.session.annotations import Annotations
     from napari_xmem.session.compare import Agreement
     from napari_xmem.session.context import SessionContext
-    from napari_xmem.session.event_queue import EventToCheck
+    from napari_xmem.session.events_to_check import EventToCheck
     from napari_xmem.session.results import Change
-    from napari_xmem.session.runner import Runner
+    from napari_xmem.session.session_runner import Runner
 
 __all__ = ["SessionEdits"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from napari_xmem.engine.devices import release_cache
+from napari_xmem.engine.device_resources import release_cache
 from napari_xmem.errors import is_out_of_memory
 
 if TYPE_CHECKING:

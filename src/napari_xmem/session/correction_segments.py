@@ -18,7 +18,7 @@ from napari_xmem.engine import FrameResult, iter_run
 from napari_xmem.engine.frame_order import Pass
 from napari_xmem.imaging import label_dtype, object_ids
 from napari_xmem.session.compare import Agreement, SegmentOutcome, overlap_of_objects
-from napari_xmem.session.daughter_names import DaughterNames
+from napari_xmem.session.kept_daughter_ids import DaughterNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.cli.lineage_files import read_lineage
+from napari_xmem.cli.lineage_reader import read_lineage
 from napari_xmem.cli.output_guard import may_replace
 from napari_xmem.errors import InputError
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_xmem.engine.discovery.choice import Ground, SizeRange
+from napari_xmem.engine.discovery.candidate_filter import Ground, SizeRange
 from napari_xmem.engine.discovery.likeness import Appearance, cover, likely_centres
-from napari_xmem.engine.discovery.transplant import Candidate, Place, Transplanter
+from napari_xmem.engine.discovery.moved_examples import Candidate, Place, Transplanter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_xmem.errors import ConfigError, XMemError
-from napari_xmem.widgets.common.sentences import count, plan_text, some
+from napari_xmem.widgets.common.status_text import count, plan_text, some
 from napari_xmem.widgets.common.viewer_events import Connections
 from napari_xmem.widgets.jobs.networks import model_problem
 from napari_xmem.widgets.layers.next_number import take_next_number

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.discovery.transplant import Candidate
+    from napari_xmem.engine.discovery.moved_examples import Candidate
 
 __all__ = ["Ground", "SizeRange"]
 
