@@ -19,6 +19,7 @@ import torch
 
 from napari_xmem.engine import propagate
 from napari_xmem.model import XMem, load_model
+from napari_xmem.tracking.ancestry import labels_of_founders
 from napari_xmem_training.loop import RunOptions, train
 from napari_xmem_training.recipes import Recipe, get_recipe
 from napari_xmem_training.suite.ablations import few_objects
@@ -105,7 +106,9 @@ def follow(network: XMem, movies: Sequence[SuiteMovie]) -> tuple[float, tuple[fl
     begun, jaccard = time.process_time(), []
     for movie in movies:
         result = propagate(movie.frames, np.asarray(movie.seeds), model=network, device="cpu")
-        columns = score_movie(movie, result.labels, network.config.name, 0.0).columns
+        columns = score_movie(
+            movie, labels_of_founders(result.labels, result.lineage.founder), network.config.name, 0.0
+        ).columns
         jaccard.append(columns[max(columns)].mean)
     return time.process_time() - begun, tuple(jaccard)
 

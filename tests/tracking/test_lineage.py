@@ -8,6 +8,7 @@ import pytest
 from lineage_scenes import PARENTS, budding, family
 from napari_xmem.errors import InputError
 from napari_xmem.tracking import Begin, Detections, Division, End, Event, EventKind, Lineage, measure_objects
+from napari_xmem.tracking.ancestry import labels_of_founders
 
 
 @pytest.fixture
@@ -209,3 +210,13 @@ def test_real_lineages(shared_dir, name, links):
     divided = [i for i, end in lineage.ends.items() if end is End.DIVIDED]
     assert len(divided) == (94 if name.startswith("ecoli") else 0)
     assert len(lineage.divisions) == (94 if name.startswith("ecoli") else 7)
+
+
+def test_labels_of_founders_are_those_of_the_family_that_was_painted(lineage):
+    labels = family()
+    back = labels_of_founders(labels, lineage.founder)
+    assert back.dtype == labels.dtype and back.shape == labels.shape
+    for t, frame in enumerate(labels):
+        for i in np.unique(frame):
+            assert set(np.unique(back[t][frame == i])) == {lineage.founder.get(int(i), 0)}
+    np.testing.assert_array_equal(labels_of_founders(labels, {}), labels)

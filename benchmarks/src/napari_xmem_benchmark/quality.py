@@ -13,6 +13,7 @@ from napari_xmem.engine import propagate
 from napari_xmem.errors import InputError
 from napari_xmem.model import load_model
 from napari_xmem.tracking import evaluate
+from napari_xmem.tracking.ancestry import labels_of_founders
 from napari_xmem_benchmark.scenes import look_alikes
 
 if TYPE_CHECKING:
@@ -86,7 +87,10 @@ def quality(case: Case) -> dict[str, Any]:
             movie.frames, {0: movie.truth[0]}, model=network, scope=scope, device=case.device, precision=case.precision
         )
         figures["seconds"][scope] = (time.process_time() - begun) / len(movie.frames)
-        figures[scope] = {**_scores(movie, result.labels), "precision": result.recipe["precision"]}
+        figures[scope] = {
+            **_scores(movie, labels_of_founders(result.labels, result.lineage.founder)),
+            "precision": result.recipe["precision"],
+        }
     return figures
 
 

@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_xmem.memory import check_policies
     from napari_xmem.sample_data import dividing_nuclei
     from napari_xmem.tracking import Lineage, evaluate
+    from napari_xmem.tracking.ancestry import labels_of_founders
 
     check_policies(memory_config(args.memory))
     run_settings(args)
@@ -91,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     labels, lineage = _propagate(args, folder, movie, seeds)
     write_tracks(folder / "lineage.csv", (labels, lineage), overwrite=True)
     (folder / "view.py").write_text(_VIEW, encoding="utf-8")
-    table = evaluate(_founders(labels, lineage), simulated.labels, "usual")
+    table = evaluate(labels_of_founders(labels, lineage.founder), simulated.labels, "usual")
     copied = evaluate(simulated.labels[:1].repeat(len(truth), axis=0), simulated.labels, "usual")
     say(str(table))
     say(f"(daughters counted as their mothers; copying the seeds would score J {copied.mean_jaccard:.3f}, "
@@ -119,16 +120,6 @@ def _say_tracks(labels: Labels, lineage: Lineage, truth: Labels, true_lineage: L
         say(f"({error})")
         return
     say(str(score_tracking(labels, lineage, truth, true_lineage)))
-
-
-def _founders(labels: Labels, lineage: Lineage) -> Labels:
-    """Return labels in which every daughter has the id of the cell that she descends from."""
-    import numpy as np
-
-    table = np.arange(int(labels.max()) + 1, dtype=labels.dtype)
-    for cell, founder in lineage.founder.items():
-        table[cell] = founder
-    return table[labels]
 
 
 def _propagate(args: argparse.Namespace, folder: Path, movie: Labels, seeds: Labels) -> tuple[Labels, Lineage]:

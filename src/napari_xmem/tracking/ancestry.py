@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from napari_xmem.errors import InputError
 from napari_xmem.tracking.events import EventKind
@@ -10,9 +12,31 @@ from napari_xmem.tracking.events import EventKind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from numpy.typing import NDArray
+
     from napari_xmem.tracking.events import Event
 
-__all__ = ["check_parents", "joined", "parents_from_events", "swapped"]
+__all__ = ["check_parents", "joined", "labels_of_founders", "parents_from_events", "swapped"]
+
+
+def labels_of_founders(labels: NDArray[Any], founder: Mapping[int, int]) -> NDArray[Any]:
+    """Return labels in which every daughter has the id of the cell that she descends from.
+
+    Parameters
+    ----------
+    labels : ndarray, integer
+        Any shape, 0 = background.
+    founder : mapping of int to int
+        Object to its first ancestor (`Lineage.founder`); objects that are not named keep their id.
+
+    Returns
+    -------
+    ndarray
+        Same shape and dtype.
+    """
+    ids, index = np.unique(labels, return_inverse=True)
+    table = np.array([founder.get(int(i), int(i)) for i in ids], labels.dtype)
+    return table[index].reshape(labels.shape)
 
 
 def check_parents(parents: Mapping[int, int], first_frame: Mapping[int, int]) -> None:

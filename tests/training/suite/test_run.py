@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
+from engine.division.dividing_movies import apart, dividing_movie
 from napari_xmem.cli import main
-from napari_xmem.model import XMem, save_model
+from napari_xmem.model import XMem, load_model, save_model
 from napari_xmem_training.recipes import get_recipe
+from napari_xmem_training.suite.movie import SuiteMovie
+from napari_xmem_training.suite.run import follow
+from napari_xmem_training.suite.score import score_movie
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +57,14 @@ def test_bad_input_is_one_line_and_exit_code_2(words, says, tmp_path, monkeypatc
     captured = capsys.readouterr()
     assert says in captured.err
     assert captured.err.count("\n") == 1
+
+
+def test_daughters_count_as_the_cell_that_was_painted():
+    frames, bodies = dividing_movie(apart(6, 3))
+    truth = bodies.copy()
+    truth[np.isin(bodies, (3, 4))] = 1
+    movie = SuiteMovie("nuclei", "nuclei-1", frames, truth, (1, 2))
+    labels = follow(movie, load_model("bundled", "cpu"), scope="local")
+    assert set(np.unique(labels)) == {0, 1, 2}
+    columns = score_movie(movie, labels, "model", 0.0).columns
+    assert columns[max(columns)].mean > 0.8

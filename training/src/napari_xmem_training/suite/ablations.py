@@ -15,6 +15,7 @@ from napari_xmem.engine import propagate
 from napari_xmem.imaging import median_diameter_px
 from napari_xmem.model import InferenceXMem, XMem, load_model
 from napari_xmem.model.inference import choose_precision
+from napari_xmem.tracking.ancestry import labels_of_founders
 from napari_xmem.tracking.measures import measure_objects
 from napari_xmem_training.suite.catalogue import suite_movies
 from napari_xmem_training.suite.movie import SuiteMovie
@@ -182,7 +183,8 @@ def _score(movie: SuiteMovie, network: XMem, ablation: Ablation) -> MovieScore:
         movie.frames, np.asarray(movie.seeds), model=network, device=str(network.device),
         memory=MemoryConfig().replace(**ablation.memory), **options,
     )  # fmt: skip
-    return score_movie(movie, result.labels, ablation.name, 0.0)
+    labels = labels_of_founders(result.labels, result.lineage.founder)
+    return score_movie(movie, labels, ablation.name, 0.0)
 
 
 def table(results: dict[str, list[MovieScore]], kinds: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from napari_xmem.config import MemoryConfig, Scope
 from napari_xmem.engine import propagate
 from napari_xmem.model import load_model
+from napari_xmem.tracking.ancestry import labels_of_founders
 from napari_xmem_training.suite.baselines import BASELINES, FLOW_NAME
 from napari_xmem_training.suite.catalogue import planned_movies
 from napari_xmem_training.suite.score import MovieScore, score_movie
@@ -126,9 +127,12 @@ def _scored(
 def follow(
     movie: SuiteMovie, network: XMem, memory: MemoryConfig | None = None, scope: Scope = "auto", **options: Any
 ) -> NDArray[Any]:
-    """Propagate the seeds of a movie with default settings, but for `options` of `napari_xmem.propagate`."""
+    """Propagate the seeds of a movie with default settings, but for `options` of `napari_xmem.propagate`.
+
+    Daughters get the id of the painted cell that they descend from, as in the truth of the suite.
+    """
     result = propagate(
         movie.frames, np.asarray(movie.seeds), model=network, memory=memory or MemoryConfig(), scope=scope,
         device=str(network.device), **options,
     )  # fmt: skip
-    return result.labels
+    return labels_of_founders(result.labels, result.lineage.founder)
