@@ -19,6 +19,7 @@ from napari_xmem.model import InferenceXMem
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from napari_xmem.imaging.brightness import BrightnessChange
     from napari_xmem.model import XMem
 
 __all__ = ["SharedInput", "SharedNetwork"]
@@ -39,13 +40,14 @@ class SharedInput(NetworkInput):
 
     def __init__(self, other: NetworkInput) -> None:
         super().__init__(other.model, other.normaliser, other.geometry)
-        self._made: dict[int | None, Tensor] = {}
+        self._made: dict[tuple[int | None, tuple[BrightnessChange, ...]], Tensor] = {}
 
-    def __call__(self, frame: Any, index: int | None = None) -> Tensor:
-        """See `NetworkInput`; `index` tells frames apart."""
-        if index not in self._made:
-            self._made[index] = super().__call__(frame, index)
-        return self._made[index]
+    def __call__(self, frame: Any, index: int | None = None, light: Sequence[BrightnessChange] = ()) -> Tensor:
+        """See `NetworkInput`; `index` and `light` tell frames apart."""
+        asked = index, tuple(light)
+        if asked not in self._made:
+            self._made[asked] = super().__call__(frame, index, light)
+        return self._made[asked]
 
 
 class SharedNetwork(InferenceXMem):

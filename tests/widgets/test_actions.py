@@ -13,6 +13,7 @@ from napari_xmem.widgets.layers.result_layer import session_of
 from napari_xmem.widgets.propagate import stored_choices as _settings
 from napari_xmem.widgets.propagate.dock import KEYS, PropagateWidget
 from napari_xmem.widgets.review import dock as review
+from napari_xmem.widgets.saving.bar import SAVE_KEYS
 from widget_scenes import drifting_discs, seeds_on
 
 pytestmark = pytest.mark.gui
@@ -102,7 +103,7 @@ def test_what_is_missing_is_told(viewer, loaded, messages, action):
 
 def test_keys_are_bound_and_released(qtbot, viewer, loaded):
     bound = {str(key) for key in viewer.keymap}
-    assert len(loaded.keys.bound) == len(KEYS) and {"Shift+T", "Shift+D", "Shift+R"} <= bound
+    assert len(loaded.keys.bound) == len(KEYS) + len(SAVE_KEYS) and {"Shift+T", "Shift+D", "Shift+R"} <= bound
     viewer.window.remove_dock_widget(loaded)
     loaded.deleteLater()
     qtbot.waitUntil(lambda: not {"Shift+T", "Shift+D", "Shift+R"} & {str(key) for key in viewer.keymap}, timeout=WAIT)

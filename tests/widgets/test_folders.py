@@ -15,7 +15,7 @@ def test_folders_use_only_those_before_them(repository):
         folder = path.relative_to(room).parts[0]
         if folder not in {*ORDER, *DOCKS}:
             continue
-        allowed = {folder, *(ORDER[: ORDER.index(folder)] if folder in ORDER else (*ORDER, "selected_label"))}
+        allowed = {folder, *(ORDER[: ORDER.index(folder)] if folder in ORDER else (*ORDER, "track_selected_label"))}
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("napari_xmem.widgets"):
                 parts = (node.module or "").split(".")

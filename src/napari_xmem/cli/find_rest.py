@@ -34,6 +34,11 @@ def add_find_rest(group: argparse._ArgumentGroup) -> None:
         help="labels of every frame by another program, numbered differently on each: those that belong to no object "
         "are tried as new cells, and followed under one number",
     )
+    group.add_argument(
+        "--known",
+        metavar="FILE",
+        help="memory of an earlier recording: objects that it knows get their names back, see docs/identity.md",
+    )
 
 
 def with_the_rest(args: argparse.Namespace, source: FrameSource, seeds: Seeds, frames: range) -> Seeds:

@@ -78,11 +78,6 @@ def add_parser(subparsers: Subparsers) -> None:
         required=True,
         help="labels: a stack in which frames without labels are zero, or one frame (see --seed-frame)",
     )
-    files.add_argument(
-        "--known",
-        metavar="FILE",
-        help="memory of an earlier recording: objects that it knows get their names back, see docs/identity.md",
-    )
     files.add_argument("-o", "--output", required=True, metavar="OUT", help="labels to write: .tif, .npy or .zarr")
     files.add_argument("--overview", metavar="PNG", help="also write a picture of frames with label outlines")
     files.add_argument("--scores", metavar="CSV", help="also write area and confidence per object and frame")

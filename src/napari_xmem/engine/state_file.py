@@ -49,9 +49,13 @@ class StoredMemory:
 
     @property
     def waiting_frames(self) -> tuple[int, ...]:
-        """Frames whose results wait in it for the decision on a division."""
+        """Frames that are to be yielded and wait in it for the decision on a division."""
         divisions = self.state.get("divisions")
-        return () if divisions is None else tuple(int(r["frame"]) for r in divisions["waiting"]["results"])
+        return (
+            ()
+            if divisions is None
+            else tuple(int(r["frame"]) for r in divisions["waiting"]["results"] if r["reported"])
+        )
 
     @property
     def first_new_id(self) -> int | None:

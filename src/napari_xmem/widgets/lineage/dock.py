@@ -14,12 +14,12 @@ from napari_xmem.widgets.common.attribute_forwarding import forwards
 from napari_xmem.widgets.common.dock import LINEAGE
 from napari_xmem.widgets.common.forms import enable
 from napari_xmem.widgets.common.keys import KeyBindings
-from napari_xmem.widgets.common.result_dock import ResultDock, has_session
 from napari_xmem.widgets.common.status import error_details
 from napari_xmem.widgets.common.status_text import count
 from napari_xmem.widgets.common.viewer_events import Connections
 from napari_xmem.widgets.jobs.runner import runner_of
 from napari_xmem.widgets.layers.layer_choice import LayerChoice
+from napari_xmem.widgets.layers.result_dock import ResultDock, has_session
 from napari_xmem.widgets.layers.session_watch import SessionWatch
 from napari_xmem.widgets.lineage.actions import LineageActions
 from napari_xmem.widgets.lineage.form import ACTIONS, ALL, FAMILY, LineageForm

@@ -10,10 +10,10 @@ from napari_xmem.widgets.common.attribute_forwarding import forwards
 from napari_xmem.widgets.common.chart import STORE_NAMES, short_number, store_colour
 from napari_xmem.widgets.common.dock import MEMORY, PROPAGATE, docks_of
 from napari_xmem.widgets.common.forms import enable
-from napari_xmem.widgets.common.result_dock import ResultDock, has_session
 from napari_xmem.widgets.common.status_text import some
 from napari_xmem.widgets.common.tables import chosen_numbers, fill_table
 from napari_xmem.widgets.layers.layer_choice import LayerChoice
+from napari_xmem.widgets.layers.result_dock import ResultDock, has_session
 from napari_xmem.widgets.layers.session_watch import SessionWatch
 from napari_xmem.widgets.memory.edits import MemoryEdits
 from napari_xmem.widgets.memory.form import MemoryPanel
