@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -70,6 +71,11 @@ def _add_suite(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--kinds", nargs="+", default=[], metavar="KIND", help="these kinds of movie only")
     group.add_argument("--no-baselines", action="store_true", help="leave out copied seeds, flow, flow and watershed")
+    group.add_argument(
+        "--with-tracks",
+        action="store_true",
+        help="also score tracks and divisions where the lineage is known, beside naive splitting and laptrack",
+    )
     group.add_argument("--markdown", action="store_true", help="print the table for a document")
 
 
@@ -78,6 +84,11 @@ def _run_suite(args: argparse.Namespace) -> int:
         raise InputError("--suite runs a model on movies of its own; leave out PRED and TRUTH.")
     suite = import_extra("napari_xmem_training.suite")
     options = suite.SuiteOptions(args.model, args.device, args.data, tuple(args.kinds), not args.no_baselines)
+    if args.with_tracks:
+        from napari_xmem.tracking.metrics import check_metrics
+
+        check_metrics()
+        options = replace(options, tracks=True)
     with progress(suite.count_movies(options), "suite", args.quiet, unit="movie") as bar:
         report = suite.run_suite(options, lambda done, total, name: bar.update())
     say(report.markdown() if args.markdown else str(report))

@@ -37,6 +37,8 @@ class SuiteMovie:
         Frame to labels whose truth is not trusted there.
     divisions : dict of int to tuple of int
         Scored label to the first frames on which it has one body more; see `score_divisions`.
+    track_truth : tuple of ndarray and dict, or None
+        (T, Y, X) labels in which daughters are cells of their own, and daughter to mother; None: not known.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class SuiteMovie:
     scored: tuple[int, ...]
     untrusted: dict[int, frozenset[int]] = field(default_factory=dict)
     divisions: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    track_truth: tuple[NDArray[Any], dict[int, int]] | None = None
 
     @property
     def seeds(self) -> NDArray[np.uint16]:

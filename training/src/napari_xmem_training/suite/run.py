@@ -16,6 +16,7 @@ from napari_xmem_training.suite.baselines import BASELINES, FLOW_NAME
 from napari_xmem_training.suite.catalogue import planned_movies
 from napari_xmem_training.suite.score import MovieScore, score_movie
 from napari_xmem_training.suite.table import SuiteReport
+from napari_xmem_training.suite.tracks import TrackScore, score_tracks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,8 @@ class SuiteOptions:
         The memory manager's settings.
     scope : {"auto", "local", "global"}
         See `napari_xmem.propagate`.
+    tracks : bool
+        Whether to score tracks and divisions too, where the lineage is known, beside other ways of tracking.
     """
 
     model: str = "bundled"
@@ -61,6 +64,7 @@ class SuiteOptions:
     baselines: bool = True
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     scope: Scope = "auto"
+    tracks: bool = False
 
 
 def count_movies(options: SuiteOptions) -> int:
@@ -88,6 +92,7 @@ def run_suite(options: SuiteOptions, progress: Progress | None = None, keep: Kee
     plans = planned_movies(options.data_dir, options.kinds)
     network = load_model(options.model, options.device)
     scores: list[MovieScore] = []
+    tracks: list[TrackScore] = []
     fingerprints: dict[str, int] = {}
     for done, make in enumerate(plans, 1):
         movie = make()
@@ -98,6 +103,8 @@ def run_suite(options: SuiteOptions, progress: Progress | None = None, keep: Kee
         if options.baselines:
             methods |= BASELINES
         scores += _scored(movie, methods, keep)
+        if options.tracks:
+            tracks += score_tracks(movie, network, options.memory, options.scope)
         if progress:
             progress(done, len(plans), movie.name)
     about = {
@@ -108,7 +115,7 @@ def run_suite(options: SuiteOptions, progress: Progress | None = None, keep: Kee
         "memory": options.memory.to_dict(),
         "scope": options.scope,
     }
-    return SuiteReport(tuple(scores), fingerprints, about)
+    return SuiteReport(tuple(scores), fingerprints, about, tuple(tracks))
 
 
 def _scored(

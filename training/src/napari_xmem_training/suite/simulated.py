@@ -70,7 +70,15 @@ def simulated(kind: str, number: int, order: Order) -> SuiteMovie:
     """
     movie = _fitting(kind, number, order)
     scored = keep_whole(movie.labels[0], order.smallest)
-    return SuiteMovie(kind, f"{kind}-{number}", movie.image, movie.labels, scored, divisions=_divisions(movie, scored))
+    return SuiteMovie(
+        kind,
+        f"{kind}-{number}",
+        movie.image,
+        movie.labels,
+        scored,
+        divisions=_divisions(movie, scored),
+        track_truth=(movie.bodies, dict(movie.parents)),
+    )
 
 
 def _divisions(movie: SimulatedMovie, scored: tuple[int, ...]) -> dict[int, tuple[int, ...]]:

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from napari_xmem_training.suite.score import FRAMES, MovieScore, interval
+from napari_xmem_training.suite.tracks import tracks_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from napari_xmem_training.suite.tracks import TrackScore
 
 __all__ = ["KindScore", "SuiteReport", "markdown_table"]
 
@@ -80,11 +83,14 @@ class SuiteReport:
         Checksum of every movie.
     about : dict
         Model, device and settings.
+    tracks : tuple of TrackScore
+        One per movie whose lineage is known and method, where they were asked for.
     """
 
     scores: tuple[MovieScore, ...]
     fingerprints: dict[str, int]
     about: dict[str, Any]
+    tracks: tuple[TrackScore, ...] = ()
 
     @cached_property
     def kinds(self) -> tuple[KindScore, ...]:
@@ -132,6 +138,8 @@ class SuiteReport:
             shown = k.kind
         for method, mean in self.means().items():
             lines.append(f"{'mean of kinds':14} {method:8} J@last {mean[0]:.3f}  id@last {mean[1]:.3f}")
+        if self.tracks:
+            lines += ["", tracks_table(self.tracks)]
         return "\n".join(lines)
 
     def means(self) -> dict[str, tuple[float, float]]:
@@ -161,7 +169,8 @@ class SuiteReport:
             for s in self.scores
         ]  # fmt: skip
         means = {m: [_plain(v) for v in pair] for m, pair in self.means().items()}
-        return {"about": self.about, "means": means, "kinds": kinds, "movies": movies, "checksums": self.fingerprints}
+        return {"about": self.about, "means": means, "kinds": kinds, "movies": movies, "checksums": self.fingerprints,
+                "tracks": [row.to_dict() for row in self.tracks]}  # fmt: skip
 
     def write(self, path: Path) -> None:
         """Write `to_dict` as JSON."""
