@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import runpy
 import sys
 
@@ -107,8 +108,12 @@ def test_training_data(repository, tmp_path, monkeypatch, capsys):
 def test_in_the_viewer(execute, qapp, monkeypatch):
     from types import SimpleNamespace
 
+    from qtpy.QtCore import QEvent
+
     from napari_xmem.widgets.propagate import stored_choices as _settings
 
     monkeypatch.setattr(_settings, "open_store", lambda: SimpleNamespace(**_settings.DEFAULTS))
     printed = execute("in_the_viewer.py", "--close", *SMALL)
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # no event loop runs that would delete the closed window
+    gc.collect()
     assert "frame 5:" in printed and "nuclei tracked (6, 96, 96)" in printed
