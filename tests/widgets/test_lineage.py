@@ -212,6 +212,14 @@ def test_the_tracks_layer_is_the_lineage_and_keeps_in_step(scene, viewer, qtbot)
     dock.form.tracks.click()
     assert dock.tracks.layer is None
     assert [item.name for item in viewer.layers] == ["movie", "movie tracked"]
+    dock.form.tracks.click()
+    viewer.layers.remove(dock.tracks.layer)  # by the bin of the layer list: it stays away
+    assert not dock.form.tracks.isChecked() and dock.tracks.layer is None
+    assert [item.name for item in viewer.layers] == ["movie", "movie tracked"]
+    dock.form.tracks.click()
+    check()
+    viewer.layers.clear()  # as closing the window does
+    assert not viewer.layers
 
 
 def test_events_lead_to_cells(scene, viewer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtCore import QSignalBlocker
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QFileDialog
 
@@ -297,6 +298,10 @@ class LineageWidget(ResultDock):
         self.form.facts.setText(text)
 
     def _show_tracks(self, *_: Any) -> None:
+        if self.tracks.was_removed:  # a person removed it, or the viewer closes: bringing it back would never end
+            self.tracks.hide()
+            with QSignalBlocker(self.form.tracks):
+                self.form.tracks.setChecked(False)
         reviewed = self.reviewed
         if self.form.tracks.isChecked() and reviewed is not None and self._lineage is not None:
             self.tracks.show(reviewed, self._lineage)

@@ -36,6 +36,11 @@ class TracksLayer:
         """The layer is there."""
         return self.layer is not None and self.layer in self._viewer.layers
 
+    @property
+    def was_removed(self) -> bool:
+        """Somebody else has taken the layer out of the viewer since it was made."""
+        return self.layer is not None and self.layer not in self._viewer.layers
+
     def show(self, reviewed: ReviewedResult, lineage: Lineage) -> None:
         """Make the layer, or bring it up to date; without any cell there is none."""
         result = reviewed.layer
