@@ -11,6 +11,7 @@ import napari_xmem as nx
 from napari_xmem.config import MemoryConfig
 from napari_xmem.engine.scopes.frame_quality import LONGEST_HOLD_FRAMES, FrameGate, convincing_share, may_be_written
 from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
+from napari_xmem.engine.scopes.stage_drift import Views
 from napari_xmem.memory import MemoryBank
 from napari_xmem.tracking import EventKind
 
@@ -94,6 +95,23 @@ def test_a_far_shift_onto_strangers_is_not_even_asked_about() -> None:
     verdict = gate_that_knows(frame, labels).judge(other, (-3.0, 48.0), REACH_PX, ask)
     assert (-3.0, 48.0) not in asked
     assert verdict.reason == "foreign"
+
+
+def test_a_jump_after_the_first_frame_is_asked_about_though_nothing_is_usual_yet() -> None:
+    """The picture has changed a little with the jump, as it does where cells move as well."""
+    frame, labels = field(0, [(34, 36), (40, 60), (70, 40)])
+    gate = gate_that_knows(frame, labels, good_frames=1)
+    jumped = np.roll(frame, (0, 48), (0, 1)) + np.random.default_rng(1).normal(0, 0.65, frame.shape)
+    jumped = jumped.astype(np.float32)
+    asked = []
+
+    def ask(shift: tuple[float, float]) -> float:
+        asked.append(shift)
+        return float(shift == (0.0, 48.0))
+
+    assert 0.65 < Views.of(frame, jumped, (labels > 0).astype(np.float32)).resemblance((0.0, 48.0)) < 0.8
+    verdict = gate.judge(jumped, (0.0, 48.0), REACH_PX, ask)
+    assert verdict.believed and verdict.drift_px == (0.0, 48.0)
 
 
 def test_a_jump_behind_stripes_is_found_by_the_objects() -> None:

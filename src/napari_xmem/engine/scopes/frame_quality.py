@@ -27,6 +27,8 @@ _FIRST_USUAL, _USUAL_FRAMES = 0.5, 8
 _LACK_GAIN, _LACK = 3.0, 0.1
 #: A shift beyond the objects' reach is considered only if they would look so much like before as is usual: a share.
 _ALIKE = 0.82
+#: And so much before it is known what is usual.
+_FIRST_ALIKE = 0.65
 #: Objects that look less like before than this after a far shift are first looked for without it.
 _CLEAR = 0.75
 #: Where frames usually match by less than this there is nothing to miss: objects change places or looks every time.
@@ -116,8 +118,10 @@ class FrameGate:
         def is_doubtful(shift: Shift) -> bool:
             return bool(usual >= _LEAST_USUAL and views.match(shift) < _DOUBTFUL * usual)
 
+        least_alike = _ALIKE * usual_place if self._usual else _FIRST_ALIKE
+
         def trusted(shift: Shift) -> bool:
-            return not is_far(shift) or views.resemblance(shift) >= _ALIKE * usual_place
+            return not is_far(shift) or views.resemblance(shift) >= least_alike
 
         doubtful = is_doubtful(drift_px) or not trusted(drift_px)
         changed = 1 - views.match_focus(drift_px) > _LACK_GAIN * (1 - usual_place) + _LACK
