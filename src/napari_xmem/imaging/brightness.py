@@ -27,7 +27,7 @@ _LEAST_GAIN, _LEAST_OFFSET = 1.25, 0.15
 _LARGEST_GAIN, _LARGEST_OFFSET = 10.0, 5.0
 #: The change must explain most of what differs, in the tiles and in the frame as a whole, which does not mind when
 #: everything shifts: the share that may be left.
-_LEFT = 0.6
+_LEFT = 0.35
 
 
 @dataclass(frozen=True, slots=True)
