@@ -9,6 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_xmem.simulate.cells.habits import Habits
     from napari_xmem.simulate.kinds.long import Scenario
     from napari_xmem.simulate.movie import SimulatedMovie
 
@@ -32,24 +33,10 @@ def simulated_nuclei(
     movie, truth : ndarray
         (T, Y, X) uint16 each. ``truth[0]`` are the seeds; daughters keep their mother's label.
     """
-    from napari_xmem.simulate.cells.crowd import Crowd
     from napari_xmem.simulate.cells.habits import Habits
-    from napari_xmem.simulate.cells.world import make_world
-    from napari_xmem.simulate.drawing.bodies import BodyLook, render_bodies
-    from napari_xmem.simulate.drawing.camera import Camera
-    from napari_xmem.simulate.kinds.nuclei import Glow
-    from napari_xmem.simulate.movie import build_movie
 
-    rng = np.random.default_rng(seed)
-    diameter = float(np.sqrt(0.42 * np.prod(size_px) / max(n_objects, 1) * 4 / np.pi))
-    world = make_world(rng, frames, size_px, n_objects, diameter, density=(0.4, 0.4), stage="still", margin=0.5)
     habits = Habits(step=0.035, flow=0.05, spin=0.04, elongation=0.3, rough=0.03, morph=0.05, pack=1.0, division=0.008)
-    crowd = Crowd.start(rng, world.place(rng, 0.15), diameter, habits, spread=0.1, vary=0.2)
-    look = BodyLook(grain=0.16, grain_scale=0.07, holes=0.35, dome=0.25, cleft=0.5)
-    drawing = render_bodies(rng, world, crowd, habits, look)
-    light = Glow(psf_px=1.1, haze=0.18, haze_px=0.35 * diameter, floor=0.05, clutter=0.01).apply(rng, drawing.light)
-    camera = Camera(depth_bits=16, offset=180.0, span=9000.0, read_noise=0.008, shot_noise=0.025, uneven=0.15)
-    movie = build_movie("nuclei", camera.expose(rng, light), drawing.owner, crowd.parent)
+    movie = _nuclei("nuclei", frames, size_px, n_objects, seed, habits, covered=0.42, density=0.4)
     return movie.image, movie.labels
 
 
@@ -68,9 +55,28 @@ def dividing_nuclei(
     SimulatedMovie
         ``bodies[0]`` are the seeds; in `bodies` daughters have ids of their own, `parents` says whose they are.
     """
-    from napari_xmem.simulate.cells.crowd import Crowd
     from napari_xmem.simulate.cells.habits import Habits
     from napari_xmem.simulate.cells.mitosis import MitosisCourse
+
+    habits = Habits(
+        step=0.03, flow=0.03, spin=0.04, elongation=0.3, rough=0.03, morph=0.05, division=0.03, course=MitosisCourse()
+    )
+    return _nuclei("mitosis", frames, size_px, n_objects, seed, habits, covered=0.14, density=0.2)
+
+
+def _nuclei(
+    kind: str,
+    frames: int,
+    size_px: tuple[int, int],
+    n_objects: int,
+    seed: int,
+    habits: Habits,
+    *,
+    covered: float,
+    density: float,
+) -> SimulatedMovie:
+    """Return nuclei that cover a share of the picture, photographed by the same camera."""
+    from napari_xmem.simulate.cells.crowd import Crowd
     from napari_xmem.simulate.cells.world import make_world
     from napari_xmem.simulate.drawing.bodies import BodyLook, render_bodies
     from napari_xmem.simulate.drawing.camera import Camera
@@ -78,17 +84,14 @@ def dividing_nuclei(
     from napari_xmem.simulate.movie import build_movie
 
     rng = np.random.default_rng(seed)
-    diameter = float(np.sqrt(0.14 * np.prod(size_px) / max(n_objects, 1) * 4 / np.pi))
-    world = make_world(rng, frames, size_px, n_objects, diameter, density=(0.2, 0.2), stage="still", margin=0.5)
-    habits = Habits(
-        step=0.03, flow=0.03, spin=0.04, elongation=0.3, rough=0.03, morph=0.05, division=0.03, course=MitosisCourse()
-    )
+    diameter = float(np.sqrt(covered * np.prod(size_px) / max(n_objects, 1) * 4 / np.pi))
+    world = make_world(rng, frames, size_px, n_objects, diameter, density=(density, density), stage="still", margin=0.5)
     crowd = Crowd.start(rng, world.place(rng, 0.15), diameter, habits, spread=0.1, vary=0.2)
     look = BodyLook(grain=0.16, grain_scale=0.07, holes=0.35, dome=0.25, cleft=0.5)
     drawing = render_bodies(rng, world, crowd, habits, look)
     light = Glow(psf_px=1.1, haze=0.18, haze_px=0.35 * diameter, floor=0.05, clutter=0.01).apply(rng, drawing.light)
     camera = Camera(depth_bits=16, offset=180.0, span=9000.0, read_noise=0.008, shot_noise=0.025, uneven=0.15)
-    return build_movie("mitosis", camera.expose(rng, light), drawing.owner, crowd.parent)
+    return build_movie(kind, camera.expose(rng, light), drawing.owner, crowd.parent)
 
 
 def simulated_phase_contrast(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,6 +88,10 @@ class Mixture:
                 raise ConfigError(f"Weight {item.name} of the mixture is {value}, expected 0 or more.")
 
 
+def _reweighted(kinds: tuple[tuple[str, float], ...], **weights: float) -> tuple[tuple[str, float], ...]:
+    return tuple((name, weights.get(name, weight)) for name, weight in kinds)
+
+
 MIXTURES: dict[str, Mixture] = {
     "broad": Mixture(),
     "movies": Mixture(
@@ -146,70 +150,18 @@ MIXTURES: dict[str, Mixture] = {
         ),
         eventful=0.6,
     ),
-    "crowds": Mixture(
-        warp=0.05,
-        stills=0.14,
-        crowd=0.28,
-        shapes=0.09,
-        simulated=0.36,
-        exemplar=0.03,
-        recordings=0.05,
-        fluo=0.5,
-        other=0.15,
-        phase=0.35,
-        kinds=(
-            ("mitosis", 4.0),
-            ("dim_nuclei", 2.0),
-            ("nuclei", 1.5),
-            ("sparse_nuclei", 0.5),
-            ("phase_cells", 2.0),
-            ("rods_phase", 1.5),
-            ("rods_septate", 1.5),
-            ("rods_fluorescence", 0.6),
-            ("budding_yeast", 1.4),
-            ("em_stack", 1.2),
-            ("em_varied", 1.2),
-            ("membranes", 0.5),
-            ("dic_cells", 1.0),
-            ("brightfield_cells", 0.7),
-            ("amoebae", 0.6),
-            ("organoids", 0.4),
-        ),
-        eventful=0.5,
-    ),
-    "colonies": Mixture(
-        warp=0.05,
-        stills=0.14,
-        crowd=0.24,
-        shapes=0.08,
-        simulated=0.42,
-        exemplar=0.02,
-        recordings=0.05,
-        fluo=0.5,
-        other=0.15,
-        phase=0.35,
-        kinds=(
-            ("mitosis", 4.0),
-            ("dim_nuclei", 2.0),
-            ("nuclei", 1.5),
-            ("sparse_nuclei", 0.5),
-            ("phase_cells", 2.0),
-            ("rods_phase", 4.0),
-            ("rods_septate", 2.5),
-            ("rods_fluorescence", 1.5),
-            ("budding_yeast", 1.4),
-            ("em_stack", 1.2),
-            ("em_varied", 1.2),
-            ("membranes", 0.5),
-            ("dic_cells", 1.0),
-            ("brightfield_cells", 0.7),
-            ("amoebae", 0.6),
-            ("organoids", 0.4),
-        ),
-        eventful=0.5,
-    ),
 }
 """Named mixtures: the first stages see a bit of everything, the later ones more of what is hard to follow."""
+
+_EVENTS = MIXTURES["events"]
+MIXTURES["crowds"] = replace(
+    _EVENTS, stills=0.14, crowd=0.28, simulated=0.36, exemplar=0.03, recordings=0.05, fluo=0.5, phase=0.35,
+    eventful=0.5, kinds=_reweighted(_EVENTS.kinds, mitosis=4.0, nuclei=1.5, rods_phase=1.5, rods_septate=1.5),
+)  # fmt: skip
+MIXTURES["colonies"] = replace(
+    MIXTURES["crowds"], crowd=0.24, shapes=0.08, simulated=0.42, exemplar=0.02,
+    kinds=_reweighted(MIXTURES["crowds"].kinds, rods_phase=4.0, rods_septate=2.5, rods_fluorescence=1.5),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
