@@ -204,7 +204,7 @@ def explain(studio: Studio, n_frames: int) -> None:
     """Show who voted for a pixel, and a pixel that holds nothing."""
     widget = studio.widgets["explain"]
     studio.show("explain")
-    frame = max(set(range(n_frames - 1)) - set(widget.session.given.corrected))
+    frame = max(set(range(n_frames - 1)) - set(widget.session.annotations.corrected))
     widget.show_frame(frame)
     widget.active = True
     studio.dock("explain", "asking")
