@@ -158,9 +158,12 @@ MIXTURES["crowds"] = replace(
     _EVENTS, stills=0.14, crowd=0.28, simulated=0.36, exemplar=0.03, recordings=0.05, fluo=0.5, phase=0.35,
     eventful=0.5, kinds=_reweighted(_EVENTS.kinds, mitosis=4.0, nuclei=1.5, rods_phase=1.5, rods_septate=1.5),
 )  # fmt: skip
-MIXTURES["colonies"] = replace(
-    MIXTURES["crowds"], crowd=0.24, shapes=0.08, simulated=0.42, exemplar=0.02,
-    kinds=_reweighted(MIXTURES["crowds"].kinds, rods_phase=4.0, rods_septate=2.5, rods_fluorescence=1.5),
+MIXTURES["lasting"] = replace(
+    MIXTURES["crowds"], crowd=0.24, shapes=0.08, simulated=0.44, exemplar=0.02, eventful=0.55,
+    kinds=_reweighted(
+        MIXTURES["crowds"].kinds, mitosis=6.0, nuclei=2.5, rods_phase=3.0, rods_septate=2.0, rods_fluorescence=1.0,
+        budding_yeast=2.2, phase_cells=2.5, em_stack=1.8,
+    ),
 )  # fmt: skip
 
 
