@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_xmem.engine import iter_propagate, propagate
-from napari_xmem.engine.planes import count_results
+from napari_xmem.engine.volume_runs import count_results
 from napari_xmem.engine.volumes import iter_volumes, propagate_volumes
 from napari_xmem.errors import PropagationError
 

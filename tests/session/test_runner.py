@@ -11,7 +11,7 @@ import pytest
 from napari_xmem.engine import FrameResult
 from napari_xmem.engine.interruption import stop_if_asked
 from napari_xmem.errors import SessionError
-from napari_xmem.session.session_runner import AT_REST, SETTLED, TRANSITIONS, Runner, SessionState
+from napari_xmem.session.session_runner import AT_REST, SETTLED, TRANSITIONS, SessionRunner, SessionState
 
 S = SessionState
 
@@ -36,7 +36,7 @@ class Counting:
 
 
 def runner_of(task):
-    return Runner(lambda: task, lambda: None, threading.RLock())
+    return SessionRunner(lambda: task, lambda: None, threading.RLock())
 
 
 def runner_in(state):

@@ -8,7 +8,7 @@ from napari.layers import Labels
 from qtpy.QtCore import Qt
 
 from napari_xmem.errors import ConfigError, InputError
-from napari_xmem.widgets.jobs.runner import RunState
+from napari_xmem.widgets.jobs.viewer_runner import RunState
 from widget_scenes import drifting_discs, seeds_on
 
 pytestmark = pytest.mark.gui

@@ -15,11 +15,11 @@ import napari_xmem
 from napari_xmem.cli import batch, benchmark, completion, demo, evaluate, models, propagate, train
 from napari_xmem.cli.options import PAPER, memory_help
 from napari_xmem.cli.terminal.json_file import TO_STDOUT
-from napari_xmem.cli.terminal.machine import settle_threads, wait_passively
 from napari_xmem.cli.terminal.parser import EXIT_BAD_INPUT, Parser, spread_memory
 from napari_xmem.cli.terminal.printing import collected_warnings, keeping_stdout, say, say_error
 from napari_xmem.cli.terminal.stopping import cleaning_up_when_terminated
 from napari_xmem.cli.terminal.streams import flush_all, has_log, log, logging_to, open_closed_streams, put, trouble_of
+from napari_xmem.cli.terminal.threads import settle_threads, wait_passively
 from napari_xmem.errors import OutputError, XMemError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_xmem.cli.options import add_model_options, add_setting, memory_config, run_settings
-from napari_xmem.cli.terminal.machine import environment_defaults
 from napari_xmem.cli.terminal.printing import say
 from napari_xmem.cli.terminal.progress import progress
+from napari_xmem.cli.terminal.threads import environment_defaults
 from napari_xmem.cli.terminal.verbosity_options import add_talk
 from napari_xmem.errors import InputError, OutputError
 from napari_xmem.words import counted

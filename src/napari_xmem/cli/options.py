@@ -9,7 +9,7 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.cli.terminal.machine import add_threads
+from napari_xmem.cli.terminal.threads import add_threads
 from napari_xmem.config import MemoryConfig, PropagationConfig, Setting, settings_of
 from napari_xmem.errors import ConfigError
 
@@ -22,6 +22,7 @@ __all__ = [
     "add_model_options",
     "add_save_every",
     "add_setting",
+    "engine_options",
     "int_list",
     "memory_config",
     "memory_help",
@@ -102,6 +103,11 @@ def run_settings(args: argparse.Namespace) -> dict[str, Any]:
             value = round(value * known.scale)
         found[name] = value
     return found
+
+
+def engine_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that `iter_propagate` and `forecast` share."""
+    return {**run_settings(args), "start": args.start, "stop": args.stop}
 
 
 _OBJECTS = ("scope", "diameter_px", "max_displacement_px")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.cli.terminal.json_file import write_json
-from napari_xmem.cli.terminal.machine import busy_line
 from napari_xmem.cli.terminal.printing import say
+from napari_xmem.cli.terminal.threads import busy_line
 from napari_xmem.errors import OutputError
 
 if TYPE_CHECKING:

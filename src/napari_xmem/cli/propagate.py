@@ -6,28 +6,21 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.cli import volumes
+from napari_xmem.cli.checkpointing import keeping, watching
 from napari_xmem.cli.find_rest import with_the_rest
+from napari_xmem.cli.frame_choice import check_seed_frame, frame_range, hint_at_direction, seed_frame
 from napari_xmem.cli.movie_options import add_reading, add_time
-from napari_xmem.cli.options import add_model_options, add_save_every, memory_config
+from napari_xmem.cli.options import add_model_options, add_save_every, engine_options, memory_config
 from napari_xmem.cli.output_guard import check_outputs, finished_before, holding, wanted_outputs
 from napari_xmem.cli.outputs import Outputs
 from napari_xmem.cli.plan_report import report_plan
-from napari_xmem.cli.runs import (
-    check_seed_frame,
-    engine_options,
-    frame_range,
-    hint_at_direction,
-    keeping,
-    seed_frame,
-    tell,
-    watching,
-)
+from napari_xmem.cli.run_facts import tell
 from napari_xmem.cli.seed_options import chosen_seeds
 from napari_xmem.cli.terminal.json_file import check_json, write_json
-from napari_xmem.cli.terminal.machine import environment_defaults
 from napari_xmem.cli.terminal.printing import frames_named, say
 from napari_xmem.cli.terminal.progress import progress
 from napari_xmem.cli.terminal.stopping import stopping_gently
+from napari_xmem.cli.terminal.threads import environment_defaults
 from napari_xmem.cli.terminal.verbosity_options import add_talk
 from napari_xmem.cli.track_outputs import add_track_outputs, write_track_outputs
 from napari_xmem.errors import InputError

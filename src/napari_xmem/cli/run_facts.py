@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import napari_xmem
-from napari_xmem.cli.terminal.machine import peak_device_memory_bytes, peak_memory_bytes
+from napari_xmem.cli.terminal.json_file import write_json
+from napari_xmem.cli.terminal.process_memory import peak_device_memory_bytes, peak_memory_bytes
 
 if TYPE_CHECKING:
+    import argparse
+
     from napari_xmem.engine import FrameResult
 
-__all__ = ["RunTally", "run_facts"]
+__all__ = ["RunTally", "run_facts", "tell"]
 
 
 class RunTally:
@@ -72,3 +75,19 @@ def run_facts(tally: RunTally, seconds: float, model: str, fingerprint: str) -> 
         "model": model,
         "weights": fingerprint,
     }
+
+
+def tell(args: argparse.Namespace, facts: dict[str, Any]) -> None:
+    """Write the record of a run that belongs to a batch, and hand it to whoever began the run.
+
+    Parameters
+    ----------
+    args : Namespace
+        ``record``, a file or None, and ``told``, a list that gets the facts, where there are such.
+    facts : dict
+        What was done, see ``--json``.
+    """
+    write_json(getattr(args, "record", None), facts)
+    told = getattr(args, "told", None)
+    if told is not None:
+        told.append(facts)

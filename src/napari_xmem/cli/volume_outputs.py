@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from napari_xmem.engine import FrameResult
-    from napari_xmem.engine.planes import VolumeRuns
+    from napari_xmem.engine.volume_runs import VolumeRuns
     from napari_xmem.io import Movie
 
 __all__ = ["VolumeOutputs", "overview_plane"]
@@ -132,6 +132,6 @@ class VolumeOutputs:
                 say(f"wrote {path}")
 
     def _joined(self) -> list[FrameResult]:
-        from napari_xmem.engine.planes import join_planes
+        from napari_xmem.engine.volume_runs import join_planes
 
         return [join_planes(frame, planes) for frame, planes in sorted(self._planes.items())]

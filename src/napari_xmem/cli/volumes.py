@@ -8,20 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.cli.options import memory_config
+from napari_xmem.cli.checkpointing import keeping, saving_memory, watching
+from napari_xmem.cli.frame_choice import check_seed_frame, frame_range, hint_at_direction, seed_frame
+from napari_xmem.cli.options import engine_options, memory_config
 from napari_xmem.cli.output_guard import wanted_outputs
 from napari_xmem.cli.plan_report import report_plan
-from napari_xmem.cli.runs import (
-    check_seed_frame,
-    engine_options,
-    frame_range,
-    hint_at_direction,
-    keeping,
-    saving_memory,
-    seed_frame,
-    tell,
-    watching,
-)
+from napari_xmem.cli.run_facts import tell
 from napari_xmem.cli.terminal.json_file import write_json
 from napari_xmem.cli.terminal.printing import frame_list, frames_named, say
 from napari_xmem.cli.terminal.progress import progress
@@ -37,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.engine import Run
-    from napari_xmem.engine.planes import VolumeRuns
+    from napari_xmem.engine.volume_runs import VolumeRuns
     from napari_xmem.io import Movie
     from napari_xmem.session.checkpoint import RunCheckpoint
 
@@ -47,7 +39,7 @@ __all__ = ["run"]
 def run(args: argparse.Namespace, movie: Movie) -> int:
     """Check everything, then propagate in every seeded plane and write plane by plane."""
     from napari_xmem.config import PropagationConfig
-    from napari_xmem.engine.planes import VolumeRuns
+    from napari_xmem.engine.volume_runs import VolumeRuns
     from napari_xmem.model import XMem, load_model
 
     config = PropagationConfig(memory=memory_config(args.memory), **engine_options(args))
@@ -64,7 +56,7 @@ def run(args: argparse.Namespace, movie: Movie) -> int:
 
 def _seeds(args: argparse.Namespace, movie: Movie, between: tuple[int, int]) -> dict[int, NDArray[Any]]:
     """Read the seeds inside the frame range, frame to labels (Z, Y, X)."""
-    from napari_xmem.engine.planes import seed_volumes
+    from napari_xmem.engine.volume_runs import seed_volumes
     from napari_xmem.errors import SeedError
     from napari_xmem.io import open_labels
 

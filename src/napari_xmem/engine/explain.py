@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_xmem.engine.results import Explanation
+from napari_xmem.engine.explanation import Explanation
 from napari_xmem.errors import InputError
 from napari_xmem.memory import add_position
 from napari_xmem.model import inference_settings

@@ -1,12 +1,13 @@
-"""What a run gives: one frozen record per frame, all of them together, and why a pixel is what it is."""
+"""What a run gives: one frozen record per frame, and all of them together."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_xmem.engine.explanation import LeftBehind
 from napari_xmem.engine.result_file import read_result, write_result
 from napari_xmem.errors import InputError
 from napari_xmem.imaging import label_at
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_xmem.memory import MemorySnapshot, MemoryVote
+    from napari_xmem.engine.explanation import Explains, Explanation
+    from napari_xmem.memory import MemorySnapshot
     from napari_xmem.tracking import Event
 
-__all__ = ["Explains", "Explanation", "FrameResult", "PropagationResult", "Scores", "lineage_of"]
+__all__ = ["FrameResult", "PropagationResult", "Scores", "lineage_of"]
 
 
 def _span(values: NDArray[Any]) -> str:
@@ -161,49 +163,6 @@ class Scores:
         return cls(frames, np.array(ids, np.int64), confidence, area)
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Who voted for the label of a pixel.
-
-    Attributes
-    ----------
-    frame : int
-        Frame of the pixel.
-    y, x : float
-        The pixel.
-    object_id : int
-        Object that was asked for.
-    votes : tuple of MemoryVote
-        Largest weight first; weights of all that answered sum to 1. Places are in pixels of the movie.
-    exact : bool
-        True if memory is as it was when the frame was asked for; False if a somewhat earlier state stood in.
-    painted : bool
-        The frame was seeded or corrected: its label was given, and memory was not asked.
-    cell_px : float
-        Side of the square of the movie that one element stands for.
-    """
-
-    frame: int
-    y: float
-    x: float
-    object_id: int
-    votes: tuple[MemoryVote, ...]
-    exact: bool = True
-    painted: bool = False
-    cell_px: float = 1.0
-
-    def __repr__(self) -> str:
-        painted = ", painted" if self.painted else ""
-        return (
-            f"Explanation(frame {self.frame}, y {self.y:g}, x {self.x:g}, object {self.object_id}, "
-            f"{counted(len(self.votes), 'vote')}{painted})"
-        )
-
-    def share_of(self, store: str) -> float:
-        """Return the weight that came from one store: working, long_term or permanent."""
-        return sum(vote.weight for vote in self.votes if vote.store == store)
-
-
 def lineage_of(labels: NDArray[Any], frames: range, events: Iterable[Event]) -> tuple[Lineage, tuple[Event, ...]]:
     """Return the lineage of labels, and the events that still hold.
 
@@ -226,24 +185,6 @@ def lineage_of(labels: NDArray[Any], frames: range, events: Iterable[Event]) -> 
 
     kept = sorted_events(event for event in events if holds(event))
     return Lineage.from_detections(plain.detections, start=frames.start, stop=frames.stop, events=kept), kept
-
-
-class Explains(Protocol):
-    """What can say which memory elements voted for a pixel."""
-
-    def explain(self, frame: int, y: float, x: float, object_id: int | None = None) -> Explanation:
-        """Answer `PropagationResult.explain`."""
-
-
-class _LeftBehind:
-    """Stands for the explainer in a result that was copied or sent to another process."""
-
-    def explain(self, frame: int, y: float, x: float, object_id: int | None = None) -> Explanation:
-        """Say why nothing can be explained."""
-        raise InputError(
-            "This result was pickled or copied, and the movie and the network that explain() needs were left behind. "
-            "Ask the result that propagate() returned, or save a session (TrackingSession.save)."
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -299,7 +240,7 @@ class PropagationResult:
 
     def __reduce__(self) -> tuple[Any, ...]:
         values = [getattr(self, part.name) for part in fields(self)[:-1]]
-        return PropagationResult, (*values, None if self.explainer is None else _LeftBehind())
+        return PropagationResult, (*values, None if self.explainer is None else LeftBehind())
 
     def frame(self, frame: int) -> FrameResult:
         """Return one frame: its labels, and area and confidence of the objects known there.

@@ -12,10 +12,10 @@ from napari_xmem.config.settings import checked_arguments
 from napari_xmem.engine.frame_order import frame_range
 from napari_xmem.engine.inputs import open_seeds, open_volumes, progress_calls
 from napari_xmem.engine.plane_divisions import PlaneDivisions, one_per_mother, rename_leftovers
-from napari_xmem.engine.planes import VolumeRuns, follow_planes, join_planes, seed_volumes
 from napari_xmem.engine.propagate import iter_run
 from napari_xmem.engine.results import Scores, lineage_of
 from napari_xmem.engine.run_iterator import RunIterator, keeping_partial
+from napari_xmem.engine.volume_runs import VolumeRuns, follow_planes, join_planes, seed_volumes
 from napari_xmem.errors import InputError, SeedError
 from napari_xmem.imaging import known_shape
 from napari_xmem.memory import check_policies

@@ -13,7 +13,7 @@ from napari_xmem.memory.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from napari_xmem.memory.snapshot import EventKind
+    from napari_xmem.memory.snapshot import MemoryEventKind
     from napari_xmem.memory.state import BankState
 
 __all__ = ["UNDO_STEPS", "BankEditor", "take_out"]
@@ -190,14 +190,14 @@ def _from_frames(state: BankState, frames: list[int]) -> Tensor:
     return torch.isin(state.table["frame"], wanted)
 
 
-def _invalidate(state: BankState, hit: Tensor, object_ids: Iterable[int], kind: EventKind, reason: str) -> None:
+def _invalidate(state: BankState, hit: Tensor, object_ids: Iterable[int], kind: MemoryEventKind, reason: str) -> None:
     table = state.filled()
     for object_id in object_ids:
         table.valid(object_id)[hit] = False
     _drop_unheld(state, kind, reason)
 
 
-def _drop_unheld(state: BankState, kind: EventKind, reason: str) -> None:
+def _drop_unheld(state: BankState, kind: MemoryEventKind, reason: str) -> None:
     """Remove elements that hold no object any more."""
     table = state.table
     if table is None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "USAGE_EDGES",
-    "EventKind",
     "MemoryEvent",
+    "MemoryEventKind",
     "MemoryRow",
     "MemorySizes",
     "MemorySnapshot",
@@ -30,7 +30,7 @@ __all__ = [
 #: Edges of the usage histogram: affinity mass per read. The last bin is open.
 USAGE_EDGES = (0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
-EventKind = Literal["consolidated", "evicted", "dropped", "corrected", "forgotten", "protected", "undone"]
+MemoryEventKind = Literal["consolidated", "evicted", "dropped", "corrected", "forgotten", "protected", "undone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class MemoryEvent:
     """
 
     frame: int
-    kind: EventKind
+    kind: MemoryEventKind
     removed: int
     added: int
     reason: str
@@ -227,7 +227,7 @@ def merge_snapshots(snapshots: Iterable[MemorySnapshot]) -> MemorySnapshot:
 
 def _merge_events(parts: Sequence[MemorySnapshot]) -> tuple[MemoryEvent, ...]:
     """Join events of equal frame, kind and reason, in the order in which each first occurs."""
-    joined: dict[tuple[int, EventKind, str], MemoryEvent] = {}
+    joined: dict[tuple[int, MemoryEventKind, str], MemoryEvent] = {}
     for part in parts:
         own = tuple(item.object_id for item in part.objects)
         for event in part.events:

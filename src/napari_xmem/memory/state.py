@@ -12,8 +12,8 @@ from torch import Tensor
 from napari_xmem.config import MemoryConfig
 from napari_xmem.errors import MemoryBankError
 from napari_xmem.memory.snapshot import (
-    EventKind,
     MemoryEvent,
+    MemoryEventKind,
     MemoryRow,
     MemorySizes,
     MemorySnapshot,
@@ -130,7 +130,7 @@ class BankState:
             inside = inside & torch.isin(table["block"], wanted)
         return inside.nonzero()[:, 0]
 
-    def remove(self, rows: Tensor, kind: EventKind, reason: str) -> None:
+    def remove(self, rows: Tensor, kind: MemoryEventKind, reason: str) -> None:
         """Remove rows (n,) from the table and log it."""
         table = self.filled()
         keep = torch.ones(len(table), dtype=torch.bool, device=table.device)
@@ -139,7 +139,7 @@ class BankState:
         self.log(kind, int(rows.shape[0]), 0, reason)
         self.refresh()
 
-    def log(self, kind: EventKind, removed: int, added: int, reason: str) -> None:
+    def log(self, kind: MemoryEventKind, removed: int, added: int, reason: str) -> None:
         """Note an event and count it in the totals."""
         self.events = (*self.events, MemoryEvent(self.frame, kind, removed, added, reason))[-MAX_EVENTS:]
         totals = self.totals

@@ -13,7 +13,7 @@ from napari_xmem.session.memory_editor import MemoryEditor
 from napari_xmem.session.results import Change
 from napari_xmem.session.review import DoubtfulObject, FrameToCheck, Review
 from napari_xmem.session.session import TrackingSession
-from napari_xmem.session.session_runner import Runner, RunStatus, SessionState
+from napari_xmem.session.session_runner import RunStatus, SessionRunner, SessionState
 from napari_xmem.session.session_status import SessionSnapshot
 
 __all__ = [
@@ -29,8 +29,8 @@ __all__ = [
     "QuestionKind",
     "Review",
     "RunStatus",
-    "Runner",
     "SegmentOutcome",
+    "SessionRunner",
     "SessionSnapshot",
     "SessionState",
     "TrackingSession",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from napari_xmem.session.context import SessionContext
     from napari_xmem.session.result_edits import SessionEdits
     from napari_xmem.session.results import Change, FrameRecord
-    from napari_xmem.session.session_runner import Runner
+    from napari_xmem.session.session_runner import SessionRunner
     from napari_xmem.session.tasks import CorrectionTask
     from napari_xmem.tracking import Lineage, LineageEdit
 
@@ -44,13 +44,13 @@ class LineageEdits:
     ----------
     context : SessionContext
         What is changed.
-    runner : Runner
+    runner : SessionRunner
         Says when.
     edits : SessionEdits
         Takes up what is to be propagated.
     """
 
-    def __init__(self, context: SessionContext, runner: Runner, edits: SessionEdits) -> None:
+    def __init__(self, context: SessionContext, runner: SessionRunner, edits: SessionEdits) -> None:
         self._context, self._runner, self._edits = context, runner, edits
 
     @property

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.state_file import StoredMemory
     from napari_xmem.memory import MemoryBank
     from napari_xmem.session.context import SessionContext
-    from napari_xmem.session.session_runner import Runner
+    from napari_xmem.session.session_runner import SessionRunner
 
 __all__ = ["MemoryEditor"]
 
@@ -44,11 +44,11 @@ class MemoryEditor:
     ----------
     context : SessionContext
         Whose memory.
-    runner : Runner
+    runner : SessionRunner
         Says when it may be changed.
     """
 
-    def __init__(self, context: SessionContext, runner: Runner) -> None:
+    def __init__(self, context: SessionContext, runner: SessionRunner) -> None:
         self._context, self._runner = context, runner
         self._edits: list[_Edit] = []
         self._rows: tuple[MemoryRow, ...] = ()

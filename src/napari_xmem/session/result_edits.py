@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_xmem.session.context import SessionContext
     from napari_xmem.session.events_to_check import EventToCheck
     from napari_xmem.session.results import Change
-    from napari_xmem.session.session_runner import Runner
+    from napari_xmem.session.session_runner import SessionRunner
 
 __all__ = ["SessionEdits"]
 
@@ -36,11 +36,11 @@ class SessionEdits:
     ----------
     context : SessionContext
         What is changed.
-    runner : Runner
+    runner : SessionRunner
         Says when.
     """
 
-    def __init__(self, context: SessionContext, runner: Runner) -> None:
+    def __init__(self, context: SessionContext, runner: SessionRunner) -> None:
         self._context, self._runner = context, runner
 
     def begin_correction(

@@ -22,7 +22,7 @@ from napari_xmem.session.parts import PartsCounter, objects_in_parts
 from napari_xmem.session.result_edits import SessionEdits
 from napari_xmem.session.results import Change, FrameRecord
 from napari_xmem.session.review import Review
-from napari_xmem.session.session_runner import Runner, SessionState
+from napari_xmem.session.session_runner import SessionRunner, SessionState
 from napari_xmem.session.session_status import SessionSnapshot
 from napari_xmem.session.tasks import PropagationTask
 
@@ -78,7 +78,7 @@ class TrackingSession:
 
     Attributes
     ----------
-    runner : Runner
+    runner : SessionRunner
         The state machine of the run.
     memory : MemoryEditor
         What memory holds, and changing it.
@@ -103,7 +103,7 @@ class TrackingSession:
         explain_bytes: int = 256_000_000,
     ) -> None:
         self._context = SessionContext(frames, seeds, model, config, write, read, explain_bytes)
-        self.runner = Runner(self._first_task, self._context.before_frame, self._context.facts)
+        self.runner = SessionRunner(self._first_task, self._context.before_frame, self._context.facts)
         self.memory = MemoryEditor(self._context, self.runner)
         self._edits = SessionEdits(self._context, self.runner)
         self._parts = PartsCounter(self._context.results)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine import FrameResult
 
-__all__ = ["AT_REST", "SETTLED", "TRANSITIONS", "RunStatus", "Runner", "SessionState", "Task"]
+__all__ = ["AT_REST", "SETTLED", "TRANSITIONS", "RunStatus", "SessionRunner", "SessionState", "Task"]
 
 
 class SessionState(Enum):
@@ -129,7 +129,7 @@ class RunStatus:
 T = TypeVar("T", bound=Task)
 
 
-class Runner:
+class SessionRunner:
     """Does one task at a time, for whoever iterates over `frames`.
 
     Parameters

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.errors import InputError
-from napari_xmem.tracking.measures import measure_objects
+from napari_xmem.tracking.label_geometry import measure_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
-    from napari_xmem.tracking.measures import ObjectMeasures
+    from napari_xmem.tracking.label_geometry import ObjectMeasures
 
 __all__ = ["DetectionCollector", "Detections"]
 

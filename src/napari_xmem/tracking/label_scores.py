@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_xmem.errors import InputError
-from napari_xmem.tracking.measures import overlaps
+from napari_xmem.tracking.label_geometry import overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

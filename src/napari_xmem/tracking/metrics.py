@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from napari_xmem.errors import InputError
 from napari_xmem.tracking.graph import to_networkx
-from napari_xmem.tracking.measures import overlaps
+from napari_xmem.tracking.label_geometry import overlaps
 from napari_xmem.tracking.tracklets import split_into_tracklets
 
 if TYPE_CHECKING:

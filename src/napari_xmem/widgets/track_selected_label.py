@@ -9,7 +9,7 @@ from napari.viewer import Viewer  # noqa: TC002  (napari reads the annotation to
 
 from napari_xmem.errors import SessionError, XMemError
 from napari_xmem.widgets.common.viewer_events import plain_viewer
-from napari_xmem.widgets.jobs.runner import runner_of
+from napari_xmem.widgets.jobs.viewer_runner import runner_of
 from napari_xmem.widgets.layers.movie_view import shown_index
 from napari_xmem.widgets.layers.result_layer import movie_of, session_of
 from napari_xmem.widgets.layers.seed_view import SeedView

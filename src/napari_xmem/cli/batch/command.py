@@ -13,7 +13,7 @@ from napari_xmem.cli.batch.report import BatchReport, check_report
 from napari_xmem.cli.movie_options import add_reading, add_time
 from napari_xmem.cli.options import add_model_options, add_save_every, memory_config, run_settings
 from napari_xmem.cli.terminal.json_file import check_json
-from napari_xmem.cli.terminal.machine import environment_defaults
+from napari_xmem.cli.terminal.threads import environment_defaults
 from napari_xmem.cli.terminal.verbosity_options import add_talk
 
 if TYPE_CHECKING:

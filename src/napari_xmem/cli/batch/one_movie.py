@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_xmem.cli import propagate
 from napari_xmem.cli.output_guard import OccupiedOutputError, finished_before, holding
-from napari_xmem.cli.terminal.machine import forget_peak_memory
 from napari_xmem.cli.terminal.printing import collected_warnings, say, say_error
+from napari_xmem.cli.terminal.process_memory import forget_peak_memory
 from napari_xmem.errors import OutOfMemoryError, OutputError, XMemError
 from napari_xmem.files import parse_json
 

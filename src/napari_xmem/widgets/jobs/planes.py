@@ -16,7 +16,7 @@ from napari_xmem.widgets.jobs.session_loop import session_frames
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from napari_xmem.engine.planes import VolumeRuns
+    from napari_xmem.engine.volume_runs import VolumeRuns
     from napari_xmem.widgets.jobs.prepare import PropagationJob
     from napari_xmem.widgets.jobs.threads import JobControl
 
@@ -50,7 +50,7 @@ def plane_by_plane(control: JobControl, job: PropagationJob) -> Generator[Any, N
 
 def _volume_runs(control: JobControl, job: PropagationJob) -> Generator[Stage, None, VolumeRuns | None]:
     """Read the seeds of all planes, followed through z if asked for; returns None if stopped."""
-    from napari_xmem.engine.planes import VolumeRuns
+    from napari_xmem.engine.volume_runs import VolumeRuns
 
     if job.fill_planes and len(job.movie.plane_axes) != 1:
         raise SeedError(f"'{job.movie.name}' has more than one further axis; follow in the plane on display instead.")

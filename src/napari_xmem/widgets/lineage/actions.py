@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_xmem.session import Change, TrackingSession
     from napari_xmem.tracking import Lineage
     from napari_xmem.widgets.jobs.run_record import RunOutcome
-    from napari_xmem.widgets.jobs.runner import Runner
+    from napari_xmem.widgets.jobs.viewer_runner import ViewerRunner
     from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
     from napari_xmem.widgets.lineage.form import LineageForm
 
@@ -34,7 +34,7 @@ class LineageActions(QObject):
     ----------
     form : LineageForm
         The controls.
-    runner : Runner
+    runner : ViewerRunner
         Does the work.
     subject : callable
         Returns the result under correction, or None.
@@ -51,7 +51,7 @@ class LineageActions(QObject):
     def __init__(
         self,
         form: LineageForm,
-        runner: Runner,
+        runner: ViewerRunner,
         subject: Callable[[], ReviewedResult | None],
         frame: Callable[[], int | None],
         parent: QObject,

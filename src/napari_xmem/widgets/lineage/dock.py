@@ -18,7 +18,7 @@ from napari_xmem.widgets.common.keys import KeyBindings
 from napari_xmem.widgets.common.status import error_details
 from napari_xmem.widgets.common.status_text import count
 from napari_xmem.widgets.common.viewer_events import Connections
-from napari_xmem.widgets.jobs.runner import runner_of
+from napari_xmem.widgets.jobs.viewer_runner import runner_of
 from napari_xmem.widgets.layers.layer_choice import LayerChoice
 from napari_xmem.widgets.layers.result_dock import ResultDock, has_session
 from napari_xmem.widgets.layers.session_watch import SessionWatch

@@ -14,7 +14,7 @@ from napari_xmem.widgets.jobs.run_record import RunState
 from napari_xmem.widgets.layers.result_layer import ResultTarget, place_like
 
 if TYPE_CHECKING:
-    from napari_xmem.widgets.jobs.runner import Runner
+    from napari_xmem.widgets.jobs.viewer_runner import ViewerRunner
     from napari_xmem.widgets.propagate.form_values import PropagateControls
     from napari_xmem.widgets.propagate.run_readiness import PropagateInputs
 
@@ -32,11 +32,11 @@ class PropagateActions:
         What stands in the form.
     inputs : PropagateInputs
         Movie and seeds.
-    runner : Runner
+    runner : ViewerRunner
         The run of the viewer.
     """
 
-    def __init__(self, viewer: Any, controls: PropagateControls, inputs: PropagateInputs, runner: Runner) -> None:
+    def __init__(self, viewer: Any, controls: PropagateControls, inputs: PropagateInputs, runner: ViewerRunner) -> None:
         self._viewer, self._controls, self._inputs, self._runner = viewer, controls, inputs, runner
 
     def stop(self) -> None:

@@ -15,7 +15,7 @@ from napari_xmem.widgets.common.forms import enable
 from napari_xmem.widgets.common.keys import KeyBindings
 from napari_xmem.widgets.common.status_text import count
 from napari_xmem.widgets.jobs.propagation import PropagationJob
-from napari_xmem.widgets.jobs.runner import GOING_ON, runner_of
+from napari_xmem.widgets.jobs.viewer_runner import GOING_ON, runner_of
 from napari_xmem.widgets.layers.paint_backup import PaintedOver
 from napari_xmem.widgets.layers.result_layer import ResultTarget
 from napari_xmem.widgets.propagate.actions import PropagateActions

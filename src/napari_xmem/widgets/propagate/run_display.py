@@ -16,7 +16,7 @@ from napari_xmem.widgets.propagate.form import RUN_TIP
 
 if TYPE_CHECKING:
     from napari_xmem.errors import XMemError
-    from napari_xmem.widgets.jobs.runner import Runner
+    from napari_xmem.widgets.jobs.viewer_runner import ViewerRunner
     from napari_xmem.widgets.propagate.form import PropagateForm
 
 __all__ = ["RunDisplay"]
@@ -29,13 +29,13 @@ class RunDisplay(QObject):
     ----------
     form : PropagateForm
         The controls.
-    runner : Runner
+    runner : ViewerRunner
         The run.
     parent : QObject
         Its owner.
     """
 
-    def __init__(self, form: PropagateForm, runner: Runner, parent: QObject) -> None:
+    def __init__(self, form: PropagateForm, runner: ViewerRunner, parent: QObject) -> None:
         super().__init__(parent)
         self._form, self._runner = form, runner
         self.problem = ""

@@ -20,7 +20,7 @@ from napari_xmem.widgets.review.mendings import MendingKind
 if TYPE_CHECKING:
     from napari_xmem.session import CorrectionSummary
     from napari_xmem.widgets.jobs.run_record import RunOutcome
-    from napari_xmem.widgets.jobs.runner import Runner
+    from napari_xmem.widgets.jobs.viewer_runner import ViewerRunner
     from napari_xmem.widgets.review.form import ReviewForm
     from napari_xmem.widgets.review.mendings import Mending
     from napari_xmem.widgets.review.review_state import ReviewSubject
@@ -39,7 +39,7 @@ class ReviewActions(QObject):
         What is reviewed.
     form : ReviewForm
         The controls.
-    runner : Runner
+    runner : ViewerRunner
         Does the work.
     parent : QObject
         Owner.
@@ -51,7 +51,9 @@ class ReviewActions(QObject):
     adopted = Signal(object)
     answered = Signal(object)
 
-    def __init__(self, viewer: Any, subject: ReviewSubject, form: ReviewForm, runner: Runner, parent: QObject) -> None:
+    def __init__(
+        self, viewer: Any, subject: ReviewSubject, form: ReviewForm, runner: ViewerRunner, parent: QObject
+    ) -> None:
         super().__init__(parent)
         self._viewer, self._subject, self._form, self._runner = viewer, subject, form, runner
         self.before = BeforeView(viewer, self)

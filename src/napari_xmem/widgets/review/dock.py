@@ -13,7 +13,7 @@ from napari_xmem.widgets.common.dock import PROPAGATE, REVIEW, Dock, open_dock
 from napari_xmem.widgets.common.forms import enable
 from napari_xmem.widgets.common.keys import KeyBindings
 from napari_xmem.widgets.common.status_text import some
-from napari_xmem.widgets.jobs.runner import runner_of
+from napari_xmem.widgets.jobs.viewer_runner import runner_of
 from napari_xmem.widgets.layers.session_watch import SessionWatch
 from napari_xmem.widgets.review.actions import ReviewActions
 from napari_xmem.widgets.review.confidence_strip import strip_legend

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.session import EventToCheck, TrackingSession
-    from napari_xmem.widgets.jobs.runner import Runner
+    from napari_xmem.widgets.jobs.viewer_runner import ViewerRunner
     from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
     from napari_xmem.widgets.review.mendings import Mending
 
@@ -79,7 +79,7 @@ class MendingRow(QWidget):
         return lambda: self.press(key)
 
 
-def mend(runner: Runner, reviewed: ReviewedResult, session: TrackingSession, mending: Mending) -> None:
+def mend(runner: ViewerRunner, reviewed: ReviewedResult, session: TrackingSession, mending: Mending) -> None:
     """Begin a mending; the runner does the work.
 
     Raises

@@ -14,7 +14,7 @@ from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
 
 if TYPE_CHECKING:
     from napari_xmem.session import TrackingSession
-    from napari_xmem.widgets.jobs.runner import Runner
+    from napari_xmem.widgets.jobs.viewer_runner import ViewerRunner
     from napari_xmem.widgets.layers.layer_choice import LayerChoice
 
 __all__ = ["EMPTY", "FOREIGN", "GOING_ON", "ReviewSubject"]
@@ -41,7 +41,7 @@ class ReviewSubject(QObject):
         The viewer.
     choice : LayerChoice
         Chooses the layer.
-    runner : Runner
+    runner : ViewerRunner
         What may be changing results just now.
     parent : QObject
         Owner.
@@ -50,7 +50,7 @@ class ReviewSubject(QObject):
     changed = Signal()
     edited = Signal()
 
-    def __init__(self, viewer: Any, choice: LayerChoice, runner: Runner, parent: QObject) -> None:
+    def __init__(self, viewer: Any, choice: LayerChoice, runner: ViewerRunner, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer, self._choice, self._runner = viewer, choice, runner
         self._events = Connections()

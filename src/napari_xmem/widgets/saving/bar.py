@@ -9,7 +9,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from napari_xmem.widgets.common.forms import small_button
-from napari_xmem.widgets.jobs.runner import runner_of
+from napari_xmem.widgets.jobs.viewer_runner import runner_of
 from napari_xmem.widgets.saving.saver import saver_of
 
 __all__ = ["SAVE_KEYS", "SavingBar"]

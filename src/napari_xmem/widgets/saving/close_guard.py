@@ -8,7 +8,7 @@ from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QMainWindow, QMessageBox
 
 from napari_xmem.errors import XMemError
-from napari_xmem.widgets.jobs.runner import runner_of
+from napari_xmem.widgets.jobs.viewer_runner import runner_of
 from napari_xmem.widgets.saving.saver import saver_of
 
 if TYPE_CHECKING:

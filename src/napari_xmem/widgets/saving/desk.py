@@ -11,7 +11,7 @@ from napari.layers import Image, Labels
 from napari_xmem.errors import SessionError, XMemError
 from napari_xmem.session import TrackingSession
 from napari_xmem.widgets.common.dock import PROPAGATE, docks_of
-from napari_xmem.widgets.jobs.runner import runner_of
+from napari_xmem.widgets.jobs.viewer_runner import runner_of
 from napari_xmem.widgets.layers.result_layer import METADATA_KEY, VIEW_KEY, movie_of, session_of
 from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
 from napari_xmem.widgets.layers.seed_view import SeedView

@@ -15,8 +15,8 @@ from napari_xmem.errors import SessionError, XMemError
 from napari_xmem.session.archive import SessionArchive
 from napari_xmem.widgets.common.dock import PROPAGATE, docks_of
 from napari_xmem.widgets.common.viewer_events import plain_viewer
-from napari_xmem.widgets.jobs.runner import runner_of
 from napari_xmem.widgets.jobs.threads import JobControl, handle_events_until, in_plain_words, start_job
+from napari_xmem.widgets.jobs.viewer_runner import runner_of
 from napari_xmem.widgets.layers.result_layer import (
     METADATA_KEY,
     SCORES_KEY,

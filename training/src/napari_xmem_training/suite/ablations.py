@@ -16,7 +16,7 @@ from napari_xmem.imaging import median_diameter_px
 from napari_xmem.model import InferenceXMem, XMem, load_model
 from napari_xmem.model.inference import choose_precision
 from napari_xmem.tracking.ancestry import labels_of_founders
-from napari_xmem.tracking.measures import measure_objects
+from napari_xmem.tracking.label_geometry import measure_objects
 from napari_xmem_training.suite.catalogue import suite_movies
 from napari_xmem_training.suite.movie import SuiteMovie
 from napari_xmem_training.suite.score import MovieScore, score_movie

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.tracking.measures import measure_objects
+from napari_xmem.tracking.label_geometry import measure_objects
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_xmem.cli.terminal import progress
-from napari_xmem.cli.terminal.machine import settle_threads, wait_passively
+from napari_xmem.cli.terminal.threads import settle_threads, wait_passively
 
 __all__ = ["main"]
 

@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     from napari_xmem.widgets.layers.movie_view import MovieView
     from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
 
-__all__ = ["RunOutcome", "RunState", "Runner", "runner_of"]
+__all__ = ["RunOutcome", "RunState", "ViewerRunner", "runner_of"]
 
 GOING_ON = "A run is going on; pause it, stop it, or wait for its end."
 
 
-class Runner(QObject):
+class ViewerRunner(QObject):
     """Does one thing at a time: a propagation, a correction, an undo or a redo; keeps the result layer up to date.
 
     Parameters
@@ -415,14 +415,14 @@ class Runner(QObject):
         layer.refresh(extent=False)
 
 
-_RUNNERS: WeakKeyDictionary[Any, Runner] = WeakKeyDictionary()
+_RUNNERS: WeakKeyDictionary[Any, ViewerRunner] = WeakKeyDictionary()
 
 
-def runner_of(viewer: Any) -> Runner:
+def runner_of(viewer: Any) -> ViewerRunner:
     """Return the runner of a viewer, the same for all its docks."""
     viewer = plain_viewer(viewer)
     if viewer not in _RUNNERS:
-        _RUNNERS[viewer] = Runner(viewer)
+        _RUNNERS[viewer] = ViewerRunner(viewer)
     return _RUNNERS[viewer]
 
 

@@ -1,12 +1,9 @@
-"""Threads and how they wait, what the environment sets, what else the machine does."""
+"""Threads to compute on, and the options that the environment sets."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
-from contextlib import suppress
-from pathlib import Path
 
 from napari_xmem.errors import ConfigError
 from napari_xmem.words import counted
@@ -15,9 +12,6 @@ __all__ = [
     "add_threads",
     "busy_line",
     "environment_defaults",
-    "forget_peak_memory",
-    "peak_device_memory_bytes",
-    "peak_memory_bytes",
     "settle_threads",
     "wait_passively",
 ]
@@ -87,42 +81,6 @@ def busy_line() -> str:
     if n_threads > 1 and load > n_cores:
         return f"{line}; others keep the machine busy (load {load:.1f}): expect longer, and less with --threads 1"
     return line
-
-
-def forget_peak_memory() -> None:
-    """Begin to measure anew how much memory this process takes at most; only Linux can."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-    if "torch" in sys.modules:
-        import torch
-
-        if torch.cuda.is_initialized():
-            torch.cuda.reset_peak_memory_stats()
-
-
-def peak_memory_bytes() -> int | None:
-    """Return the most memory (resident) that this process has taken, since `forget_peak_memory` where that works."""
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    try:
-        import resource
-    except ImportError:  # Windows
-        import psutil
-
-        return getattr(psutil.Process().memory_info(), "peak_wset", None)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak) * (1 if sys.platform == "darwin" else 1024)
-
-
-def peak_device_memory_bytes() -> int | None:
-    """Return the most memory that was taken on the CUDA device; None where none was used."""
-    import torch
-
-    return int(torch.cuda.max_memory_allocated()) if torch.cuda.is_initialized() else None
 
 
 def _cores() -> set[int]:

@@ -1,78 +1,17 @@
-"""What runs over movies and over movies of volumes share."""
+"""Which frames are done, and which of them the seeds belong to."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari_xmem.cli.options import run_settings
-from napari_xmem.cli.terminal.json_file import write_json
 from napari_xmem.cli.terminal.printing import say_error
-from napari_xmem.errors import InputError, OutputError
-from napari_xmem.words import counted
+from napari_xmem.errors import InputError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
-    from napari_xmem.cli.terminal.stopping import StopRequest
-    from napari_xmem.engine.scopes.base import TrackingScope, Watch
-    from napari_xmem.session.checkpoint import RunCheckpoint
-
-__all__ = [
-    "check_seed_frame",
-    "engine_options",
-    "frame_range",
-    "hint_at_direction",
-    "keeping",
-    "saving_memory",
-    "seed_frame",
-    "tell",
-    "watching",
-]
-
-
-@contextmanager
-def saving_memory(checkpoint: RunCheckpoint) -> Iterator[None]:
-    """Save memory where a frame was not begun, so that memory is as the last one left it."""
-    try:
-        yield
-    except (InputError, OutputError):
-        with suppress(OutputError):
-            checkpoint.save_memory()
-        raise
-
-
-@contextmanager
-def keeping(checkpoint: RunCheckpoint) -> Iterator[None]:
-    """Keep what is finished whatever happens, and say so."""
-    try:
-        with saving_memory(checkpoint):
-            yield
-    except BaseException:
-        if checkpoint.exists:
-            n = checkpoint.n_frames
-            kept = f"{counted(n, 'finished frame')} {'is' if n == 1 else 'are'}" if n else "what was done is"
-            note = f"{kept} kept in {checkpoint.folder}; run the same command with --resume to go on."
-            say_error(note, kind="note")
-        raise
-
-
-def watching(checkpoint: RunCheckpoint, stop: StopRequest) -> Watch:
-    """Return what follows a run from inside: it keeps the run, and stops it where the frame at hand has no result."""
-
-    def watch(scope: TrackingScope, frame: int) -> None:
-        checkpoint.watch(scope, frame)
-        if stop.signal is not None and checkpoint.is_whole:
-            checkpoint.save_memory()
-            stop.obey()
-
-    return watch
-
-
-def engine_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the options that `iter_propagate` and `forecast` share."""
-    return {**run_settings(args), "start": args.start, "stop": args.stop}
+__all__ = ["check_seed_frame", "frame_range", "hint_at_direction", "seed_frame"]
 
 
 def check_seed_frame(args: argparse.Namespace, shape: tuple[int, ...], single: int) -> None:
@@ -134,19 +73,3 @@ def seed_frame(args: argparse.Namespace, start: int, stop: int) -> int:
     if args.seed_frame is not None:
         return int(args.seed_frame)
     return stop - 1 if args.direction == "backward" else start
-
-
-def tell(args: argparse.Namespace, facts: dict[str, Any]) -> None:
-    """Write the record of a run that belongs to a batch, and hand it to whoever began the run.
-
-    Parameters
-    ----------
-    args : Namespace
-        ``record``, a file or None, and ``told``, a list that gets the facts, where there are such.
-    facts : dict
-        What was done, see ``--json``.
-    """
-    write_json(getattr(args, "record", None), facts)
-    told = getattr(args, "told", None)
-    if told is not None:
-        told.append(facts)
