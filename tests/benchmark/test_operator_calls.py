@@ -1,0 +1,32 @@
+"""Counting operator calls by phase."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_calls_belong_to_the_innermost_phase_and_views_are_told_from_launches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    import operator_calls
+
+    class Work:
+        def outer(self, x: torch.Tensor) -> torch.Tensor:
+            return self.inner(x[1:]) + 1  # a view, and an addition after the inner phase
+
+        def inner(self, x: torch.Tensor) -> torch.Tensor:
+            return x.mul(2).add_(1)
+
+    original, meter = Work.outer, operator_calls.Meter()
+    with operator_calls.watched(meter, [("outer", Work, "outer"), ("inner", Work, "inner")]), meter:
+        Work().outer(torch.zeros(4)).neg()
+    assert Work.outer is original
+    assert dict(meter.calls) == {"inner": 2, "outer": 1, "other": 2}  # of the last two one made the zeros
+    assert meter.views["outer"] == 1
+    assert set(meter.seconds) == {"outer", "inner", "other"}
+    assert "| outer | 1 | 1 |" in operator_calls.table(meter, 1, "one frame")
