@@ -9,7 +9,7 @@ import pytest
 from napari_xmem.config import PropagationConfig
 from napari_xmem.errors import SeedError, SessionError
 from napari_xmem.session import Agreement, SessionState, TrackingSession
-from napari_xmem.session.correction_segments import plan_segments
+from napari_xmem.session.corrections.correction_segments import plan_segments
 
 
 def test_segments_end_at_corrected_and_locked_frames():

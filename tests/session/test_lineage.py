@@ -11,8 +11,8 @@ from lineage_scenes import PARENTS, family
 from napari_xmem.engine import FrameResult
 from napari_xmem.errors import InputError, SessionError, XMemError
 from napari_xmem.session import TrackingSession
-from napari_xmem.session.cut_mask import cut_in_two
-from napari_xmem.session.kept_daughter_ids import DaughterNames
+from napari_xmem.session.corrections.cut_mask import cut_in_two
+from napari_xmem.session.corrections.kept_daughter_ids import DaughterNames
 from napari_xmem.tracking import End, EventKind, Lineage, corrections
 from session.lineage_sessions import CONFIG, family_session, movie_of
 

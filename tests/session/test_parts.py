@@ -11,9 +11,9 @@ from hypothesis.extra.numpy import arrays
 from napari_xmem.engine import FrameResult
 from napari_xmem.errors import ConfigError, SessionError
 from napari_xmem.session import Agreement
-from napari_xmem.session.affected_objects import AffectedObjects, changed_objects, neighbours
 from napari_xmem.session.annotations import Annotations
-from napari_xmem.session.compare import overlap_of_objects
+from napari_xmem.session.corrections.affected_objects import AffectedObjects, changed_objects, neighbours
+from napari_xmem.session.corrections.compare import overlap_of_objects
 from napari_xmem.session.packed_labels import PackedLabels
 from napari_xmem.session.results import Change, FrameChange, FrameRecord, History, ResultsStore
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from napari_xmem.memory import MemoryRow
 from napari_xmem.session.annotations import Annotations
-from napari_xmem.session.compare import Agreement, CorrectionSummary, SegmentOutcome
+from napari_xmem.session.corrections.compare import Agreement, CorrectionSummary, SegmentOutcome
+from napari_xmem.session.corrections.lineage_edits import LineageEdits
+from napari_xmem.session.corrections.result_edits import ResultEdits
 from napari_xmem.session.events_to_check import EventToCheck, QuestionKind
 from napari_xmem.session.memory_editor import MemoryEditor
+from napari_xmem.session.result_views import ResultViews
 from napari_xmem.session.results import Change
 from napari_xmem.session.review import DoubtfulObject, FrameToCheck, Review
 from napari_xmem.session.session import TrackingSession
@@ -24,9 +27,12 @@ __all__ = [
     "DoubtfulObject",
     "EventToCheck",
     "FrameToCheck",
+    "LineageEdits",
     "MemoryEditor",
     "MemoryRow",
     "QuestionKind",
+    "ResultEdits",
+    "ResultViews",
     "Review",
     "RunStatus",
     "SegmentOutcome",

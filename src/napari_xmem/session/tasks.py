@@ -9,10 +9,10 @@ from napari_xmem.engine import iter_run
 from napari_xmem.engine.explain import Explainer, MemoryHistory
 from napari_xmem.engine.propagate import replay_run
 from napari_xmem.imaging import object_ids
-from napari_xmem.session.affected_objects import AffectedObjects, changed_objects, neighbours
-from napari_xmem.session.compare import Agreement, CorrectionSummary, SegmentOutcome, overlap_of_objects
-from napari_xmem.session.correction_segments import Segment, SegmentRun, plan_segments, segment_run
-from napari_xmem.session.direct_corrections import Relabelling, new_numbers, plan_relabelling
+from napari_xmem.session.corrections.affected_objects import AffectedObjects, changed_objects, neighbours
+from napari_xmem.session.corrections.compare import Agreement, CorrectionSummary, SegmentOutcome, overlap_of_objects
+from napari_xmem.session.corrections.correction_segments import Segment, SegmentRun, plan_segments, segment_run
+from napari_xmem.session.corrections.direct_corrections import Relabelling, new_numbers, plan_relabelling
 from napari_xmem.session.renamed_explainer import RenamedExplainer
 from napari_xmem.session.renumbered_scores import carried_over
 from napari_xmem.session.results import FrameRecord

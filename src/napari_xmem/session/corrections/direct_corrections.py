@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.imaging import object_ids
-from napari_xmem.session.affected_objects import changed_objects
+from napari_xmem.session.corrections.affected_objects import changed_objects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.session.annotations import Annotations
-    from napari_xmem.session.correction_segments import Segment
+    from napari_xmem.session.corrections.correction_segments import Segment
     from napari_xmem.session.packed_labels import PackedLabels
     from napari_xmem.session.results import FrameRecord, ResultsStore
 

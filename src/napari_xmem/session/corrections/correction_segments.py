@@ -2,9 +2,9 @@
 
 From a corrected frame labels are carried on to the next corrected or locked frame or the end of the run, and no further
 than old and new results begin to agree. Only objects that were changed, and those they collide with, get new masks, see
-`napari_xmem.session.affected_objects`. Memory starts from what is known to be right: the frames that were seeded,
-corrected or locked are shown to a fresh follower first, the corrected frame last; all are permanent memory. What the
-old run remembered of the error is thereby gone.
+`napari_xmem.session.corrections.affected_objects`. Memory starts from what is known to be right: the frames that were
+seeded, corrected or locked are shown to a fresh follower first, the corrected frame last; all are permanent memory.
+What the old run remembered of the error is thereby gone.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from napari_xmem.engine import FrameResult, iter_run
 from napari_xmem.engine.frame_order import Pass
 from napari_xmem.imaging import label_dtype, object_ids
-from napari_xmem.session.compare import Agreement, SegmentOutcome, overlap_of_objects
-from napari_xmem.session.kept_daughter_ids import DaughterNames
+from napari_xmem.session.corrections.compare import Agreement, SegmentOutcome, overlap_of_objects
+from napari_xmem.session.corrections.kept_daughter_ids import DaughterNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine.run import Run
     from napari_xmem.engine.scopes.base import Watch
-    from napari_xmem.session.affected_objects import AffectedObjects
+    from napari_xmem.session.corrections.affected_objects import AffectedObjects
     from napari_xmem.session.results import ResultsStore
 
 __all__ = ["MAX_PRIMERS", "Segment", "SegmentRun", "plan_segments", "segment_run"]

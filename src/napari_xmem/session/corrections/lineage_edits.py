@@ -14,10 +14,11 @@ import numpy as np
 
 from napari_xmem.errors import InputError, SessionError
 from napari_xmem.imaging import check_labels
-from napari_xmem.session.compare import Agreement
-from napari_xmem.session.cut_mask import cut_in_two
+from napari_xmem.session.corrections.compare import Agreement
+from napari_xmem.session.corrections.cut_mask import cut_in_two
 from napari_xmem.session.lineage import found_parents
 from napari_xmem.session.renumbered_scores import happenings_like
+from napari_xmem.session.results import Change
 from napari_xmem.session.session_runner import AT_REST
 from napari_xmem.tracking import corrections
 
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
     from napari_xmem.session.annotations import Annotations
     from napari_xmem.session.context import SessionContext
-    from napari_xmem.session.result_edits import SessionEdits
-    from napari_xmem.session.results import Change, FrameRecord
+    from napari_xmem.session.corrections.result_edits import ResultEdits
+    from napari_xmem.session.results import FrameRecord
     from napari_xmem.session.session_runner import SessionRunner
     from napari_xmem.session.tasks import CorrectionTask
     from napari_xmem.tracking import Lineage, LineageEdit
@@ -38,7 +39,9 @@ __all__ = ["LineageEdits"]
 
 
 class LineageEdits:
-    """Steps of the history that change who is who; their methods are documented at `TrackingSession`.
+    """What a person says about who is who, each a step of the history; what cannot be is refused, and changes nothing.
+
+    A session has the same methods.
 
     Parameters
     ----------
@@ -46,11 +49,11 @@ class LineageEdits:
         What is changed.
     runner : SessionRunner
         Says when.
-    edits : SessionEdits
+    edits : ResultEdits
         Takes up what is to be propagated.
     """
 
-    def __init__(self, context: SessionContext, runner: SessionRunner, edits: SessionEdits) -> None:
+    def __init__(self, context: SessionContext, runner: SessionRunner, edits: ResultEdits) -> None:
         self._context, self._runner, self._edits = context, runner, edits
 
     @property
@@ -58,17 +61,68 @@ class LineageEdits:
         """The lineage of the results of now."""
         return self._context.lineage.read(self._context.annotations)[0]
 
-    def needs_propagation(self, mother: int, frame: int, daughters: Sequence[int]) -> bool:
+    def begin_division(
+        self, mother: int, frame: int, daughters: Sequence[int] = (), labels: NDArray[Any] | None = None
+    ) -> CorrectionTask | Change:
+        """Say that a cell divides; iterate over the session's `frames` if there is something to propagate.
+
+        Parameters
+        ----------
+        mother : int
+            The dividing cell, seen before `frame`.
+        frame : int
+            First frame of the daughters.
+        daughters : sequence of int
+            Cells that are there already and begin on `frame` or later; one of them may be a new id, which takes over
+            the mother's label from `frame` on. Two new ids, or none (ids are found): the mother is cut in two on
+            `frame`, and both are followed from there. One cell that is there while the mother goes on is her bud.
+        labels : ndarray, shape (Y, X), optional
+            All labels of `frame` with the daughters painted, in place of the cut.
+
+        Returns
+        -------
+        CorrectionTask or Change
+            A task where daughters have to be followed; else the step, which is done.
+
+        Raises
+        ------
+        SessionError
+            If the frame lies outside the movie or is locked, or something runs.
+        InputError
+            If it cannot be, see `napari_xmem.tracking.corrections.divide`.
+        """
+        if labels is None and not self._needs_propagation(mother, frame, daughters):
+            return self._divide(mother, frame, daughters)
+        return self._take_up(mother, frame, daughters, labels)
+
+    def divide(
+        self, mother: int, frame: int, daughters: Sequence[int] = (), labels: NDArray[Any] | None = None
+    ) -> Change:
+        """Say that a cell divides, and follow its daughters in this thread; parameters and errors as `begin_division`.
+
+        Returns
+        -------
+        Change
+            The step, with the frames that changed.
+        """
+        begun = self.begin_division(mother, frame, daughters, labels)
+        if isinstance(begun, Change):
+            return begun
+        for _ in self._runner.frames():
+            pass
+        return begun.step
+
+    def _needs_propagation(self, mother: int, frame: int, daughters: Sequence[int]) -> bool:
         """Return True if the mother has to be cut in two: she is there, and no daughter is."""
         lineage = self.lineage
         return mother in lineage and not any(d in lineage for d in daughters) and len(daughters) != 1
 
-    def divide(self, mother: int, frame: int, daughters: Sequence[int]) -> Change:
+    def _divide(self, mother: int, frame: int, daughters: Sequence[int]) -> Change:
         """Let a mother divide into objects that are there, or into one of them and the rest of herself."""
         title = f"division of object {mother} on frame {frame}"
         return self._relabel(title, frame, lambda lineage: corrections.divide(lineage, mother, frame, daughters))
 
-    def begin_division(
+    def _take_up(
         self, mother: int, frame: int, daughters: Sequence[int], labels: NDArray[Any] | None
     ) -> CorrectionTask:
         """Take up daughters that were painted, or that the mother is cut into."""
@@ -86,7 +140,7 @@ class LineageEdits:
                     f"Object {mother} cannot end on frame {frame}: you locked or painted frame {stays[0]}, which shows "
                     f"it. Remove it from there first."
                 )
-        return self._edits.begin_correction(
+        return self._edits.take_up(
             {frame: painted},
             True,
             False,
@@ -96,22 +150,60 @@ class LineageEdits:
         )
 
     def link(self, daughter: int, mother: int) -> Change:
-        """Give an object a mother."""
+        """Say whose daughter a cell is; a mother it had is replaced. No labels change.
+
+        Parameters
+        ----------
+        daughter, mother : int
+            Two cells; the mother begins first.
+
+        Returns
+        -------
+        Change
+            The step.
+
+        Raises
+        ------
+        InputError
+            If one does not exist, the mother begins too late, or she descends from the daughter.
+        SessionError
+            If the daughter's first frame is locked, or something runs.
+        """
         title = f"object {mother} as the mother of {daughter}"
         return self._relabel(title, None, lambda lineage: corrections.link(lineage, daughter, mother))
 
     def unlink(self, daughter: int) -> Change:
-        """Take an object's mother away."""
+        """Take a cell's mother away. No labels change; returns and raises as `link`."""
         title = f"object {daughter} without a mother"
         return self._relabel(title, None, lambda lineage: corrections.unlink(lineage, daughter))
 
     def swap(self, a: int, b: int, from_frame: int) -> Change:
-        """Exchange two objects from a frame on."""
+        """Exchange two cells from a frame on, with the daughters they have later; at once, without the network.
+
+        Parameters
+        ----------
+        a, b : int
+            Two cells.
+        from_frame : int
+            First frame on which they are exchanged.
+
+        Returns
+        -------
+        Change
+            The step.
+
+        Raises
+        ------
+        InputError
+            If one does not exist, or none is seen from there on.
+        SessionError
+            If a frame concerned is locked, or something runs.
+        """
         title = f"exchange of objects {a} and {b} from frame {from_frame}"
         return self._relabel(title, from_frame, lambda lineage: corrections.swap(lineage, a, b, from_frame))
 
     def join(self, a: int, b: int) -> Change:
-        """Make one object of two."""
+        """Say that two cells are one that was given two ids; the id of the earlier one stays. Raises as `swap`."""
 
         def edit(lineage: Lineage) -> LineageEdit:
             first = lineage.first_frame
@@ -120,13 +212,16 @@ class LineageEdits:
 
         return self._relabel(f"objects {a} and {b} as one", None, edit)
 
-    def remove(self, cell: int, from_frame: int) -> Change:
-        """Remove an object from a frame on."""
+    def remove(self, cell: int, from_frame: int = 0) -> Change:
+        """Remove a cell from a frame on, from painted frames too; what begins later by it has no mother then.
+
+        Other than `end_object` it stops at nothing: a locked frame that shows the cell is an error. Raises as `swap`.
+        """
         title = f"removal of object {cell} from frame {from_frame}"
         return self._relabel(title, from_frame, lambda lineage: corrections.remove(lineage, cell, from_frame))
 
-    def new_ids(self, count: int) -> tuple[int, ...]:
-        """Return ids that no object has or had."""
+    def new_ids(self, count: int = 1) -> tuple[int, ...]:
+        """Return ids that no object has, or ever had."""
         first = 1 + self._context.largest_id
         return tuple(range(first, first + count))
 
