@@ -94,7 +94,12 @@ class OtherWorld:
         todo = [(i, region) for i, region in todo if i in self.objects]
         if not todo:
             return {}
-        claims = [mask for mask in at.claims if mask.object_id not in replaced] + host.predict(self.objects, todo)
+        claims = [
+            mask  # of those around: what happens elsewhere changes nothing here
+            for mask in at.claims
+            if mask.object_id not in replaced and any(mask.region.meets(region) for _, region in todo)
+        ]
+        claims += host.predict(self.objects, todo)
         self._ownership.move(at.drift_px, at.shape)
         given = set(at.given)
         shared = aggregate_regions(self._ownership.defend(claims, given), given, at.shape)

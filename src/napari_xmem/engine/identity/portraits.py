@@ -181,7 +181,7 @@ def _sampled(mask: RegionMask, factor: int, shape: tuple[int, ...]) -> tuple[tup
         count = max(0, min(limit - first, -(-(length - offset) // factor)))
         window.append(slice(first, first + count))
         starts.append(slice(offset, offset + count * factor, factor))
-    return (window[0], window[1]), (mask.probability[tuple(starts)] > 0.5).cpu().numpy()
+    return (window[0], window[1]), mask.pixels[tuple(starts)] > 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from napari_xmem.engine.scopes.region_masks import RegionMask
-from napari_xmem.model.aggregate import odds
+from napari_xmem.model.aggregate import PROBABILITY_EPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from numpy.typing import NDArray
+    from torch import Tensor
+
 __all__ = ["aggregate_regions", "others_in"]
+
+_LEAST, _MOST = np.float32(PROBABILITY_EPS), np.float32(1 - PROBABILITY_EPS)
 
 
 def aggregate_regions(masks: Sequence[RegionMask], seeded: set[int], frame_shape: tuple[int, int]) -> list[RegionMask]:
@@ -32,33 +37,40 @@ def aggregate_regions(masks: Sequence[RegionMask], seeded: set[int], frame_shape
     frame_shape : tuple of 2 int
         Size of the scaled frame.
     """
-    if not masks:
-        return []
-    device = masks[0].probability.device
-    free = torch.ones(frame_shape, dtype=torch.float32, device=device)
-    for mask in masks:
-        if mask.object_id in seeded:
-            free[mask.region.slices] *= (mask.probability.to(device) <= 0.5).float()
-    own = [
-        mask.probability.to(device) if mask.object_id in seeded else mask.probability * free[mask.region.slices]
-        for mask in masks
-    ]
-    background = torch.ones(frame_shape, dtype=torch.float32, device=device)
-    claims = torch.zeros(frame_shape, dtype=torch.float32, device=device)
-    for mask, probability in zip(masks, own, strict=True):
-        background[mask.region.slices] *= 1 - probability
-        claims[mask.region.slices] += odds(probability)
-    total = claims + odds(background)
+    own = [mask.pixels.astype(np.float32, copy=False) for mask in masks]
+    painted = [(mask, pixels) for mask, pixels in zip(masks, own, strict=True) if mask.object_id in seeded]
+    if painted:
+        free = np.ones(frame_shape, np.float32)
+        for mask, pixels in painted:
+            free[mask.region.slices] *= pixels <= 0.5
+        own = [
+            pixels if mask.object_id in seeded else pixels * free[mask.region.slices]
+            for mask, pixels in zip(masks, own, strict=True)
+        ]
+    background, total = np.ones(frame_shape, np.float32), np.zeros(frame_shape, np.float32)
+    claims = []
+    for mask, pixels in zip(masks, own, strict=True):
+        window = mask.region.slices
+        background[window] *= 1 - pixels
+        claims.append(_odds(pixels))
+        total[window] += claims[-1]
+    total += _odds(background)
     return [
-        RegionMask(mask.object_id, mask.region, odds(probability) / total[mask.region.slices])
-        for mask, probability in zip(masks, own, strict=True)
+        RegionMask.of(mask.object_id, mask.region, np.divide(claim, total[mask.region.slices], out=claim))
+        for mask, claim in zip(masks, claims, strict=True)
     ]
 
 
 def others_in(masks: Iterable[RegionMask], frame_shape: tuple[int, int]) -> Tensor:
     """Return the sum ``(H, W)`` of all objects' probabilities; minus an object's own, the others'."""
-    masks = list(masks)
-    total = torch.zeros(frame_shape, dtype=torch.float32, device=masks[0].probability.device if masks else "cpu")
+    total = np.zeros(frame_shape, np.float32)
     for mask in masks:
-        total[mask.region.slices] += mask.probability
-    return total
+        total[mask.region.slices] += mask.pixels
+    return torch.from_numpy(total)
+
+
+def _odds(probability: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``p / (1 - p)`` as `napari_xmem.model.aggregate.odds` does, number for number."""
+    p = np.clip(probability, _LEAST, _MOST)
+    odds: NDArray[np.float32] = np.divide(p, 1 - p, out=p)
+    return odds

@@ -220,7 +220,7 @@ class LocalScope:
         painted = {mask.object_id for mask in given}
         given += [self._nowhere(i, shape) for i in self.objects if i in absent and i not in painted]
         masks = self.advance_regions(image, given, last=last, frame=index, drift_px=drift)
-        objects = others_in(masks, shape).clamp(0, 1).cpu().numpy()[:rows, :columns]
+        objects = others_in(masks, shape).clamp(0, 1).numpy()[:rows, :columns]
         self.drift.focus_on(objects)
         self.gate.keep(gray, drift, objects)
         self.light.keep()

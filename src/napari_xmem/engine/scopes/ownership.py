@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from napari_xmem.engine.scopes.region_masks import RegionMask
@@ -11,12 +12,12 @@ from napari_xmem.engine.scopes.region_masks import RegionMask
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
 
-    from torch import Tensor
+    from numpy.typing import NDArray
 
 __all__ = ["Ownership"]
 
 #: Probability left to others where the last owner still claims a pixel.
-_LEFT_TO_OTHERS = 0.02
+_LEFT_TO_OTHERS = np.float32(0.02)
 
 
 class Ownership:
@@ -29,16 +30,16 @@ class Ownership:
     """
 
     def __init__(self) -> None:
-        self._owner: Tensor | None = None
+        self._owner: NDArray[np.int32] | None = None
 
     def move(self, drift_px: tuple[float, float], frame_shape: tuple[int, int]) -> None:
         """Take over to the next frame: shift by the drift; forget all if the frame's size changed."""
-        if self._owner is None or tuple(self._owner.shape) != frame_shape:
+        if self._owner is None or self._owner.shape != frame_shape:
             self._owner = None
             return
         for axis, step in enumerate(round(d) for d in drift_px):
             if step:
-                self._owner = torch.roll(self._owner, step, axis)
+                self._owner = np.roll(self._owner, step, axis)
                 lost = slice(0, step) if step > 0 else slice(step, None)
                 self._owner[(lost, slice(None)) if axis == 0 else (slice(None), lost)] = 0
 
@@ -55,20 +56,21 @@ class Ownership:
         owner = self._owner
         if owner is None:
             return list(masks)
-        held = torch.zeros_like(owner, dtype=torch.bool)
+        held, claims = np.zeros(owner.shape, bool), []
         for mask in masks:
+            window, pixels = mask.region.slices, mask.pixels
+            mine = owner[window] == mask.object_id
+            claims.append((mask, pixels, mine))
             if mask.object_id not in given:
-                window = mask.region.slices
-                held[window] |= (owner[window] == mask.object_id) & (mask.probability > 0.5)
+                held[window] |= mine & (pixels > 0.5)
         out = []
-        for mask in masks:
-            if mask.object_id in given:
+        for mask, pixels, mine in claims:
+            others = None if mask.object_id in given else held[mask.region.slices] & ~mine
+            if others is None or not others.any():
                 out.append(mask)
                 continue
-            window = mask.region.slices
-            others = held[window] & (owner[window] != mask.object_id)
-            lowered = mask.probability.clamp(max=_LEFT_TO_OTHERS)
-            out.append(RegionMask(mask.object_id, mask.region, torch.where(others, lowered, mask.probability)))
+            lowered = np.where(others, np.minimum(pixels, _LEFT_TO_OTHERS), pixels)
+            out.append(RegionMask.of(mask.object_id, mask.region, lowered))
         return out
 
     def update(self, masks: Sequence[RegionMask], frame_shape: tuple[int, int], lost: Set[int] = frozenset()) -> None:
@@ -79,20 +81,19 @@ class Ownership:
         """
         if not masks:
             return
-        owner = torch.zeros(frame_shape, dtype=torch.int32, device=masks[0].probability.device)
+        owner = np.zeros(frame_shape, np.int32)
         if self._owner is not None and self._owner.shape == owner.shape and 2 * len(lost) > len(masks):
-            keeping = torch.isin(self._owner, torch.tensor(sorted(lost), dtype=torch.int32, device=owner.device))
+            keeping = np.isin(self._owner, sorted(lost))
             owner[keeping] = self._owner[keeping]
         for mask in masks:
-            window = mask.region.slices
-            owner[window] = owner[window].masked_fill(mask.probability > 0.5, mask.object_id)
+            owner[mask.region.slices][mask.pixels > 0.5] = mask.object_id
         self._owner = owner
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs."""
-        return {"owner": self._owner}
+        return {"owner": None if self._owner is None else torch.from_numpy(self._owner)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was taken, on the device of the state's tensors."""
+        """Go on where `state_dict` was taken."""
         owner = state["owner"]
-        self._owner = None if owner is None else owner.clone()
+        self._owner = None if owner is None else owner.cpu().numpy().copy()

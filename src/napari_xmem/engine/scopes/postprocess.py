@@ -19,6 +19,8 @@ __all__ = ["postprocess_masks"]
 
 #: Components smaller than this share of the largest are specks; daughters of a division are larger.
 SPECK_SHARE = 0.15
+#: What is unsure around a speck goes with it, so many pixels far.
+_WIDENED_PX = 2
 
 
 def postprocess_masks(
@@ -42,14 +44,23 @@ def postprocess_masks(
     """
     cleaned, seen = [], {}
     for mask in masks:
-        probability = mask.probability.cpu().numpy()
+        probability = mask.pixels
         inside = probability > 0.5
-        specks = _specks(inside)
+        rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+        if not len(rows):
+            cleaned.append(mask)
+            seen[mask.object_id] = Observation(0.0, 0.0, (0.0, 0.0, 0.0, 0.0))
+            continue
+        around = (
+            slice(max(0, int(rows[0]) - _WIDENED_PX), int(rows[-1]) + 1 + _WIDENED_PX),
+            slice(max(0, int(columns[0]) - _WIDENED_PX), int(columns[-1]) + 1 + _WIDENED_PX),
+        )
+        specks = _specks(inside[around])
         if specks is not None:
-            probability = np.where(specks, 0.0, probability).astype(np.float32)
-            inside &= ~specks
-            replaced = mask.probability.new_tensor(probability)
-            mask = RegionMask(mask.object_id, mask.region, replaced)
+            probability = probability.astype(np.float32, copy=True)
+            probability[around][specks] = 0.0
+            inside[around] &= ~specks
+            mask = RegionMask.of(mask.object_id, mask.region, probability)
         cleaned.append(mask)
         seen[mask.object_id] = _observe(probability, inside, mask, frame_shape)
     return cleaned, seen
@@ -66,7 +77,7 @@ def _specks(inside: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
     small[0] = False
     if not small.any():
         return None
-    specks: NDArray[np.bool_] = ndimage.binary_dilation(small[components], iterations=2) & ~(
+    specks: NDArray[np.bool_] = ndimage.binary_dilation(small[components], iterations=_WIDENED_PX) & ~(
         (~small)[components] & inside
     )
     return specks
@@ -76,8 +87,6 @@ def _observe(
     probability: NDArray[np.float32], inside: NDArray[np.bool_], mask: RegionMask, frame_shape: tuple[int, int]
 ) -> Observation:
     area, confidence = expected_jaccard(probability, inside)
-    if not area:
-        return Observation(0.0, 0.0, (0.0, 0.0, 0.0, 0.0))
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
     y, x = mask.region.y, mask.region.x
     box = (float(y + rows[0]), float(x + columns[0]), float(y + rows[-1] + 1), float(x + columns[-1] + 1))

@@ -53,6 +53,15 @@ class Region:
         """Height and width in pixels."""
         return self.height, self.width
 
+    def meets(self, other: Region) -> bool:
+        """Return True if they have pixels in common."""
+        return (
+            self.y < other.y + other.height
+            and other.y < self.y + self.height
+            and self.x < other.x + other.width
+            and other.x < self.x + self.width
+        )
+
 
 def bucket_side(length_px: float, step_px: int, smallest_px: int = 96) -> int:
     """Round a side up to a multiple of the key stride, at least 96: few sizes, so that regions can share a batch.
