@@ -6,7 +6,9 @@ import dask.array as da
 import numpy as np
 import pytest
 import zarr
+from qtpy.QtWidgets import QToolButton
 
+import napari_xmem as nx
 from napari_xmem.config import MemoryConfig
 from napari_xmem.errors import ConfigError
 from widget_scenes import drifting_discs, seeds_on
@@ -209,6 +211,33 @@ def test_only_the_frame_shown(qtbot, viewer, widget):
     qtbot.waitUntil(lambda: widget.form.painted.text() == "2 objects on frame 3", timeout=60_000)
     layer = widget.run(wait=True)
     assert layer.metadata["napari_xmem"]["seeded_frames"] == [3]
+
+
+def test_labels_of_every_frame_are_asked_about(qtbot, viewer, widget, tiny_model):
+    movie, truth = drifting_discs()
+    numbered = np.stack([np.where(labels > 0, labels + 10 * t, 0) for t, labels in enumerate(truth)])
+    viewer.add_image(movie, name="movie")
+    viewer.add_labels(numbered, name="segmented")
+    widget.form.settings.set("scope", "local")
+    first, link = widget.form.every_frame.findChildren(QToolButton)
+    qtbot.waitUntil(lambda: "Every frame of 'segmented' is labelled" in widget.problem, timeout=60_000)
+    assert widget.form.every_frame.isVisibleTo(widget.form) and not widget.form.run.isEnabled()
+    first.click()
+    widget.inputs.scan.finish()
+    assert not widget.problem and not widget.form.every_frame.isVisibleTo(widget.form)
+    assert "2 objects on frames 0 to" in widget.inputs.plan
+    results = [widget.run(wait=True)]
+    widget.seed_frames = "painted"
+    widget.inputs.scan.finish()
+    assert widget.form.every_frame.isVisibleTo(widget.form)
+    link.click()
+    widget.inputs.scan.finish()
+    results.append(widget.run(wait=True))
+    options = {"model": tiny_model, "scope": "local"}
+    for layer, detections in zip(results, (None, numbered), strict=True):
+        expected = nx.propagate(movie, {0: numbered[0]}, detections=detections, **options)
+        assert layer.metadata["napari_xmem"]["seeded_frames"] == [0]
+        np.testing.assert_array_equal(layer.data, expected.labels)
 
 
 @pytest.mark.parametrize("kind", ["dask", "zarr", "memmap", "rgb", "singleton", "bool", "multiscale"])

@@ -78,6 +78,7 @@ class SessionContext:
         write: Write | None,
         read: Read | None,
         explain_bytes: int,
+        detections: Any = None,
     ) -> None:
         self.facts = threading.RLock()
         if isinstance(frames, (str, Path)):
@@ -90,6 +91,7 @@ class SessionContext:
         self.memory_config = self.config.memory
         self.write, self.read = write, read
         self.explain_bytes = explain_bytes
+        self.detections = detections
         self.run: Run | None = None
         self.annotations = Annotations()
         self.results = ResultsStore()
@@ -113,9 +115,10 @@ class SessionContext:
     def prepare(self) -> Run:
         """Check everything and load the model, if that was not done yet."""
         if self.run is None:
-            if self.seeds is None:
+            if self.seeds is None and self.detections is None:
                 raise SessionError("This session has no seeds; correct a frame, and it is propagated from there.")
-            self.adopt(prepare_run(self.source, self.seeds, self.model, self.config_now()))
+            config = self.config_now()
+            self.adopt(prepare_run(self.source, self.seeds, self.model, config, detections=self.detections))
         return self.current_run()
 
     def config_now(self) -> PropagationConfig:

@@ -67,6 +67,8 @@ class TrackingSession:
         somebody painted there and did not use as a correction is kept in the history before it is overwritten.
     explain_bytes : int
         Room for states of memory that let `explain` answer at once.
+    detections : array_like, optional
+        Labels of another program that propose new cells, as for `napari_xmem.propagate`.
 
     Attributes
     ----------
@@ -97,8 +99,9 @@ class TrackingSession:
         write: Write | None = None,
         read: Read | None = None,
         explain_bytes: int = 256_000_000,
+        detections: Any = None,
     ) -> None:
-        self._context = SessionContext(frames, seeds, model, config, write, read, explain_bytes)
+        self._context = SessionContext(frames, seeds, model, config, write, read, explain_bytes, detections)
         self.runner = SessionRunner(self._first_task, self._context.before_frame, self._context.facts)
         self.memory = MemoryEditor(self._context, self.runner)
         self.edits = ResultEdits(self._context, self.runner)

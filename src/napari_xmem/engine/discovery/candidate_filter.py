@@ -1,53 +1,144 @@
-"""Which candidates are objects: plausible in size, sure enough, and not on pixels that another one owns."""
+"""Which candidates are objects: plausible in size and shape, sure enough, and on pixels that nobody owns."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import heapq
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.spatial import ConvexHull, QhullError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
+    from typing import Self
 
     from numpy.typing import NDArray
 
     from napari_xmem.engine.discovery.moved_examples import Candidate
 
-__all__ = ["Ground", "SizeRange"]
+__all__ = ["ExampleKind", "Ground", "solidity"]
 
 #: Areas that are plausible, as shares of the smallest and the largest example.
 _SMALLEST_SHARE, _LARGEST_SHARE = 0.3, 2.5
 #: The same for objects that the frame's border cuts.
 _SMALLEST_CUT_SHARE = 0.08
-#: Share of a candidate's pixels that may be another one's already.
-_OVERLAP_SHARE = 0.3
+#: Solidity that is plausible, as a share of that of the least convex example.
+_SOLIDITY_SHARE = 0.8
+#: What is usual: solidity as such a share, areas as shares of the smallest and the largest example, and likeness as a
+#: share of that of the examples' own pixels. Beyond, a candidate ranks lower.
+_USUAL_SOLIDITY_SHARE, _USUAL_AREA_SHARES, _USUAL_LIKENESS_SHARE = 0.95, (0.7, 1.3), 0.6
+#: How much lower: factors of the logarithm.
+_SIZE_WEIGHT, _SOLIDITY_WEIGHT, _LIKENESS_WEIGHT = 0.7, 3.0, 0.5
+#: Share of a candidate's pixels that may be another one's already without its being seen as what is left of it.
+_OVERLAP_SHARE = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class SizeRange:
-    """Areas that are plausible, in pixels of the scaled frame.
+def solidity(inside: NDArray[np.bool_]) -> float:
+    """Return the share of its convex hull that a mask ``(H, W)`` fills, 0 to 1; 1 for masks of a line."""
+    rows = np.flatnonzero(inside.any(1))
+    if not len(rows):
+        return 0.0
+    left = inside.argmax(1)[rows]
+    right = inside.shape[1] - inside[:, ::-1].argmax(1)[rows]
+    corners = [(y + dy, x) for y, a, b in zip(rows, left, right, strict=True) for dy in (0, 1) for x in (a, b)]
+    try:
+        return min(1.0, float(np.count_nonzero(inside)) / ConvexHull(np.array(corners, float)).volume)
+    except QhullError:
+        return 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExampleKind:
+    """What is plausible for objects like the examples, in pixels of the scaled frame.
 
     Attributes
     ----------
     smallest_px, largest_px : float
         Areas of the smallest and the largest example.
+    least_solidity : float
+        Of the least convex example, see `solidity`.
+    likeness : ndarray, shape (h, w)
+        How much each key cell looks like the examples, 0 to 1.
+    usual_likeness : float
+        Its mean over the examples' own pixels.
+    stride_px : int
+        Key stride.
+    scaled_shape : tuple of 2 int
+        Size of the frame without padding.
     """
 
     smallest_px: float
     largest_px: float
+    least_solidity: float
+    likeness: NDArray[np.float32]
+    usual_likeness: float
+    stride_px: int
+    scaled_shape: tuple[int, int]
 
     @classmethod
-    def of(cls, areas_px: Iterable[float]) -> SizeRange:
-        """Return the range for examples of these areas."""
-        areas = [*areas_px]
-        return cls(min(areas), max(areas))
+    def of(
+        cls,
+        areas_px: Sequence[float],
+        masks: Sequence[NDArray[np.bool_]],
+        likeness: NDArray[np.float32],
+        stride_px: int,
+        scaled_shape: tuple[int, int],
+    ) -> Self:
+        """Return what examples of these areas and masks ``(H, W)`` make plausible."""
+        masks = [mask for mask in masks if mask.any()]
+        usual = [_mean_on(likeness, mask, stride_px) for mask in masks]
+        return cls(
+            min(areas_px),
+            max(areas_px),
+            min([solidity(mask) for mask in masks], default=0.0),
+            likeness,
+            float(np.mean(usual)) if usual else 1.0,
+            stride_px,
+            scaled_shape,
+        )
 
-    def admits(self, candidate: Candidate, scaled_shape: tuple[int, int]) -> bool:
-        """Return True if a candidate's area may be that of an object of this kind."""
-        cut = candidate.touches_border(scaled_shape)
+    def admits(self, candidate: Candidate) -> bool:
+        """Return True if a candidate may be an object of this kind."""
+        cut = candidate.touches_border(self.scaled_shape)
         least = (_SMALLEST_CUT_SHARE if cut else _SMALLEST_SHARE) * self.smallest_px
-        return bool(least <= candidate.area_px <= _LARGEST_SHARE * self.largest_px)
+        if not least <= candidate.area_px <= _LARGEST_SHARE * self.largest_px:
+            return False
+        return solidity(candidate.inside) >= _SOLIDITY_SHARE * self.least_solidity
+
+    def rank(self, candidate: Candidate) -> float:
+        """Return its confidence, less where it looks less like the examples, or differs in size or shape from them."""
+        if not candidate.area_px:
+            return 0.0
+        shape = self._size_excess(candidate) + self._hollowness(candidate)
+        rows, columns = (slice(s.start // self.stride_px, s.stop // self.stride_px) for s in candidate.region.slices)
+        likeness = _mean_on(self.likeness[rows, columns], candidate.inside, self.stride_px)
+        share = likeness / max(1e-6, _USUAL_LIKENESS_SHARE * self.usual_likeness)
+        return candidate.confidence * math.exp(-shape) * min(1.0, share) ** _LIKENESS_WEIGHT
+
+    def may_be_several(self, candidate: Candidate) -> bool:
+        """Return True if more than one object may be in it: it is large or not convex."""
+        large = candidate.area_px > _USUAL_AREA_SHARES[1] * self.largest_px
+        return bool(candidate.area_px) and (large or self._hollowness(candidate) > 0)
+
+    def _size_excess(self, candidate: Candidate) -> float:
+        small, large = (_USUAL_AREA_SHARES[0] * self.smallest_px, _USUAL_AREA_SHARES[1] * self.largest_px)
+        excess = max(0.0, math.log(candidate.area_px / large))
+        if not candidate.touches_border(self.scaled_shape):
+            excess = max(excess, math.log(small / candidate.area_px))
+        return _SIZE_WEIGHT * excess
+
+    def _hollowness(self, candidate: Candidate) -> float:
+        usual = _USUAL_SOLIDITY_SHARE * self.least_solidity
+        return _SOLIDITY_WEIGHT * max(0.0, usual - solidity(candidate.inside))
+
+
+def _mean_on(likeness: NDArray[np.float32], mask: NDArray[np.bool_], stride_px: int) -> float:
+    """Return the mean of key cells ``(h, w)``, weighted with how much of each a mask ``(H, W)`` covers."""
+    height, width = likeness.shape
+    covered = mask.reshape(height, stride_px, width, stride_px).mean((1, 3))
+    return float((likeness * covered).sum() / max(1e-6, covered.sum()))
 
 
 class Ground:
@@ -55,27 +146,39 @@ class Ground:
 
     Parameters
     ----------
-    frame_shape : tuple of 2 int
-        Size of the scaled, padded frame.
+    owned : ndarray, shape (H, W), bool
+        Pixels that are somebody's.
+    kind : ExampleKind
+        What is plausible.
     """
 
-    def __init__(self, frame_shape: tuple[int, int]) -> None:
-        self.owned: NDArray[np.bool_] = np.zeros(frame_shape, bool)
+    def __init__(self, owned: NDArray[np.bool_], kind: ExampleKind) -> None:
+        self.owned = owned.copy()
+        self.kind = kind
 
-    def take(self, candidate: Candidate) -> None:
-        """Give a candidate its pixels."""
-        self.owned[candidate.region.slices] |= candidate.inside
+    def accept(
+        self, candidates: Sequence[Candidate], least_confidence: float
+    ) -> tuple[list[Candidate], list[Candidate]]:
+        """Take candidates, the best first, each on the pixels that are left; return those taken, and the others.
 
-    def is_free(self, candidate: Candidate) -> bool:
-        """Return True if most of a candidate's pixels are nobody's."""
-        taken = (self.owned[candidate.region.slices] & candidate.inside).sum()
-        return bool(taken <= _OVERLAP_SHARE * candidate.area_px)
+        A candidate that loses pixels to a better one ranks anew by what is left of it.
+        """
+        waiting = [self._entry(c, n) for n, c in enumerate(candidates) if c.area_px]
+        heapq.heapify(waiting)
+        accepted, rest = [], []
+        while waiting:
+            rank, _, _, number, candidate = heapq.heappop(waiting)
+            left = candidate.without(self.owned[candidate.region.slices], _OVERLAP_SHARE)
+            if left is not candidate:
+                if left.area_px:
+                    heapq.heappush(waiting, self._entry(left, number))
+            elif -rank >= least_confidence and self.kind.admits(candidate):
+                self.owned[candidate.region.slices] |= candidate.inside
+                accepted.append(replace(candidate, plausibility=min(1.0, -rank / candidate.confidence)))
+            else:
+                rest.append(candidate)
+        return accepted, rest
 
-    def accept(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Take candidates, the most confident first, as long as their pixels are free; return those that were taken."""
-        accepted = []
-        for candidate in sorted(candidates, key=lambda c: (-c.confidence, c.centre_px)):
-            if candidate.area_px and self.is_free(candidate):
-                self.take(candidate)
-                accepted.append(candidate)
-        return accepted
+    def _entry(self, candidate: Candidate, number: int) -> tuple[float, float, float, int, Candidate]:
+        y, x = candidate.centre_px
+        return -self.kind.rank(candidate), y, x, number, candidate

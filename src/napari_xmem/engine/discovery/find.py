@@ -137,7 +137,7 @@ def _find(
         owner[mask.region.slices][(mask.probability > 0.5).numpy()] = mask.object_id
     owned = torch.from_numpy(owner > 0)
     reach = int(_NEAR_DIAMETERS * (run.network.config.nominal_diameter_px or 40))
-    appearance = Appearance.of(encoded, owned, near_pixels(owned, reach), run.network.config.stride_px)
+    appearance = Appearance.of(encoded, owned, near_pixels(owned, reach), run.network.config.stride_px, 2 * reach)
     found = search_frame(
         run.network,
         encoded,
@@ -178,10 +178,12 @@ def _composed(run: Run, given: list[RegionMask], found: list[Candidate], least: 
     taken = painted > 0
     areas = [c.area_px / geometry.scale**2 for c in found]
     rows = range(len(given), len(own))
+    sure = seen.confidence.copy()
+    sure[len(given) :] *= np.array([c.plausibility for c in found], np.float32)
     kept = [
-        (float(seen.confidence[row]), own[row].object_id)
+        (float(sure[row]), own[row].object_id)
         for row, area in zip(rows, areas, strict=True)
-        if seen.confidence[row] >= least and seen.area_px[row] >= _LEFT_SHARE * area
+        if sure[row] >= least and seen.area_px[row] >= _LEFT_SHARE * area
     ]
     kept.sort(key=lambda item: (-item[0], item[1]))
     numbers = {old: first + n for n, (_, old) in enumerate(kept)}

@@ -25,7 +25,8 @@ class FoundObjects:
     object_ids : tuple of int
         Ids of the objects found, most confident first.
     confidence : ndarray, shape (N,), float32
-        Of each, 0 to 1: the expected Jaccard index of its mask.
+        Of each, 0 to 1: the expected Jaccard index of its mask, less where it looks less like the examples than they
+        like each other, or differs from them in size or shape.
     """
 
     labels: NDArray[Any]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_xmem.engine.discovery.candidate_filter import Ground, SizeRange
+from napari_xmem.engine.discovery.candidate_filter import ExampleKind, Ground
+from napari_xmem.engine.discovery.candidate_parts import parts_of
 from napari_xmem.engine.discovery.likeness import Appearance, cover, likely_centres
 from napari_xmem.engine.discovery.moved_examples import Candidate, Place, Transplanter
 
@@ -26,10 +27,12 @@ __all__ = ["search_frame"]
 
 #: A place is decoded again around what was seen there, if that lies further off than this share of the radius.
 _OFF_CENTRE_RADII = 0.35
-#: Below this confidence a place is tried with a second example.
-_DOUBTFUL = 0.8
-#: Searches of what is left, at most.
-_ROUNDS = 3
+#: Between these confidences a place is tried with other examples; what is less sure is none with any of them.
+_DOUBTFUL = (0.3, 0.8)
+#: Searches of what is left: least distance between places, in radii, and least confidence.
+_ROUNDS = ((1.2, 0.8), (0.9, 0.65), (0.7, 0.0))
+#: A place is looked at if its likeness is at least this share of that of the examples' own pixels, within these limits.
+_LIKELY_SHARE, _LIKELY = 0.5, (0.15, 0.35)
 #: Examples whose memory is asked, at most.
 MOST_EXAMPLES = 6
 
@@ -70,30 +73,29 @@ def search_frame(
     """
     stride = network.config.stride_px
     shape = (owner.shape[0], owner.shape[1])
+    areas, masks = [e.area_px for e in examples], [owner == e.object_id for e in examples]
     examples = representative(examples)
-    sizes = SizeRange.of(example.area_px for example in examples)
     radius = math.sqrt(float(np.median([example.area_px for example in examples])) / math.pi)
     likeness = np.ones((shape[0] // stride, shape[1] // stride), np.float32)
     banks = [example.bank.fork() for example in examples]  # a read counts usage
     if appearance is not None:
-        likeness = appearance.likeness(encoded)
+        likeness = appearance.likeness(encoded, budget.similarities)
+    kind = ExampleKind.of(areas, masks, likeness, stride, scaled_shape)
     transplanter = Transplanter(network, encoded, examples, banks, shape, budget)
-    likeness *= cover(torch.from_numpy(allowed), stride).numpy() > 0.5
-    ground, found, tried = Ground(shape), list[Candidate](), set[tuple[int, int]]()
-    ground.owned |= owner > 0
-    for _ in range(_ROUNDS):
+    likeness = likeness * (cover(torch.from_numpy(allowed), stride).numpy() > 0.5)
+    least = min(max(_LIKELY_SHARE * kind.usual_likeness, _LIKELY[0]), _LIKELY[1])
+    ground, found, pool = Ground(owner > 0, kind), list[Candidate](), list[Candidate]()
+    tried = set[tuple[int, int]]()
+    for spacing, limit in _ROUNDS:
         free = likeness * (1 - cover(torch.from_numpy(ground.owned), stride).numpy())
-        centres = [(y * stride, x * stride) for y, x in likely_centres(free, radius / stride)]
+        centres = [(y * stride, x * stride) for y, x in likely_centres(free, radius / stride, spacing, least)]
         centres = [c for c in centres if (int(c[0]), int(c[1])) not in tried]
         tried.update((int(y), int(x)) for y, x in centres)
-        if not centres:
-            break
-        candidates = _look(transplanter, centres, radius)
-        likely = [c for c in candidates if c.confidence >= least_confidence and sizes.admits(c, scaled_shape)]
-        accepted = ground.accept(likely)
+        seen = _look(transplanter, centres, radius)
+        pool += seen
+        pool += [part for c in seen if kind.may_be_several(c) for part in parts_of(c, radius)]
+        accepted, pool = ground.accept(pool, max(least_confidence, limit))
         found += accepted
-        if not accepted:
-            break
     return found
 
 
@@ -111,7 +113,7 @@ def _look(transplanter: Transplanter, centres: Sequence[tuple[float, float]], ra
     best = transplanter.decode([Place(count // 2, centre) for centre in centres])
     best = _again(transplanter, best, radius_px)
     for example in [k for k in range(count) if k != count // 2]:
-        doubtful = [n for n, c in enumerate(best) if c.confidence < _DOUBTFUL and c.area_px]
+        doubtful = [n for n, c in enumerate(best) if _DOUBTFUL[0] <= c.confidence < _DOUBTFUL[1]]
         if not doubtful:
             break
         other = transplanter.decode([Place(example, best[n].centre_px) for n in doubtful])

@@ -20,12 +20,10 @@ __all__ = ["Appearance", "cover", "likely_centres", "near_pixels"]
 
 #: Elements of either kind that are compared with each place: the best so many.
 _NEIGHBOURS = 8
-#: Places compared at a time.
-_CHUNK = 16_384
+#: Elements of either kind, and places compared with them at a time, at most.
+_MOST_ELEMENTS, _CHUNK = 2048, 16_384
 #: Width of the smoothing before centres are looked for, in radii of the examples.
 _BLUR_RADII = 0.35
-#: Least distance between two centres, in radii.
-_SPACING_RADII = 0.7
 
 
 def cover(mask: Tensor, stride_px: int) -> Tensor:
@@ -39,20 +37,44 @@ def near_pixels(owned: Tensor, reach_px: int) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Elements:
+    """Key ``(m, Ck)``, shrinkage ``(m,)`` and place ``(m, 2)`` in key cells of some cells of a frame."""
+
+    key: Tensor
+    shrinkage: Tensor
+    place: Tensor
+
+    @classmethod
+    def of(cls, encoded: EncodedFrame, chosen: Tensor) -> _Elements:
+        """Read the chosen cells ``(h, w)``; of very many, some that are spread evenly."""
+        places = chosen.nonzero()
+        if len(places) > _MOST_ELEMENTS:
+            places = places[torch.linspace(0, len(places) - 1, _MOST_ELEMENTS, dtype=torch.float64).round().long()]
+        y, x = places.unbind(1)
+        return cls(encoded.key[0][:, y, x].T, encoded.shrinkage[0, 0][y, x], places.float())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Appearance:
     """Keys inside painted objects, and keys around them.
 
     Attributes
     ----------
-    inside, outside : tuple of Tensor
-        Key ``(m, Ck)`` and shrinkage ``(m,)`` of key cells that objects cover, and of cells near them that none does.
+    inside, outside : _Elements
+        Key cells that objects cover, and cells near them that none does.
+    apart_cells : float
+        A place is compared with elements that are further away than this: what lies around an object may be others
+        that nobody painted, and these must not count as background because they are like themselves.
     """
 
-    inside: tuple[Tensor, Tensor]
-    outside: tuple[Tensor, Tensor]
+    inside: _Elements
+    outside: _Elements
+    apart_cells: float
 
     @classmethod
-    def of(cls, encoded: EncodedFrame, objects: Tensor, near: Tensor, stride_px: int) -> Appearance | None:
+    def of(
+        cls, encoded: EncodedFrame, objects: Tensor, near: Tensor, stride_px: int, apart_px: float
+    ) -> Appearance | None:
         """Read both off the frame on which the examples are painted.
 
         Parameters
@@ -64,49 +86,64 @@ class Appearance:
             background.
         stride_px : int
             Key stride.
+        apart_px : float
+            Distance from which on elements are compared.
 
         Returns
         -------
         Appearance or None
             None where one of the two is missing: everything near is painted, or objects are smaller than half a cell.
         """
-        covered = cover(objects, stride_px).flatten()
-        inside, outside = covered > 0.5, (covered == 0) & (cover(near, stride_px).flatten() > 0.5)
+        covered = cover(objects, stride_px)
+        inside, outside = covered > 0.5, (covered == 0) & (cover(near, stride_px) > 0.5)
         if not inside.any():
             inside = covered > 0.5 * covered.max()
         if not inside.any() or not outside.any():
             return None
-        key, shrinkage = encoded.key[0].flatten(1).T, encoded.shrinkage[0].flatten()
-        return cls((key[inside], shrinkage[inside]), (key[outside], shrinkage[outside]))
+        return cls(_Elements.of(encoded, inside), _Elements.of(encoded, outside), apart_px / stride_px)
 
-    def likeness(self, encoded: EncodedFrame) -> NDArray[np.float32]:
+    def likeness(self, encoded: EncodedFrame, similarities: int) -> NDArray[np.float32]:
         """Return for every key cell how much more it looks like an object than like background, 0 to 1.
 
         ``sigmoid(logsumexp_k S(q, inside) - logsumexp_k S(q, outside))`` over the `k` most similar elements of either
         kind, with the anisotropic L2 similarity `S` of XMem (Cheng & Schwing, ECCV 2022, eq. 2) on keys without
-        positions.
+        positions. Elements near a cell do not count, unless there are none elsewhere; `similarities` are compared at a
+        time.
         """
-        (height, width) = encoded.key.shape[-2:]
+        height, width = encoded.key.shape[-2:]
         key, selection = encoded.key[0].flatten(1).T, encoded.selection[0].flatten(1).T
-        parts = []
-        for low in range(0, len(key), _CHUNK):
-            query, weight = key[low : low + _CHUNK], selection[low : low + _CHUNK]
-            parts.append(torch.sigmoid(_score(query, weight, *self.inside) - _score(query, weight, *self.outside)))
+        y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+        places = torch.stack([y.flatten(), x.flatten()], 1).float().to(key.device)
+        most = max(len(self.inside.key), len(self.outside.key))
+        chunk, parts = max(1, min(_CHUNK, similarities // most)), []
+        for low in range(0, len(key), chunk):
+            query = (key[low : low + chunk], selection[low : low + chunk], places[low : low + chunk])
+            apart = [torch.cdist(query[2], kind.place) >= self.apart_cells for kind in (self.inside, self.outside)]
+            alone = ~(apart[0].any(1) & apart[1].any(1))
+            inside, outside = (
+                _score(*query[:2], kind, far | alone[:, None])
+                for kind, far in zip((self.inside, self.outside), apart, strict=True)
+            )
+            parts.append(torch.sigmoid(inside - outside))
         return torch.cat(parts).reshape(height, width).cpu().numpy().astype(np.float32)
 
 
-def _score(query: Tensor, selection: Tensor, key: Tensor, shrinkage: Tensor) -> Tensor:
+def _score(query: Tensor, selection: Tensor, elements: _Elements, counted: Tensor) -> Tensor:
+    key = elements.key
     weighted = selection * query
     distance = (weighted * query).sum(1, keepdim=True) - 2 * weighted @ key.T + selection @ (key * key).T
-    scores = -distance * shrinkage[None] / key.shape[1] ** 0.5
+    scores = -distance * elements.shrinkage[None] / key.shape[1] ** 0.5
+    scores = scores.masked_fill(~counted, -torch.inf)
     return torch.logsumexp(scores.topk(min(_NEIGHBOURS, scores.shape[1]), 1).values, 1)
 
 
-def likely_centres(likeness: NDArray[np.float32], radius_cells: float, least: float = 0.3) -> list[tuple[float, float]]:
+def likely_centres(
+    likeness: NDArray[np.float32], radius_cells: float, spacing_radii: float = 0.7, least: float = 0.3
+) -> list[tuple[float, float]]:
     """Return where objects may have their centres, most likely first.
 
     Where the smoothed likeness has a top, there is a candidate; where it is flat (objects that touch), the centres of
-    what is likely are spread evenly: a place is taken if none within `_SPACING_RADII` is better or was taken before.
+    what is likely are spread evenly: a place is taken if none within `spacing_radii` is better or was taken before.
 
     Parameters
     ----------
@@ -114,6 +151,8 @@ def likely_centres(likeness: NDArray[np.float32], radius_cells: float, least: fl
         0 to 1 per key cell; 0 where nothing is looked for.
     radius_cells : float
         Radius of the examples in key cells.
+    spacing_radii : float
+        Least distance between two centres, in radii.
     least : float
         Likeness, after smoothing, below which nothing is looked for.
 
@@ -123,7 +162,7 @@ def likely_centres(likeness: NDArray[np.float32], radius_cells: float, least: fl
         y, x in key cells, centres of cells at .5.
     """
     smooth = ndimage.gaussian_filter(likeness, max(0.5, _BLUR_RADII * radius_cells))
-    spacing = max(1.0, _SPACING_RADII * radius_cells)
+    spacing = max(1.0, spacing_radii * radius_cells)
     order = np.argsort(-smooth, axis=None, kind="stable")
     order = order[smooth.ravel()[order] >= least]
     height, width = likeness.shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,6 +66,8 @@ class Candidate:
         Centre y, x of its box.
     confidence : float
         Expected Jaccard index.
+    plausibility : float
+        Factor, 0 to 1, for what differs from the examples in looks, size or shape; known once it is accepted.
     """
 
     place: Place
@@ -74,11 +76,28 @@ class Candidate:
     area_px: float
     centre_px: tuple[float, float]
     confidence: float
+    plausibility: float = 1.0
 
     @property
     def inside(self) -> NDArray[np.bool_]:
         """Pixels of its region that are its own."""
         return (self.probability > 0.5).numpy()
+
+    def only(self, chosen: NDArray[np.bool_]) -> Candidate:
+        """Return the largest piece of it on some pixels of its region."""
+        values = self.probability.numpy()
+        values = np.where(chosen | (ndimage.binary_dilation(chosen, iterations=2) & (values <= 0.5)), values, 0.0)
+        pieces, count = ndimage.label(values > 0.5)
+        if not count:
+            return replace(self, probability=torch.zeros_like(self.probability), area_px=0.0, confidence=0.0)
+        return _measured(self.place, self.region, values.astype(np.float32), pieces, largest_piece(pieces))
+
+    def without(self, owned: NDArray[np.bool_], overlap_share: float) -> Candidate:
+        """Return what is left of it where pixels of its region are owned; itself if that takes so little of it."""
+        lost = np.count_nonzero(owned & self.inside)
+        if lost <= overlap_share * self.area_px:
+            return self
+        return self.only(~owned)
 
     def touches_border(self, scaled_shape: tuple[int, int]) -> bool:
         """Return True if it touches the border of the scaled frame, which is this large without padding."""
@@ -190,19 +209,30 @@ class Transplanter:
 def _candidate(place: Place, region: Region, probability: Tensor, reach_px: float) -> Candidate:
     """Keep the component at the place, or the nearest one within `reach_px` of it, and measure it."""
     values = probability.numpy()
-    components, count = ndimage.label(values > 0.5)
+    components, _ = ndimage.label(values > 0.5)
     chosen = _component_at(components, (place.centre_px[0] - region.y, place.centre_px[1] - region.x), reach_px)
     if not chosen:
         return Candidate(place, region, probability, 0.0, place.centre_px, 0.0)
-    if count > 1:
-        inside = components == chosen
-        others = ndimage.binary_dilation((components > 0) & ~inside, iterations=2) & ~inside
-        values = np.where(others, 0.0, values).astype(np.float32)
+    return _measured(place, region, values, components, chosen)
+
+
+def _measured(
+    place: Place, region: Region, values: NDArray[np.float32], components: NDArray[np.int32], chosen: int
+) -> Candidate:
+    """Keep one component of a mask, and measure it."""
+    inside = components == chosen
+    others = ndimage.binary_dilation((components > 0) & ~inside, iterations=2) & ~inside
+    values = np.where(others, 0.0, values).astype(np.float32)
     inside = values > 0.5
     area, confidence = expected_jaccard(values, inside)
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
     centre = (region.y + (rows[0] + rows[-1] + 1) / 2, region.x + (columns[0] + columns[-1] + 1) / 2)
     return Candidate(place, region, torch.from_numpy(values), float(area), centre, confidence)
+
+
+def largest_piece(components: NDArray[np.int32]) -> int:
+    """Return the number of the largest component."""
+    return int(np.bincount(components.ravel())[1:].argmax()) + 1
 
 
 def _component_at(components: NDArray[np.int32], at_px: tuple[float, float], reach_px: float) -> int:

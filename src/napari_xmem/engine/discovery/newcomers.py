@@ -234,7 +234,7 @@ class Newcomers:
         network, stride = host.network, host.network.config.stride_px
         owned = torch.from_numpy(owner > 0)
         reach = (network.config.nominal_diameter_px or 40) / 2
-        appearance = Appearance.of(host.encoded, owned, near_pixels(owned, int(reach)), stride)
+        appearance = Appearance.of(host.encoded, owned, near_pixels(owned, int(reach)), stride, 2 * reach)
         taken = self._taken(owner, at.frame)
         allowed = np.zeros(at.shape, bool)
         allowed[: self.scaled_shape[0], : self.scaled_shape[1]] = True

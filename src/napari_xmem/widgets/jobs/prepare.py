@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_xmem.errors import SeedError
 from napari_xmem.widgets.jobs.messages import Stage
@@ -11,6 +11,8 @@ from napari_xmem.widgets.jobs.networks import NETWORKS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from numpy.typing import NDArray
 
     from napari_xmem.config import PropagationConfig
     from napari_xmem.session import TrackingSession
@@ -38,6 +40,8 @@ class PropagationJob:
         The planes of a movie of stacks, each followed by itself; empty for one plane.
     fill_planes : bool
         First follow the seeds of each painted frame through its other planes.
+    detections : SeedView or None
+        Labels of another program that propose new cells on every frame.
     """
 
     movie: MovieView
@@ -48,6 +52,18 @@ class PropagationJob:
     target: ResultTarget
     planes: tuple[tuple[MovieView, SeedView], ...] = ()
     fill_planes: bool = False
+    detections: SeedView | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stack:
+    """Labels of a layer as a stack ``(T, Y, X)`` that is read frame by frame."""
+
+    view: SeedView
+    shape: tuple[int, ...]
+
+    def __getitem__(self, frame: int) -> NDArray[Any]:
+        return self.view.read(frame)
 
 
 def prepare_session(control: JobControl, job: PropagationJob) -> Generator[Stage, None, TrackingSession | None]:
@@ -70,6 +86,9 @@ def prepare_session(control: JobControl, job: PropagationJob) -> Generator[Stage
     if control.stopped:
         return None
     yield Stage("Looking at the movie")
-    session = TrackingSession(source, seeds, model=network, config=job.config, write=job.target.write)
+    detections = None if job.detections is None else _Stack(job.detections, (len(source), *source.frame_shape))
+    session = TrackingSession(
+        source, seeds, model=network, config=job.config, write=job.target.write, detections=detections
+    )
     session.prepare()
     return session

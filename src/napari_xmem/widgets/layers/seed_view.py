@@ -252,6 +252,10 @@ class SeedScan(QObject):
             self._timer.stop()
             self.changed.emit()
 
+    def ids_on(self, frame: int) -> tuple[int, ...]:
+        """Return the objects found on a frame."""
+        return self._painted.get(frame, ())
+
     def _work(self) -> None:
         end = time.monotonic() + SCAN_BUDGET_S
         while self._todo and time.monotonic() < end:

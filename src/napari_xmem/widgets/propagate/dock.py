@@ -193,12 +193,13 @@ class PropagateWidget(Dock):
         return PropagationJob(
             movie,
             controls.channels or None,
-            inputs.view_seeds(),
+            inputs.view_seeds_of_run(),
             controls.model,
             controls.config(movie.n_frames),
             target,
             planes,
             fill_planes=bool(planes) and controls.planes == "fill",
+            detections=inputs.view_detections(),
         )
 
     def _start(self, quiet: bool) -> None:

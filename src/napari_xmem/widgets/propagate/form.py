@@ -33,6 +33,17 @@ SEED_FRAMES = (
         "current",
         "Take the objects of the frame on display; other frames of the layer are ignored.",
     ),
+    (
+        "The first frame as seeds",
+        "first",
+        "Take the objects of the first painted frame (backward: of the last one); other frames are ignored.",
+    ),
+    (
+        "Detections to link",
+        "detections",
+        "Labels of another program, numbered differently on each frame: the first ones are followed, and those that "
+        "belong to no object are tried as new cells.",
+    ),
 )
 PLANES = (
     ("The one on display", "shown", "Follow in the plane that the viewer shows when Run is pressed."),
@@ -172,7 +183,26 @@ class PropagateForm(QWidget):
         section.add("", self.place, "Labels that lie elsewhere than the movie count where you see them")
         self.seed_frames = Choice(SEED_FRAMES)
         section.add("Use", self.seed_frames, "Which painted frames count")
+        use_first = small_button(
+            "Use the first frame as seeds",
+            "Follow the objects of the first frame; the labels of all other frames are ignored",
+            lambda: self._use("first"),
+        )
+        link = small_button(
+            "Link these detections",
+            "For labels of a segmentation, numbered differently on each frame: each cell gets one number",
+            lambda: self._use("detections"),
+        )
+        self.every_frame = QWidget()
+        ways = QVBoxLayout(self.every_frame)
+        ways.setContentsMargins(0, 0, 0, 0)
+        for way in (use_first, link):  # one below the other: side by side they would widen the dock
+            ways.addWidget(way)
+        section.add("", self.every_frame, "Every frame is labelled: say what the labels are")
         return section
+
+    def _use(self, frames: str) -> None:
+        self.seed_frames.value = frames
 
     def _range_section(self, actions: Any) -> Section:
         section = self.range = Section("Which frames")

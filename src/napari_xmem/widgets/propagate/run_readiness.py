@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["PropagateInputs"]
 
 NO_SEEDS = "Now paint the objects to follow: press + beside Seeds, then draw each one with its own number on one frame."
+
+
+#: Ways to use a Labels layer in which one painted frame counts as seeds.
+_ONE_FRAME = ("first", "detections")
+#: A movie of fewer frames may be painted by hand on all of them.
+_LEAST_FRAMES = 3
 
 
 class PropagateInputs(QObject):
@@ -48,6 +55,7 @@ class PropagateInputs(QObject):
         self._seed_problem = NO_SEEDS
         self._frame_drawn = -1
         self.scan = SeedScan(self)
+        self.scan.changed.connect(self._offer_ways)
         self.scan.changed.connect(self.changed)
         self.source = MovieInputs(viewer, form, self)
         self.source.changed.connect(self.look_at_seeds)
@@ -166,6 +174,7 @@ class PropagateInputs(QObject):
         has_time = self._seed_view is None or self._seed_view.has_time
         form.input.show_row(form.seed_frames, has_time and layer is not None)
         form.input.show_row(form.belongs, not has_time)
+        self._offer_ways()
         form.input.show_row(form.place, self._seed_view is not None and self._seed_view.is_placed)
 
     def view_seeds(self) -> SeedView:
@@ -181,12 +190,35 @@ class PropagateInputs(QObject):
             layer, movie, image=form.image.layer, frame=form.seed_frame.value(), only_frame=only, all_planes=all_planes
         )
 
+    def view_seeds_of_run(self) -> SeedView:
+        """Look at the chosen Labels layer as what a run begins with: fewer frames than are painted, if so chosen."""
+        view = self.view_seeds()
+        if self._form.seed_frames.value in _ONE_FRAME and view.has_time:
+            self.scan.finish()
+            view = replace(view, frames=self.seeded)
+        return view
+
+    def view_detections(self) -> SeedView | None:
+        """Look at the chosen Labels layer as detections to link; None if it is not to be used so."""
+        return self.view_seeds() if self._form.seed_frames.value == "detections" else None
+
+    @property
+    def every_frame(self) -> bool:
+        """True if every frame is labelled, so that nothing is left to follow unless one frame of them is chosen."""
+        view, movie = self._seed_view, self.movie
+        if view is None or movie is None or movie.n_frames < _LEAST_FRAMES or self.source.all_planes:
+            return False
+        return view.has_time and len(view.frames) == len(self.scan.frames) == movie.n_frames
+
     def view_planes(self) -> tuple[tuple[MovieView, SeedView], ...]:
         """Return movie and seeds of every plane; empty if only one plane is followed."""
         if not self.source.all_planes:
             return ()
         layer = self._form.seeds.layer
-        return tuple((view, self._view(layer, view)) for view in self.view_movie().in_planes())
+        pairs = [(view, self._view(layer, view)) for view in self.view_movie().in_planes()]
+        if self._form.seed_frames.value in _ONE_FRAME:
+            pairs = [(view, replace(seeds, frames=self.seeded)) for view, seeds in pairs]
+        return tuple(pairs)
 
     def on_step(self, event: Any = None) -> None:
         """Let "only the frame shown", and the plane on display, move along with the slider."""
@@ -212,6 +244,12 @@ class PropagateInputs(QObject):
             return  # drawn because the slider moved
         self.scan.look_again([now] if self._seed_view.has_time else self._seed_view.frames)
 
+    def _offer_ways(self) -> None:
+        """Offer what labels of every frame can be, where nobody said it yet."""
+        self._form.input.show_row(
+            self._form.every_frame, self.every_frame and self._form.seed_frames.value == "painted"
+        )
+
     # ---- readiness
 
     @property
@@ -227,6 +265,13 @@ class PropagateInputs(QObject):
         if not self.scan.frames:
             looking = f"Looking for painted frames in '{self._seed_view.name}' ..."
             return self._unpainted(len(self._seed_view.frames) == 1) if self.scan.complete else looking
+        if self.every_frame and form.seed_frames.value == "painted":
+            return (
+                f"Every frame of '{self._seed_view.name}' is labelled, so nothing is left to follow. Use the first "
+                "frame as seeds, or link these detections, if the numbers of one cell differ between frames."
+            )
+        if form.seed_frames.value == "detections" and self.source.all_planes:
+            return "Detections are linked in one plane: choose Planes: The one on display."
         first, last = form.first.value(), form.last.value()
         if last < first:
             return f"Frames {first} to {last}: the last frame lies before the first one."
@@ -252,14 +297,23 @@ class PropagateInputs(QObject):
     def seeded(self) -> tuple[int, ...]:
         """Painted frames within the frame range."""
         low, high = self._form.first.value(), self._form.last.value()
-        return tuple(t for t in self.scan.frames if low <= t <= high)
+        within = tuple(t for t in self.scan.frames if low <= t <= high)
+        if self._form.seed_frames.value not in _ONE_FRAME:
+            return within
+        return within[-1:] if self._form.settings.get("direction") == "backward" else within[:1]
+
+    @property
+    def _n_objects(self) -> int:
+        if self._form.seed_frames.value not in _ONE_FRAME:
+            return len(self.scan.object_ids)
+        return len({i for t in self.seeded for i in self.scan.ids_on(t)})
 
     @property
     def plan(self) -> str:
         """What Run will do, in a sentence."""
         form = self._form
         direction = form.settings.get("direction")
-        text = plan_text(self.seeded, len(self.scan.object_ids), direction, form.first.value(), form.last.value())
+        text = plan_text(self.seeded, self._n_objects, direction, form.first.value(), form.last.value())
         empty = self._left_empty(direction)
         return " ".join(
             part for part in (text, self._in_parts_text(), empty, self.source.plane_text, self.place_text) if part
