@@ -24,7 +24,7 @@ from napari_xmem.config import MemoryConfig, PropagationConfig
 from napari_xmem.engine import prepare_run
 from napari_xmem.engine.division import DivisionTracker
 from napari_xmem.engine.identity import IdentityKeeper
-from napari_xmem.engine.propagate import open_scope, tidy
+from napari_xmem.engine.run_passes import open_scope, tidy
 from napari_xmem.engine.scopes import local_scope
 from napari_xmem.engine.scopes.frame_quality import FrameGate
 from napari_xmem.engine.scopes.local_scope import LocalScope

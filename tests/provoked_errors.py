@@ -239,7 +239,7 @@ class Provoked:
 
     def fail_on_a_frame(self, error):
         """Let a frame fail the way torch or the system would."""
-        from napari_xmem.engine.propagate import _guarded
+        from napari_xmem.engine.run_passes import _guarded
 
         def frames():
             raise error

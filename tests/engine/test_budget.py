@@ -17,7 +17,7 @@ from napari_xmem.engine.cost.compute_limit import WorkLimit
 from napari_xmem.engine.cost.forecast import forecast_run
 from napari_xmem.engine.cost.memory_estimate import bank_row_bytes, elements_per_object, fit_long_term
 from napari_xmem.engine.cost.network_cost import LiveBytes, network_bytes
-from napari_xmem.engine.propagate import open_scope
+from napari_xmem.engine.run_passes import open_scope
 from napari_xmem.errors import OutOfMemoryError, is_out_of_memory
 from napari_xmem.memory import MemoryBank
 from napari_xmem.model import InferenceXMem

@@ -12,7 +12,7 @@ import napari_xmem as nx
 from engine.simple_movies import tiny_network
 from napari_xmem.config import ModelConfig, PropagationConfig
 from napari_xmem.engine import prepare_run
-from napari_xmem.engine.propagate import open_scope
+from napari_xmem.engine.run_passes import open_scope
 from napari_xmem.engine.scopes.light import FrameLight
 from napari_xmem.engine.scopes.preprocess import FrameGeometry, NetworkInput
 from napari_xmem.imaging import BrightnessChange, IntensityNormaliser, brightness_change, brightness_profile

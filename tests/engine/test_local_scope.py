@@ -13,7 +13,7 @@ import napari_xmem as nx
 from engine.simple_movies import disc_movie, tiny_config, tiny_network
 from napari_xmem.config import ModelConfig, PropagationConfig
 from napari_xmem.engine import prepare_run
-from napari_xmem.engine.propagate import open_scope
+from napari_xmem.engine.run_passes import open_scope
 from napari_xmem.engine.scopes.local_scope import LocalScope
 from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
 from napari_xmem.engine.scopes.postprocess import postprocess_masks

@@ -7,7 +7,7 @@ import pytest
 from engine.simple_movies import disc_movie, tiny_network
 from napari_xmem.config import PropagationConfig
 from napari_xmem.engine import prepare_run
-from napari_xmem.engine.propagate import open_scope
+from napari_xmem.engine.run_passes import open_scope
 from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
 
 NOTHING = Observation(0.0, 0.0, (0.0, 0.0, 0.0, 0.0))

@@ -14,7 +14,7 @@ from PIL import Image
 
 from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig
 from napari_xmem.engine.prepare import prepare_run
-from napari_xmem.engine.propagate import iter_run, open_scope
+from napari_xmem.engine.run_passes import iter_run, open_scope
 from napari_xmem.engine.state_file import load_memory, save_memory
 from napari_xmem.imaging import FrameSource, normalise_seeds
 from napari_xmem.io import open_labels, open_movie

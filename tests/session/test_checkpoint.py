@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -27,8 +28,6 @@ def prepared(request):
     config = PropagationConfig(memory=MEMORY, device="cpu", scope=request.param)
 
     def prepare(seeds=None, **changes):
-        from dataclasses import replace
-
         return prepare_run(frames, {0: truth[0]} if seeds is None else seeds, network, replace(config, **changes))
 
     prepare.truth = truth
@@ -155,6 +154,21 @@ def test_another_run_is_refused(prepared, tmp_path):
         other.resume(prepared())
     other.begin(run)
     assert not other.exists
+
+
+def test_another_device_goes_on_and_says_so(prepared, tmp_path):
+    begun = prepared(precision="bfloat16")  # as "auto" is on a GPU
+    begun = replace(begun, recipe={**begun.recipe, "device": "cuda:0"}, config=replace(begun.config, precision="auto"))
+    checkpoint, done = RunCheckpoint(tmp_path / "labels.tif", save_after_s=0), []
+    checkpoint.begin(begun)
+    keep(checkpoint, begun, done, 3)
+    here = prepared()
+    with pytest.warns(UserWarning, match=r"begun on cuda:0 and goes on on cpu"):
+        rest, held = RunCheckpoint(tmp_path / "labels.tif").resume(here)
+    same(held, done)
+    found = [*held, *iter_run(rest)]
+    assert [r.frame for r in found] == list(range(len(here.source)))
+    assert all((r.labels == prepared.truth[r.frame]).mean() > 0.9 for r in found)
 
 
 def test_what_cannot_be_written_is_said(prepared, tmp_path):

@@ -12,7 +12,7 @@ import torch
 
 from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig
 from napari_xmem.engine import iter_propagate, prepare_run
-from napari_xmem.engine.propagate import open_scope, tidy
+from napari_xmem.engine.run_passes import open_scope, tidy
 from napari_xmem.engine.scopes.global_scope import GlobalScope
 from napari_xmem.memory import MemoryBank
 from napari_xmem.model import InferenceXMem, XMem, load_model

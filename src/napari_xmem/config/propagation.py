@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from napari_xmem.config.memory import MemoryConfig
 from napari_xmem.config.settings import Option, check_names, check_settings, described, require, setting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Direction", "Divisions", "Entries", "MemoryDevice", "Precision", "PropagationConfig", "Scope"]
 
@@ -219,6 +222,26 @@ class PropagationConfig:
         except (TypeError, ValueError):
             low = high = -1.0
         require(0 <= low < high <= 100, f"percentiles are {self.percentiles}, expected 0 <= low < high <= 100.")
+
+    @classmethod
+    def among(cls, arguments: Mapping[str, Any]) -> Self:
+        """Return the settings that stand among the arguments of a function, as ``locals()`` gives them.
+
+        Parameters
+        ----------
+        arguments : mapping
+            Name to value; what is no setting is left alone, and so is None for `memory`.
+
+        Raises
+        ------
+        ConfigError
+            If a value is out of its range.
+        """
+        known = {field.name for field in fields(cls)}
+        given = {name: value for name, value in arguments.items() if name in known}
+        if given.get("memory") is None:
+            given.pop("memory", None)
+        return cls(**given)
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with changes.

@@ -8,11 +8,12 @@ from __future__ import annotations
 from napari_xmem.engine.cost.forecast import Forecast, forecast, forecast_run
 from napari_xmem.engine.explanation import Explanation
 from napari_xmem.engine.prepare import prepare_run
-from napari_xmem.engine.propagate import iter_propagate, iter_run, propagate
+from napari_xmem.engine.propagate import iter_propagate, propagate
 from napari_xmem.engine.propagator import Propagator
 from napari_xmem.engine.recipe import settings_of_recipe
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores
 from napari_xmem.engine.run import Run
+from napari_xmem.engine.run_passes import iter_run
 from napari_xmem.engine.volumes import VolumeResult, follow_through_z, iter_volumes, propagate_volumes
 
 __all__ = [

@@ -131,7 +131,7 @@ class Explainer:
         The run.
     replay : callable
         Does the run once more: called with a run and what to call after every frame, yields results
-        (`napari_xmem.engine.propagate.replay_run`).
+        (`napari_xmem.engine.run_passes.replay_run`).
     history : MemoryHistory, optional
         What was recorded.
     """

@@ -12,9 +12,9 @@ from napari_xmem.config.settings import checked_arguments
 from napari_xmem.engine.frame_order import frame_range
 from napari_xmem.engine.inputs import open_seeds, open_volumes, progress_calls
 from napari_xmem.engine.plane_divisions import PlaneDivisions, one_per_mother, rename_leftovers
-from napari_xmem.engine.propagate import iter_run
 from napari_xmem.engine.results import Scores, lineage_of
 from napari_xmem.engine.run_iterator import RunIterator, keeping_partial
+from napari_xmem.engine.run_passes import iter_run
 from napari_xmem.engine.volume_runs import VolumeRuns, follow_planes, join_planes, seed_volumes
 from napari_xmem.errors import InputError, SeedError
 from napari_xmem.imaging import known_shape
@@ -143,21 +143,7 @@ memory_budget_bytes, precision, memory_device, percentiles
     Whatever ends a run in the middle, Ctrl-C and errors of `progress` included, what was finished before is the
     exception's attribute ``partial``, see `propagate`.
     """
-    config = PropagationConfig(
-        memory=MemoryConfig() if memory is None else memory,
-        scope=scope,
-        direction=direction,
-        divisions=divisions,
-        start=start,
-        stop=stop,
-        device=device,
-        diameter_px=diameter_px,
-        max_displacement_px=max_displacement_px,
-        memory_budget_bytes=memory_budget_bytes,
-        precision=precision,
-        memory_device=memory_device,
-        percentiles=percentiles,
-    )
+    config = PropagationConfig.among(locals())
     shown = progress_calls(progress, "plane")
     frames = open_volumes(frames)
     runs = prepare_volumes(frames, seeds, model, config, fill_planes=fill_planes)
@@ -253,21 +239,7 @@ memory_budget_bytes, precision, memory_device, percentiles
     InputError, SeedError
         As `propagate_volumes`.
     """
-    config = PropagationConfig(
-        memory=MemoryConfig() if memory is None else memory,
-        scope=scope,
-        direction=direction,
-        divisions=divisions,
-        start=start,
-        stop=stop,
-        device=device,
-        diameter_px=diameter_px,
-        max_displacement_px=max_displacement_px,
-        memory_budget_bytes=memory_budget_bytes,
-        precision=precision,
-        memory_device=memory_device,
-        percentiles=percentiles,
-    )
+    config = PropagationConfig.among(locals())
     runs = prepare_volumes(frames, seeds, model, config, fill_planes=fill_planes)
     return RunIterator(_planes(runs), runs.n_results)
 
@@ -349,16 +321,6 @@ percentiles
     InputError, SeedError, ConfigError, CheckpointError, DeviceError
         See `iter_propagate`.
     """
-    config = PropagationConfig(
-        memory=MemoryConfig() if memory is None else memory,
-        scope=scope,
-        device=device,
-        diameter_px=diameter_px,
-        max_displacement_px=max_displacement_px,
-        memory_budget_bytes=memory_budget_bytes,
-        precision=precision,
-        memory_device=memory_device,
-        percentiles=percentiles,
-    )
+    config = PropagationConfig.among(locals())
     network = model if isinstance(model, XMem) else load_model(model, device)
     return follow_planes(np.asarray(volume), np.asarray(seeds), network, config)

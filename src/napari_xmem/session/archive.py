@@ -22,7 +22,7 @@ import numpy as np
 from napari_xmem.config import MemoryConfig, PropagationConfig
 from napari_xmem.config.settings import build
 from napari_xmem.engine import FrameResult, prepare_run
-from napari_xmem.engine.propagate import open_scope
+from napari_xmem.engine.run_passes import open_scope
 from napari_xmem.engine.state_file import load_memory, save_memory, save_stored
 from napari_xmem.errors import ConfigError, OutputError, SessionError
 from napari_xmem.files import atomic_write

@@ -9,16 +9,12 @@ up from it, with the results it would have had.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import os
 import shutil
 import time
 import warnings
-import zipfile
-import zlib
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,31 +23,35 @@ import numpy as np
 
 from napari_xmem.config import MemoryConfig
 from napari_xmem.engine.backward_finds import LateObjects
-from napari_xmem.engine.division import pack_happenings, unpack_happenings
 from napari_xmem.engine.frame_order import yielded_frames
-from napari_xmem.engine.results import FrameResult
 from napari_xmem.engine.state_file import load_memory, rest_of_run, save_memory
-from napari_xmem.errors import OutputError, SessionError, XMemError
-from napari_xmem.files import atomic_write, check_archive, neighbour, parse_json, remove_partial
-from napari_xmem.imaging import MAX_ID
+from napari_xmem.errors import OutputError, SessionError
+from napari_xmem.files import atomic_write, neighbour, parse_json, remove_partial
+from napari_xmem.session.checkpoint_files import (
+    held_beside,
+    read_frame,
+    read_held,
+    reading_files,
+    run_identity,
+    using_files,
+    write_frame,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from napari_xmem.engine import Run
+    from napari_xmem.engine.results import FrameResult
     from napari_xmem.engine.scopes.base import TrackingScope
 
 __all__ = ["RunCheckpoint"]
 
-_FORMAT = "napari-xmem unfinished run 1"
 _FACTS, _OUTPUTS = "run.json", "outputs.json"
 #: What a checkpoint's folder holds besides plane-*, checkpoints of planes; memory-* are also folders that writing the
 #: memory needs.
 _OWN = ("frame-*.npz", "memory-*", "held-*.npz", ".*.partial", "*.partial")
 #: Memory is saved after this many seconds at the earliest, and at most this share of the time is spent on it.
 _SAVE_AFTER_S, _SAVE_SHARE = 60.0, 0.05
-#: What lists of objects and the headers of an npz file take at most.
-_SLACK_BYTES = 100_000_000
 
 
 class RunCheckpoint:
@@ -109,7 +109,7 @@ class RunCheckpoint:
             If it cannot be written.
         """
         near = [os.path.relpath(path, self.folder.parent) for path in paths]
-        with _saying(self.folder):
+        with using_files(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             with atomic_write(self.folder / _OUTPUTS) as partial:
                 partial.write_text(json.dumps({"outputs": near, "complete": complete}), encoding="utf-8")
@@ -148,13 +148,13 @@ class RunCheckpoint:
         Raises
         ------
         SessionError
-            If the unfinished run had another movie, other seeds or other settings.
+            If the unfinished run had another movie, other seeds or other settings. Another device is warned of.
         MemoryBankError
             If its files are damaged.
         """
         if not (self.folder / _FACTS).exists():
             return self.begin(run)
-        with _reading(self.folder):
+        with reading_files(self.folder):
             facts = parse_json((self.folder / _FACTS).read_text(encoding="utf-8"))
             self._check(facts, run)
             run = replace(run, config=replace(run.config, memory=MemoryConfig.from_dict(facts["memory_used"])))
@@ -169,7 +169,7 @@ class RunCheckpoint:
             if not saved:
                 return replace(run, late=self._held), []
             memory = load_memory(saved[-1])
-            self._held = _read_held(_beside(saved[-1]), run)
+            self._held = read_held(held_beside(saved[-1]), run)
             rest = rest_of_run(run, self._n_worked, memory, self._held)
             wait = set(memory.waiting_frames)
             kept = [frame for frame in yielded_frames(run.passes, self._n_worked) if frame not in wait]
@@ -206,19 +206,11 @@ class RunCheckpoint:
         OutputError
             If it cannot be written; what was kept before stays.
         """
-        with _saying(self.folder):
+        with using_files(self.folder):
             self._begin_folder()
             partial = self.folder / ".frame.partial"
             with partial.open("wb") as file:
-                np.savez_compressed(
-                    file,
-                    labels=result.labels,
-                    object_ids=np.array(result.object_ids, np.int64),
-                    area_px=result.area_px,
-                    confidence=result.confidence,
-                    seeded=result.seeded,
-                    happened=np.array(json.dumps(pack_happenings(result))),
-                )
+                write_frame(file, result)
             partial.replace(self.folder / f"frame-{result.frame:06d}.npz")
         self._n_kept += 1
         self._save_if_due()
@@ -246,9 +238,9 @@ class RunCheckpoint:
             return
         begun = time.monotonic()
         target = self.folder / f"memory-{self._n_worked:08d}.xmem"
-        with _saying(self.folder):
+        with using_files(self.folder):
             self._begin_folder()
-            with atomic_write(_beside(target)) as partial, partial.open("wb") as file:
+            with atomic_write(held_beside(target)) as partial, partial.open("wb") as file:
                 np.savez_compressed(file, **self._held.to_arrays())  # type: ignore[arg-type]
         save_memory(self._follower, target, fingerprint=self._run.network.fingerprint)
         self._remove_memory(but=target)
@@ -264,7 +256,7 @@ class RunCheckpoint:
             if saved != but:
                 saved.unlink(missing_ok=True)
         for held in self.folder.glob("held-*.npz"):
-            if but is None or held != _beside(but):
+            if but is None or held != held_beside(but):
                 held.unlink(missing_ok=True)
 
     def remove(self) -> None:
@@ -290,7 +282,7 @@ class RunCheckpoint:
         if (self.folder / _FACTS).exists():
             return
         run = self._require_run()
-        facts = _identity(run) | {"memory_used": run.config.memory.to_dict()}
+        facts = run_identity(run) | {"device": run.recipe["device"], "memory_used": run.config.memory.to_dict()}
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(self.folder / _FACTS) as partial:
             partial.write_text(json.dumps(facts, indent=1), encoding="utf-8")
@@ -301,106 +293,23 @@ class RunCheckpoint:
         return self._run
 
     def _check(self, facts: dict[str, Any], run: Run) -> None:
-        for name, now in _identity(run).items():
+        for name, now in run_identity(run).items():
             if facts.get(name) != now:
                 raise SessionError(
                     f"{self.folder} holds an unfinished run with {name} {facts.get(name)}, now it is {now}. "
                     "Go on with the same movie, seeds and settings, or start afresh (--overwrite without --resume)."
                 )
+        device = run.recipe["device"]
+        if facts.get("device", device) != device:
+            warnings.warn(
+                f"This run was begun on {facts['device']} and goes on on {device}; from here on results may differ in "
+                "rounding from those of one device.",
+                stacklevel=3,
+            )
 
     def _read(self, frame: int) -> FrameResult:
-        path = self.folder / f"frame-{frame:06d}.npz"
-        shape = self._require_run().source.frame_shape
-        check_archive(path, 16 * math.prod(shape) + _SLACK_BYTES)
-        with np.load(path, allow_pickle=False) as held:
-            ids = tuple(int(i) for i in held["object_ids"])
-            labels, area, confidence = held["labels"], held["area_px"], held["confidence"]
-            same = area.shape == confidence.shape == (len(ids),)
-            if labels.shape != shape or labels.dtype.kind not in "ui" or not same:
-                raise ValueError(f"{path.name} holds no labels of {shape} pixels")
-            if area.dtype.kind not in "ui" or confidence.dtype.kind != "f":
-                raise ValueError(f"{path.name} holds scores that are no numbers")
-            result = FrameResult(frame, labels, ids, area, confidence, bool(held["seeded"]))
-            return replace(result, **unpack_happenings(parse_json(str(held["happened"]))))
+        return read_frame(self.folder / f"frame-{frame:06d}.npz", frame, self._require_run().source.frame_shape)
 
 
 def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))
-
-
-def _beside(memory: Path) -> Path:
-    """Return the file of what was found on frames of later passes."""
-    return memory.with_name(memory.name.replace("memory-", "held-")).with_suffix(".npz")
-
-
-def _read_held(path: Path, run: Run) -> LateObjects:
-    """Read what was found on frames of later passes; ValueError if it does not fit the movie."""
-    pixels_per_frame, n_frames = math.prod(run.source.frame_shape), len(run.source)
-    check_archive(path, 16 * pixels_per_frame * n_frames + _SLACK_BYTES)
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in ("frames", "object_ids", "sizes", "confidence", "pixels", "happened")}
-    n = len(arrays["frames"])
-    for name, most in (("frames", n_frames), ("object_ids", MAX_ID + 1), ("sizes", pixels_per_frame + 1)):
-        values = arrays[name]
-        if values.shape != (n,) or values.dtype.kind != "i" or (n and not (0 <= values.min() and values.max() < most)):
-            raise ValueError(f"{path.name} holds {name} that do not fit the movie")
-    pixels = arrays["pixels"]
-    if pixels.dtype.kind != "i" or pixels.shape != (arrays["sizes"].sum(),) or arrays["confidence"].shape != (n,):
-        raise ValueError(f"{path.name} holds lists of different lengths")
-    if pixels.size and not (0 <= pixels.min() and pixels.max() < pixels_per_frame):
-        raise ValueError(f"{path.name} holds pixels outside the frame")
-    return LateObjects.from_arrays(arrays)
-
-
-def _identity(run: Run) -> dict[str, Any]:
-    """Return what must be equal for a run to be the same run."""
-    recipe = dict(run.recipe)
-    for name in ("threads", "memory_budget_bytes", "least_budget_bytes"):  # they change rounding only
-        recipe.pop(name, None)
-    for name in ("versions", "seed_diameter_px", "percentiles"):  # said elsewhere, or no setting
-        recipe.pop(name, None)
-    memory = recipe.pop("memory")
-    limited_from = recipe.pop("long_term_limited_from", memory["long_term_max_elements"])
-    memory = {**memory, "long_term_max_elements": limited_from}
-    seeds = hashlib.sha256()
-    for frame in sorted(run.seeds):
-        seeds.update(str(frame).encode() + np.ascontiguousarray(run.seeds[frame]).tobytes())
-    movie = [len(run.source), *run.source.frame_shape, run.source.n_channels, str(run.source.dtype)]
-    facts = {"format": _FORMAT, "movie": movie, "seeds": seeds.hexdigest()[:16], **recipe, **memory}
-    identity: dict[str, Any] = json.loads(json.dumps(facts))
-    return identity
-
-
-@contextmanager
-def _reading(folder: Path) -> Iterator[None]:
-    """Turn whatever damaged files make of readers into our own errors."""
-    with _saying(folder):
-        try:
-            yield
-        except (XMemError, OSError):
-            raise
-        except MemoryError as error:
-            raise ValueError("it claims to hold more than there is room for") from error
-        except Exception as error:  # zipfile, zlib, numpy and json have many
-            raise ValueError(f"{type(error).__name__}: {error}") from error
-
-
-@contextmanager
-def _saying(folder: Path) -> Iterator[None]:
-    """Turn what goes wrong with files into our own errors."""
-    try:
-        yield
-    except (SessionError, OutputError):
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be used: {error.strerror or error}. Make room or choose another place for the output; "
-            "what was kept there stays."
-        ) from error
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, XMemError):
-            raise
-        raise SessionError(
-            f"{folder} is damaged or was written by another version ({error}). "
-            "Start afresh (--overwrite without --resume)."
-        ) from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_xmem.engine import iter_run
 from napari_xmem.engine.explain import Explainer, MemoryHistory
-from napari_xmem.engine.propagate import replay_run
+from napari_xmem.engine.run_passes import replay_run
 from napari_xmem.imaging import object_ids
 from napari_xmem.session.corrections.affected_objects import AffectedObjects, changed_objects, neighbours
 from napari_xmem.session.corrections.compare import Agreement, CorrectionSummary, SegmentOutcome, overlap_of_objects

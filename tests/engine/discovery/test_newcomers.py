@@ -88,7 +88,7 @@ def test_others_are_there_from_the_first_frame_and_painted_ones_stay(scene, resu
 
 
 def test_a_state_goes_on_in_the_middle_of_trials(scene, results):
-    from napari_xmem.engine.propagate import open_scope
+    from napari_xmem.engine.run_passes import open_scope
 
     scope = open_scope(results.run)
     scope.load_state_dict(results.states[4])

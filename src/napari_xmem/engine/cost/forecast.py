@@ -167,24 +167,7 @@ percentiles
     InputError, SeedError, ConfigError, CheckpointError, DeviceError
         As `iter_propagate`.
     """
-    config = PropagationConfig(
-        memory=MemoryConfig() if memory is None else memory,
-        scope=scope,
-        direction=direction,
-        divisions=divisions,
-        entries=entries,
-        entry_interval_frames=entry_interval_frames,
-        min_confidence=min_confidence,
-        start=start,
-        stop=stop,
-        device=device,
-        diameter_px=diameter_px,
-        max_displacement_px=max_displacement_px,
-        memory_budget_bytes=memory_budget_bytes,
-        precision=precision,
-        memory_device=memory_device,
-        percentiles=percentiles,
-    )
+    config = PropagationConfig.among(locals())
     return forecast_run(
         prepare_run(open_movie_input(frames, axes, channels), open_seeds(seeds), model, config, announce=False)
     )
