@@ -2,7 +2,9 @@
 
 Opens a movie from a file, seeds its cells with the brush, runs, pauses, swaps two cells, ends one, adds one, answers a
 question of the review, saves, closes, opens the file in a new window and goes on. Prints clicks, keys, the longest
-stall of the event loop and how long Pause and Stop take; saves a picture of every step.
+stall of the event loop and how long Pause and Stop take; saves a picture of every step. --crowd then runs 100 cells
+with all panels open. On a busy machine a stall is mostly the wait for other programs; what the window's own thread
+worked is printed beside it.
 """
 
 from __future__ import annotations
@@ -43,13 +45,17 @@ def main() -> None:
     parser.add_argument("--model", default="bundled", help="bundled, xmem or a file of weights")
     parser.add_argument("--frames", type=int, default=10, help="length of the movie")
     parser.add_argument("--quick", action="store_true", help="one size, one theme")
+    parser.add_argument("--crowd", type=int, default=0, metavar="N", help="also run this many cells, all panels open")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     stored_choices.open_store = lambda: _Forgetful()  # leave the user's settings alone
     for size in SIZES[:1] if args.quick else SIZES:
         for theme in THEMES[:1] if args.quick else THEMES:
             with tempfile.TemporaryDirectory() as folder:
-                Hour(Path(folder), args.out, size, theme, args.model, args.frames).play()
+                hour = Hour(Path(folder), args.out, size, theme, args.model, args.frames)
+                hour.play()
+                if args.crowd:
+                    hour.crowd(args.crowd)
 
 
 class _Forgetful:
@@ -84,7 +90,8 @@ class Hour:
     def __init__(self, folder: Path, out: Path, size: tuple[int, int], theme: str, model: str, n_frames: int) -> None:
         self.folder, self.out, self.size, self.theme, self.model = folder, out, size, theme, model
         self.clicks = self.keys = 0
-        self.stall_ms = 0.0
+        self.stall_ms = self.work_ms = 0.0
+        self._worked = time.thread_time()
         self.latency_s: dict[str, float] = {}
         self._last = time.monotonic()
         self._listening = False
@@ -104,10 +111,48 @@ class Hour:
         self.save_and_go_on()
         waits = ", ".join(f"{name} {value:.2f} s" for name, value in self.latency_s.items())
         print(
-            f"{self.size[0]} x {self.size[1]}, {self.theme}: {self.clicks} clicks, {self.keys} keys, longest stall "
-            f"of the event loop during a run {self.stall_ms:.0f} ms, {waits}",
+            f"{self.size[0]} x {self.size[1]}, {self.theme}: {self.clicks} clicks, {self.keys} keys, "
+            f"{self.stall_text}, {waits}",
             flush=True,
         )
+
+    def crowd(self, n_cells: int) -> None:
+        """Run many cells with all panels open, pause and stop in the middle; prints stalls and waits."""
+        self.stall_ms = self.work_ms = 0.0
+        self.viewer = viewer = napari.Viewer(show=True)
+        viewer.window.resize(*self.size)
+        movie, seeds = draw_crowd(n_cells)
+        viewer.add_image(movie, name="crowd")
+        viewer.add_labels(seeds, name="crowd seeds")
+        viewer.dims.set_point(0, 0)
+        for name in ("Memory", "Explain", "Lineage", "Review and correct", "Propagate labels"):
+            _, self.dock = viewer.window.add_plugin_dock_widget("napari-xmem", name)
+        self.dock.model, self.dock.forecast = self.model, False
+        until(lambda: self.dock.inputs.scan.complete and not self.dock.problem, 30)
+        runner, form = self.dock.runner, self.dock.form
+        self.listen(True)
+        self.click(form.run)
+        until(lambda: len(runner.history) > 2, 900)
+        self.latency_s["frame"] = runner.time_left.seconds_per_frame
+        begun = time.monotonic()
+        self.click(form.pause)
+        until(lambda: runner.state.value == "paused", 300)
+        self.latency_s["Pause"] = time.monotonic() - begun
+        self.click(form.pause)
+        until(lambda: False, 1)
+        begun = time.monotonic()
+        self.click(form.stop)
+        until(lambda: not runner.is_running, 300)
+        self.latency_s["Stop"] = time.monotonic() - begun
+        self.listen(False)
+        waits = ", ".join(f"{name} {self.latency_s[name]:.2f} s" for name in ("frame", "Pause", "Stop"))
+        print(f"{n_cells} cells: {self.stall_text}, {waits}", flush=True)
+        viewer.close()
+
+    @property
+    def stall_text(self) -> str:
+        """The longest stall during runs."""
+        return f"longest stall of the event loop during a run {self.stall_ms:.0f} ms (own work {self.work_ms:.0f} ms)"
 
     # ---- the story
 
@@ -263,13 +308,14 @@ class Hour:
 
     def listen(self, on: bool) -> None:
         """Measure how long the event loop stands still."""
-        self._last = time.monotonic()
+        self._last, self._worked = time.monotonic(), time.thread_time()
         self._ticks.start() if on else self._ticks.stop()
 
     def _tick(self) -> None:
-        now = time.monotonic()
+        now, worked = time.monotonic(), time.thread_time()
         self.stall_ms = max(self.stall_ms, 1000 * (now - self._last) - TICK_MS)
-        self._last = now
+        self.work_ms = max(self.work_ms, 1000 * (worked - self._worked))
+        self._last, self._worked = now, worked
 
     def _canvas(self) -> QWidget:
         window = next(w for w in QApplication.topLevelWidgets() if hasattr(w, "centralWidget") and w.isVisible())
@@ -285,6 +331,22 @@ def draw(n_frames: int, size: int = 256) -> np.ndarray:
         for k, (y, x, dy, dx, radius) in enumerate((*CELLS, *((LATE,) if t >= 3 else ()))):
             movie[t][(yy - y - dy * t) ** 2 + (xx - x - dx * t) ** 2 < radius**2] += 500 + 60 * k
     return movie.clip(0, 4000).astype(np.uint16)
+
+
+def draw_crowd(n_cells: int, n_frames: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    """Return a movie (T, Y, X) of discs on a grid that jitter, and their labels on frame 0."""
+    side, rng = int(np.ceil(n_cells**0.5)), np.random.default_rng(2)
+    size = 52 * side
+    yy, xx = np.mgrid[:size, :size]
+    movie, seeds = rng.normal(100, 15, (n_frames, size, size)), np.zeros((n_frames, size, size), np.uint16)
+    for k, t in np.ndindex(n_cells, n_frames):
+        y, x = 52 * np.array(divmod(k, side)) + 26 + rng.integers(-3, 4, 2)
+        around = np.s_[y - 14 : y + 14, x - 14 : x + 14]
+        inside = (yy[around] - y) ** 2 + (xx[around] - x) ** 2 < 121
+        movie[t][around][inside] += 500
+        if t == 0:
+            seeds[0][around][inside] = k + 1
+    return movie.clip(0, 4000).astype(np.uint16), seeds
 
 
 def made_by(layer: Any) -> TrackingSession:

@@ -53,6 +53,22 @@ import napari_xmem.widgets.propagate
     assert "need napari, superqt: install with \"pip install 'napari-xmem[all]'\"" in done.stderr
 
 
+def test_opening_docks_loads_no_torch():
+    """It would freeze the window for seconds: it is loaded in a thread."""
+    rooms = ["propagate", "review", "lineage"]
+    code = f"""
+import importlib, sys
+for room in {rooms}:
+    importlib.import_module(f"napari_xmem.widgets.{{room}}.dock")
+from napari_xmem import sample_data
+sample_data.simulated_nuclei(2, (64, 64), 2)
+assert "torch" not in sys.modules
+"""
+    pytest.importorskip("napari")
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("name", napari_xmem.__all__)
 def test_every_public_name_is_there(name):
     assert getattr(napari_xmem, name) is not None

@@ -498,3 +498,31 @@ def test_a_stroke_on_a_frame_to_come_is_kept(make_session):
     session.undo()
     assert (layer[6, :5, :5] == 4).all()
     assert not layer[5].any()
+
+
+def test_a_stopped_correction_goes_on_where_it_stopped(make_session):
+    session = make_session()
+    session.run()
+    before = session.result().labels
+    labels = session.labels(2).astype(np.int32)
+    labels[50:58, 50:58] = 7
+    session.begin_correction({2: labels}, forward=True, agreement=Agreement(frames=0))
+    for result in session.frames():
+        if result.frame == 4:
+            session.cancel()
+    stopped = session.result().labels
+    assert 7 in session.unfinished
+    assert 7 in session.results.objects(4) and 7 not in session.results.objects(5)
+    task = session.begin_unfinished()
+    done = [result.frame for result in session.frames()]
+    assert done[0] == 5 and done == list(range(5, 5 + len(done)))
+    assert "rest of correction of frame 2" in task.title and not session.unfinished
+    assert all(7 in session.results.objects(t) for t in done)
+    assert np.array_equal(session.result().labels[:5], stopped[:5])
+    assert session.annotations.corrected == {2}, "nobody said that frame 4 is right"
+    with pytest.raises(SessionError, match="nothing to go on with"):
+        session.begin_unfinished()
+    session.undo()
+    assert np.array_equal(session.result().labels, stopped)
+    session.undo()
+    assert np.array_equal(session.result().labels, before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -279,3 +280,78 @@ def test_a_cancelled_frame_is_given_up():
     assert runner.status.error is None
     assert task.finished == [False]
     stop_if_asked()  # outside of a run nothing happens
+
+
+def slow_run(**how):
+    """Return a runner in a thread, inside a frame that goes on until `go`, with a look before every layer."""
+    inside, go = threading.Event(), threading.Event()
+
+    def during(t):
+        inside.set()
+        while t == 1 and not go.wait(0.001):
+            stop_if_asked()
+
+    task = Counting(during=during)
+    runner, done = runner_of(task), []
+    thread = threading.Thread(target=lambda: done.extend(r.frame for r in runner.frames(**how)), daemon=True)
+    thread.start()
+    assert inside.wait(30)
+    return runner, task, go, thread, done
+
+
+def wait_until(holds):
+    end = time.monotonic() + 30
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.002)
+    assert holds()
+
+
+def test_a_pause_waits_inside_a_frame_until_it_goes_on_or_somebody_needs_the_turn():
+    runner, _task, go, thread, done = slow_run()
+    runner.pause()
+    wait_until(lambda: runner.is_inside_frame)
+    with runner.at_rest() as still:
+        assert still
+    runner.resume()
+    assert runner.state is S.RUNNING
+    runner.pause()
+    wait_until(lambda: runner.is_inside_frame)
+    held = []
+
+    def change(how):
+        with how("It"):
+            held.append((runner.state, runner.is_inside_frame, list(done)))
+
+    changing = [
+        threading.Thread(target=change, args=(how,), daemon=True) for how in (runner.hold, runner.between_frames)
+    ]
+    for other in changing:
+        other.start()
+    wait_until(lambda: runner.state is S.PAUSING)
+    assert not held
+    go.set()
+    for other in changing:
+        other.join(30)
+    assert [item[:2] for item in held] == [(S.PAUSED, False)] * 2, "the frame was finished first"
+    runner.resume()
+    thread.join(30)
+    assert done == list(range(5))
+
+
+def test_a_frame_that_waits_is_given_up_or_finished_as_told():
+    runner, task, _go, thread, done = slow_run()
+    runner.pause()
+    wait_until(lambda: runner.is_inside_frame)
+    runner.cancel()
+    thread.join(30)
+    assert (done, runner.state, task.finished) == ([0], S.FINISHED, [False])
+
+    stays = threading.Event()
+    runner, task, go, thread, done = slow_run(wait=False, stay=lambda: not stays.is_set())
+    runner.pause()
+    wait_until(lambda: runner.is_inside_frame)
+    stays.set()
+    wait_until(lambda: runner.state is S.PAUSING)
+    go.set()
+    thread.join(30)
+    assert (done, runner.state) == ([0, 1], S.PAUSED)

@@ -181,3 +181,38 @@ def test_settings_reach_naparis_file(plugin_settings, npe2pm):
     _settings.remember(store, "direction", "both")
     _settings.remember(store, "direction", "sideways")
     assert get_plugin_settings("napari-xmem").propagate.direction == "both"
+
+
+def test_keys_can_be_chosen(viewer, monkeypatch, widget):
+    """What is chosen in napari's settings is bound, and stands on the button; nonsense is ignored."""
+    from types import SimpleNamespace
+
+    from napari_xmem.widgets.common import keys
+
+    assert set(keys.DEFAULT_KEYS.values()) == set(type(keys.open_key_store()).model_fields)
+    chosen = SimpleNamespace(next="Alt-N", correct="no such key", swap="Shift-Q")
+    monkeypatch.setattr(keys, "open_key_store", lambda: chosen)
+    _, made = viewer.window.add_plugin_dock_widget("napari-xmem", "Review and correct")
+    _, lineage = viewer.window.add_plugin_dock_widget("napari-xmem", "Lineage")
+    assert made.keys.bound == ("Alt-N", "Shift-C")
+    assert made.form.next_frame.text().endswith("⌥N") and "Alt+N" in made.form.next_frame.toolTip()
+    assert lineage.form.actions["swap"].text().endswith("⇧Q")
+
+
+def test_follow_stop_follow_goes_on(qtbot, viewer, loaded, messages):
+    layer = loaded.run(wait=True)
+    session = session_of(layer)
+    viewer.layers.selection.active = layer
+    viewer.dims.set_point(0, 1)
+    layer.selected_label = 5
+    layer.data[1, 2:8, 50:60] = 5
+    layer.refresh()
+    loaded.runner.frame_done.connect(lambda result: loaded.stop() if result.frame == 2 else None)
+    with qtbot.waitSignal(loaded.run_ended, timeout=WAIT):
+        actions.add_selected_label(viewer)
+    assert session.unfinished and 5 not in session.results.objects(5)
+    loaded.runner.frame_done.disconnect()
+    with qtbot.waitSignal(loaded.run_ended, timeout=WAIT):
+        actions.add_selected_label(viewer)
+    assert "Going on with object 5" in notified(messages)
+    assert all(5 in session.results.objects(t) for t in range(1, 6)) and not session.unfinished

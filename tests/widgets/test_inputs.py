@@ -14,6 +14,7 @@ from napari_xmem.errors import ConfigError
 from widget_scenes import drifting_discs, seeds_on
 
 pytestmark = pytest.mark.gui
+WAIT = 60_000
 
 
 def test_empty_viewer(widget):
@@ -408,3 +409,42 @@ def test_next_number_and_one_number_on_two_cells(viewer, loaded, qtbot):
     layer.mode = "erase"
     layer.paint((0, 5, 60), 0)
     assert layer.selected_label == 11
+
+
+def test_seeds_that_are_not_what_they_seem_are_mended_by_a_click(viewer, widget, qtbot):
+    movie, truth = drifting_discs()
+    viewer.add_image(movie, name="movie")
+    seeds = np.zeros_like(truth)
+    seeds[1, 4:12, 4:12] = seeds[1, 30:40, 30:40] = 3
+    seeds[2, 10:20, 40:50] = 5
+    seeds[2, 12:18, 42:48] = 0
+    layer = viewer.add_labels(seeds, name="seeds")
+    viewer.dims.set_point(0, 0)
+    form, scan = widget.form, widget.inputs.scan
+    qtbot.waitUntil(lambda: scan.complete and not widget.problem, timeout=WAIT)
+    shown = {item for item in (form.split, form.fill, form.one_frame) if not item.isHidden()}
+    assert shown == {form.split, form.fill, form.one_frame} and not form.repairs.isHidden()
+    assert "Object 5 encloses background on frame 2" in form.status.text
+    form.split.click()
+    qtbot.waitUntil(lambda: not scan.in_parts and scan.complete, timeout=WAIT)
+    assert set(np.unique(layer.data[1])) == {0, 3, 6}
+    assert (layer.data[1, 30:40, 30:40] == 3).all(), "the larger part keeps the number"
+    form.fill.click()
+    qtbot.waitUntil(lambda: not scan.hollow and scan.complete, timeout=WAIT)
+    assert (layer.data[2, 10:20, 40:50] == 5).all()
+    layer.undo()
+    assert not layer.data[2, 12:18, 42:48].any(), "Ctrl+Z takes it back"
+    form.one_frame.click()
+    assert widget.inputs.current_frame == 1 and widget.seed_frames == "current"
+    qtbot.waitUntil(lambda: scan.complete and scan.frames == (1,), timeout=WAIT)
+    assert form.repairs.isHidden()
+
+
+def test_sizes_that_cannot_be_meant_are_told(loaded, qtbot):
+    box = loaded.form.settings["max_displacement_px"].native
+    assert box.maximum() == 80, "no object moves farther than the diagonal of 48 x 64 pixels"
+    loaded.inputs.scan.finish()
+    assert "Diameter is" not in loaded.inputs.plan
+    loaded.diameter_px = 1
+    assert "Diameter is 1 px, but what you painted is about 1" in loaded.inputs.plan
+    assert "slow" in loaded.inputs.plan

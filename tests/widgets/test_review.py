@@ -390,3 +390,50 @@ def test_a_correction_of_one_nucleus_does_not_redo_the_movie(viewer, review, wid
     assert nucleus in summary.objects_changed and len(summary.objects_changed) <= 2
     np.testing.assert_array_equal(layer.data[segment.ended_at + 1 :], old[segment.ended_at + 1 :])
     assert f"until old and new agreed on frame {segment.ended_at}" in review.form.status.text
+
+
+def test_a_frame_that_is_right_is_said_so_and_undo_goes_there(scene, viewer, qtbot):
+    review, _layer, session, _ = scene
+    review.show_frame(3)
+    assert review.form.correct.text() == "Frame 3 is right"
+    places = [
+        item.mapTo(review.form, QPoint(0, 0)) for item in (review.form.undo, review.form.redo, review.form.correct)
+    ]
+    with qtbot.waitSignal(review.corrected, timeout=WAIT_MS):
+        click(review.form.correct)
+    assert "Frame 3 is right as it is" in review.form.status.text and session.annotations.corrected == {3}
+    review.show_frame(6)
+    press(qtbot, review, review.form.undo)
+    assert review.frame == 3 and "Undone: correction of frame 3" in review.form.status.text
+    review.next_frame()
+    assert places == [
+        item.mapTo(review.form, QPoint(0, 0)) for item in (review.form.undo, review.form.redo, review.form.correct)
+    ], "buttons stay under the mouse"
+
+
+def test_ring_and_numbers_show_what_is_spoken_of(scene, viewer, qtbot):
+    review, layer, session, _ = scene
+    review.show_frame(5)
+    chosen = viewer.layers.selection.active
+    review._on_worst(0)
+    asked = int(review.form.worst.item(0, 0).text())
+    ring = review.pointer.layer
+    where = np.argwhere(session.labels(5) == asked)
+    if len(where):
+        np.testing.assert_allclose(ring.data[0], where.mean(0), atol=0.01)
+    np.testing.assert_allclose(ring.scale, layer.scale[-2:])
+    qtbot.waitUntil(lambda: ring.visible and not review.pointer._timer.isActive(), timeout=WAIT_MS)
+    review.show_frame(2)
+    assert not review.pointer.is_shown
+    review.form.numbers.click()
+    labels = review.subject.reviewed.read(2)
+    assert list(review.numbers.layer.features["number"]) == sorted(set(np.unique(labels)) - {0})
+    assert viewer.layers.selection.active in (chosen, layer)
+    layer.data[6] = 0
+    layer.data[6, 4:8, 4:8] = 9
+    review.show_frame(6)
+    np.testing.assert_allclose(review.numbers.layer.data, [[5.5, 5.5]])
+    review.form.numbers.click()
+    assert review.numbers.layer is None
+    viewer.layers.clear()
+    review._on_worst(0)

@@ -13,6 +13,7 @@ from qtpy.QtGui import QCloseEvent
 from napari_xmem.errors import OutputError, SessionError
 from napari_xmem.session import TrackingSession
 from napari_xmem.widgets.layers.result_layer import session_of
+from napari_xmem.widgets.saving.bar import SavingBar
 from napari_xmem.widgets.saving.close_guard import CloseGuard
 from napari_xmem.widgets.saving.saver import saver_of
 from widget_scenes import drifting_discs, seeds_on
@@ -139,3 +140,28 @@ def test_closing_asks_and_saves(worked, viewer, tmp_path, qtbot):
     saver.path = tmp_path / "closed.xmem-session"
     assert not guard.eventFilter(window, QCloseEvent()) and saver.path.exists()
     assert not guard.eventFilter(window, QEvent(QEvent.Type.Close)) and len(asked) == 2, "nothing unsaved: no question"
+
+
+def test_layers_that_were_removed_unsaved_come_back(viewer, loaded, qtbot):
+    """All layers cleared with every panel open and its extras shown: nothing hangs, and nothing is lost."""
+    names = ("Memory", "Explain", "Lineage", "Review and correct")
+    made = {name: viewer.window.add_plugin_dock_widget("napari-xmem", name)[1] for name in names}
+    layer = loaded.run(wait=True)
+    review = made["Review and correct"]
+    review.watch.look()
+    review.form.numbers.setChecked(True)
+    review.next_frame()
+    viewer.layers.clear()
+    saver = saver_of(viewer)
+    bar = loaded.findChild(SavingBar)
+    bar.show_state()
+    assert {item.name for item in saver.removed_layers} == {"movie", "seeds", "movie tracked"}
+    assert not bar.back.isHidden() and not loaded.runner.is_running
+    bar.back.click()
+    assert [item.name for item in viewer.layers] == ["movie", "seeds", "movie tracked"]
+    assert viewer.layers["movie tracked"] is layer and session_of(layer) is not None
+    assert bar.back.isHidden() and not saver.removed_layers
+    review.watch.look()
+    assert review.result is layer
+    viewer.layers.remove("seeds")
+    assert not saver.removed_layers, "it holds no work of a run"

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QThreadPool
 
-from napari_xmem.widgets.jobs import runner as _runner
 from napari_xmem.widgets.jobs import threads as _worker
+from napari_xmem.widgets.jobs import viewer_runner as _runner
 from napari_xmem.widgets.layers.result_layer import session_of
 from widget_scenes import drifting_discs, seeds_on
 
@@ -56,6 +56,7 @@ def test_docks_are_tabs_of_each_other_and_the_new_one_is_in_front(qtbot, make_na
     assert set(docks[1:]) <= set(window.tabifiedDockWidgets(docks[0]))
     assert made[-1][1].visibleRegion().boundingRect().height() > 300
     assert made[0][1].visibleRegion().isEmpty()
+    assert made[0][1].is_behind and not made[-1][1].is_behind, "what is not seen is not kept up to date"
 
 
 def test_a_movie_and_its_saved_result_opened_another_day_are_found(viewer):

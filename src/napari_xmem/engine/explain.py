@@ -153,7 +153,9 @@ class Explainer:
                 f"{shape[0]} x {shape[1]} pixels."
             )
         if not object_id:
-            raise InputError(f"No object lies at y {y:g}, x {x:g} of frame {frame}; choose a pixel inside an object.")
+            raise InputError(
+                f"No object lies at y {y:.0f}, x {x:.0f} of frame {frame}; choose a pixel inside an object."
+            )
         seeds = self.run.seeds.get(frame)
         if seeds is not None and (seeds == object_id).any():
             return Explanation(frame, y, x, object_id, (), painted=True)

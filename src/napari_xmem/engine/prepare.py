@@ -16,6 +16,7 @@ from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.device_resources import agree_on_threads
 from napari_xmem.engine.frame_order import frame_range, plan_passes
 from napari_xmem.engine.given_detections import GivenDetections
+from napari_xmem.engine.interruption import make_interruptible
 from napari_xmem.engine.recipe import versions
 from napari_xmem.engine.run import Run
 from napari_xmem.engine.scopes.preprocess import FrameGeometry, NetworkInput
@@ -96,6 +97,7 @@ def prepare_run(
     _LOG.info("scope %s", reason)
     network = optimise(loaded, "float32" if (config.precision, scope) == ("auto", "global") else config.precision)
     network = on_working_device(network)
+    make_interruptible(network)
     measured = float(np.median([median_diameter_px(image) for image in labels.values()]))
     diameter = config.diameter_px or measured
     geometry = _geometry(network, source.frame_shape, diameter, len(ids))

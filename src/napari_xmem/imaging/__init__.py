@@ -18,7 +18,14 @@ from napari_xmem.imaging.labels import (
 from napari_xmem.imaging.normalise import IntensityNormaliser, NonFinitePixelsWarning
 from napari_xmem.imaging.reading import read_part
 from napari_xmem.imaging.scaling import resize_image, resize_labels, scale_factor
-from napari_xmem.imaging.seed_forms import count_parts, fill_outlines, seed_notes, split_parts
+from napari_xmem.imaging.seed_forms import (
+    count_parts,
+    fill_outlines,
+    hollow_objects,
+    number_parts,
+    seed_notes,
+    split_parts,
+)
 from napari_xmem.imaging.seeds import check_labels, check_not_an_image, normalise_seeds
 from napari_xmem.imaging.source import FrameSource, known_shape
 
@@ -35,6 +42,7 @@ __all__ = [
     "check_not_an_image",
     "count_parts",
     "fill_outlines",
+    "hollow_objects",
     "known_shape",
     "label_at",
     "label_dtype",
@@ -43,6 +51,7 @@ __all__ = [
     "luminance",
     "median_diameter_px",
     "normalise_seeds",
+    "number_parts",
     "object_areas",
     "object_boxes",
     "object_ids",

@@ -10,14 +10,18 @@ from scipy import ndimage
 from napari_xmem.imaging.labels import MAX_ID, object_areas, object_boxes
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
-__all__ = ["count_parts", "fill_outlines", "seed_notes", "split_parts"]
+__all__ = ["count_parts", "fill_outlines", "hollow_objects", "number_parts", "seed_notes", "split_parts"]
 
 #: Points are this small; a part counts from this share of its object's largest one on.
 _POINT_PX, _PART_SHARE = 4, 0.2
 #: Outlines enclose more pixels than they have themselves times this.
 _ENCLOSED = 0.5
+#: Holes of a mask count from this share of its area on.
+_HOLE_SHARE = 0.05
 
 
 def seed_notes(labels: NDArray[Any]) -> list[str]:
@@ -73,6 +77,44 @@ def fill_outlines(labels: NDArray[Any]) -> NDArray[np.int64]:
         window = out[top:bottom, left:right]
         inside = ndimage.binary_fill_holes(np.asarray(labels)[top:bottom, left:right] == i)
         window[inside & (window == 0)] = i
+    return out
+
+
+def hollow_objects(labels: NDArray[Any]) -> tuple[int, ...]:
+    """Return the objects of one frame (Y, X) that enclose background: outlines, and masks with holes."""
+    found = []
+    for i, (top, left, bottom, right) in object_boxes(labels).items():
+        window = np.asarray(labels)[top:bottom, left:right]
+        own = window == i
+        inside = ndimage.binary_fill_holes(own) & (window == 0)
+        if inside.sum() > max(_POINT_PX, _HOLE_SHARE * own.sum()):
+            found.append(i)
+    return tuple(sorted(found))
+
+
+def number_parts(labels: NDArray[Any], objects: Collection[int], first: int) -> NDArray[np.int64]:
+    """Give separate parts of some objects of one frame (Y, X) numbers of their own.
+
+    Parameters
+    ----------
+    labels : ndarray
+        Labels.
+    objects : collection of int
+        Objects to cut; the largest part keeps the number, and so do specks (see `count_parts`).
+    first : int
+        The first new number.
+    """
+    out, free = np.asarray(labels).astype(np.int64), first
+    for i, (top, left, bottom, right) in sorted(object_boxes(labels).items()):
+        if i not in objects:
+            continue
+        window = out[top:bottom, left:right]
+        found, _ = ndimage.label(window == i, np.ones((3, 3)))
+        areas = np.bincount(found.ravel())[1:]
+        large = np.flatnonzero(areas >= max(_POINT_PX + 1, _PART_SHARE * areas.max()))
+        for part in sorted(large, key=lambda p: -int(areas[p]))[1:]:
+            window[found == part + 1] = free
+            free += 1
     return out
 
 

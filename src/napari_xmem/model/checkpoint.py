@@ -34,6 +34,8 @@ __all__ = ["BUNDLED_MODELS", "bundled_path", "infer_config", "load_model", "mode
 
 BUNDLED_MODELS = {"bundled": "cells-small.safetensors", "cells-small": "cells-small.safetensors"}
 XMEM_URL = "https://github.com/hkchengrex/XMem/releases/download/v1.0/XMem.pth"
+#: Letters of a foreign message that are quoted.
+MOST_WORDS = 120
 _MAX_NAMES = 6
 
 
@@ -249,8 +251,8 @@ def _download_official() -> Path:
         note.write_text(digest + "\n", encoding="ascii")
     except Exception as error:
         raise CheckpointError(
-            f"The official weights could not be downloaded ({' '.join(str(error).split())[:300]}). "
-            f"Fetch {XMEM_URL} by hand and pass the file's path."
+            f"The official weights could not be downloaded ({_why_not_downloaded(error)}). Is this computer "
+            f"online? Or fetch {XMEM_URL} by hand and give the file as the model (in the viewer: Model > File...)."
         ) from error
     warnings.warn(
         "The official weights were downloaded but not verified: their authors publish no checksum. Their sha256 is "
@@ -258,6 +260,21 @@ def _download_official() -> Path:
         stacklevel=3,
     )
     return path
+
+
+def _why_not_downloaded(error: Exception) -> str:
+    """Say in a few words why a download failed; what went wrong in full stays attached as the cause."""
+    text = " ".join(str(error).split())
+    for sign, words in (
+        ("NameResolution", "the name of the server is not known here"),
+        ("timed out", "the server did not answer in time"),
+        ("refused", "the server refused the connection"),
+        ("certificate", "the server's certificate was not accepted"),
+        ("No space left", "there is no room on the disk"),
+    ):
+        if sign.lower() in text.lower():
+            return words
+    return text if len(text) <= MOST_WORDS else f"{text[:MOST_WORDS]} ..."
 
 
 def _described_config(path: Path, metadata: Mapping[str, str]) -> ModelConfig | None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.scopes.base import TrackingScope, Watch
     from napari_xmem.engine.state_file import StoredMemory
     from napari_xmem.model import XMem
+    from napari_xmem.session.corrections.unfinished import Unfinished
     from napari_xmem.session.renamed_explainer import RenamedExplainer
 
     Write = Callable[[int, NDArray[Any]], None]
@@ -67,6 +68,8 @@ class SessionContext:
         Where the movie was opened from, as far as that is known.
     start_memory : StoredMemory or None
         What the memory of a new run starts with.
+    unfinished : tuple of Unfinished
+        What the latest correction left undone when it was stopped.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class SessionContext:
         self.follower: TrackingScope | None = None
         self.upcoming: tuple[int, ...] = ()
         self.start_memory: StoredMemory | None = None
+        self.unfinished: tuple[Unfinished, ...] = ()
         self._unwritten: set[int] = set()
 
     # ---- the run

@@ -65,13 +65,10 @@ class MemoryEditor:
         """
         if not self.is_open:
             return ()
-        if not self._runner.turn.acquire(blocking=False):
+        with self._runner.at_rest() as may_look:
+            if may_look:
+                self._rows = self._list()
             return self._rows
-        try:
-            self._rows = self._list() if self.is_open else ()
-            return self._rows
-        finally:
-            self._runner.turn.release()
 
     def _list(self) -> tuple[MemoryRow, ...]:
         rows: dict[tuple[int, str], tuple[int, set[int]]] = {}

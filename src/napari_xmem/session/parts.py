@@ -34,17 +34,25 @@ class PartsCounter:
         self._lock = threading.Lock()
         self._known: dict[int, tuple[PackedLabels, dict[int, int]]] = {}
 
+    def count(self, frame: int) -> None:
+        """Count on one frame, if that was not done yet."""
+        with self._lock:
+            record = self._results.get(frame)
+            if record is not None:
+                self._known[frame] = self._of(frame, record.packed)
+
+    def _of(self, frame: int, packed: PackedLabels) -> tuple[PackedLabels, dict[int, int]]:
+        old = self._known.get(frame)
+        return old if old is not None and old[0] is packed else (packed, count_parts(packed.unpack()))
+
     def read(self) -> dict[int, dict[int, int]]:
         """Return frame to object to number of parts, of all frames with a result."""
         with self._lock:
             known: dict[int, tuple[PackedLabels, dict[int, int]]] = {}
             for t in self._results.frames:
-                record, old = self._results.get(t), self._known.get(t)
-                if record is None:
-                    continue
-                if old is None or old[0] is not record.packed:
-                    old = record.packed, count_parts(record.packed.unpack())
-                known[t] = old
+                record = self._results.get(t)
+                if record is not None:
+                    known[t] = self._of(t, record.packed)
             self._known = known
             return {t: counts for t, (_, counts) in known.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Self
 
 from napari_xmem.errors import SessionError
@@ -22,7 +23,7 @@ from napari_xmem.session.tasks import PropagationTask
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -370,14 +371,17 @@ class TrackingSession:
         """Return the prepared run with the settings of now."""
         return self._context.current_run()
 
-    def frames(self, *, wait: bool = True) -> Iterator[FrameResult]:
+    def frames(self, *, wait: bool = True, stay: Callable[[], bool] | None = None) -> Iterator[FrameResult]:
         """Do the work, one frame at a time; a new propagation if nothing was begun.
 
         Parameters
         ----------
         wait : bool
-            While paused: True waits here for `resume` (from another thread) or `cancel`; False ends the iteration, and
-            iterating again after `resume` goes on.
+            While paused: True waits here for `resume` (from another thread) or `cancel`, also in the middle of a
+            frame; False ends the iteration after the frame at hand, and iterating again after `resume` goes on.
+        stay : callable, optional
+            While paused in the middle of a frame, wait there as long as it returns True; called often, and has to be
+            quick. Whoever changes the session makes the frame be finished first. None: as `wait` says.
 
         Yields
         ------
@@ -391,7 +395,14 @@ class TrackingSession:
         Exception
             If something given cannot be used, a frame fails, or `write` raises; frames done stay, the state is FAILED.
         """
-        return self.runner.frames(wait=wait)
+        return self._counted(self.runner.frames(wait=wait, stay=stay))
+
+    def _counted(self, frames: Generator[FrameResult, None, None]) -> Iterator[FrameResult]:
+        """Count the parts of objects as frames come: all at once would make whoever asks for the review wait."""
+        with closing(frames):
+            for result in frames:
+                self._parts.count(result.frame)
+                yield result
 
     def run(self) -> PropagationResult:
         """Do all the work in this thread and return the result; goes on with a run that was paused."""
@@ -402,7 +413,7 @@ class TrackingSession:
         return self.result()
 
     def pause(self) -> None:
-        """Wait after the frame at hand; `SessionError` if nothing runs."""
+        """Wait inside the frame at hand, or after it (see `frames`); `SessionError` if nothing runs."""
         self.runner.pause()
 
     def resume(self) -> None:
@@ -419,8 +430,14 @@ class TrackingSession:
 
     # ---- correcting, and undoing it
 
+    @property
+    def unfinished(self) -> frozenset[int]:
+        """Objects that the latest correction did not follow to its end, as it was stopped; see `begin_unfinished`."""
+        return self.edits.unfinished
+
     begin_correction = of_part("edits", ResultEdits.begin_correction)
     correct = of_part("edits", ResultEdits.correct)
+    begin_unfinished = of_part("edits", ResultEdits.begin_unfinished)
     end_object = of_part("edits", ResultEdits.end_object)
     renumber_object = of_part("edits", ResultEdits.renumber_object)
     lock = of_part("edits", ResultEdits.lock)

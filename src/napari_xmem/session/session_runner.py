@@ -7,6 +7,7 @@ States and events::
     RUNNING, PAUSING, PAUSED --cancel--> STOPPING --task closed--> FINISHED
     RUNNING, PAUSING, PAUSED --error--> STOPPING --task closed--> FAILED
     RUNNING, PAUSING --last frame done--> STOPPING --task closed--> FINISHED
+    PAUSING --inside a frame--> PAUSED --somebody needs the turn--> PAUSING
 
 Two locks. The **turn** is held by whoever works on memory and results: the driving thread for one frame at a time, or
 an edit (a correction that is taken up, undo, an edit of memory, saving). The **facts** lock guards the state and all
@@ -16,7 +17,8 @@ never waits for a frame.
 
 A thread that drives has a ticket. Whoever ends or replaces the task takes the ticket away, and the thread that had it
 notices before its next frame. Work on a frame is never taken away from a thread; a cancelled frame is given up by its
-own thread, between two batches of regions.
+own thread, between two layers of the network. There it also waits while paused, if it was told to stay. It then still
+holds the turn; whoever needs that makes it finish the frame, and waits for it.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from napari_xmem.engine.interruption import FrameInterrupted, interruptible
 from napari_xmem.errors import SessionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Generator, Iterator
 
     from napari_xmem.engine import FrameResult
 
@@ -62,7 +64,7 @@ TRANSITIONS: dict[SessionState, frozenset[SessionState]] = {
     _S.PREPARING: frozenset({_S.RUNNING, *AT_REST}),
     _S.RUNNING: frozenset({_S.PAUSING, _S.STOPPING}),
     _S.PAUSING: frozenset({_S.PAUSED, _S.RUNNING, _S.STOPPING}),
-    _S.PAUSED: frozenset({_S.RUNNING, _S.STOPPING, _S.PREPARING}),
+    _S.PAUSED: frozenset({_S.RUNNING, _S.PAUSING, _S.STOPPING, _S.PREPARING}),
     _S.STOPPING: frozenset({_S.FINISHED, _S.FAILED}),
     _S.FINISHED: frozenset({_S.PREPARING, _S.RUNNING}),
     _S.FAILED: frozenset({_S.PREPARING, _S.RUNNING}),
@@ -128,6 +130,9 @@ class RunStatus:
 
 T = TypeVar("T", bound=Task)
 
+#: A thread that waits inside a frame looks this often whether it is to stay.
+GLANCE_S = 0.05
+
 
 class SessionRunner:
     """Does one task at a time, for whoever iterates over `frames`.
@@ -153,6 +158,7 @@ class SessionRunner:
         self._iterator: Iterator[FrameResult] | None = None
         self._ticket: object | None = None
         self._worker: int | None = None  # the thread that computes a frame now
+        self._n_need_turn = 0
 
     # ---- looking
 
@@ -176,13 +182,21 @@ class SessionRunner:
         """True once the task at hand was cancelled."""
         return self.state is _S.STOPPING
 
+    @property
+    def is_inside_frame(self) -> bool:
+        """True while it is paused in the middle of a frame."""
+        return self.state is _S.PAUSED and self._worker is not None
+
     # ---- driving
 
-    def frames(self, *, wait: bool = True) -> Iterator[FrameResult]:
+    def frames(
+        self, *, wait: bool = True, stay: Callable[[], bool] | None = None
+    ) -> Generator[FrameResult, None, None]:
         """Do the work, see `napari_xmem.session.TrackingSession.frames`."""
+        may_stay = stay or (lambda: wait)
         ticket = self._take_ticket(wait)
         try:
-            while (result := self._advance(ticket, wait)) is not None:
+            while (result := self._advance(ticket, wait, may_stay)) is not None:
                 yield result
         except GeneratorExit:
             self._end(ticket)
@@ -192,7 +206,7 @@ class SessionRunner:
             raise
 
     def pause(self) -> None:
-        """Wait after the frame at hand; `SessionError` if nothing runs."""
+        """Wait inside the frame at hand, or after it; `SessionError` if nothing runs."""
         with self._changed:
             if self.state in (_S.PAUSING, _S.PAUSED):
                 return
@@ -236,7 +250,10 @@ class SessionRunner:
         """
         with self._changed:
             self._refuse_worker(what)
-            self._changed.wait_for(lambda: self.state not in (_S.PAUSING, _S.STOPPING, _S.PREPARING))
+            if self.state is _S.PAUSED:
+                self._require(states, what)
+            with self._needs_turn():
+                self._changed.wait_for(self._is_between_frames)
             self._require(states, what)
         with self.turn:
             self._require(states, what)
@@ -253,8 +270,24 @@ class SessionRunner:
         """
         with self._changed:
             self._refuse_worker(what)
-        with self.turn:
+        with self._needs_turn():
+            self.turn.acquire()
+        try:
             yield
+        finally:
+            self.turn.release()
+
+    @contextmanager
+    def at_rest(self) -> Iterator[bool]:
+        """Say whether nobody works on memory and results now; if so, nobody does until the end. Never waits."""
+        if self.turn.acquire(blocking=False):
+            try:
+                yield self.state in SETTLED
+            finally:
+                self.turn.release()
+            return
+        with self._changed:
+            yield self.is_inside_frame and not self._n_need_turn
 
     def take_up(self, make: Callable[[], T], what: str) -> T:
         """Make a task and start it, in place of a paused one; call it with the turn held.
@@ -295,7 +328,7 @@ class SessionRunner:
             self._ticket = object()
             return self._ticket
 
-    def _advance(self, ticket: object, wait: bool) -> FrameResult | None:
+    def _advance(self, ticket: object, wait: bool, may_stay: Callable[[], bool]) -> FrameResult | None:
         """Do one frame; None if there is no more, or nothing to be done now."""
         result, failed, over, interrupted = None, True, False, False
         try:
@@ -305,7 +338,7 @@ class SessionRunner:
                 if self._iterator is None and self._task is not None:
                     self._iterator = self._task.frames()
                 self._before_frame()
-                with interruptible(lambda: self.must_stop):
+                with interruptible(lambda: self._let_go(may_stay)):
                     result = next(self._iterator, None) if self._iterator is not None else None
             failed = False
         except FrameInterrupted:
@@ -321,6 +354,34 @@ class SessionRunner:
         if over:
             self._end(ticket, complete=result is None and not interrupted)
         return result
+
+    def _let_go(self, may_stay: Callable[[], bool]) -> bool:
+        """Wait in the middle of a frame while paused; says whether the frame is to be given up."""
+        if self.state is _S.RUNNING:
+            return False
+        with self._changed:
+            while self.state in (_S.PAUSING, _S.PAUSED) and not self._n_need_turn and may_stay():
+                if self.state is _S.PAUSING:
+                    self._to(_S.PAUSED)
+                self._changed.wait(GLANCE_S)
+            if self.state is _S.PAUSED:
+                self._to(_S.PAUSING)
+            return self.must_stop
+
+    @contextmanager
+    def _needs_turn(self) -> Iterator[None]:
+        """Have a thread that waits inside a frame finish it."""
+        with self._changed:
+            self._n_need_turn += 1
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._n_need_turn -= 1
+
+    def _is_between_frames(self) -> bool:
+        return self.state not in (_S.PAUSING, _S.STOPPING, _S.PREPARING) and not self.is_inside_frame
 
     def _enter(self, ticket: object, wait: bool) -> bool:
         """Wait while paused; says whether this thread may do a frame now."""

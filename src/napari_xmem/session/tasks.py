@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_xmem.engine import iter_run
 from napari_xmem.engine.explain import Explainer, MemoryHistory
 from napari_xmem.engine.run_passes import replay_run
@@ -13,12 +15,13 @@ from napari_xmem.session.corrections.affected_objects import AffectedObjects, ch
 from napari_xmem.session.corrections.compare import Agreement, CorrectionSummary, SegmentOutcome, overlap_of_objects
 from napari_xmem.session.corrections.correction_segments import Segment, SegmentRun, plan_segments, segment_run
 from napari_xmem.session.corrections.direct_corrections import Relabelling, new_numbers, plan_relabelling
+from napari_xmem.session.corrections.unfinished import Unfinished
 from napari_xmem.session.renamed_explainer import RenamedExplainer
 from napari_xmem.session.renumbered_scores import carried_over
 from napari_xmem.session.results import FrameRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from napari_xmem.engine import FrameResult, Run
     from napari_xmem.session.context import SessionContext
@@ -64,6 +67,7 @@ class PropagationTask:
         run = self.run = context.next_run()
         self._left = [t for part in run.passes for t in part.frames[part.report_from :]]
         recording = self._recording = context.record(self.title, context.annotations)
+        context.unfinished = ()
         _let_go_of_states(context)
         states = MemoryHistory(context.explain_bytes)
         explainer = Explainer(run, replay_run, states)
@@ -100,6 +104,8 @@ class CorrectionTask:
         Daughter to mother, where the corrections say that too.
     title : str
         In words; empty: which frames are corrected.
+    left : sequence of Unfinished
+        Instead of corrections: what one that was stopped left undone.
     """
 
     def __init__(
@@ -113,9 +119,11 @@ class CorrectionTask:
         rest: tuple[int, ...] = (),
         mothers: Mapping[int, int] | None = None,
         title: str = "",
+        left: Sequence[Unfinished] = (),
     ) -> None:
         self._context, self._corrections, self._agreement = context, dict(corrections), agreement
-        self._rest = rest
+        self._rest, self._left = rest, {item.segment: item for item in left}
+        self._todo: list[Segment] = []
         self._painted: list[FrameResult] = []
         self._before: dict[int, FrameRecord | None] = {}
         self._objects: dict[int, list[int]] = {}
@@ -127,9 +135,10 @@ class CorrectionTask:
         self.summary = CorrectionSummary(tuple(sorted(corrections)))
         said = context.annotations.with_corrections(self._corrections)
         walls = dict.fromkeys(said.corrected, "corrected") | dict.fromkeys(said.locked, "locked")
-        self.segments = plan_segments(
+        self.segments = tuple(self._left) or plan_segments(
             tuple(self._corrections), walls, *context.frame_range, forward=forward, backward=backward
         )
+        self._todo = list(self.segments)
         self._relabelling: Relabelling = plan_relabelling(
             self._corrections, self.segments, context.results, said, len(context.source)
         )
@@ -141,6 +150,7 @@ class CorrectionTask:
             removed=said.removed | (set(self._relabelling.ended) - set((mothers or {}).values())),
         )
         self._recording = context.record(self.title, said)
+        context.unfinished = ()
 
     @property
     def step(self) -> Change:
@@ -157,15 +167,16 @@ class CorrectionTask:
         context = self._context
         yield from self._painted
         self._relabel()
-        known, whole = context.known_frames()
+        right, whole = context.known_frames()
         for segment in self.segments:
-            if self._is_plain(segment):
-                continue
+            begun = {segment.frame: context.results.labels(segment.frame).astype(np.int64)} if self._left else {}
+            known = {**begun, **right}
             affected = self._affected(segment)
-            if affected.objects == set() or not any(object_ids(labels) for labels in known.values()):
-                continue
-            part = segment_run(context.current_run(), segment, known, whole, affected.followed)
-            yield from self._segment(part, segment, affected)
+            nothing = affected.objects == set() or not any(object_ids(labels) for labels in known.values())
+            if not nothing and not self._is_plain(segment):
+                part = segment_run(context.current_run(), segment, known, whole, affected.followed)
+                yield from self._segment(part, segment, affected)
+            self._todo.remove(segment)
 
     def keep_painted(self) -> None:
         """Take in the painted frames; they count from now on, however the correction ends.
@@ -213,6 +224,9 @@ class CorrectionTask:
 
     def _affected(self, segment: Segment) -> AffectedObjects:
         """Return whose masks a segment may change: all where there is no old result, else what the person changed."""
+        left = self._left.get(segment)
+        if left is not None:
+            return AffectedObjects(None if left.objects is None else set(left.objects), left.followed)
         results, old = self._context.results, self._before[segment.frame]
         if old is None or any(t not in results for t in segment.frames):
             return AffectedObjects()
@@ -260,6 +274,7 @@ class CorrectionTask:
 
     def finish(self, *, complete: bool) -> None:
         """Sum up what changed, and make it one step that can be undone."""
+        self._context.unfinished = () if complete else tuple(self._unfinished())
         if self._running is not None:
             self._outcomes.append(replace(self._running.outcome, ended="stopped", ended_at=None))
         self.summary = CorrectionSummary(
@@ -274,6 +289,21 @@ class CorrectionTask:
         self._context.agree(self._recording)
         with self._context.facts:
             self._recording.close(keep_first=True)
+
+    def _unfinished(self) -> Iterator[Unfinished]:
+        for segment in self._todo:
+            is_running = self._running is not None and self._running.segment is segment
+            if self._running is not None and is_running:
+                affected, done = self._running.affected, self._running.outcome.frames_done
+            elif segment.frame not in self._before and segment not in self._left:
+                continue  # it was not taken in
+            elif self._is_plain(segment):
+                continue
+            else:
+                affected, done = self._affected(segment), ()
+            left = Unfinished.after(segment, done, affected, self.title)
+            if left is not None:
+                yield left
 
 
 def _let_go_of_states(context: SessionContext) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from napari.utils.notifications import show_info, show_warning
 from napari.viewer import Viewer  # noqa: TC002  (napari reads the annotation to pass its viewer)
 
@@ -44,6 +45,10 @@ def _add(viewer: Any) -> str:
     if not painted.any():
         raise SessionError(f"Label {label} is not painted on frame {frame} of '{source.name}'. Paint it there first.")
     labels = _done(result, frame)
+    session = session_of(result)
+    if session is not None and label in session.unfinished and np.array_equal(labels == label, painted):
+        runner_of(viewer).follow(result, f"Going on with object {label}", session.begin_unfinished)
+        return f"Going on with object {label} where it was stopped."
     labels[labels == label] = 0
     labels = labels.astype("int64")
     labels[painted] = label

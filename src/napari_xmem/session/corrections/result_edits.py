@@ -155,6 +155,50 @@ class ResultEdits:
 
             return self._runner.take_up(make, "A correction")
 
+    @property
+    def unfinished(self) -> frozenset[int]:
+        """Objects that the latest correction did not follow to its end, as it was stopped; see `begin_unfinished`."""
+        left = self._context.unfinished
+        everyone = {
+            i for item in left if item.objects is None for i in self._context.results.objects(item.segment.frame)
+        }
+        return frozenset(everyone.union(*(item.objects or () for item in left)))
+
+    def begin_unfinished(self) -> CorrectionTask:
+        """Go on with a correction where it was stopped; iterate over `TrackingSession.frames` to do it.
+
+        Returns
+        -------
+        CorrectionTask
+            Its `summary` is complete when the work is.
+
+        Raises
+        ------
+        SessionError
+            If something runs, or no correction was stopped.
+        """
+        context = self._context
+        with self._runner.hold("Going on", AT_REST):
+            left = context.unfinished
+            if not left:
+                raise SessionError("No correction was stopped before its end, so there is nothing to go on with.")
+            missing = tuple(t for item in left for t in item.segment.frames if t not in context.results)
+            title = f"rest of {left[0].title.removeprefix('rest of ')}"
+
+            def make() -> CorrectionTask:
+                return CorrectionTask(
+                    context,
+                    {},
+                    forward=True,
+                    backward=True,
+                    agreement=Agreement(),
+                    rest=missing,
+                    title=title,
+                    left=left,
+                )
+
+            return self._runner.take_up(make, "Going on")
+
     def end_object(self, object_id: int, from_frame: int, *, backward: bool | None = None) -> Change:
         """End an object: it is on no frame from this one on. At once, without the network, and undoable.
 
@@ -303,6 +347,7 @@ class ResultEdits:
             latest = context.history.latest_undone if forward else context.history.latest
             standing = context.painted_over(latest.frames) if latest is not None else {}
             with context.facts:
+                context.unfinished = ()
                 now = context.annotations
                 step = context.history.redo if forward else context.history.undo
                 change = step(context.results, standing)

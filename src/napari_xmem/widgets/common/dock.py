@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtWidgets import QAbstractButton, QApplication, QDockWidget, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QDockWidget,
+    QMainWindow,
+    QScrollArea,
+    QStyle,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_xmem.widgets.common.theme import Colours, style_sheet, theme_colours
 from napari_xmem.widgets.common.viewer_events import Connections, plain_viewer
@@ -14,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["EXPLAIN", "LINEAGE", "MEMORY", "PROPAGATE", "REVIEW", "Dock", "docks_of", "open_dock"]
+
+
+LEAST_WIDTH_PX = 350
 
 
 class Dock(QWidget):
@@ -29,11 +41,15 @@ class Dock(QWidget):
     dock_name: ClassVar[str] = ""
 
     def __init__(self, napari_viewer: Any) -> None:
-        self._has_joined = False
+        self._has_joined = self._is_docked = False  # Qt may send events before it is made
+        self._form: QWidget | None = None
         super().__init__()
         self._join_timer = QTimer(self)
         self._join_timer.setSingleShot(True)
         self._join_timer.timeout.connect(self._join_tabs)
+        self._fit_timer = QTimer(self)  # when the style has reached all controls
+        self._fit_timer.setSingleShot(True)
+        self._fit_timer.timeout.connect(self._fit)
         self.viewer = plain_viewer(napari_viewer)
         self.events = Connections()
         self._release: list[Callable[[], Any]] = [self.events.release]
@@ -43,10 +59,34 @@ class Dock(QWidget):
 
     def event(self, event: Any) -> bool:
         """Join the tabs of our other docks when docked first; where the user puts the dock later is left alone."""
-        if event.type() == QEvent.Type.ParentChange and not self._has_joined and isinstance(self.parent(), QDockWidget):
-            self._has_joined = True
-            self._join_timer.start()
+        if event.type() == QEvent.Type.ParentChange:
+            was_docked, self._is_docked = self._is_docked, isinstance(self.parent(), QDockWidget)
+            if self._is_docked and not self._has_joined:
+                self._has_joined = True
+                self._join_timer.start()
+            if was_docked and self.parent() is None:
+                self.on_closed()
         return bool(super().event(event))
+
+    @property
+    def is_behind(self) -> bool:
+        """True while nothing of it is seen, though its window is: it is the tab behind another one, or hidden."""
+        return self.window().isVisible() and self.visibleRegion().isEmpty()
+
+    def on_closed(self) -> None:
+        """Tidy up: the user has closed the panel. Not called when the window is closed with it."""
+
+    def changeEvent(self, event: Any) -> None:
+        """Make room for a larger font."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange) and self._form is not None:
+            self._fit_timer.start()
+
+    def _fit(self) -> None:
+        if self._form is None:
+            return
+        bar = self.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
+        self.setMinimumWidth(max(LEAST_WIDTH_PX, self._form.minimumSizeHint().width() + bar))
 
     def _join_tabs(self) -> None:
         dock = self.parent()
@@ -73,6 +113,7 @@ class Dock(QWidget):
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(form)
+        self._form = form
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -80,7 +121,8 @@ class Dock(QWidget):
             bar.setContentsMargins(8, 4, 8, 2)
             layout.addWidget(bar)
         layout.addWidget(area)
-        self.setMinimumWidth(350)
+        self.setMinimumWidth(LEAST_WIDTH_PX)
+        self._fit_timer.start()
         for item in self.findChildren(QAbstractButton):
             if item.focusPolicy() & Qt.FocusPolicy.ClickFocus:  # keys go on to the canvas after a click
                 item.setFocusPolicy(Qt.FocusPolicy.TabFocus)

@@ -201,6 +201,11 @@ class SettingControls:
             position = made.native.count() - 1
             made.native.setItemData(position, option.help or option.label, Qt.ItemDataRole.ToolTipRole)
 
+    def limit(self, name: str, high: float) -> None:
+        """Offer numbers up to `high` only, in the unit of the field; what stands there already stays."""
+        made: Any = self._widgets[name]
+        made.native.setMaximum(max(high / self.known[name].scale, made.native.value()))
+
     def before_opening(self, name: str, fill: Callable[[], Any]) -> None:
         """Call `fill` before the list of a choice opens, for what is too slow to look for earlier."""
         box = self._widgets[name].native

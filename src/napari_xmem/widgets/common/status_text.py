@@ -12,7 +12,23 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine import FrameResult
 
-__all__ = ["count", "forecast_text", "lost_objects", "outcome_text", "plan_text", "running_text", "some", "step_text"]
+__all__ = [
+    "count",
+    "forecast_text",
+    "lost_objects",
+    "outcome_text",
+    "pace_text",
+    "plan_text",
+    "running_text",
+    "some",
+    "step_text",
+]
+
+
+#: Frames that take so many times as long as forecast, and at least so many seconds, are slow.
+SLOW_FACTOR, SLOW_S = 1.5, 0.5
+#: A run that gets less of a processor than this shares it with other programs.
+BUSY_SHARE = 0.7
 
 
 def some(numbers: Iterable[int], limit: int = 5) -> str:
@@ -37,6 +53,24 @@ def running_text(result: FrameResult, movie: str) -> str:
     text = f"Following {count(found, 'object')} in '{movie}': frame {result.frame} done"
     lost = len(result.object_ids) - found
     return f"{text}, {lost} not found." if lost else f"{text}."
+
+
+def pace_text(seconds_per_frame: float, forecast_s: float | None, share_of_processor: float) -> str:
+    """Say why frames take longer than the forecast; empty if they do not.
+
+    Parameters
+    ----------
+    seconds_per_frame : float
+        The pace of now.
+    forecast_s : float, optional
+        What was forecast; None: nothing was.
+    share_of_processor : float
+        Of the time since the run began, the share that a processor worked for this program, in units of one processor.
+    """
+    if not forecast_s or seconds_per_frame < SLOW_FACTOR * forecast_s or seconds_per_frame < SLOW_S:
+        return ""
+    why = "other programs use the processor" if share_of_processor < BUSY_SHARE else "they hold more than the first one"
+    return f"Frames take {short_time(seconds_per_frame)} instead of {short_time(forecast_s)}: {why}."
 
 
 def lost_objects(history: Sequence[FrameResult]) -> tuple[int, ...]:
@@ -74,12 +108,11 @@ def step_text(step: Any, session: Any) -> str:
 
 
 def forecast_text(forecast: Any) -> str:
-    """Say what a run will cost, and in which scope."""
+    """Say what a run will cost."""
     pace = forecast.seconds_per_frame
     each = f"{pace:.1f} s" if pace >= 0.1 else f"{1000 * pace:.0f} ms"
     need = f"{forecast.peak_bytes / 1e9:.1f} GB of memory"
     text = f"About {each} per frame on {forecast.device.upper()}, {short_time(forecast.seconds)} in all, {need}."
-    text += f" {forecast.reason[:1].upper()}{forecast.reason[1:]}"
     if not forecast.fits:
         text += f" Only {forecast.free_bytes / 1e9:.1f} GB are free: choose the preset Little memory."
     return text

@@ -14,6 +14,8 @@ __all__ = ["chosen_numbers", "fill_table", "make_table"]
 
 ROW_PX = 22
 MAX_ROWS_SHOWN = 8
+#: Texts of so few rows are wrapped rather than cut.
+MOST_WRAPPED = 12
 
 
 def make_table(names: Sequence[str]) -> QTableWidget:
@@ -24,6 +26,7 @@ def make_table(names: Sequence[str]) -> QTableWidget:
     if rows is not None:
         rows.hide()
         rows.setDefaultSectionSize(ROW_PX)
+        rows.setMinimumSectionSize(ROW_PX)
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -50,8 +53,10 @@ def fill_table(table: QTableWidget, rows: Sequence[Sequence[str]], tips: Sequenc
             table.setItem(r, c, cell)
     table.blockSignals(False)
     header = table.horizontalHeader()
-    shown = min(max(len(rows), 1), MAX_ROWS_SHOWN)
-    table.setFixedHeight((0 if header is None else header.sizeHint().height()) + ROW_PX * shown + 4)
+    if len(rows) <= MOST_WRAPPED:
+        table.resizeRowsToContents()
+    heights = [table.rowHeight(r) for r in range(min(len(rows), MAX_ROWS_SHOWN))] or [ROW_PX]
+    table.setFixedHeight((0 if header is None else header.sizeHint().height()) + sum(heights) + 4)
 
 
 def chosen_numbers(table: QTableWidget) -> list[int]:

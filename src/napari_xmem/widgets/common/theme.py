@@ -31,6 +31,11 @@ class Colours:
         return "#2f6fb5" if self.dark else "#2464a8"
 
     @property
+    def accent_hover(self) -> str:
+        """The same under the mouse; white text is readable on it too."""
+        return "#3a78bb" if self.dark else "#1b4f86"
+
+    @property
     def progress(self) -> str:
         """Colour of the part that is done; the text colour is readable on it."""
         return "#2f5f94" if self.dark else "#a9cbed"
@@ -86,12 +91,14 @@ def style_sheet(colours: Colours) -> str:
         text-decoration: underline; padding: 0px; }}
     QToolButton[role="small"] {{ background-color: {c.foreground}; color: {c.text}; border-radius: 2px;
         padding: 2px 6px; min-height: 18px; }}
-    QToolButton[role="small"]:hover {{ background-color: {c.primary}; }}
+    QToolButton[role="small"]:hover:enabled {{ background-color: {c.primary}; }}
     QToolButton[role="small"]:checked {{ background-color: {c.accent}; color: white; }}
-    QToolButton[role="small"]:disabled {{ color: {c.secondary}; }}
+    QToolButton[role="small"]:disabled {{ background-color: transparent; color: {c.muted};
+        border: 1px solid {c.foreground}; }}
     QPushButton[role="primary"] {{ background-color: {c.accent}; color: white; font-weight: 600; padding: 5px 10px; }}
-    QPushButton[role="primary"]:hover {{ background-color: {c.current}; }}
-    QPushButton[role="primary"]:disabled {{ background-color: {c.foreground}; color: {c.muted}; }}
+    QPushButton[role="primary"]:hover {{ background-color: {c.accent_hover}; }}
+    QPushButton[role="primary"]:disabled {{ background-color: transparent; color: {c.muted};
+        border: 1px solid {c.foreground}; }}
     QProgressBar {{ background-color: {c.foreground}; color: {c.text}; border: none; border-radius: 2px;
         text-align: center; min-height: 18px; max-height: 18px; }}
     QProgressBar::chunk {{ background-color: {c.progress}; border-radius: 2px; }}

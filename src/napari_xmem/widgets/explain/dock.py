@@ -197,6 +197,10 @@ class ExplainWidget(ResultDock):
         if self.explanation is not None:
             self.explained.emit(self.explanation)
 
+    def on_closed(self) -> None:
+        """Take the dots along."""
+        self.votes.remove()
+
     # ---- looks
 
     def on_theme(self, event: Any = None) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from napari_xmem.errors import XMemError
     from napari_xmem.session import TrackingSession
 
-__all__ = ["FrameDone", "NextSession", "Planned", "Refused", "Stage"]
+__all__ = ["FrameDone", "NextSession", "Planned", "Questions", "Refused", "Stage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,13 @@ class FrameDone:
     result: FrameResult
     done: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """So many questions are left in the result; counted in the job's thread, since it takes a moment."""
+
+    count: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_xmem.widgets.layers.movie_view import MovieView
     from napari_xmem.widgets.layers.result_layer import ResultTarget
 
-__all__ = ["CorrectionJob", "adoption_job", "change_job", "correction_job", "division_job"]
+__all__ = ["CorrectionJob", "adoption_job", "change_job", "correction_job", "follow_job"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,10 +62,10 @@ def correction_job(control: JobControl, job: CorrectionJob) -> Generator[Any, No
     return (yield from session_frames(control, job.session))
 
 
-def division_job(
-    control: JobControl, session: TrackingSession, begin: Callable[[], CorrectionTask | Change], started: Any
+def follow_job(
+    control: JobControl, session: TrackingSession, text: str, begin: Callable[[], CorrectionTask | Change], started: Any
 ) -> Generator[Any, None, Any]:
-    """Let a cell divide and follow its daughters; yields and returns as `propagation_job`.
+    """Follow what somebody wants, such as the daughters of a division; yields and returns as `propagation_job`.
 
     Parameters
     ----------
@@ -73,14 +73,16 @@ def division_job(
         Stops it.
     session : TrackingSession
         It writes into the layer by itself.
+    text : str
+        What is done, in words.
     begin : callable
-        `TrackingSession.begin_division` with its arguments.
+        `TrackingSession.begin_division` or the like, with its arguments.
     started : callable
         Called, in the job's thread, with the task, if there is something to follow.
     """
     from napari_xmem.session import Change
 
-    yield Stage("Dividing")
+    yield Stage(text)
     begun = begin()
     if isinstance(begun, Change):
         return True

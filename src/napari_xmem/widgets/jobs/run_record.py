@@ -56,6 +56,8 @@ class RunOutcome:
         What was done.
     value : Any
         What a change returned; the session of an adoption.
+    n_questions : int
+        Questions that are left in the result, see `napari_xmem.session.Review.queue`.
     """
 
     status: str
@@ -67,6 +69,7 @@ class RunOutcome:
     summary: CorrectionSummary | None = None
     kind: Kind = "propagation"
     value: Any = None
+    n_questions: int = 0
 
 
 class RunRecord:
@@ -86,6 +89,7 @@ class RunRecord:
         self.reason = ""
         self.error: XMemError | None = None
         self.value: Any = None
+        self.n_questions = 0
         self.painted: set[int] = set()
         self.bad_frames: dict[int | None, int] = {}
         self._begun = time.monotonic()
@@ -102,4 +106,15 @@ class RunRecord:
         status = "failed" if self.error is not None else "finished" if complete else "stopped"
         reason = self.reason if self.error is None else str(self.error)
         seconds = time.monotonic() - self._begun
-        return RunOutcome(status, layer, len(self.frames), seconds, reason, self.error, summary, self.kind, self.value)
+        return RunOutcome(
+            status,
+            layer,
+            len(self.frames),
+            seconds,
+            reason,
+            self.error,
+            summary,
+            self.kind,
+            self.value,
+            self.n_questions,
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.errors import SessionError, XMemError
-from napari_xmem.widgets.jobs.messages import FrameDone, Refused
+from napari_xmem.widgets.jobs.messages import FrameDone, Questions, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["session_frames"]
 
 
-def session_frames(control: JobControl, session: TrackingSession) -> Generator[FrameDone | Refused, None, bool]:
+def session_frames(
+    control: JobControl, session: TrackingSession
+) -> Generator[FrameDone | Refused | Questions, None, bool]:
     """Do the work of a session to its end; returns True if it came to its end, False if it was stopped.
 
-    Whether it runs or pauses is for the session to say: whoever calls its `pause` and `resume`, this obeys.
+    Whether it runs or pauses is for the session to say: whoever calls its `pause` and `resume`, this obeys, also in the
+    middle of a frame; what is asked for meanwhile has the frame finished first.
 
     Parameters
     ----------
@@ -31,7 +34,7 @@ def session_frames(control: JobControl, session: TrackingSession) -> Generator[F
     """
     while True:
         for_request = False
-        for result in _unpaused(session):
+        for result in _unpaused(session, control):
             if not control.wait_for_room():
                 return False
             now = session.snapshot()
@@ -40,7 +43,10 @@ def session_frames(control: JobControl, session: TrackingSession) -> Generator[F
                 session.pause()
                 for_request = True
         if _state(session) != "paused":
-            return session.snapshot().complete
+            complete = session.snapshot().complete
+            if complete:
+                yield Questions(len(session.review().queue))
+            return complete
         task = session.snapshot().task
         while _state(session) == "paused" and not control.has_request and not control.stopped:
             control.wait_for_news()
@@ -62,10 +68,16 @@ def _state(session: TrackingSession) -> str:
     return session.state.value
 
 
-def _unpaused(session: TrackingSession) -> Iterator[FrameResult]:
-    """Iterate over the frames of a session until it pauses or ends."""
+def _unpaused(session: TrackingSession, control: JobControl) -> Iterator[FrameResult]:
+    """Iterate over the frames of a session until it ends, or somebody wants something of it while it pauses."""
+
+    def stays() -> bool:
+        if control.stopped:
+            session.cancel()
+        return not (control.has_request or control.stopped)
+
     try:
-        yield from session.frames(wait=False)
+        yield from session.frames(wait=False, stay=stays)
     except SessionError:
         if _state(session) != "paused":  # paused before the first frame
             raise

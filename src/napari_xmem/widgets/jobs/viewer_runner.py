@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
-from napari.utils import progress
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_xmem.errors import SessionError
 from napari_xmem.widgets.common.status_text import some
 from napari_xmem.widgets.common.time_left import TimeLeft
 from napari_xmem.widgets.common.viewer_events import Connections, plain_viewer
-from napari_xmem.widgets.jobs.messages import FrameDone, NextSession, Planned, Refused, Stage
+from napari_xmem.widgets.jobs.messages import FrameDone, NextSession, Planned, Questions, Refused, Stage
 from napari_xmem.widgets.jobs.propagation import PropagationJob, propagation_job
-from napari_xmem.widgets.jobs.result_jobs import CorrectionJob, adoption_job, change_job, correction_job, division_job
+from napari_xmem.widgets.jobs.result_jobs import CorrectionJob, adoption_job, change_job, correction_job, follow_job
 from napari_xmem.widgets.jobs.run_record import RunOutcome, RunRecord, RunState
 from napari_xmem.widgets.jobs.threads import JobControl, handle_events_until, start_job
 from napari_xmem.widgets.layers.live_view import LiveView, add_result_layer
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["RunOutcome", "RunState", "ViewerRunner", "runner_of"]
 
 GOING_ON = "A run is going on; pause it, stop it, or wait for its end."
+PAUSE_GLANCE_MS = 50
 
 
 class ViewerRunner(QObject):
@@ -83,7 +83,9 @@ class ViewerRunner(QObject):
         self._facts: dict[str, Any] = {}
         self._control: JobControl | None = None
         self._events = Connections()
-        self._bar: Any = None
+        self._pause_watch = QTimer(self)  # inside a frame no message comes
+        self._pause_watch.setInterval(PAUSE_GLANCE_MS)
+        self._pause_watch.timeout.connect(self._tell)
 
     @property
     def _viewer(self) -> Any:
@@ -186,15 +188,17 @@ class ViewerRunner(QObject):
         self._movie = movie
         self._begin("correction", layer, correction_job, job)
 
-    def divide(self, layer: Any, begin: Callable[[], CorrectionTask | Change]) -> None:
-        """Let a cell of a result divide, and follow its daughters.
+    def follow(self, layer: Any, text: str, begin: Callable[[], CorrectionTask | Change]) -> None:
+        """Follow what somebody wants: daughters of a division, the rest of a correction that was stopped.
 
         Parameters
         ----------
         layer : Labels layer
             A result with a session.
+        text : str
+            What is done, in words.
         begin : callable
-            `TrackingSession.begin_division` with its arguments; called in a thread.
+            `TrackingSession.begin_division` or the like, with its arguments; called in a thread.
 
         Raises
         ------
@@ -206,7 +210,7 @@ class ViewerRunner(QObject):
             raise SessionError(f"'{layer.name}' was not made by Propagate labels in this viewer; run it first.")
         self._require_rest()
         self._movie = movie
-        self._begin("correction", layer, division_job, session, begin, self._take_task)
+        self._begin("correction", layer, follow_job, session, text, begin, self._take_task)
 
     def change(self, layer: Any, text: str, change: Callable[[], Change]) -> None:
         """Change a result at once, without the network: undo, redo, the end of an object; also while it is made.
@@ -248,7 +252,7 @@ class ViewerRunner(QObject):
         self._begin("adoption", reviewed.layer, adoption_job, *what)
 
     def stop(self, reason: str = "") -> None:
-        """End after the frame at hand; what is done stays."""
+        """End inside the frame at hand; what is done stays."""
         if self._control is not None:
             self._record.reason = self._record.reason or reason
             self._control.stop()
@@ -257,7 +261,7 @@ class ViewerRunner(QObject):
             self._tell()
 
     def pause(self) -> None:
-        """Wait after the frame at hand."""
+        """Wait inside the frame at hand, or after it."""
         if self.session is not None and self.state is RunState.RUNNING:
             with suppress(SessionError):  # it has just ended
                 self.session.pause()
@@ -296,6 +300,9 @@ class ViewerRunner(QObject):
 
     def _tell(self) -> None:
         """Tell whoever looks that the state is another one."""
+        waits = self.state is RunState.PAUSING
+        if waits is not self._pause_watch.isActive():
+            self._pause_watch.start() if waits else self._pause_watch.stop()
         if self.state is not self._told:
             self._told = self.state
             self.state_changed.emit(self._told)
@@ -310,6 +317,8 @@ class ViewerRunner(QObject):
             self._on_planned(message)
         elif isinstance(message, NextSession):
             self.session = message.session
+        elif isinstance(message, Questions):
+            self._record.n_questions = message.count
         elif isinstance(message, Refused):
             self.warned.emit(str(message.error))
         elif isinstance(message, FrameDone):
@@ -335,7 +344,6 @@ class ViewerRunner(QObject):
                 keep_session(self.layer, plan.session, self._movie, self._target)
         self._tell()
         self.planned.emit(plan)
-        self._bar = progress(total=plan.n_results, desc="XMem")
 
     def _on_frame(self, message: FrameDone) -> None:
         self.history.append(without_labels(message.result))
@@ -344,9 +352,6 @@ class ViewerRunner(QObject):
             if not self.live.show(self._viewer, self.layer, self._movie, message.result.frame):
                 self.follow_ended.emit()
         self.frame_done.emit(message.result)
-        if self._bar is not None:
-            self._bar.total = max(message.total, 1)
-            self._bar.update(1)
 
     def _look_at_strokes(self) -> None:
         """Keep napari's undo away from what was written, and say which strokes lie over it."""
@@ -383,9 +388,6 @@ class ViewerRunner(QObject):
 
     def _on_closed(self) -> None:
         self._events.release()
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
         if self._record.bad_frames:
             frames = some(sorted(t for t in self._record.bad_frames if t is not None)) or "?"
             self.warned.emit(f"NaN or infinite pixels were taken as dark background on frames {frames}.")

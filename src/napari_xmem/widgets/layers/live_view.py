@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 
 from napari_xmem.widgets.layers.movie_view import MovieView, shown_index
-from napari_xmem.widgets.layers.result_layer import METADATA_KEY, place_like, result_name
+from napari_xmem.widgets.layers.result_layer import METADATA_KEY, is_result, place_like, result_name
 
 if TYPE_CHECKING:
     from napari_xmem.widgets.layers.result_layer import ResultTarget
@@ -19,10 +20,17 @@ REFRESH_3D_S = 0.5
 
 
 def add_result_layer(viewer: Any, image: Any, target: ResultTarget, recipe: dict[str, Any]) -> Labels:
-    """Add the layer of a run; the layer that was chosen stays chosen, since the user may be painting in it."""
+    """Add the layer of a run; the layer that was chosen stays chosen, since the user may be painting in it.
+
+    Earlier results of the image are hidden, unless one is worked on.
+    """
     layers = viewer.layers
     selected, active = set(layers.selection), layers.selection.active
-    layer = Labels(target.data, name=result_name(image.name), metadata={METADATA_KEY: recipe}, **place_like(image))
+    earlier = [item for item in layers if is_result(item) and item.metadata[METADATA_KEY].get("image") == image.name]
+    for item in earlier:
+        item.visible = item.visible and item is active
+    name = result_name(image.name, datetime.now() if earlier else None)
+    layer = Labels(target.data, name=name, metadata={METADATA_KEY: recipe}, **place_like(image))
     viewer.add_layer(layer)
     layers.selection = selected & set(layers)
     layers.selection.active = active

@@ -16,6 +16,7 @@ from napari_xmem.widgets.layers.strokes import StrokeKeeper
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from numpy.typing import NDArray
 
@@ -66,9 +67,9 @@ def target_of(layer: Any) -> ResultTarget | None:
     return _MADE_BY[layer][2] if layer in _MADE_BY else None
 
 
-def result_name(image_name: str) -> str:
-    """Return the name of the result of an image."""
-    return f"{image_name} tracked"
+def result_name(image_name: str, now: datetime | None = None) -> str:
+    """Return the name of the result of an image; with the time of day where there is another one already."""
+    return f"{image_name} tracked" + ("" if now is None else f" {now:%H:%M}")
 
 
 def is_result(layer: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_xmem.errors import SeedError
-from napari_xmem.imaging import count_parts, object_ids
+from napari_xmem.imaging import count_parts, hollow_objects, object_areas, object_ids
 from napari_xmem.widgets.layers.layer_alignment import Placement, match_axes
 
 if TYPE_CHECKING:
@@ -194,6 +194,8 @@ class SeedScan(QObject):
         self._todo: list[int] = []
         self._painted: dict[int, tuple[int, ...]] = {}
         self._in_parts: dict[int, tuple[int, ...]] = {}
+        self._hollow: dict[int, tuple[int, ...]] = {}
+        self._diameters: dict[int, NDArray[np.float64]] = {}
         self._timer = QTimer(self)
         self._timer.setInterval(0)
         self._timer.timeout.connect(self._work)
@@ -218,10 +220,21 @@ class SeedScan(QObject):
         """Frame to objects that lie in several places there, perhaps one number on two cells."""
         return dict(sorted(self._in_parts.items()))
 
+    @property
+    def hollow(self) -> dict[int, tuple[int, ...]]:
+        """Frame to objects that enclose background there: outlines, or masks with holes."""
+        return dict(sorted(self._hollow.items()))
+
+    @property
+    def diameter_px(self) -> float:
+        """Median diameter of the painted objects, in pixels of the movie; 0 if there are none."""
+        found = [d for diameters in self._diameters.values() for d in diameters]
+        return float(np.median(found)) if found else 0.0
+
     def start(self, view: SeedView | None, first: int = 0) -> None:
         """Look at all frames of `view`, beginning with frame `first`."""
         self._view = view
-        self._painted, self._in_parts = {}, {}
+        self._painted, self._in_parts, self._hollow, self._diameters = {}, {}, {}, {}
         frames = () if view is None else view.frames
         self._todo = sorted(frames, key=lambda t: t != first, reverse=True)
         self._begin()
@@ -273,7 +286,13 @@ class SeedScan(QObject):
         self._in_parts.pop(t, None)
         if any(n > 1 for n in counts.values()):
             self._in_parts[t] = tuple(i for i, n in sorted(counts.items()) if n > 1)
+        hollow = hollow_objects(labels) if ids and labels.ndim == 2 else ()
+        self._hollow.pop(t, None)
+        if hollow:
+            self._hollow[t] = hollow
         if ids:
             self._painted[t] = ids
+            self._diameters[t] = 2 * np.sqrt(object_areas(labels)[1] / np.pi)
         else:
             self._painted.pop(t, None)
+            self._diameters.pop(t, None)

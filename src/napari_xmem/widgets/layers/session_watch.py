@@ -28,7 +28,8 @@ def layers_with_session(viewer: Any) -> list[Any]:
 class SessionWatch(QObject):
     """Looks at a session and tells when it, or anything about it, changed.
 
-    Showing the news may take a tenth of the time, not more: if it is slow, glances get rarer.
+    Showing the news may take a tenth of the time, not more: if it is slow, glances get rarer. A dock that is not seen
+    (`is_behind`) is told when it is seen again.
 
     Parameters
     ----------
@@ -54,6 +55,8 @@ class SessionWatch(QObject):
         """Look now."""
         begun = time.monotonic()
         session = self._find()
+        if getattr(self.parent(), "is_behind", False):
+            return
         seen = None if session is None else session.snapshot()
         if session is not self._session or seen != self._seen:
             self._session, self._seen = session, seen

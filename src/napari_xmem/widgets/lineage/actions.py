@@ -89,7 +89,7 @@ class LineageActions(QObject):
             mother, *daughters = self._in_order(lineage, 1, 3)
             if not daughters:
                 drawn = self._drawn(reviewed, lineage, mother, frame, session)
-                self._runner.divide(reviewed.layer, lambda: session.begin_division(mother, frame, *drawn))
+                self._runner.follow(reviewed.layer, "Dividing", lambda: session.begin_division(mother, frame, *drawn))
                 return
             first = min(lineage.first_frame[i] for i in daughters)
             if len(daughters) == 1 and lineage.last_frame[mother] >= first:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,10 +31,13 @@ from napari_xmem.widgets.saving.bar import SavingBar
 from napari_xmem.widgets.saving.close_guard import guard_window
 
 if TYPE_CHECKING:
-    from napari_xmem.session import EventToCheck
+    from napari_xmem.session import EventToCheck, TrackingSession
     from napari_xmem.tracking import Lineage
 
 __all__ = ["LineageWidget"]
+
+#: While results change, questions are asked again only if that takes no longer than this.
+SLOW_QUEUE_S = 0.03
 
 EMPTY = (
     "No lineage yet: propagate labels first. Labels from a file: open Review and correct, press Review this layer, "
@@ -69,6 +73,7 @@ class LineageWidget(ResultDock):
         self.runner = runner_of(self.viewer)
         self._lineage: Lineage | None = None
         self._queue: tuple[EventToCheck, ...] = ()
+        self._queue_cost_s = 0.0
         self._latest: EventToCheck | None = None
         self._following = False
         self._layer_events = Connections()
@@ -249,7 +254,7 @@ class LineageWidget(ResultDock):
         has_result = session is not None and bool(session.results.frames)
         form.hint.show_text("" if has_result else EMPTY, with_button=not has_result)
         self._lineage = session.lineage if session is not None and has_result else None
-        self._queue = session.review().queue if session is not None and has_result else ()
+        self._queue = self._questions(session) if session is not None and has_result else ()
         if self._lineage is not None:
             self.actions.chosen = tuple(i for i in self.actions.chosen if i in self._lineage)
         label = None if self.result is None else int(self.result.selected_label)
@@ -264,6 +269,15 @@ class LineageWidget(ResultDock):
         self._show_tracks()
         self._show_facts()
         self.show_buttons()
+
+    def _questions(self, session: TrackingSession) -> Any:
+        """Return what deserves a look; of long results while they change, what did a moment ago."""
+        if self._queue_cost_s > SLOW_QUEUE_S and session.state.value in ("running", "pausing"):
+            return self._queue
+        begun = time.thread_time()
+        queue = session.review().queue
+        self._queue_cost_s = time.thread_time() - begun
+        return queue
 
     def _show_tree(self, *_: Any) -> None:
         lineage, tree, layer = self._lineage, self.form.tree, self.result

@@ -119,6 +119,7 @@ class MemoryWidget(ResultDock):
     def forget_chosen(self) -> None:
         """Forget the frames chosen in the table."""
         self.edits.forget_frames(chosen_numbers(self.form.contents))
+        self.form.contents.clearSelection()  # another frame stands in its place
 
     def forget_chosen_object(self) -> None:
         """Stop following the object chosen in the table."""

@@ -46,7 +46,7 @@ class MemoryEdits(QObject):
 
     @property
     def is_busy(self) -> bool:
-        """True while a file is written or read."""
+        """True while a file is written or read, or a frame finished that has to be before a change."""
         return self._control is not None
 
     def protect_frames(self, frames: Iterable[int]) -> None:
@@ -67,42 +67,49 @@ class MemoryEdits(QObject):
 
     def undo(self) -> None:
         """Undo the latest change of memory."""
-        self._change(lambda session: session.memory.undo(), "Undone.")
+        session = self._find_session()
+        self._change(lambda session: session.memory.undo(), f"Undone: {session.memory.undo_title if session else ''}.")
 
     def save(self, path: Any, *, wait: bool = True) -> None:
         """Write the memory to a file; comes back when that is done, if `wait`."""
-        self._file_job(lambda session: session.memory.save(path), f"Memory is saved in {Path(path).name}.", wait)
+        self._in_thread(lambda session: session.memory.save(path), f"Memory is saved in {Path(path).name}.", wait=wait)
 
     def load(self, path: Any, *, wait: bool = True) -> None:
         """Start the next run of this session from a saved memory; comes back when it is read, if `wait`."""
         done = f"The next run of this result starts from {Path(path).name}."
-        self._file_job(lambda session: session.memory.load(path), done, wait)
+        self._in_thread(lambda session: session.memory.load(path), done, wait=wait)
 
     def _require(self) -> TrackingSession:
         session = self._find_session()
         if session is None:
             raise SessionError("There is no run yet; propagate first.")
         if self.is_busy:
-            raise SessionError("A file is being written or read; wait for its end.")
+            raise SessionError("The last step is not done yet; wait for its end.")
         return session
 
     def _change(self, change: Callable[[TrackingSession], Any], done: str) -> None:
+        session = self._find_session()
+        if session is not None and session.runner.is_inside_frame and not self.is_busy:
+            self._in_thread(change, done, "Finishing the frame at hand ...", wait=False)
+            return
         try:
             change(self._require())
         except Exception as error:
             self._show_error(in_plain_words(error))
         else:
-            self._status.show_text(done, "good")
+            self._status.show_text(f"{done} {_use(session)}".rstrip(), "good")
         self.changed.emit()
 
-    def _file_job(self, work: Callable[[TrackingSession], Any], done: str, wait: bool) -> None:
+    def _in_thread(
+        self, work: Callable[[TrackingSession], Any], done: str, meanwhile: str = "One moment ...", *, wait: bool
+    ) -> None:
         try:
             session = self._require()
         except SessionError as error:
             self._show_error(error)
             return
         self._control = JobControl()
-        self._status.show_text("One moment ...")
+        self._status.show_text(meanwhile)
         self.busy_changed.emit(True)
         start_job(
             _in_a_thread, work, session, control=self._control, owner=self,
@@ -120,6 +127,13 @@ class MemoryEdits(QObject):
     def _show_error(self, error: XMemError) -> None:
         self._status.show_text(str(error), "bad", error_details(error))
         show_error(str(error))
+
+
+def _use(session: TrackingSession | None) -> str:
+    """Say what a change of memory is good for where it does not act by itself."""
+    if session is None or session.state.value == "paused":
+        return ""
+    return "The run has ended: this counts for Save memory and what starts from it, not for the result or corrections."
 
 
 def _in_a_thread(

@@ -40,11 +40,11 @@ class PropagateActions:
         self._viewer, self._controls, self._inputs, self._runner = viewer, controls, inputs, runner
 
     def stop(self) -> None:
-        """End after the frame at hand; frames that are done stay."""
+        """End; frames that are done stay."""
         self._runner.stop()
 
     def pause(self) -> None:
-        """Wait after the frame at hand."""
+        """Wait, inside the frame at hand or after it."""
         self._runner.pause()
 
     def resume(self) -> None:

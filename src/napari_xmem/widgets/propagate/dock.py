@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_info
-from qtpy.QtCore import QEvent, Signal
-from qtpy.QtWidgets import QDockWidget
+from napari.utils.notifications import show_info, show_warning
+from qtpy.QtCore import Signal
 
 from napari_xmem.errors import ConfigError, XMemError
 from napari_xmem.widgets.common.attribute_forwarding import forwards
@@ -16,6 +15,7 @@ from napari_xmem.widgets.common.keys import KeyBindings
 from napari_xmem.widgets.common.status_text import count
 from napari_xmem.widgets.jobs.propagation import PropagationJob
 from napari_xmem.widgets.jobs.viewer_runner import GOING_ON, runner_of
+from napari_xmem.widgets.jobs.warm_up import warm_up
 from napari_xmem.widgets.layers.paint_backup import PaintedOver
 from napari_xmem.widgets.layers.result_layer import ResultTarget
 from napari_xmem.widgets.propagate.actions import PropagateActions
@@ -27,6 +27,7 @@ from napari_xmem.widgets.propagate.last_choices import keep_choices, recall_choi
 from napari_xmem.widgets.propagate.run_display import RunDisplay
 from napari_xmem.widgets.propagate.run_readiness import PropagateInputs
 from napari_xmem.widgets.propagate.saved_settings import settings_to_save, take_settings
+from napari_xmem.widgets.propagate.seed_repairs import SeedRepairs
 from napari_xmem.widgets.saving.bar import SAVE_KEYS, SavingBar
 from napari_xmem.widgets.saving.close_guard import guard_window
 from napari_xmem.widgets.saving.saver import saver_of
@@ -72,7 +73,6 @@ class PropagateWidget(Dock):
     state_changed = Signal(object)
 
     def __init__(self, napari_viewer: Any) -> None:
-        self._docked = False
         super().__init__(napari_viewer)
         self._ran_with: Any = None
         self._painted_over: PaintedOver | None = None
@@ -81,6 +81,7 @@ class PropagateWidget(Dock):
         self.inputs = PropagateInputs(self.viewer, self.form, self)
         self.controls = PropagateControls(self.form, self.inputs, self)
         self.actions = PropagateActions(self.viewer, self.controls, self.inputs, self.runner)
+        self.repairs = SeedRepairs(self.form, self.controls, self.inputs)
         self.finding = FindRest(self.viewer, self.form, self.controls, self.inputs, self)
         self.display = RunDisplay(self.form, self.runner, self)
         self.forecasts = ForecastLine(self.make_job, self)
@@ -203,7 +204,7 @@ class PropagateWidget(Dock):
         )
 
     def _start(self, quiet: bool) -> None:
-        self.display.quiet = quiet
+        self.display.quiet, self.display.forecast_s = quiet, self.forecasts.seconds_per_frame
         self.forecasts.cancel()
         try:
             job = self.make_job()
@@ -227,7 +228,7 @@ class PropagateWidget(Dock):
         if outcome.kind == "propagation" and outcome.layer is not None and outcome.n_frames:
             self._turn_to(outcome.layer)
             tip = "Opens the panel that leads to doubtful frames and propagates your corrections"
-            self.form.status.offer("Review and correct", tip, self.actions.open_review)
+            self.form.status.offer(_review_text(outcome.n_questions), tip, self.actions.open_review)
             lost = () if self._painted_over is None else self._painted_over.lost
             if lost:
                 text = f"Bring back what you painted ({count(len(lost), 'frame')})"
@@ -254,11 +255,32 @@ class PropagateWidget(Dock):
     def _on_follow_ended(self) -> None:
         self.controls.follow = False
 
+    # ---- seeds
+
+    def split_parts(self) -> None:
+        """Give each part of a seed in several parts a number of its own."""
+        self._repair(self.repairs.split_parts)
+
+    def fill_holes(self) -> None:
+        """Fill seeds that are outlines or have holes."""
+        self._repair(self.repairs.fill_holes)
+
+    def use_one_frame(self) -> None:
+        """Use the seeds of one frame only."""
+        self._repair(self.repairs.use_one_frame)
+
+    def _repair(self, repair: Any) -> None:
+        try:
+            show_info(repair())
+        except XMemError as error:
+            show_warning(str(error))
+
     # ---- saving
 
     def on_window(self, window: Any) -> None:
         """Ask before the window is closed with unsaved work."""
         guard_window(window, self.viewer)
+        warm_up()
 
     def settings_to_save(self) -> dict[str, Any]:
         """Return what stands in the form, as plain values."""
@@ -282,6 +304,7 @@ class PropagateWidget(Dock):
         problem = self.display.problem = self.problem
         form.hint.show_text(problem, with_button=self.controls.image is None)
         form.painted.setText(inputs.painted_text)
+        self.repairs.offer()
         enable(form.show_painted, bool(inputs.scan.frames), "nothing is painted yet.")
         enable(form.new_seeds, inputs.movie is not None, "open a movie first.")
         self.display.show_buttons()
@@ -307,14 +330,13 @@ class PropagateWidget(Dock):
             *self.form.settings.values.values(),
         )
 
-    def event(self, event: Any) -> bool:
-        """Let a run go on when the dock is closed; opened again, it shows how far it is."""
-        if event.type() == QEvent.Type.ParentChange:
-            docked = isinstance(self.parent(), QDockWidget)
-            if self._docked and self.parent() is None:
-                self.forecasts.cancel()
-                self.finding.forget_found()
-                if self.runner.is_running:
-                    show_info("The run goes on. Open Propagate labels again to pause or stop it.")
-            self._docked = docked
-        return bool(super().event(event))
+    def on_closed(self) -> None:
+        """Let a run go on; opened again, the panel shows how far it is."""
+        self.forecasts.cancel()
+        self.finding.forget_found()
+        if self.runner.is_running:
+            show_info("The run goes on. Open Propagate labels again to pause or stop it.")
+
+
+def _review_text(n_questions: int) -> str:
+    return f"Review and correct ({count(n_questions, 'question')})" if n_questions else "Review and correct"

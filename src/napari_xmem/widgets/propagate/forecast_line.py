@@ -42,6 +42,7 @@ class ForecastLine(QObject):
         self._key: Any = None
         self.text = ""
         self.fits = True
+        self.seconds_per_frame: float | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(QUIET_MS)
@@ -61,7 +62,7 @@ class ForecastLine(QObject):
         if self._control is not None:
             self._control.stop()
             self._control = None
-        self._key, self.text, self.fits = None, "", True
+        self._key, self.text, self.fits, self.seconds_per_frame = None, "", True, None
 
     def _start(self) -> None:
         control = self._control = JobControl()
@@ -81,6 +82,7 @@ class ForecastLine(QObject):
         self._control = None
         forecast, doubt = found
         self.text, self.fits = f"{doubt} {forecast_text(forecast)}".strip(), forecast.fits and not doubt
+        self.seconds_per_frame = forecast.seconds_per_frame
         self.changed.emit()
 
 

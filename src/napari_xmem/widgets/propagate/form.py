@@ -165,6 +165,13 @@ class PropagateForm(QWidget):
         section.add(
             "Painted", row_of(self.painted, self.show_painted), "Objects found in the seeds layer, and their frames"
         )
+        self.split = small_button("Split parts", "Give each part of an object a number of its own", actions.split_parts)
+        self.fill = small_button("Fill holes", "Fill what objects enclose: outlines, holes", actions.fill_holes)
+        self.one_frame = small_button(
+            "Use one frame", "Follow the seeds of one frame only, and find the others", actions.use_one_frame
+        )
+        self.repairs = row_of(self.split, self.fill, self.one_frame, stretch=None)
+        section.add("", self.repairs, "What may be meant by what you painted; napari's undo (Ctrl+Z) takes it back")
         self.find = FindForm(actions.find_clicked)
         section.add("", self.find, self.find.toolTip())
         self.next_number = QCheckBox("Next number after each stroke")
@@ -252,8 +259,8 @@ class PropagateForm(QWidget):
         layout.setContentsMargins(0, 8, 0, 0)
         layout.setSpacing(6)
         self.run = button("Run", RUN_TIP, actions.run_clicked, role="primary")
-        self.pause = button("Pause", "Wait after the frame at hand; press again to go on", actions.pause_clicked)
-        self.stop = button("Stop", "End after the frame at hand; frames that are done stay", actions.stop)
+        self.pause = button("Pause", "Wait; press again to go on", actions.pause_clicked)
+        self.stop = button("Stop", "End; frames that are done stay", actions.stop)
         layout.addWidget(row_of(self.run, self.pause, self.stop))
         self.follow = QCheckBox("Show each frame as it is done")
         self.follow.setToolTip(

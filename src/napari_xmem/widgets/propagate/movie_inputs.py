@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
@@ -107,7 +108,15 @@ class MovieInputs(QObject):
         form.input.show_row(form.planes, self.movie is not None and bool(self.movie.plane_axes))
         if self.movie is not None and (before is None or before.n_frames != self.movie.n_frames):
             self._reset_range(self.movie.n_frames)
+        if self.movie is not None:
+            for name in ("diameter_px", "max_displacement_px"):
+                self._form.settings.limit(name, self.diagonal_px)
         self.changed.emit()
+
+    @property
+    def diagonal_px(self) -> float:
+        """Diagonal of a frame: nothing is larger, or moves farther."""
+        return 0.0 if self.movie is None else float(math.ceil(math.hypot(*self.movie.frame_shape)))
 
     def view(self) -> MovieView:
         """Look at the chosen image layer, with the plane on display.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error, show_warning
@@ -9,17 +10,21 @@ from qtpy.QtCore import QObject
 
 from napari_xmem.widgets.common.forms import enable
 from napari_xmem.widgets.common.status import error_details
-from napari_xmem.widgets.common.status_text import outcome_text, running_text, step_text
+from napari_xmem.widgets.common.status_text import outcome_text, pace_text, running_text, step_text
 from napari_xmem.widgets.jobs.run_record import RunOutcome, RunState
 from napari_xmem.widgets.layers.result_layer import session_of
 from napari_xmem.widgets.propagate.form import RUN_TIP
 
 if TYPE_CHECKING:
     from napari_xmem.errors import XMemError
+    from napari_xmem.widgets.common.time_left import TimeLeft
     from napari_xmem.widgets.jobs.viewer_runner import ViewerRunner
     from napari_xmem.widgets.propagate.form import PropagateForm
 
 __all__ = ["RunDisplay"]
+
+#: Frames that make a pace.
+FRAMES_OF_A_PACE = 3
 
 
 class RunDisplay(QObject):
@@ -40,6 +45,8 @@ class RunDisplay(QObject):
         self._form, self._runner = form, runner
         self.problem = ""
         self.quiet = False
+        self.forecast_s: float | None = None
+        self._began = (0.0, 0.0)
         self._told = runner.state
         runner.state_changed.connect(self.on_state)
         runner.stage.connect(self.on_stage)
@@ -61,6 +68,7 @@ class RunDisplay(QObject):
 
     def on_planned(self, plan: Any) -> None:
         """Begin to count frames."""
+        self._began = time.monotonic(), time.process_time()
         self._form.progress.show_step(0, plan.n_results)
         if self._runner.state is RunState.RUNNING:
             self._form.status.show_text("Computing the first frame ...")
@@ -71,7 +79,17 @@ class RunDisplay(QObject):
         self._form.progress.show_step(left.done, left.total, str(left))
         if self._runner.state is RunState.RUNNING:
             name = self._runner.layer.name if self._runner.layer is not None else ""
-            self._form.status.show_text(running_text(result, name))
+            text = running_text(result, name)
+            self._form.status.show_text(f"{text} {self._pace_text(left)}".rstrip())
+
+    def _pace_text(self, left: TimeLeft) -> str:
+        """Say why it is slower than was forecast, once there is a pace; a pause is no part of it."""
+        wall, busy = (
+            now - then for now, then in zip((time.monotonic(), time.process_time()), self._began, strict=True)
+        )
+        if left.done < FRAMES_OF_A_PACE or wall <= 0:
+            return ""
+        return pace_text(left.seconds_per_frame, self.forecast_s, busy / wall)
 
     def on_warned(self, text: str) -> None:
         """Pass a warning on."""
@@ -82,7 +100,7 @@ class RunDisplay(QObject):
         if state is RunState.PAUSED:
             self._form.status.show_text("Paused. Press Resume to go on, or Stop to keep what is done.")
         elif state is RunState.PAUSING:
-            self._form.status.show_text("Pausing after the frame at hand ...")
+            self._form.status.show_text("Pausing ...")
         elif state is RunState.RUNNING and self._told in (RunState.PAUSING, RunState.PAUSED):
             self._form.status.show_text("Going on ...")
         elif state is RunState.STOPPING:
@@ -92,6 +110,7 @@ class RunDisplay(QObject):
 
     def on_ended(self, outcome: RunOutcome) -> None:
         """Say how it ended."""
+        slow = self._pace_text(self._runner.time_left) if outcome.status == "finished" else ""
         if not self._is_run:
             if outcome.kind == "change" and outcome.error is None:  # what the line said before is true no more
                 self._form.progress.reset_text()
@@ -99,6 +118,7 @@ class RunDisplay(QObject):
             self.show_buttons()
             return
         text, role = outcome_text(outcome, self._runner.history)
+        text = f"{text} {slow}".rstrip()
         if outcome.status == "failed" or not outcome.n_frames:
             self._form.progress.reset_text()
         else:

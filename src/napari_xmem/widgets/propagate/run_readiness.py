@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PropagateInputs"]
 
+#: A diameter that is so many times too large or too small is a slip.
+ODD_FACTOR = 3
 NO_SEEDS = "Now paint the objects to follow: press + beside Seeds, then draw each one with its own number on one frame."
 
 
@@ -294,6 +296,15 @@ class PropagateInputs(QObject):
         return f"Paint at least one object in '{name}': each with its own number (key M takes the next one)."
 
     @property
+    def is_mendable(self) -> bool:
+        """True if seeds lie on the movie pixel by pixel, in one plane, so that they can be changed frame by frame."""
+        return self._seed_view is not None and not self._seed_view.is_placed and not self.source.all_planes
+
+    def place_of(self, frame: int) -> tuple[Any, ...]:
+        """Return the index of a frame on the axes of the seeds layer before rows and columns."""
+        return () if self._seed_view is None else self._seed_view.place(frame)
+
+    @property
     def seeded(self) -> tuple[int, ...]:
         """Painted frames within the frame range."""
         low, high = self._form.first.value(), self._form.last.value()
@@ -316,7 +327,17 @@ class PropagateInputs(QObject):
         text = plan_text(self.seeded, self._n_objects, direction, form.first.value(), form.last.value())
         empty = self._left_empty(direction)
         return " ".join(
-            part for part in (text, self._in_parts_text(), empty, self.source.plane_text, self.place_text) if part
+            part
+            for part in (
+                text,
+                self._in_parts_text(),
+                self._hollow_text(),
+                self._odd_size_text(),
+                empty,
+                self.source.plane_text,
+                self.place_text,
+            )
+            if part
         )
 
     def _in_parts_text(self) -> str:
@@ -327,6 +348,23 @@ class PropagateInputs(QObject):
         frame, ids = next(iter(found.items()))
         named = f"Object {ids[0]} lies" if len(ids) == 1 else f"Objects {some(ids)} lie"
         return f"{named} in several places on frame {frame}: one number on two cells?"
+
+    def _hollow_text(self) -> str:
+        """Say which objects are outlines or have holes."""
+        found = self.scan.hollow
+        if not found:
+            return ""
+        frame, ids = next(iter(found.items()))
+        named = f"Object {ids[0]} encloses" if len(ids) == 1 else f"Objects {some(ids)} enclose"
+        return f"{named} background on frame {frame}: to be filled?"
+
+    def _odd_size_text(self) -> str:
+        """Say so if a size that was typed does not fit what was painted."""
+        typed, seen = self._form.settings.get("diameter_px"), self.scan.diameter_px
+        if not typed or not seen or 1 / ODD_FACTOR <= typed / seen <= ODD_FACTOR:
+            return ""
+        slow = " It makes every frame slow." if typed < seen else ""
+        return f"Diameter is {typed:g} px, but what you painted is about {seen:.0f} px wide.{slow}"
 
     def _left_empty(self, direction: str) -> str:
         """Say which frames get no labels with this direction."""

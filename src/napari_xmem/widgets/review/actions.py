@@ -18,7 +18,7 @@ from napari_xmem.widgets.review.mending_row import mend
 from napari_xmem.widgets.review.mendings import MendingKind
 
 if TYPE_CHECKING:
-    from napari_xmem.session import CorrectionSummary
+    from napari_xmem.session import Change, CorrectionSummary
     from napari_xmem.widgets.jobs.run_record import RunOutcome
     from napari_xmem.widgets.jobs.viewer_runner import ViewerRunner
     from napari_xmem.widgets.review.form import ReviewForm
@@ -58,6 +58,7 @@ class ReviewActions(QObject):
         self._viewer, self._subject, self._form, self._runner = viewer, subject, form, runner
         self.before = BeforeView(viewer, self)
         self._asked = False
+        self._as_it_is: tuple[int, ...] = ()
         self._model: str | None = None
         self._summary: CorrectionSummary | None = None
         self._error: XMemError | None = None
@@ -140,6 +141,7 @@ class ReviewActions(QObject):
         except Exception as error:
             self._refuse(in_plain_words(error), wait)
             return None
+        self._as_it_is = tuple(corrections) if not subject.edited_frames else ()
         subject.forget_edits(corrections)
         self._summary = None
         self._form.strip.propose(None)
@@ -237,7 +239,7 @@ class ReviewActions(QObject):
             self.wait()
 
     def stop(self) -> None:
-        """End after the frame at hand; frames that are done stay."""
+        """End; frames that are done stay."""
         if self.is_busy:
             self._runner.stop()
             self._form.status.show_text("Stopping; frames that are done stay ...")
@@ -327,13 +329,13 @@ class ReviewActions(QObject):
         if outcome.error is not None:
             self._show_error(outcome.error)
         elif outcome.kind == "change":
-            self._say_step(outcome.value.title)
+            self._say_step(outcome.value)
         elif outcome.kind == "adoption" and outcome.value is not None:
             n_frames = len(outcome.value.results.frames)
             self._form.status.show_text(f"{count(n_frames, 'frame')} read. Paint on any frame to correct it.", "good")
         elif outcome.summary is not None:
             self._summary = outcome.summary
-            self._form.status.show_text(str(outcome.summary), "good")
+            self._form.status.show_text(self._summary_text(outcome.summary), "good")
         self.changed.emit()
         self.busy_changed.emit(False)
         if outcome.error is None and outcome.kind == "adoption" and outcome.value is not None:
@@ -341,11 +343,21 @@ class ReviewActions(QObject):
         if self._summary is not None and outcome.kind in ("propagation", "correction"):
             self.corrected.emit(self._summary)
 
-    def _say_step(self, title: str) -> None:
-        session = self._subject.session
-        if session is not None:
-            done = session.history.undo_title == title
-            self._form.status.show_text(f"{'Redone' if done else 'Undone'}: {title}.")
+    def _summary_text(self, summary: CorrectionSummary) -> str:
+        if self._as_it_is and not summary.frames_changed:
+            return f"Frame {some(self._as_it_is)} is right as it is, and asked about no more. Nothing else changed."
+        return str(summary)
+
+    def _say_step(self, step: Change) -> None:
+        """Say what was undone or redone, and go to where it can be seen."""
+        session, subject = self._subject.session, self._subject
+        if session is None:
+            return
+        done = session.history.latest is step
+        self._form.status.show_text(f"{'Redone' if done else 'Undone'}: {step.title}.")
+        frames = step.after.corrected ^ step.before.corrected or step.frames
+        if frames and subject.frame not in {*frames, *step.frames}:
+            subject.show_frame(min(frames))
 
     def _show_error(self, error: XMemError) -> None:
         self._form.status.show_text(str(error), "bad", error_details(error))

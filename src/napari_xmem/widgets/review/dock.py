@@ -14,10 +14,12 @@ from napari_xmem.widgets.common.forms import enable
 from napari_xmem.widgets.common.keys import KeyBindings
 from napari_xmem.widgets.common.status_text import some
 from napari_xmem.widgets.jobs.viewer_runner import runner_of
+from napari_xmem.widgets.layers.numbers_view import NumbersView
+from napari_xmem.widgets.layers.pointer import Pointer
 from napari_xmem.widgets.layers.session_watch import SessionWatch
 from napari_xmem.widgets.review.actions import ReviewActions
 from napari_xmem.widgets.review.confidence_strip import strip_legend
-from napari_xmem.widgets.review.form import ReviewForm
+from napari_xmem.widgets.review.form import CORRECT_TIP, RIGHT_TIP, ReviewForm
 from napari_xmem.widgets.review.mending_row import MENDING_KEYS
 from napari_xmem.widgets.review.review_state import EMPTY, FOREIGN, ReviewSubject
 from napari_xmem.widgets.saving.bar import SavingBar
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from napari_xmem.session import EventToCheck, Review
+    from napari_xmem.session.review import DoubtfulObject
 
 __all__ = ["KEYS", "ReviewWidget"]
 
@@ -96,6 +99,9 @@ class ReviewWidget(Dock):
         presses = {key: partial(self.form.mending.press, key) for key in MENDING_KEYS}
         self.mending_keys = KeyBindings(self.viewer, presses)
         self.release_too(self.mending_keys.release)
+        self.pointer, self.numbers = Pointer(self.viewer, self), NumbersView(self.viewer)
+        self.form.numbers.toggled.connect(self._show_numbers)
+        self.runner.frame_done.connect(self._on_frame_done)
         self.on_theme()
         self.subject.choose()
 
@@ -107,7 +113,8 @@ class ReviewWidget(Dock):
         Every call goes on, and after the last one begins again.
         """
         session = self.subject.session
-        found = session.review().next_in_queue(self._asked) if session is not None else None
+        self._review = session.review() if session is not None else None
+        found = self._review.next_in_queue(self._asked) if self._review is not None else None
         if found is None:
             self._asked, self._asked_text = None, ""
             self.form.strip.propose(None)
@@ -118,8 +125,7 @@ class ReviewWidget(Dock):
         self.form.strip.propose(self._asked.frame)
         self.subject.show_frame(self._asked.frame)
         self.viewer.layers.selection.active = self.subject.result  # the one to paint on
-        if self._asked.objects:
-            self._point_at(self._asked.objects[0])
+        self._point_at(*self._asked.objects)
         self._show_frame_facts()
         self.show_buttons()
         return self._asked.frame
@@ -142,24 +148,45 @@ class ReviewWidget(Dock):
         self.viewer.layers.selection.active = self.subject.reviewed.layer
         self._point_at(int(item.text()))
 
-    def _point_at(self, object_id: int) -> None:
-        """Choose the label of an object, and bring it into view if it is on the frame shown."""
-        frame = self.subject.frame
-        if self.subject.reviewed is None or frame is None:
+    def _point_at(self, *objects: int) -> None:
+        """Choose the label of the first object; put a ring around all of them, where they are or were seen last."""
+        frame, session = self.subject.frame, self.subject.session
+        if self.subject.reviewed is None or frame is None or not objects:
+            self.pointer.hide()
             return
-        layer = self.subject.reviewed.layer
-        layer.selected_label = object_id
-        place: Any = (self.subject.reviewed.read(frame) == object_id).nonzero()
-        session = self.subject.session
-        if not len(place[0]) and session is not None and object_id in session.lineage:  # where it was seen last
-            rows = session.lineage.detections
-            own = rows.rows_of(object_id)
-            row = own.start + int(np.abs(rows.frames[own] - frame).argmin())
-            place = [np.array([value]) for value in rows.centroids_px[row][-2:]]
-        if len(place[0]):
-            position = [0.0] * (layer.ndim - 2) + [float(place[0].mean()), float(place[1].mean())]
-            camera = getattr(self.viewer, "scene", self.viewer).camera  # napari before 0.9 has no scene
-            camera.center = tuple(layer.data_to_world(position))[-2:]
+        layer, labels = self.subject.reviewed.layer, self.subject.reviewed.read(frame)
+        layer.selected_label = objects[0]
+        places, areas = [], []
+        for object_id in objects:
+            rows, columns = (labels == object_id).nonzero()
+            if len(rows):
+                places.append((float(rows.mean()), float(columns.mean())))
+                areas.append(len(rows))
+            elif session is not None and object_id in session.lineage:  # where it was seen last
+                known = session.lineage.detections
+                own = known.rows_of(object_id)
+                row = own.start + int(np.abs(known.frames[own] - frame).argmin())
+                places.append((float(known.centroids_px[row][-2]), float(known.centroids_px[row][-1])))
+                areas.append(int(known.areas_px[row]))
+        self.pointer.show(layer, places, 2 * float(np.sqrt(max(areas, default=1) / np.pi)))
+
+    # ---- numbers
+
+    def _on_frame_done(self, result: Any) -> None:
+        if result.frame == self.subject.frame:
+            self._show_numbers()
+
+    def _show_numbers(self, *_: Any) -> None:
+        reviewed, frame = self.subject.reviewed, self.subject.frame
+        if not self.form.numbers.isChecked() or reviewed is None or frame is None:
+            self.numbers.remove()
+        elif reviewed.layer in self.viewer.layers:
+            self.numbers.show(reviewed.layer, reviewed.read(frame))
+
+    def on_closed(self) -> None:
+        """Take ring and numbers along."""
+        self.pointer.remove()
+        self.numbers.remove()
 
     # ---- the viewer
 
@@ -171,6 +198,9 @@ class ReviewWidget(Dock):
             self.show_all()
             return
         self.form.strip.show_frame(self.subject.frame)
+        if self._asked is None or self._asked.frame != self.subject.frame:
+            self.pointer.hide()
+        self._show_numbers()
         self._show_frame_facts()
         self.show_buttons()
 
@@ -212,12 +242,13 @@ class ReviewWidget(Dock):
         form.strip.show_frame(self.subject.frame)
         locked = sorted(annotations.locked) if annotations is not None else []
         form.locked.setText(f"Locked: frame {some(locked)}." if locked else "No frame is locked.")
+        self._show_numbers()
         self._show_frame_facts()
         self.show_buttons()
 
     def _show_frame_facts(self) -> None:
         session, frame, form = self.subject.session, self.subject.frame, self.form
-        worst: Any = ()
+        worst: tuple[DoubtfulObject, ...] = ()
         text, asked_here = "", False
         if session is not None and frame is not None and self._review is not None:
             worst = self._review.worst_objects(frame)
@@ -242,13 +273,22 @@ class ReviewWidget(Dock):
         running = session is not None and not busy and self.subject.is_occupied
         ready = session is not None and not busy and not running
         edited = self.subject.edited_frames if ready else ()
-        here = () if self.subject.frame is None else (self.subject.frame,)
+        here: tuple[int, ...] = () if self.subject.frame is None else (self.subject.frame,)
         locked = set(edited or here) & session.annotations.locked if ready and session is not None else set()
         form.edited.setText(self._advice(running, edited, locked))
         why = "a run is going on." if running else "wait for its end." if busy else "choose a result first."
-        enable(form.correct, ready and not locked, "this frame is locked." if locked else why)
         n = len(edited)
-        form.correct.setText(f"Use as correction ({n} frames)" if n > 1 else "Use as correction")
+        known = session is not None and bool(here) and here[0] in session.results
+        if n or not ready or known:
+            form.correct.setText(
+                f"Use as correction ({n} frames)" if n > 1 else "Use as correction" if n or not ready
+                else f"Frame {here[0]} is right"
+            )  # fmt: skip
+        form.correct.setProperty("why", "")
+        form.correct.setToolTip(CORRECT_TIP if n or not ready else RIGHT_TIP)
+        missing = ready and not n and not known
+        reason = "this frame is locked." if locked else "this frame has no result." if missing else why
+        enable(form.correct, ready and not locked and not missing, reason)
         for widget, shown in ((form.progress, busy), (form.stop, busy)):
             form.fix.show_row(widget, shown)
         history = session.history if session is not None else None
@@ -290,5 +330,5 @@ class ReviewWidget(Dock):
         if locked:
             return f"Frame {some(sorted(locked))} is locked. Unlock it to correct it."
         if edited:
-            return f"You painted on frame {some(edited)}. Now press the button."
-        return "Go to a wrong frame, paint or erase with napari's tools in the result layer, then press the button."
+            return f"You painted on frame {some(edited)}. Now press Use as correction."
+        return "Go to a wrong frame, paint or erase with napari's tools in the result layer, then Use as correction."

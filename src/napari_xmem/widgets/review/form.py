@@ -8,13 +8,21 @@ from napari.layers import Labels
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_xmem.widgets.common.forms import Section, button, row_of, small_button
+from napari_xmem.widgets.common.keys import key_of, key_text
 from napari_xmem.widgets.common.status import Hint, StatusLine, TextProgress, muted_label
 from napari_xmem.widgets.common.tables import fill_table, make_table
 from napari_xmem.widgets.layers.layer_choice import LayerChoice
 from napari_xmem.widgets.review.confidence_strip import DOUBTFUL, ConfidenceStrip
 from napari_xmem.widgets.review.mending_row import MendingRow
 
-__all__ = ["ReviewForm"]
+__all__ = ["CORRECT_TIP", "RIGHT_TIP", "ReviewForm"]
+
+
+CORRECT_TIP = "What is painted on this frame is right: carry it on in time, as far as it changes anything (Shift+C)"
+RIGHT_TIP = (
+    "Nothing was painted here: say that the frame is right as it is. It is asked about no more, memory learns from it, "
+    "and who is not on it has left (Shift+C)"
+)
 
 
 class ReviewForm(QWidget):
@@ -36,9 +44,9 @@ class ReviewForm(QWidget):
         self.legend = muted_label()
         self.strip.setToolTip("Confidence per frame; click to go there")
         self.next_frame = button(
-            "Next to check",
+            f"Next to check  {key_text('Shift-N')}",
             "Go to what deserves a look most: cells that vanish, jump or may be exchanged, unsure divisions, frames of "
-            "low confidence; press again for the next one (Shift+N)",
+            f"low confidence; press again for the next one ({key_of('Shift-N').replace('-', '+')})",
             owner.next_frame,
         )
         self.adopt = button(
@@ -48,14 +56,10 @@ class ReviewForm(QWidget):
             role="primary",
         )
         self.frame_text = muted_label()
+        self.numbers = QCheckBox("Numbers on the picture")
         self.mending = MendingRow(owner.mend)
         self.worst = make_table(("Object", "Confidence", "Why"))
-        self.correct = button(
-            "Use as correction",
-            "What is painted on this frame is right: carry it on in time, as far as it changes anything (Shift+C)",
-            owner.correct_clicked,
-            role="primary",
-        )
+        self.correct = button("Use as correction", CORRECT_TIP, owner.correct_clicked, role="primary")
         self.backward = QCheckBox("also backward in time")
         self.edited = muted_label()
         self.stop = button("Stop", "Keep what is done and end", owner.stop)
@@ -86,18 +90,19 @@ class ReviewForm(QWidget):
         self.strip.setToolTip("")
         self.look.add("", self.legend, "A column per frame: hold the mouse over it for its worst objects, click to go")
         self.look.add("", self.next_frame, self.next_frame.toolTip())
+        self.look.add("", self.correct, self.correct.toolTip())
+        self.look.add("", row_of(self.old, self.undo, self.redo, self.revert, stretch=None), "")  # stays where it is
+        self.look.add("", self.numbers, "Write the number of each object of the frame shown on it")
         self.look.add("", self.frame_text, "The frame that the viewer shows")
         self.look.add("", self.mending, "")
         self.look.add("", self.worst, "The least certain objects of this frame; click to see one")
         layout.addWidget(self.look)
         self.fix = Section("Correct", tooltip="Paint with napari's own tools, then carry the correction on")
         self.fix.add("", self.edited, "Frames where you painted since the last propagation")
-        self.fix.add("", self.correct, self.correct.toolTip())
         self.fix.add("", self.backward, "Carry the correction back in time too, to the next frame that is right")
         self.fix.add("", self.progress, "Frames propagated again; it ends early where nothing changes any more")
         self.fix.add("", self.stop, self.stop.toolTip())
         self.fix.add("", self.status, "What happened")
-        self.fix.add("", row_of(self.old, self.undo, self.redo, self.revert, stretch=None), "")
         layout.addWidget(self.fix)
         self.locks = Section("Lock", folded=True, tooltip="Frames that are right and are never overwritten")
         self.locks.add("", row_of(self.lock, self.lock_before, self.unlock, stretch=None), "")

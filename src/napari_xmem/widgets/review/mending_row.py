@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from napari_xmem.errors import InputError, XMemError
 from napari_xmem.widgets.common.forms import enable, small_button
+from napari_xmem.widgets.common.keys import key_of, key_text
 from napari_xmem.widgets.review.mendings import MendingKind, mendings
 
 if TYPE_CHECKING:
@@ -63,9 +64,9 @@ class MendingRow(QWidget):
                 mending = self._offered.get(key)
                 item.setVisible(mending is not None)
                 if mending is not None:
-                    item.setText(f"{mending.text}  ⇧{key[-1]}")
+                    item.setText(f"{mending.text}  {key_text(key)}")
                     item.setProperty("why", "")
-                    item.setToolTip(f"{mending.text}; Undo takes it back ({key.replace('-', '+')})")
+                    item.setToolTip(f"{mending.text}; Undo takes it back ({key_of(key).replace('-', '+')})")
             self.setVisible(bool(said))
         for key in self._offered:
             enable(self.buttons[key], not why_not, why_not)
@@ -90,7 +91,7 @@ def mend(runner: ViewerRunner, reviewed: ReviewedResult, session: TrackingSessio
     layer, frame, cells, kind = reviewed.layer, mending.frame, mending.objects, mending.kind
     first = cells[0] if cells else 0
     if kind is MendingKind.DIVIDE and len(cells) < 3:
-        runner.divide(layer, lambda: session.begin_division(first, frame))
+        runner.follow(layer, "Dividing", lambda: session.begin_division(first, frame))
         return
     if kind in (MendingKind.SPLIT, MendingKind.RENUMBER):
         labels = session.labels(frame).astype(np.int64)

@@ -43,13 +43,15 @@ class SavingBar(QWidget):
         self.open = small_button("Open ...", OPEN_TIP, self._saver.open_clicked)
         self.save = small_button("Save", SAVE_TIP, self._saver.save_clicked)
         self.save_as = small_button("Save as ...", "Save everything in another file", self._saver.save_as_clicked)
+        self.back = small_button("Bring back", "", self._saver.bring_back)
+        self.back.hide()
         self.state = QLabel("")
         self.state.setProperty("role", "muted")
         self.state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
-        for widget in (self.open, self.save, self.save_as):
+        for widget in (self.open, self.save, self.save_as, self.back):
             layout.addWidget(widget)
         layout.addWidget(self.state, 1)
         self._saver.changed.connect(self._on_saver)
@@ -69,6 +71,11 @@ class SavingBar(QWidget):
         """Say what is saved; nothing is drawn again while nothing changes."""
         saver, path = self._saver, self._saver.path
         unsaved, running = saver.has_unsaved, self._runner.is_running
+        removed = saver.removed_layers
+        if self.back.isHidden() is bool(removed):
+            names = ", ".join(layer.name for layer in removed)
+            self.back.setToolTip(f"Layers that were removed before their work was saved: {names}")
+            self.back.setVisible(bool(removed))
         if saver.is_busy:
             text, tip = f"{saver.doing} ...", ""
         elif path is None:

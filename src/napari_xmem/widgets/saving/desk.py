@@ -9,7 +9,6 @@ import numpy as np
 from napari.layers import Image, Labels
 
 from napari_xmem.errors import SessionError, XMemError
-from napari_xmem.session import TrackingSession
 from napari_xmem.widgets.common.dock import PROPAGATE, docks_of
 from napari_xmem.widgets.jobs.viewer_runner import runner_of
 from napari_xmem.widgets.layers.result_layer import METADATA_KEY, VIEW_KEY, movie_of, session_of
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_xmem.session import TrackingSession
     from napari_xmem.widgets.layers.movie_view import MovieView
 
     Strokes = Callable[[], dict[int, NDArray[Any]]]
@@ -68,6 +68,8 @@ def desk_of(viewer: Any) -> tuple[SavedDesk, TrackingSession, dict[int, Any], St
     settings = {} if dock is None else dock.settings_to_save()
     session = None if result is None else session_of(result)
     if session is None:
+        from napari_xmem.session import TrackingSession  # loads torch
+
         session = TrackingSession(movie.source(channels), None, model=settings.get("model", "bundled"))
     seeds = None if dock is None else dock.controls.seeds
     desk = SavedDesk(

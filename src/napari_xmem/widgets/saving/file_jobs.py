@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.imaging import label_dtype
-from napari_xmem.session import TrackingSession
 from napari_xmem.widgets.jobs.messages import Stage
 from napari_xmem.widgets.jobs.networks import NETWORKS
 from napari_xmem.widgets.saving.saved_desk import read_parts, write_desk
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.imaging import FrameSource
+    from napari_xmem.session import TrackingSession
     from napari_xmem.session.archive import SessionArchive
     from napari_xmem.widgets.jobs.threads import JobControl
     from napari_xmem.widgets.layers.movie_view import MovieView
@@ -90,6 +90,8 @@ def open_job(
     yield Stage("Reading")
     largest = int(archive.facts.get("largest_id", 0))
     target.allocate(label_dtype(largest) if desk.result is None else desk.layers[desk.result].dtype)
+    from napari_xmem.session import TrackingSession  # loads torch
+
     session = TrackingSession.load(archive.path, source, model=network, write=target.write)
     data, strokes = read_parts(archive.path, desk, session.frame_shape)
     return OpenedWork(session, target.movie, target, data, strokes)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 
 from napari_xmem.errors import SessionError, XMemError
-from napari_xmem.session.archive import describe_movie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -104,6 +103,8 @@ def _is_movie(layer: Any, saved: SavedMovie, facts: Mapping[str, Any]) -> bool:
     if not isinstance(layer, Image):
         return False
     try:
+        from napari_xmem.session.archive import describe_movie  # loads torch
+
         return bool(describe_movie(saved.view(layer).source(saved.channels)) == facts)
     except XMemError:
         return False

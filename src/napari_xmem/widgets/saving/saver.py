@@ -12,7 +12,6 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_xmem.errors import SessionError, XMemError
-from napari_xmem.session.archive import SessionArchive
 from napari_xmem.widgets.common.dock import PROPAGATE, docks_of
 from napari_xmem.widgets.common.viewer_events import plain_viewer
 from napari_xmem.widgets.jobs.threads import JobControl, handle_events_until, in_plain_words, start_job
@@ -29,12 +28,15 @@ from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
 from napari_xmem.widgets.saving.desk import desk_of
 from napari_xmem.widgets.saving.file_jobs import OpenedWork, open_job, save_job
 from napari_xmem.widgets.saving.movie_finder import find_movie
+from napari_xmem.widgets.saving.removed_work import RemovedWork
 from napari_xmem.widgets.saving.saved_desk import SavedDesk, SavedMovie, read_desk
 from napari_xmem.widgets.saving.unsaved import UnsavedWork
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
+
+    from napari_xmem.session.archive import SessionArchive
 
 __all__ = ["SUFFIX", "Saver", "saver_of"]
 
@@ -65,6 +67,8 @@ class Saver(QObject):
         super().__init__()
         self._viewer_ref = ref(viewer)
         self._unsaved = UnsavedWork(viewer)
+        self._removed = RemovedWork(viewer, self._unsaved.has_changed, self)
+        self._removed.removed.connect(self._on_removed)
         self._control: JobControl | None = None
         self._error: XMemError | None = None
         self._doing = ""
@@ -89,6 +93,22 @@ class Saver(QObject):
     def has_unsaved(self) -> bool:
         """True if something was done since the latest save."""
         return self._viewer is not None and self._unsaved.exists(self._viewer)
+
+    @property
+    def removed_layers(self) -> tuple[Any, ...]:
+        """Layers that were removed with unsaved work, and can be brought back."""
+        return self._removed.layers
+
+    def bring_back(self) -> None:
+        """Bring back the layers that were removed with unsaved work."""
+        if self._viewer is not None:
+            self._removed.bring_back(self._viewer)
+        self.changed.emit()
+
+    def _on_removed(self, names: list[str]) -> None:
+        listed = ", ".join(f"'{name}'" for name in names)
+        show_info(f"Removed with unsaved work: {listed}. Bring back, at the top of a panel, undoes that.")
+        self.changed.emit()
 
     def save(self, path: str | os.PathLike[str] | None = None, *, wait: bool = False) -> None:
         """Save everything: where the movie is, seeds, results, corrections, locks, lineage, memory, settings.
@@ -147,6 +167,8 @@ class Saver(QObject):
         if runner_of(self._viewer).is_running:
             raise SessionError(GOING_ON)
         file = Path(path)
+        from napari_xmem.session.archive import SessionArchive  # loads torch
+
         archive = SessionArchive(file)
         desk = read_desk(file) or _plain_desk(archive)
         image = find_movie(self._viewer, desk.movie, archive.facts["movie"], file, self.ask_movie)

@@ -38,10 +38,13 @@ class UnsavedWork:
     def exists(self, viewer: Any) -> bool:
         """Return True if closing would lose something: strokes, or results that changed since the latest save."""
         return self._touched or any(
-            self._saved.get(id(session)) != _state(session)
-            for session in map(session_of, layers_with_session(viewer))
-            if session is not None and (session.results.frames or session.annotations.labels)
+            self.has_changed(session) for session in map(session_of, layers_with_session(viewer)) if session is not None
         )
+
+    def has_changed(self, session: TrackingSession) -> bool:
+        """Return True if a session holds something that the latest save does not."""
+        holds = session.results.frames or session.annotations.labels
+        return bool(holds) and self._saved.get(id(session)) != _state(session)
 
     def settle(self, viewer: Any) -> Any:
         """Take everything as it is now for saved; returns what `restore` takes, should it not be saved after all."""
