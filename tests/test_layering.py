@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import collections
+import functools
 
 import pytest
 
@@ -37,24 +38,20 @@ def room_of(path, package):
     return first.removesuffix(".py")
 
 
+@functools.cache
+def nodes(path):
+    """Imports, assertions and calls of a file; everything is read once."""
+    kinds = (ast.Import, ast.ImportFrom, ast.Assert, ast.Call)
+    return [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, kinds)]
+
+
 def imported(path):
-    """Yield (module, inside a function or type-checking block?) of every import in a file."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    lazy = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.If))
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
+    """Yield the module of every import in a file, inside functions and type-checking blocks too."""
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            names = [node.module] if node.module != "napari_xmem" else [f"napari_xmem.{a.name}" for a in node.names]
-        else:
-            continue
-        for name in names:
-            yield name, id(node) in lazy
+            yield from [node.module] if node.module != "napari_xmem" else [f"napari_xmem.{a.name}" for a in node.names]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +66,7 @@ def test_arrows(sources):
         assert room in ALLOWED, (
             f"{room} is a new room: say in test_layering.py and docs/architecture.md what it may import"
         )
-        for name, _ in imported(path):
+        for name in imported(path):
             parts = name.split(".")
             if parts[0] != "napari_xmem" or len(parts) == 1 or parts[1] in (room, "__version__"):
                 continue
@@ -82,7 +79,7 @@ def test_nobody_imports_the_outermost_rooms(sources):
     wrong = [
         f"{path} imports {name}"
         for path, room in sources
-        for name, _ in imported(path)
+        for name in imported(path)
         for outer, users in NEVER.items()
         if name.startswith(f"napari_xmem.{outer}") and room not in users
     ]
@@ -94,7 +91,7 @@ def test_the_package_never_imports_training_or_benchmark(sources):
     wrong = [
         f"{path} imports {name}"
         for path, _ in sources
-        for name, _ in imported(path)
+        for name in imported(path)
         if name.split(".")[0] in {"napari_xmem_training", "napari_xmem_benchmark"}
     ]
     assert not wrong, "\n".join(wrong)
@@ -104,7 +101,7 @@ def test_only_widgets_import_the_gui(sources):
     wrong = [
         f"{path} imports {name}"
         for path, room in sources
-        for name, _ in imported(path)
+        for name in imported(path)
         if name.split(".")[0] in GUI and room != "widgets"
     ]
     assert not wrong, "\n".join(wrong)
@@ -112,14 +109,14 @@ def test_only_widgets_import_the_gui(sources):
 
 @pytest.mark.parametrize("room", ["imaging", "io", "tracking"])
 def test_rooms_without_torch(sources, room):
-    wrong = [path for path, r in sources if r == room for name, _ in imported(path) if name.split(".")[0] == "torch"]
+    wrong = [path for path, r in sources if r == room for name in imported(path) if name.split(".")[0] == "torch"]
     assert not wrong
 
 
 def test_no_assert_and_no_print_in_the_package(sources):
     wrong = []
     for path, _ in sources:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else None
             if isinstance(node, ast.Assert) or called == "print":
                 wrong.append(f"{path}:{node.lineno}")
@@ -139,7 +136,7 @@ def import_graph(paths, package):
     graph = {}
     for path in paths:
         found = graph.setdefault(module_of(path, package), set())
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             names = []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]

@@ -9,6 +9,7 @@ from scipy import ndimage
 import napari_xmem as nx
 from engine.identity.test_portraits import past_of
 from napari_xmem.engine.identity.encounters import Encounter, Encounters, Fragment, decide
+from napari_xmem.engine.identity.overlap import shared_by_discs
 from napari_xmem.engine.identity.portraits import Past, Portrait, Scene
 from napari_xmem.engine.identity.returns import Returns
 from napari_xmem.tracking import EventKind
@@ -96,6 +97,38 @@ def test_an_encounter_is_opened_where_much_is_hidden_and_closed_when_they_are_ap
     assert resumed.engaged == set()
 
 
+def test_neighbours_that_become_smaller_hide_nothing() -> None:
+    """Two cells rest side by side; one condenses to a bar a third as large, as before it divides."""
+    pasts, encounters = {1: Past(), 2: Past()}, Encounters()
+    places = {1: (20.0, 30.0), 2: (20.0, 44.0)}
+    for time in range(6):
+        scene = scene_of(places, time)
+        assert encounters.advance(scene, time, pasts, set()) == []
+        for i, past in pasts.items():
+            portrait = scene.portrait(scene.ids == i)
+            assert portrait is not None
+            pasts[i] = past.with_portrait(portrait)
+    smaller = scene_of(places, 6)
+    smaller.ids[(smaller.ids == 2) & (np.abs(np.arange(SHAPE[0]) - 20)[:, None] > 2)] = 0
+    assert (smaller.ids > 0).sum() < 0.75 * sum(past.area_px for past in pasts.values())
+    assert encounters.advance(smaller, 6, pasts, set()) == []
+    assert encounters.engaged == set()
+
+
+@pytest.mark.parametrize(("distance", "first", "second"), [(3.0, 10.0, 7.0), (9.0, 10.0, 4.0), (12.0, 8.0, 8.0)])
+def test_the_lens_of_two_discs_has_as_many_pixels_as_the_formula_says(
+    distance: float, first: float, second: float
+) -> None:
+    y, x = np.mgrid[-15:30:0.05, -15:30:0.05]
+    counted = ((np.hypot(y, x) < first) & (np.hypot(y, x - distance) < second)).sum() * 0.05**2
+    assert shared_by_discs(distance, first, second) == pytest.approx(counted, rel=0.01)
+
+
+def test_discs_that_are_apart_share_nothing_and_one_within_the_other_is_shared_whole() -> None:
+    assert shared_by_discs(15.0, 8.0, 7.0) == 0.0
+    assert shared_by_discs(2.0, 8.0, 3.0) == pytest.approx(9 * np.pi)
+
+
 def movie_of(
     places: list[dict[int, tuple[float, float]]], looks: dict[int, int] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -142,3 +175,17 @@ def test_doubts_about_lost_objects_survive_a_stop() -> None:
     assert before is not None
     assert before < 0
     assert second.judge(1, found, pasts, {}) == pytest.approx(before)
+
+
+def test_what_is_found_in_the_place_of_an_object_is_the_object_whatever_it_looks_like() -> None:
+    """Lost for three frames inside the picture: where it was, its looks say less than elsewhere."""
+    pasts = {1: past_of(1, [(20.0, 20.0)] * 6), 2: past_of(2, [(20.0, 60.0)] * 6)}
+    scene = Scene(6, np.zeros((40, 80), np.float32), np.zeros((40, 80), np.int32), 1, (0.0, 0.0))
+    odds = []
+    for x in (22.0, 34.0):
+        returns, other = Returns(), past_of(7, [(20.0, x)] * 9).last
+        returns.note_lost(1, pasts[1], scene, with_others=False)
+        odds.append(returns.judge(1, other, pasts, {}))
+    assert odds[0] is not None
+    assert odds[1] is not None
+    assert odds[0] - odds[1] == pytest.approx(3.0, abs=1e-6)

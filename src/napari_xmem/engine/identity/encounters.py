@@ -11,6 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_xmem.engine.identity.likeness import Likeness, Track
+from napari_xmem.engine.identity.overlap import shared_by_discs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ __all__ = ["Encounter", "Encounters", "Fragment", "Outcome", "decide", "fragment
 
 #: Two objects hide each other if together they show less than this share of their usual area.
 HIDDEN_SHARE = 0.8
+#: Where they should be, they overlap by at least this share of what is missing.
+_OVERLAP_SHARE = 0.5
 #: Frames of touching after which the last few before now, not those before the touch, say how they were before.
 _LONG_TOUCH_FRAMES, _LAST_FRAMES = 12, 3
 #: Frames for which the touch of an object that is gone is remembered, and after which an encounter is given up.
@@ -217,7 +220,7 @@ class Encounters:
             if not all(len(past) and past.last.whole for past in before.values()) or self._at_border(scene, pair):
                 continue
             share = sum(areas.get(i, 0) for i in pair) / (common * sum(past.area_px for past in before.values()))
-            if share <= HIDDEN_SHARE:
+            if share <= HIDDEN_SHARE and may_hide(scene, before, 1 - share):
                 self._open(pair, began, self._known_until(scene.time, since), share)
         return self._close(scene, pasts)
 
@@ -281,6 +284,30 @@ class Encounters:
         """Go on where `state_dict` was taken."""
         self.touching = {(int(i), int(j)): (int(a), int(b), int(c)) for i, j, a, b, c in state["touching"]}
         self.open = [Encounter.from_state_dict(encounter) for encounter in state["open"]]
+
+
+def may_hide(scene: Scene, before: Mapping[int, Past], missing: float) -> bool:
+    """Return True if two objects can lie over each other as far as their area is missing, by where they should be.
+
+    Discs of their usual areas, at the places to which their ways lead and nearer by how far they stray from them, have
+    to share half of what is missing. Cells that lie side by side and become smaller, as before a division, hide
+    nothing.
+
+    Parameters
+    ----------
+    scene : Scene
+        The frame.
+    before : mapping of int to Past
+        Two objects as they were before they touched.
+    missing : float
+        Share of their usual area together that is not seen, 0 to 1.
+    """
+    tracks = [Track.of(past) for past in before.values()]
+    areas = [past.area_px for past in before.values()]
+    apart = math.dist(*(track.at(scene.time, scene.origin_px) for track in tracks))
+    nearest = max(0.0, apart - sum(track.scatter_px for track in tracks))
+    shared = shared_by_discs(nearest, *((area / math.pi) ** 0.5 for area in areas))
+    return shared >= _OVERLAP_SHARE * missing * sum(areas)
 
 
 def _neighbours(ids: NDArray[np.int32]) -> set[tuple[int, int]]:

@@ -20,6 +20,9 @@ __all__ = ["Returns", "probability"]
 #: Log odds, before anything is seen, that what is found where an object was lost is the object: inside the picture,
 #: after it left over the border, and what is added if most of the others were lost with it.
 _INSIDE, _LEFT, _WITH_OTHERS = 3.0, -2.0, 3.0
+#: What is added for an object lost inside the picture and found so soon within half its diameter of where it should be:
+#: nobody else can have got there, and a cell that divides does not look like itself.
+_SAME_PLACE, _SOON_FRAMES = 3.0, 8
 #: Log odds that are no answer yet where only a part of what was found is in the picture, for so many frames.
 _UNDECIDED, _PATIENCE_FRAMES = 2.0, 3
 #: What was found is looked at so many times.
@@ -95,6 +98,8 @@ class Returns:
             lost.evidence = (*lost.evidence, evidence)[-_MOST_EVIDENCE:]
         lost.place_px = found.centre_px
         odds = lost.prior + float(np.mean(lost.evidence))
+        if lost.prior >= _INSIDE and _in_place(found, past):
+            odds += _SAME_PLACE
         if not found.whole and abs(odds) < _UNDECIDED and len(lost.evidence) <= _PATIENCE_FRAMES:
             return None
         return odds
@@ -109,6 +114,13 @@ class Returns:
             int(i): _Lost(float(prior), tuple(evidence), (float(y), float(x)), int(gap), bool(whole))
             for i, (prior, evidence, (y, x), gap, whole) in state["lost"]
         }
+
+
+def _in_place(found: Portrait, past: Past) -> bool:
+    """Return True if something is found soon, and where an object that was lost should be or was last."""
+    reach, track = (past.area_px / math.pi) ** 0.5, Track.of(past)
+    places = (track.at(found.time, found.origin_px), track.at(past.last.time, found.origin_px))
+    return found.time - past.last.time <= _SOON_FRAMES and any(math.dist(found.centre_px, p) <= reach for p in places)
 
 
 def left_over_border(past: Past, scene: Scene) -> bool:
