@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -179,11 +181,11 @@ def test_doubts_about_lost_objects_survive_a_stop() -> None:
 
 def test_what_is_found_in_the_place_of_an_object_is_the_object_whatever_it_looks_like() -> None:
     """Lost for three frames inside the picture: where it was, its looks say less than elsewhere."""
-    pasts = {1: past_of(1, [(20.0, 20.0)] * 6), 2: past_of(2, [(20.0, 60.0)] * 6)}
+    pasts = {1: past_of(1, [(20.0, 20.0)] * 6), 2: past_of(2, [(20.0, 30.0)] * 6)}
     scene = Scene(6, np.zeros((40, 80), np.float32), np.zeros((40, 80), np.int32), 1, (0.0, 0.0))
     odds = []
     for x in (22.0, 34.0):
-        returns, other = Returns(), past_of(7, [(20.0, x)] * 9).last
+        returns, other = Returns(), replace(past_of(7, [(20.0, 20.0)] * 9).last, centre_px=(20.0, x))
         returns.note_lost(1, pasts[1], scene, with_others=False)
         odds.append(returns.judge(1, other, pasts, {}))
     assert odds[0] is not None

@@ -289,9 +289,8 @@ class Encounters:
 def may_hide(scene: Scene, before: Mapping[int, Past], missing: float) -> bool:
     """Return True if two objects can lie over each other as far as their area is missing, by where they should be.
 
-    Discs of their usual areas, at the places to which their ways lead and nearer by how far they stray from them, have
-    to share half of what is missing. Cells that lie side by side and become smaller, as before a division, hide
-    nothing.
+    Discs of their usual areas, where their ways lead and nearer by how far they stray from them, have to share half of
+    what is missing. Cells that lie side by side and become smaller, as before a division, hide nothing.
 
     Parameters
     ----------
