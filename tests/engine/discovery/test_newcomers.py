@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import napari_xmem as nx
+from engine.division.dividing_movies import apart, disc, dividing_movie
 from napari_xmem.config import PropagationConfig
 from napari_xmem.engine import iter_run, prepare_run
 from napari_xmem.sample_data import simulated_nuclei
@@ -130,3 +131,24 @@ def test_given_detections_are_linked_whatever_their_numbers(network, scene, resu
             nx.propagate(scene.movie, seeds, model=network, detections=wrong)
     with pytest.raises(nx.errors.ConfigError, match="detections: new cells"):
         nx.propagate(scene.movie, seeds, model=network, detections=detections, scope="global")
+
+
+def test_nobody_begins_who_was_there_and_nothing_begins_that_is_no_cell(network):
+    """A lost cell that returns is the old one, daughters are found once, and debris begins nothing."""
+    frames, truth = dividing_movie(apart(12, 2))
+    background = np.random.default_rng(2).normal(0.1, 0.05, frames.shape).astype(np.float32)
+    lost = np.isin(np.arange(12), (7, 8))
+    frames = np.where((truth == 2) & lost[:, None, None], background, frames)
+    rng = np.random.default_rng(3)
+    for t, frame in enumerate(frames):
+        for place in (*rng.uniform((4, 4), (12, 140), (3, 2)), (104, 136)):
+            frame[disc(*place, 3) & (truth[t] == 0)] = 0.9
+    seeds = {0: truth[0].astype(np.int32)}
+    result = nx.propagate(
+        frames, seeds, model=network, scope="local", divisions="track", entries="find", entry_interval_frames=2
+    )
+    assert not [e for e in result.events if e.kind is EventKind.ENTRY]
+    assert [owner(frame, truth[0] == 2) for frame in result.labels] == [0 if gone else 2 for gone in lost]
+    assert sorted(result.lineage.parents.values()) == [1, 1]
+    assert {owner(result.labels[-1], truth[-1] == i) for i in (3, 4)} == set(result.lineage.parents)
+    assert {e.kind for e in result.events} == {EventKind.DIVISION, EventKind.RETURN}

@@ -31,6 +31,8 @@ _OFF_CENTRE_RADII = 0.35
 _DOUBTFUL = (0.3, 0.8)
 #: Searches of what is left: least distance between places, in radii, and least confidence.
 _ROUNDS = ((1.2, 0.8), (0.9, 0.65), (0.7, 0.0))
+#: What is less sure than this share of what is asked for is not kept for later: on large frames that would be most.
+_HOPELESS_SHARE = 0.5
 #: A place is looked at if its likeness is at least this share of that of the examples' own pixels, within these limits.
 _LIKELY_SHARE, _LIKELY = 0.5, (0.15, 0.35)
 #: Examples whose memory is asked, at most.
@@ -92,6 +94,7 @@ def search_frame(
         centres = [c for c in centres if (int(c[0]), int(c[1])) not in tried]
         tried.update((int(y), int(x)) for y, x in centres)
         seen = _look(transplanter, centres, radius)
+        seen = [c for c in seen if c.confidence >= _HOPELESS_SHARE * least_confidence]
         pool += seen
         pool += [part for c in seen if kind.may_be_several(c) for part in parts_of(c, radius)]
         accepted, pool = ground.accept(pool, max(least_confidence, limit))
