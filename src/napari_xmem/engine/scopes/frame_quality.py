@@ -36,6 +36,8 @@ _LEAST_USUAL = 0.3
 #: Objects agree on a shift if at least so many are found there with this confidence and a share of their area as this;
 #: where the frame does not match there more must be, since some strangers look alike.
 _MAJORITY, _CONFIDENCE, _AREA = 0.5, 0.6, (0.5, 2.0)
+#: Cells that divide halve their area or worse, and daughters grow fast: one that is so sure may differ by this much.
+_SURE, _DIVIDING_AREA = 0.85, (0.25, 4.0)
 _LARGE_MAJORITY = 0.75
 #: Most that all objects may grow at once, in area, and by how much they may differ in that.
 _MAGNIFIED, _ALIKE_GROWTH = 4.0, 1.5
@@ -189,7 +191,8 @@ def convincing_share(objects: Mapping[int, TrackedObject], seen: Mapping[int, Ob
     """Return the share of objects that are found with confidence and of about their size; None without any to ask.
 
     All may have grown or shrunk alike, as by another magnification: sizes are compared after the median growth is
-    undone. Objects that were lost before are not asked.
+    undone. Objects that were lost before are not asked. Those that are very sure may be of a size that dividing cells
+    have: in a movie of few cells one division is no stranger's field.
     """
     asked = [i for i in seen if not objects[i].lost_frames and objects[i].area_px]
     if not asked:
@@ -197,8 +200,13 @@ def convincing_share(objects: Mapping[int, TrackedObject], seen: Mapping[int, Ob
     growth = {i: seen[i].area_px / objects[i].area_px for i in asked if seen[i].area_px}
     alike = len(growth) == len(asked) and max(growth.values()) <= _ALIKE_GROWTH * min(growth.values())
     common = min(max(float(np.median(list(growth.values()))), 1 / _MAGNIFIED), _MAGNIFIED) if alike else 1.0
-    low, high = (common * limit for limit in _AREA)
-    return float(np.mean([seen[i].confidence >= _CONFIDENCE and low <= growth.get(i, 0.0) <= high for i in asked]))
+
+    def is_found(i: int) -> bool:
+        sure = seen[i].confidence >= _SURE
+        low, high = (common * limit for limit in (_DIVIDING_AREA if sure else _AREA))
+        return seen[i].confidence >= _CONFIDENCE and low <= growth.get(i, 0.0) <= high
+
+    return float(np.mean([is_found(i) for i in asked]))
 
 
 def may_be_written(tracked: TrackedObject, seen: Observation) -> bool:
