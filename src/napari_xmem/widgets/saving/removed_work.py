@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RemovedWork"]
 
-#: Layers that are removed within so many seconds of each other are removed together.
+#: Layers that are removed at once, or within so many seconds of each other, are removed together.
 TOGETHER_S = 2.0
 
 
@@ -44,6 +44,7 @@ class RemovedWork(QObject):
         self._events = Connections()
         self._latest: list[tuple[int, Any]] = []
         self._unsaved: list[Any] = []
+        self._told: tuple[Any, ...] = ()
         self._at = -TOGETHER_S
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -67,14 +68,16 @@ class RemovedWork(QObject):
         layer, now = event.value, time.monotonic()
         if VIEW_KEY in layer.metadata:
             return
-        if now - self._at > TOGETHER_S:
+        if now - self._at > TOGETHER_S and not self._timer.isActive():
             self._latest, self._unsaved = [], []
         self._latest.append((event.index, layer))
         session = session_of(layer)
         if session is not None and session.results.frames and self._is_unsaved(session):
             self._unsaved.append(layer)
-            self._timer.start()
+        self._timer.start()
         self._at = time.monotonic()
 
     def _tell(self) -> None:
-        self.removed.emit([layer.name for layer in self._unsaved])
+        told, self._told = self._told, tuple(self._unsaved)
+        if self._unsaved and self._told != told:
+            self.removed.emit([layer.name for layer in self._unsaved])
