@@ -7,11 +7,15 @@ Everything is computed in float32, whatever the input; nothing here knows what a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = [
     "CHUNK_ELEMENTS",
@@ -211,25 +215,24 @@ def _best(scores: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
         return best, index
     n_elements = scores.shape[1]
     if n_elements < max(BLOCKS_MIN_ELEMENTS, 4 * BLOCK * top_k):
-        index = _partition(scores, top_k)
+        index = torch.from_numpy(_partition(scores, top_k))
         return scores.gather(1, index), index
     # the largest k lie in the k blocks of largest maximum (block b: b, b + n, b + 2n ...) or in the odd rest
     n_blocks = n_elements // BLOCK
     top = scores[:, : BLOCK * n_blocks].unflatten(1, (BLOCK, n_blocks)).amax(1)
-    within = torch.arange(BLOCK, dtype=torch.int64, device="cpu")[:, None]
-    inside = _partition(top, top_k)[:, None, :] + within * n_blocks
-    rest = torch.arange(BLOCK * n_blocks, n_elements, dtype=torch.int64, device="cpu").expand(scores.shape[0], -1)
-    places = torch.cat([inside.flatten(1), rest], dim=1)
-    few = scores.gather(1, places)
-    index = _partition(few, top_k)
-    return few.gather(1, index), places.gather(1, index)
+    chosen, places = _partition(top, top_k), np.empty((scores.shape[0], BLOCK * top_k + n_elements % BLOCK), np.int64)
+    for within in range(BLOCK):
+        np.add(chosen, within * n_blocks, out=places[:, within * top_k : (within + 1) * top_k])
+    places[:, BLOCK * top_k :] = np.arange(BLOCK * n_blocks, n_elements)
+    few = scores.gather(1, torch.from_numpy(places))
+    index = torch.from_numpy(np.take_along_axis(places, _partition(few, top_k), 1))
+    return scores.gather(1, index), index
 
 
-def _partition(scores: Tensor, top_k: int) -> Tensor:
+def _partition(scores: Tensor, top_k: int) -> NDArray[np.int64]:
     """Return the places (q, k) of the largest scores; numpy's introselect: three times as fast as torch.topk here."""
     table = scores.detach().numpy()
-    places = np.argpartition(table, table.shape[1] - top_k, axis=1)[:, -top_k:]
-    return torch.from_numpy(np.ascontiguousarray(places))
+    return np.ascontiguousarray(np.argpartition(table, table.shape[1] - top_k, axis=1)[:, -top_k:])
 
 
 def readout(affinity: SparseAffinity, values: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from napari_xmem.memory.limits import Policies, enforce_limits
 from napari_xmem.memory.recall import MemoryIndex, MemoryVote, explain, give_feedback, recall
 from napari_xmem.memory.state import BankState, check_frame
 from napari_xmem.memory.state_checks import check_bank_state
-from napari_xmem.memory.store import ElementTable, Store
+from napari_xmem.memory.store import ElementTable, PackedKeys, Store
 
 if TYPE_CHECKING:
     import os
@@ -178,31 +178,45 @@ class MemoryBank:
         MemoryBankError
             If shapes do not fit each other or what the bank holds.
         """
-        state = self._state
-        check_frame(state, key, shrinkage, selection, values, object_ids, positions)
-        key, shrinkage, values = (self._home(tensor) for tensor in (key, shrinkage, values))
-        selection = None if selection is None else self._home(selection)
-        positions = None if positions is None else self._home(positions)
+        check_frame(self._state, key, shrinkage, selection, values, object_ids, positions)
+        packed = PackedKeys.of(key, shrinkage.reshape(-1), selection, positions)
+        self.add_packed(frame, packed, values, object_ids, permanent=permanent, with_selection=selection is not None)
+
+    @torch.no_grad()
+    def add_packed(
+        self,
+        frame: int,
+        keys: PackedKeys,
+        values: Tensor,
+        object_ids: Sequence[int],
+        *,
+        permanent: bool = False,
+        with_selection: bool = True,
+    ) -> None:
+        """Memorise one frame whose keys were packed before, for many banks at once; unchecked, else as `add`."""
+        state, values = self._state, self._home(values)
+        keys = PackedKeys(self._home(keys.looks), self._home(keys.source))
         if state.table is None or not len(state.table):
-            state.with_selection = selection is not None
+            state.with_selection = with_selection
         if state.table is None:
-            state.table = ElementTable(state.key_dim, state.value_dim, key.device, values.dtype)
+            state.table = ElementTable(state.key_dim, state.value_dim, values.device, values.dtype)
         for object_id in object_ids:
             if object_id not in state.table.object_ids:
                 state.table.add_object(object_id)
-        state.table.append(
-            key=key.T,
-            shrinkage=shrinkage.reshape(-1),
-            selection=None if selection is None else selection.T,
-            frame=frame,
-            block=state.next_block,
-            position=positions,
-            store=Store.PERMANENT if permanent and state.config.permanent_seeds else Store.WORKING,
-            values={object_id: value.T for object_id, value in zip(object_ids, values, strict=True)},
+        lasting = permanent and state.config.permanent_seeds
+        state.table.append_packed(
+            keys,
+            frame,
+            state.next_block,
+            Store.PERMANENT if lasting else Store.WORKING,
+            {object_id: value.T for object_id, value in zip(object_ids, values, strict=True)},
         )
         state.next_block += 1
         state.frame = frame
-        state.refresh()
+        if lasting:
+            state.refresh()
+        else:
+            state.count_added(keys.looks.shape[0])
         enforce_limits(state, self._policies)
 
     @torch.no_grad()

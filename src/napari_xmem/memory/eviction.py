@@ -282,7 +282,10 @@ def isolation(rows: Tensor, queries: Tensor, rank: Tensor, known: Tensor) -> Ten
     best = torch.sort(rank, stable=True).indices.flip(0)  # of equal rank the later first
     everyone = torch.cat([known, rows[best]])
     delta = queries.new_full((rows.shape[0],), float("inf"))
-    step = min(BLOCK_ELEMENTS, chunk_size(everyone.shape[0]))
+    block = (
+        BLOCK_ELEMENTS if rows.device.type == "cpu" else max(1, rows.shape[0])
+    )  # elsewhere calls count, not products
+    step = min(block, chunk_size(everyone.shape[0]))
     for low in range(0, rows.shape[0], step):
         here = best[low : low + step]
         first = known.shape[0] + low  # so many rank above all of the block

@@ -113,7 +113,7 @@ def _to_long_term(state: BankState, policies: Policies, blocks: Sequence[int]) -
         reason = f"long-term memory is full; least worth by {config.eviction}"
         state.log("evicted", len(evicted), 0, reason)
     state.log("consolidated", n_candidates, count, f"working memory reached {config.working_max_frames} frames")
-    state.refresh()
+    state.count_consolidated(blocks, n_candidates, count, len(evicted))
 
 
 def _least_worth(state: BankState, eviction: Eviction, count: int) -> Tensor:

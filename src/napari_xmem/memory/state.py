@@ -97,6 +97,7 @@ class BankState:
     pending: tuple[SparseAffinity, ...] = ()
     pending_query: Tensor | None = None
     _groups: dict[tuple[int, ...], tuple[Group, ...]] = field(default_factory=dict)
+    _permanent: slice | None = None
     _objects: tuple[ObjectMemory, ...] | None = None
 
     @property
@@ -158,7 +159,7 @@ class BankState:
         """Recount after a change of the table."""
         self.mark_changed()
         self.pending, self.pending_query = (), None
-        self._groups, self._objects = {}, None
+        self._groups, self._objects, self._permanent = {}, None, None
         self.sizes, self.working_blocks, self.anchored = MemorySizes(), (), False
         if self.table is None or not len(self.table):
             return
@@ -169,6 +170,43 @@ class BankState:
         if working and not self.config.permanent_seeds:
             protected = block[store == int(Store.PERMANENT)]
             self.anchored = not permanent or self.working_blocks[0] < int(protected.min())
+
+    def count_added(self, n: int) -> None:
+        """Recount after ``n`` elements of one memorised frame were added to working memory, without looking at all."""
+        if not self.config.permanent_seeds or self.sizes.total + n != len(self.filled()):
+            self.refresh()
+            return
+        self._recount(replace(self.sizes, working=self.sizes.working + n), (*self.working_blocks, self.next_block - 1))
+
+    def count_consolidated(self, blocks: Sequence[int], candidates: int, made: int, evicted: int) -> None:
+        """Recount after memorised frames went to long-term memory, without looking at all elements."""
+        sizes = replace(
+            self.sizes, working=self.sizes.working - candidates, long_term=self.sizes.long_term + made - evicted
+        )
+        if not self.config.permanent_seeds or sizes.total != len(self.filled()):
+            self.refresh()
+            return
+        first = self._permanent
+        if first is not None and (first.start, first.stop) != (0, self.sizes.permanent):
+            self._permanent = None  # what stood before or between them may be gone
+        self._recount(sizes, tuple(block for block in self.working_blocks if block not in blocks))
+
+    def _recount(self, sizes: MemorySizes, working_blocks: tuple[int, ...]) -> None:
+        single = len(self.object_ids) == 1  # what does not hold it is not kept
+        self.mark_changed()
+        self.pending, self.pending_query = (), None
+        self._groups = {
+            ids: groups for ids, groups in self._groups.items() if single and groups and groups[0].subset is None
+        }
+        self._objects = None
+        self.sizes, self.working_blocks, self.anchored = sizes, working_blocks, False
+
+    def permanent_rows(self) -> slice:
+        """Return the rows from the first to the last permanent element: mostly these alone, at the beginning."""
+        if self._permanent is None:
+            rows = self.rows_in(Store.PERMANENT)
+            self._permanent = slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0)
+        return self._permanent
 
     def groups_of(self, object_ids: tuple[int, ...]) -> tuple[Group, ...]:
         """Sort objects into groups held by the same elements; most elements first, then first appearance."""

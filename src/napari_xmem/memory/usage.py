@@ -19,6 +19,8 @@ from torch import Tensor
 from napari_xmem.memory.store import ElementTable, Store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_xmem.memory.affinity import SparseAffinity
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "normalised_usage",
     "record_feedback",
     "record_read",
+    "record_reads",
     "relevance",
     "trust",
 ]
@@ -59,6 +62,20 @@ def record_read(table: ElementTable, mass: Tensor, decay: float, *, count_long_t
         table["life"].add_(counted)
     table["relevance"].mul_(decay).add_(mass, alpha=1.0 - decay)
     table["exposure"].mul_(decay).add_(1.0 - decay)
+
+
+def record_reads(tables: Sequence[ElementTable], mass: Tensor, decay: float, *, count_long_term: bool) -> None:
+    """Count one read of each of n tables as `record_read` does; ``mass`` (n, longest), what is beyond a table is 0."""
+    keep, amounts = mass.new_ones(4), mass.new_ones(*mass.shape, 4)  # use, life, relevance, exposure
+    keep[2:] = decay
+    amounts[..., 0] = mass
+    amounts[..., 2] = mass * (1.0 - decay)
+    amounts[..., 3] = 1.0 - decay
+    for table, amount in zip(tables, amounts, strict=True):
+        amount = amount[: len(table)]
+        if not count_long_term:
+            amount[:, :2] *= (table["store"] != int(Store.LONG_TERM))[:, None]
+        table.counters[:, :4].mul_(keep).add_(amount)
 
 
 def record_feedback(table: ElementTable, affinity: SparseAffinity, confidence: Tensor, decay: float) -> None:

@@ -10,6 +10,8 @@ import torch
 from napari_xmem.engine.scopes.regions import Region, cell_centres, corners, crop_batch, resize_grid
 from napari_xmem.memory import add_position
 from napari_xmem.memory.affinity import CHUNK_ELEMENTS
+from napari_xmem.memory.store import PackedKeys
+from napari_xmem.memory.together import read_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,11 +107,14 @@ def decode_regions(
     keys, selections = batch.crop(encoded.key).flatten(2), batch.crop(encoded.selection).flatten(2)
     expected = [item.expected_px for item in batch.tracked]
     keys, selections = batch.with_positions(keys, selections, expected, network.config.locality_px)
-    for item, key, selection in zip(batch.tracked, keys, selections, strict=True):
-        if item.object_id not in answers:
-            answers[item.object_id] = item.bank.read(
-                key, selection, frame=frame, chunk_elements=batch.similarities, count=plan.counted
-            )
+    asked = [row for row, item in enumerate(batch.tracked) if item.object_id not in answers]
+    if len(asked) < len(batch.tracked):
+        keys, selections = keys[asked], selections[asked]
+    banks = [batch.tracked[row].bank for row in asked]
+    for place, answer in read_together(
+        banks, keys, selections, frame=frame, chunk_elements=batch.similarities, count=plan.counted
+    ):
+        answers[batch.tracked[asked[place]].object_id] = answer
     readout = torch.cat([answers[item.object_id] for item in batch.tracked]).unflatten(2, batch.cells)
     hidden = batch.hidden(network.config.hidden_dim)
     hidden = None if hidden is None else hidden.to(readout.device)
@@ -152,19 +157,12 @@ def memorise_regions(
     key, shrinkage, selection = (batch.crop(t).flatten(2) for t in (encoded.key, encoded.shrinkage, encoded.selection))
     positions, centres = batch.cell_centres(), [item.centre_px for item in batch.tracked]
     key, selection = batch.with_positions(key, selection, centres, network.config.locality_px)
+    packed, value = PackedKeys.of(key, shrinkage[:, 0], selection, positions.to(key.device)), value.flatten(2)
     for row, item in enumerate(batch.tracked):
         if item.object_id in done:
             continue
-        item.bank.add(
-            frame,
-            key[row],
-            shrinkage[row, 0],
-            selection[row],
-            value[row : row + 1].flatten(2),
-            (item.object_id,),
-            permanent=item.object_id in permanent,
-            positions=positions[row],
-        )
+        lasting = item.object_id in permanent
+        item.bank.add_packed(frame, packed[row], value[row : row + 1], (item.object_id,), permanent=lasting)
         done.add(item.object_id)
     if plan.deep_update:
         batch.keep_hidden(hidden)

@@ -1,0 +1,89 @@
+"""Rows in one tensor that grows in steps."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+__all__ = ["GrowingBuffer"]
+
+
+class GrowingBuffer:
+    """Rows in one contiguous tensor whose capacity grows by at least a quarter when it is full.
+
+    Parameters
+    ----------
+    row_shape : tuple of int
+        Shape of one row.
+    dtype : torch.dtype
+        Type of the rows.
+    device : torch.device
+        Where the rows live.
+    capacity : int
+        Rows to make room for at first.
+    """
+
+    def __init__(self, row_shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, capacity: int = 0) -> None:
+        with torch.inference_mode(False):  # rows are written in and out of inference mode
+            self._data = torch.empty((capacity, *row_shape), dtype=dtype, device=device)
+        self.size = 0
+
+    @property
+    def rows(self) -> Tensor:
+        """The rows held, as a view (size, ...)."""
+        return self._data[: self.size]
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return self._data.element_size() * math.prod(self._data.shape[1:])
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes allocated."""
+        return int(self._data.nbytes)
+
+    def reserve(self, n: int) -> None:
+        """Make room for ``n`` more rows."""
+        needed = self.size + n
+        if needed > self._data.shape[0]:
+            with torch.inference_mode(False):
+                grown = self._data.new_empty((max(needed, self._data.shape[0] * 5 // 4), *self._data.shape[1:]))
+            grown[: self.size] = self.rows
+            self._data = grown
+
+    def append(self, rows: Tensor) -> None:
+        """Add rows (n, ...) at the end."""
+        self.extend(rows.shape[0]).copy_(rows)
+
+    def extend(self, n: int) -> Tensor:
+        """Return room for ``n`` more rows at the end, which now counts: to be written to at once."""
+        self.reserve(n)
+        self.size += n
+        return self._data[self.size - n : self.size]
+
+    def take(self, index: Tensor) -> GrowingBuffer:
+        """Return a new buffer of the rows ``index`` (n,) int64, with room to grow as before."""
+        capacity = self._data.shape[0]
+        while capacity > 64 and capacity > 4 * index.shape[0]:
+            capacity //= 2
+        other = GrowingBuffer(tuple(self._data.shape[1:]), self._data.dtype, self._data.device, capacity)
+        other.reserve(index.shape[0])
+        other.size = index.shape[0]
+        torch.index_select(self.rows, 0, index, out=other._data[: other.size])
+        return other
+
+    def share(self) -> GrowingBuffer:
+        """Return a buffer on the same tensor that keeps today's size."""
+        other = object.__new__(GrowingBuffer)
+        other._data, other.size = self._data, self.size
+        return other
+
+    def clone(self) -> GrowingBuffer:
+        """Return an independent copy."""
+        other = object.__new__(GrowingBuffer)
+        with torch.inference_mode(False):
+            other._data, other.size = self._data.clone(), self.size
+        return other

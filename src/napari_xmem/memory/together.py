@@ -1,0 +1,168 @@
+"""Many banks of one object each, read together: the same numbers with a few calls for all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from napari_xmem.errors import is_out_of_memory
+from napari_xmem.memory.affinity import (
+    CHUNK_ELEMENTS,
+    SparseAffinity,
+    augment_query,
+    readout,
+    similarity,
+    topk_affinity,
+)
+from napari_xmem.memory.usage import record_reads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari_xmem.memory.bank import MemoryBank
+    from napari_xmem.memory.state import BankState
+
+__all__ = ["read_together"]
+
+#: On a CPU no more similarities are held at a time than its caches do: more objects at once gain nothing there.
+_CACHED_ELEMENTS = 1 << 20
+
+
+@torch.no_grad()
+def read_together(
+    banks: Sequence[MemoryBank],
+    keys: Tensor,
+    selections: Tensor,
+    *,
+    frame: int | None = None,
+    chunk_elements: int = CHUNK_ELEMENTS,
+    count: bool = True,
+) -> Iterator[tuple[int, Tensor]]:
+    """Read banks, each with queries of its own, and count who answered; the numbers are those of `MemoryBank.read`.
+
+    Banks that hold one object, of whose elements the best few answer, share all calls that are not about what only one
+    of them holds; others are read one by one.
+
+    Parameters
+    ----------
+    banks : sequence of MemoryBank
+        N banks, no one twice.
+    keys, selections : Tensor
+        (N, C, q).
+    frame : int or None
+        The frame that asks, for the log.
+    chunk_elements : int
+        Similarities held at a time; bounds memory only.
+    count : bool
+        False: banks are left as they were.
+
+    Yields
+    ------
+    tuple of int and Tensor
+        Place of a bank, and its answer (objects, V, q) as soon as it is counted.
+    """
+    queries = augment_query(keys, selections)
+    at_once = min(chunk_elements, _CACHED_ELEMENTS) if queries.device.type == "cpu" else chunk_elements
+    alone = set(range(len(banks)))
+    for rows in _chunks([bank._state for bank in banks], queries, at_once):
+        states, asked = [banks[row]._state for row in rows], queries[rows[0] : rows[-1] + 1]
+        try:
+            affinity = _attend(states, asked)
+            answers = [_answer(state, _part(affinity, n, asked.shape[1])) for n, state in enumerate(states)]
+            mass = _mass(states, asked, affinity) if count else None
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            continue  # one by one, with fewer queries at a time
+        if mass is not None:
+            _count(states, asked, affinity, mass, frame)
+        for row, answer in zip(rows, answers, strict=True):
+            alone.discard(row)
+            yield row, answer
+    for row in sorted(alone):
+        answer = banks[row].read(keys[row], selections[row], frame=frame, chunk_elements=chunk_elements, count=count)
+        yield row, answer
+
+
+def _chunks(states: Sequence[BankState], queries: Tensor, chunk_elements: int) -> list[list[int]]:
+    """Return neighbours among the banks that can be read in one go, each time at most so many similarities."""
+    chunks: list[list[int]] = []
+    longest = 0
+    for row, state in enumerate(states):
+        if not _is_plain(state, queries):
+            continue
+        size = len(state.filled())
+        here = chunks[-1] if chunks and chunks[-1][-1] == row - 1 else []
+        here = here if here and states[here[0]].config == state.config else []
+        longest = max(size, longest) if here else size
+        if here and (len(here) + 1) * longest * queries.shape[1] <= chunk_elements:
+            here.append(row)
+        elif size * queries.shape[1] <= chunk_elements:
+            chunks.append([row])
+            longest = size
+    return chunks
+
+
+def _is_plain(state: BankState, queries: Tensor) -> bool:
+    """Return True if the one object of a bank is held by all elements, of which the best few answer."""
+    table, top_k = state.filled(), state.config.top_k
+    if len(state.object_ids) != 1 or top_k is None or top_k >= len(table) or table.device != queries.device:
+        return False
+    rows = state.permanent_rows()
+    if state.config.reading_importance_strength or rows.stop - rows.start != state.sizes.permanent:
+        return False
+    return state.groups_of(state.object_ids)[0].subset is None
+
+
+def _attend(states: Sequence[BankState], queries: Tensor) -> SparseAffinity:
+    """Return who answers: (n q, k), rows of each object's own table; ``queries`` (n, q, D)."""
+    top_k = states[0].config.top_k
+    if queries.device.type == "cpu":  # there each by itself, as a bank alone is read: choosing is what takes the time
+        each = [_scores(state, query) for state, query in zip(states, queries, strict=True)]
+        parts = [topk_affinity(scores, top_k) for scores in each]
+        return SparseAffinity(torch.cat([p.index for p in parts]), torch.cat([p.weight for p in parts]))
+    longest = max(len(state.filled()) for state in states)
+    together = queries.new_full((len(states), queries.shape[1], longest), float("-inf"))
+    for own, query, state in zip(together, queries, states, strict=True):
+        own[:, : len(state.filled())] = _scores(state, query)
+    return topk_affinity(together.flatten(0, 1), top_k)
+
+
+def _scores(state: BankState, query: Tensor) -> Tensor:
+    """Return the similarities (q, m) of one object's queries, with the prior of what was painted."""
+    scores, prior = similarity(state.filled()["rows"], query), state.config.permanent_log_prior
+    if prior and state.sizes.permanent:
+        scores[:, state.permanent_rows()] += prior
+    return scores
+
+
+def _part(affinity: SparseAffinity, place: int, n_queries: int) -> SparseAffinity:
+    rows = slice(place * n_queries, (place + 1) * n_queries)
+    return SparseAffinity(affinity.index[rows], affinity.weight[rows])
+
+
+def _answer(state: BankState, affinity: SparseAffinity) -> Tensor:
+    table = state.filled()
+    return readout(affinity, table.values(table.object_ids[0])).T[None]
+
+
+def _mass(states: Sequence[BankState], queries: Tensor, affinity: SparseAffinity) -> Tensor:
+    """Return what each element of each object received, (n, longest)."""
+    longest = max(len(state.filled()) for state in states)
+    offsets = torch.arange(len(states), dtype=torch.int64, device=queries.device) * longest
+    shifted = affinity.index + offsets.repeat_interleave(queries.shape[1])[:, None]
+    mass = SparseAffinity(shifted, affinity.weight).mass(len(states) * longest)
+    return mass.unflatten(0, (len(states), longest))
+
+
+def _count(
+    states: Sequence[BankState], queries: Tensor, affinity: SparseAffinity, mass: Tensor, frame: int | None
+) -> None:
+    config = states[0].config
+    tables = [state.filled() for state in states]
+    record_reads(tables, mass, states[0].decay, count_long_term=config.count_long_term_usage)
+    for place, (state, query) in enumerate(zip(states, queries, strict=True)):
+        state.frame = state.frame if frame is None else frame
+        state.pending, state.pending_query = (_part(affinity, place, queries.shape[1]),), query

@@ -1,0 +1,100 @@
+"""Banks read together answer, count and learn exactly as when each is read by itself."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from napari_xmem.config import MemoryConfig
+from napari_xmem.memory import MemoryBank, together
+from napari_xmem.memory.store import ElementTable
+from napari_xmem.memory.together import read_together
+
+KEY, VALUE, QUERIES = 6, 4, 9
+CONFIG = MemoryConfig(num_prototypes=12, long_term_max_elements=40, top_k=5)
+
+
+def filled_banks(config: MemoryConfig, frames: int, cells: tuple[int, ...]) -> list[MemoryBank]:
+    """Return banks of one object each with memories of different length; the second was painted twice."""
+    generator = torch.Generator().manual_seed(3)
+    banks = [MemoryBank(config, key_dim=KEY, value_dim=VALUE) for _ in cells]
+    for frame in range(frames):
+        for number, (bank, n) in enumerate(zip(banks, cells, strict=True), start=1):
+            key, values = torch.randn(KEY, n, generator=generator), torch.randn(1, VALUE, n, generator=generator)
+            shrinkage, selection = 1 + torch.rand(n, generator=generator), torch.rand(KEY, n, generator=generator)
+            painted = frame == 0 or (number == 2 and frame == 2)
+            bank.add(frame, key, shrinkage, selection, values, (number,), permanent=painted)
+    return banks
+
+
+def queries(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(n)
+    return torch.randn(n, KEY, QUERIES, generator=generator), torch.rand(n, KEY, QUERIES, generator=generator)
+
+
+def counters(bank: MemoryBank) -> torch.Tensor:
+    table = bank._state.table
+    assert isinstance(table, ElementTable)
+    return table.counters
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"count_long_term_usage": False},
+        {"permanent_seeds": False, "permanent_log_prior": 0.0},
+        {"reading_importance_strength": 0.5},
+        {"top_k": None},
+    ],
+)
+@pytest.mark.parametrize("at_once", [1 << 20, 700])
+def test_the_same_answers_and_counters_as_one_by_one(changes, at_once, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together, "_CACHED_ELEMENTS", at_once)
+    config = CONFIG.replace(**changes)
+    cells = (7, 7, 11, 2, 7)  # on the first frames the fourth holds less than top_k
+    for frames in (1, 9):
+        alone, at_same_time = filled_banks(config, frames, cells), filled_banks(config, frames, cells)
+        key, selection = queries(len(cells))
+        expected = [bank.read(k, s, frame=9) for bank, k, s in zip(alone, key, selection, strict=True)]
+        found = dict(read_together(at_same_time, key, selection, frame=9))
+        for place, (a, b) in enumerate(zip(alone, at_same_time, strict=True)):
+            torch.testing.assert_close(found[place], expected[place], rtol=0, atol=1e-6)
+            confidence = torch.rand(QUERIES, generator=torch.Generator().manual_seed(place))
+            a.feedback(confidence)
+            b.feedback(confidence)
+            torch.testing.assert_close(counters(b), counters(a), rtol=1e-6, atol=1e-6)
+            assert a.rows() == b.rows() and a._state.frame == b._state.frame
+
+
+def test_a_look_without_counting_leaves_banks_as_they_were() -> None:
+    banks = filled_banks(CONFIG, 4, (7, 11))
+    before = [counters(bank).clone() for bank in banks]
+    dict(read_together(banks, *queries(2), frame=30, count=False))
+    for bank, counted in zip(banks, before, strict=True):
+        assert torch.equal(counters(bank), counted) and bank._state.frame == 3 and not bank._state.pending
+
+
+def test_without_room_for_all_they_are_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = [answer for _, answer in sorted(read_together(filled_banks(CONFIG, 4, (7, 11)), *queries(2)))]
+
+    def no_room(*_: object) -> None:
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(together, "similarity", no_room)
+    banks = filled_banks(CONFIG, 4, (7, 11))
+    found = dict(read_together(banks, *queries(2)))
+    for place, answer in enumerate(expected):
+        torch.testing.assert_close(found[place], answer, rtol=0, atol=1e-6)
+    assert all((counters(bank)[:, 1] > 0.9).all() for bank in banks)
+
+
+def test_what_a_bank_says_of_itself_needs_no_look_at_its_elements() -> None:
+    """Sizes and blocks are carried on as frames come and go; a recount finds the same."""
+    for config in (CONFIG, CONFIG.replace(permanent_seeds=False), CONFIG.replace(long_term=False)):
+        for frames in range(1, 12):
+            for bank in filled_banks(config, frames, (7, 11)):
+                state = bank._state
+                carried = (state.sizes, state.working_blocks, state.anchored, state.permanent_rows())
+                state.refresh()
+                assert carried == (state.sizes, state.working_blocks, state.anchored, state.permanent_rows())
