@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import torch
 
-if TYPE_CHECKING:
-    import pytest
+from napari_xmem_benchmark import operator_calls
 
 
-def test_calls_belong_to_the_innermost_phase_and_views_are_told_from_launches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
-    import operator_calls
-
+def test_calls_belong_to_the_innermost_phase_and_views_are_told_from_launches() -> None:
     class Work:
         def outer(self, x: torch.Tensor) -> torch.Tensor:
             return self.inner(x[1:]) + 1  # a view, and an addition after the inner phase

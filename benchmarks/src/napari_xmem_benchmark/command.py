@@ -13,6 +13,7 @@ from napari_xmem_benchmark.goals import goals
 from napari_xmem_benchmark.measure import Case, run_case
 from napari_xmem_benchmark.plots import save_plots
 from napari_xmem_benchmark.quality import SIMULATED
+from napari_xmem_benchmark.real_movies import movie_size
 from napari_xmem_benchmark.report import Row, describe_machine, format_goals, format_tables, load_rows, save_results
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ __all__ = ["OBJECTS", "SIZES", "SUITE_NAMES", "main", "plan_cases"]
 
 SIZES = {"small": (240, 432), "medium": (480, 854), "large": (704, 1104), "huge": (2048, 2048)}
 OBJECTS = (1, 5, 20, 100, 500)
-SUITE_NAMES = ("goals", "read", "global", "local", "cutie", "quality", "long")
+SUITE_NAMES = ("goals", "read", "global", "local", "real", "cutie", "quality", "long")
 #: What takes some minutes, by suite; the rest of the matrix only if it is asked for.
 _LOCAL = {"small": (1, 5, 20), "medium": (1, 5, 20, 100), "large": (1, 5, 20, 124, 500), "huge": (5, 100, 500)}
 _WHOLE_FRAMES = {"small": (1, 5, 20), "medium": (1, 5), "large": (1, 5)}
@@ -52,7 +53,8 @@ def plan_cases(
     memory : sequence of {"empty", "full"}
         Of the same suites.
     movies : sequence of str
-        Further movies of the suite quality, see `napari_xmem_benchmark.quality.tracked_movie`.
+        Further movies of the suite quality, see `napari_xmem_benchmark.quality.tracked_movie`; and those of the suite
+        real, see `napari_xmem_benchmark.real_movies.real_movie`, each beside as many discs on frames of its size.
     """
     cases: list[Case] = []
     for suite in suites:
@@ -60,6 +62,10 @@ def plan_cases(
             cases += _goals()
         elif suite == "quality":
             cases += [Case("quality", 0, 0, 0, movie=name) for name in (*SIMULATED, *movies)][: 1 if quick else None]
+        elif suite == "real":
+            for name in movies:
+                height, width, n = movie_size(name)
+                cases += [Case("local", height, width, n, movie=name), Case("local", height, width, n)]
         elif suite == "long":
             cases.append(Case("long", 48, 64, 1, frames=300 if quick else 10_000))
         else:
@@ -102,8 +108,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         choices=SUITE_NAMES,
         default=["read", "global", "local", "cutie"],
-        help="what to measure; 'goals' is what docs/performance.md promises, 'long' 10,000 frames; default: the four "
-        "others about speed",
+        help="what to measure; 'goals' is what docs/performance.md promises, 'real' the movies of --movies beside "
+        "discs, 'long' 10,000 frames; default: read, global, local and cutie",
     )
     parser.add_argument("--quick", action="store_true", help="few small cases: about two minutes")
     parser.add_argument("--objects", nargs="+", type=int, default=[], metavar="N", help="numbers of objects")
@@ -111,10 +117,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--memory", nargs="+", choices=_BOTH, default=list(_BOTH), help="one memorised frame, or all full"
     )
-    parser.add_argument("--movies", nargs="+", default=[], metavar="NPZ", help="tracked movies for the suite quality")
+    parser.add_argument(
+        "--movies",
+        nargs="+",
+        default=[],
+        metavar="NPZ",
+        help="movies for the suites quality and real; real also takes FILE.npz:N, a still picture img_N with lab_N",
+    )
     parser.add_argument("-o", "--output", default="benchmark-results", metavar="FOLDER", help="for JSON, table, plots")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch; 0: as torch chooses")
-    parser.add_argument("--device", default="cpu", help="for the suites local, cutie, quality and long: cpu or cuda")
+    parser.add_argument("--device", default="cpu", help="for all suites but read: cpu or cuda")
     parser.add_argument("--precision", default="auto", help="for the local scope: auto, float32, bfloat16, float16")
     parser.add_argument("--timeout", type=float, default=1800, metavar="S", help="longest time for one case")
     parser.add_argument("--resume", action="store_true", help="keep what FOLDER holds already and measure the rest")
@@ -161,13 +173,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _title(case: Case) -> str:
     if case.suite == "quality":
         return f"quality, {case.movie}"
+    if case.movie:
+        return f"{case.suite}, {case.movie}, {case.objects} objects"
     return f"{case.suite}, {case.height} x {case.width} px, {case.objects} objects, memory {case.memory}"
 
 
 def _on(case: Case, args: argparse.Namespace) -> Case:
     from dataclasses import replace
 
-    device = args.device if case.suite in ("local", "cutie", "quality", "long") else "cpu"
+    device = args.device if case.suite != "read" else "cpu"
     return replace(case, threads=args.threads, device=device, precision=args.precision)
 
 

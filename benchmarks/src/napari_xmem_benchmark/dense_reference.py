@@ -54,9 +54,9 @@ class DenseReference:
     def __init__(self, network: XMem, objects: int) -> None:
         config = network.config
         self.network, self.objects = network, objects
-        self.keys = torch.empty(config.key_dim, 0)
-        self.shrinkage = torch.empty(0)
-        self.values = torch.empty(objects, config.value_dim, 0)
+        self.keys = torch.empty(config.key_dim, 0, device=network.device)
+        self.shrinkage = torch.empty(0, device=network.device)
+        self.values = torch.empty(objects, config.value_dim, 0, device=network.device)
         self.hidden: Tensor | None = None
 
     def remember(self, key: Tensor, shrinkage: Tensor, values: Tensor) -> None:
@@ -74,7 +74,8 @@ class DenseReference:
         affinity = dense_affinity(self.keys, self.shrinkage, key, selection)
         readout = (self.values.flatten(0, 1) @ affinity).view(self.objects, -1, *features.key.shape[-2:])
         if self.hidden is None:
-            self.hidden = torch.zeros(self.objects, network.config.hidden_dim, *features.key.shape[-2:])
+            grid = features.key.shape[-2:]
+            self.hidden = torch.zeros(self.objects, network.config.hidden_dim, *grid, device=network.device)
         logits, hidden = self._decode(features.feat_s16, features.feat_s8, features.feat_s4, readout)
         probability = soft_aggregate(logits.sigmoid())
         if memorise:

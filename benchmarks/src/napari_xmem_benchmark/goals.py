@@ -28,7 +28,7 @@ def _find(rows: Sequence[Row], suite: str, shape: tuple[int, int], objects: int,
     for row in rows:
         case = row.case
         found = (case.suite, (case.height, case.width), case.objects, case.memory, case.diameters)
-        if found == (suite, shape, objects, "full", diameters) and row.seconds:
+        if found == (suite, shape, objects, "full", diameters) and row.seconds and not case.movie:
             return row
     return None
 

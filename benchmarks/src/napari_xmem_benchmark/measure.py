@@ -52,7 +52,8 @@ class Case:
     cycles : int
         How often the local scope is measured, from one consolidation to the next; the quickest counts.
     movie : str
-        Name of a movie of the quality suite, or the path of an npz file with ``frames`` and ``labels``.
+        Name of a movie of the quality suite, or the path of an npz file with ``frames`` and ``labels``; in the local
+        scope real cells instead of discs, see `napari_xmem_benchmark.real_movies.real_movie`.
     """
 
     suite: str

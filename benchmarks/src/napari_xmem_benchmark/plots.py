@@ -34,7 +34,7 @@ def save_plots(folder: Path, rows: Sequence[Row]) -> list[Path]:
 
 def _objects(axes: Any, rows: Sequence[Row]) -> bool:
     """Seconds per frame over the number of objects, one line per frame size, and what Cutie would take."""
-    local = [row for row in rows if row.case.suite == "local" and row.case.diameters < 1]
+    local = [row for row in rows if row.case.suite == "local" and row.case.diameters < 1 and not row.case.movie]
     shapes = sorted({(row.case.height, row.case.width) for row in local})
     drawn = False
     for number, shape in enumerate(shapes):
@@ -81,7 +81,7 @@ def _dense(axes: Any, rows: Sequence[Row]) -> bool:
 
 def _area(axes: Any, rows: Sequence[Row]) -> bool:
     """Seconds per frame over the area of all regions."""
-    local = [row for row in rows if row.case.suite == "local" and row.case.memory == "full"]
+    local = [row for row in rows if row.case.suite == "local" and row.case.memory == "full" and not row.case.movie]
     for number, size in enumerate(sorted({row.size for row in local})):
         points = [(row.figures["region_pixels"] / 1e6, row.seconds["ours"]) for row in local if row.size == size]
         axes.scatter(*zip(*points, strict=True), s=18, color=f"C{number}", label=f"frames of {size} px")

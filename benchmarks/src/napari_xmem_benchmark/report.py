@@ -174,6 +174,7 @@ def _compared(title: str, rows: Sequence[Row]) -> str:
 
 def _local_table(rows: Sequence[Row]) -> str:
     head = [
+        "cells",
         "frame",
         "objects",
         "diameter",
@@ -188,14 +189,23 @@ def _local_table(rows: Sequence[Row]) -> str:
         "peak GB",
     ]
     body = [
-        [row.size, str(row.case.objects), f"{row.case.diameters:g}", row.case.memory, str(row.figures["elements"]),
+        [_cells(row), row.size, str(row.case.objects), _diameter(row), row.case.memory, str(row.figures["elements"]),
          f"{row.figures['region_pixels'] / 1e6:.2f}", _s(row.seconds["ours"]), _s(row.seconds["slowest"]),
          _s(1000 * row.seconds["ours"] / row.case.objects), _s(row.figures["wall_seconds_per_frame"]),
          row.figures["precision"],
          _gb(row.figures.get("device_peak_bytes", row.figures["peak_bytes"]))]
-        for row in rows if row.seconds
+        for row in sorted(rows, key=lambda row: not row.case.movie) if row.seconds
     ]  # fmt: skip
     return "### Local scope, bundled model, default settings\n" + _table(head, body)
+
+
+def _cells(row: Row) -> str:
+    return Path(row.case.movie).name if row.case.movie else "discs"
+
+
+def _diameter(row: Row) -> str:
+    """Return the diameter of discs in nominal diameters, and by how much real cells were enlarged."""
+    return f"scaled {row.figures['scale']:g} times" if row.case.movie else f"{row.case.diameters:g}"
 
 
 def _cutie_table(rows: Sequence[Row]) -> str:

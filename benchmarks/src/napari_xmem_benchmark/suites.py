@@ -16,9 +16,11 @@ from napari_xmem.engine.run_passes import open_scope, tidy
 from napari_xmem.engine.scopes.global_scope import GlobalScope
 from napari_xmem.memory import MemoryBank
 from napari_xmem.model import InferenceXMem, XMem, load_model
+from napari_xmem.model.inference import PRECISIONS
 from napari_xmem_benchmark.dense_reference import DenseReference, dense_affinity
 from napari_xmem_benchmark.measure import Clock, interleave
 from napari_xmem_benchmark.quality import quality
+from napari_xmem_benchmark.real_movies import real_movie
 from napari_xmem_benchmark.scenes import disc_movie, fill_long_term, fill_working, random_memory
 
 if TYPE_CHECKING:
@@ -36,12 +38,12 @@ _KEEP_ALL = MemoryConfig.paper(long_term=False)
 _FULL_WORKING_FRAMES, _FULL_LONG_TERM = 10, 10_000
 
 
-def _network(seed: int = 0) -> XMem:
+def _network(device: str = "cpu", seed: int = 0) -> XMem:
     """Return the official architecture with random weights that give masks between 0 and 1."""
     torch.manual_seed(seed)
     network = XMem(ModelConfig()).eval().requires_grad_(False)
     network.decoder.pred.weight.mul_(10)
-    return network
+    return network.to(device)
 
 
 def _grid(case: Case, stride: int = 16) -> tuple[int, int]:
@@ -77,15 +79,15 @@ def read(case: Case) -> dict[str, Any]:
 
 def global_scope(case: Case) -> dict[str, Any]:
     """One frame over the whole image, plain and memorised: the engine, and the plain dense formulation."""
-    network = _network()
+    network = _network(case.device)
     config, (rows, columns) = network.config, _grid(case)
     height, width = rows * 16, columns * 16
     generator = torch.Generator().manual_seed(2)
-    image = torch.randn(3, height, width, generator=generator)
-    masks = torch.zeros(case.objects, height, width)
+    image = torch.randn(3, height, width, generator=generator).to(case.device)
+    masks = torch.zeros(case.objects, height, width, device=case.device)
     for i in range(case.objects):
         masks[i, :, i * width // case.objects : (i + 1) * width // case.objects] = 1
-    fast = InferenceXMem(network)
+    fast = InferenceXMem(network, PRECISIONS.get(case.precision, torch.float32))
     ours = GlobalScope(fast, _KEEP_ALL)
     ours.step(image, masks)
     dense = DenseReference(network, case.objects)
@@ -95,7 +97,8 @@ def global_scope(case: Case) -> dict[str, Any]:
     dense.hidden = ours.sensory.get(ours.object_ids)
     if case.memory == "full":
         elements = rows * columns * (_FULL_WORKING_FRAMES - 1) + _FULL_LONG_TERM
-        key, shrinkage, selection, values = random_memory(config.key_dim, config.value_dim, elements, case.objects)
+        memory = random_memory(config.key_dim, config.value_dim, elements, case.objects)
+        key, shrinkage, selection, values = (tensor.to(case.device) for tensor in memory)
         ours.bank.add(0, key, shrinkage, selection, values, ours.object_ids)
         dense.remember(key, shrinkage, values)
     return _compare_steps(case, ours, dense, image)
@@ -103,7 +106,7 @@ def global_scope(case: Case) -> dict[str, Any]:
 
 def _compare_steps(case: Case, ours: GlobalScope, dense: DenseReference, image: torch.Tensor) -> dict[str, Any]:
     """Time plain frames first, then one memorised frame of each."""
-    clock, differences = Clock(torch.device("cpu")), []
+    clock, differences = Clock(image.device), []
     frames = [image + 0.05 * torch.randn_like(image) for _ in range(case.repeats + (1 if case.only else 2))]
     for number, frame in enumerate(frames):
         memorise = number == len(frames) - 1
@@ -130,7 +133,7 @@ def _compare_steps(case: Case, ours: GlobalScope, dense: DenseReference, image: 
 
 
 def local_scope(case: Case) -> dict[str, Any]:
-    """Frames of a movie of discs in the local scope, with the bundled model and the default settings.
+    """Frames of a movie in the local scope, with the bundled model and the default settings: discs, or real cells.
 
     With full memory the mean over the frames from one consolidation to the next, after enough frames that regions and
     what memory holds of them have settled; with empty memory over two frames, in the first and largest regions.
@@ -140,9 +143,14 @@ def local_scope(case: Case) -> dict[str, Any]:
     cycle = (memory.working_max_frames - memory.working_min_frames) * memory.memory_interval_frames
     measured, warm_up = (cycle, 1 + 3 * cycle) if case.memory == "full" else (2, 1)
     n_frames = 1 + warm_up + measured * case.cycles
-    frames, labels = disc_movie((case.height, case.width), case.objects, n_frames, case.diameters * nominal)
+    diameter: float | None = None
+    if case.movie:
+        frames, labels = real_movie(case.movie, n_frames)
+    else:
+        frames, labels = disc_movie((case.height, case.width), case.objects, n_frames, case.diameters * nominal)
+        diameter = nominal
     config = PropagationConfig(
-        memory=memory, scope="local", device=case.device, diameter_px=nominal, precision=case.precision,
+        memory=memory, scope="local", device=case.device, diameter_px=diameter, precision=case.precision,
         memory_budget_bytes=case.budget_bytes,
     )  # fmt: skip
     run = prepare_run(frames, {0: labels}, network, config)
@@ -170,6 +178,7 @@ def local_scope(case: Case) -> dict[str, Any]:
         "bank_bytes": sum(bank.n_bytes for bank in scope.banks),
         "precision": run.network.precision,
         "found": int((found.area_px > 0).sum()),
+        "scale": round(run.prepare.geometry.scale, 2),
     }
 
 

@@ -1,6 +1,6 @@
 """Operator calls and CPU seconds per frame of the local scope, by phase: what a GPU waits for, and where time goes.
 
-``python benchmarks/operator_calls.py --objects 30 124``
+``python -m napari_xmem_benchmark.operator_calls --objects 30 124``
 
 Dense simulated nuclei, of which some are followed, with full memory, over whole cycles from one consolidation to the
 next. Calls are what torch's dispatcher sees (`TorchDispatchMode`): those that compute or copy, which on a GPU are
@@ -11,8 +11,9 @@ on frames on which nothing is counted. Both belong to the innermost phase.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,10 @@ from napari_xmem_benchmark.scenes import fill_long_term, fill_working
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from napari_xmem.config import Precision
+
+__all__ = ["NUCLEI", "SHAPE", "Meter", "measure", "table", "watched"]
 
 SHAPE, NUCLEI = (704, 1104), 124
 #: Where a phase begins: owner and name of what is called.
@@ -68,7 +73,7 @@ class Meter(TorchDispatchMode):
         self.calls: Counter[str] = Counter()
         self.views: Counter[str] = Counter()
         self.names: dict[str, Counter[str]] = {}
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
         self._phases = ["other"]
         self._since = time.process_time()
 
@@ -130,12 +135,38 @@ def watched(meter: Meter, parts: Sequence[tuple[str, Any, str]]) -> Iterator[Non
             setattr(owner, name, original)
 
 
-def measure(n_objects: int, cycles: int, device: str, precision: Any) -> tuple[Meter, int]:
-    """Follow objects over frames that are counted and frames that are timed; returns the meter and frames of each."""
+def measure(
+    n_objects: int,
+    cycles: int = 1,
+    device: str = "cpu",
+    precision: Precision = "auto",
+    shape: tuple[int, int] = SHAPE,
+    nuclei: int = NUCLEI,
+) -> tuple[Meter, int]:
+    """Follow objects over frames that are counted and frames that are timed.
+
+    Parameters
+    ----------
+    n_objects : int
+        How many of the nuclei are followed.
+    cycles : int
+        From one consolidation to the next, counted and timed.
+    device, precision : str
+        Of the run.
+    shape : tuple of 2 int
+        Frame size.
+    nuclei : int
+        Nuclei on the frame.
+
+    Returns
+    -------
+    tuple of Meter and int
+        Calls, and seconds, over so many frames each.
+    """
     network, memory = load_model("bundled", device), MemoryConfig()
     cycle = (memory.working_max_frames - memory.working_min_frames) * memory.memory_interval_frames
     warm_up, each = 1 + 2 * cycle, cycle * cycles
-    frames, truth = simulated_nuclei(1 + warm_up + 2 * each, SHAPE, NUCLEI)
+    frames, truth = simulated_nuclei(1 + warm_up + 2 * each, shape, nuclei)
     seeds = np.where(truth[0] <= n_objects, truth[0], 0)
     config = PropagationConfig(memory=memory, scope="local", device=device, precision=precision)
     run = prepare_run(frames, {0: seeds}, network, config)
@@ -168,9 +199,10 @@ def table(meter: Meter, frames: int, title: str) -> str:
     """Return a table in Markdown, per frame."""
     rows = [f"### {title}", "| phase | operator calls | views | CPU ms |", "| --- | --- | --- | --- |"]
     for phase in sorted(meter.seconds, key=lambda p: -meter.seconds[p]):
-        calls, views, ms = (n[phase] / frames for n in (meter.calls, meter.views, meter.seconds))
+        calls, views, ms = meter.calls[phase] / frames, meter.views[phase] / frames, meter.seconds[phase] / frames
         rows.append(f"| {phase} | {calls:.0f} | {views:.0f} | {1000 * ms:.0f} |")
-    calls, views, ms = (sum(n.values()) / frames for n in (meter.calls, meter.views, meter.seconds))
+    calls, views = meter.calls.total() / frames, meter.views.total() / frames
+    ms = sum(meter.seconds.values()) / frames
     return "\n".join([*rows, f"| **all** | **{calls:.0f}** | **{views:.0f}** | **{1000 * ms:.0f}** |", ""])
 
 
@@ -187,10 +219,11 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     for n_objects in args.objects:
         meter, frames = measure(n_objects, args.cycles, args.device, args.precision)
-        print(table(meter, frames, f"{n_objects} of {NUCLEI} nuclei, {SHAPE[0]} x {SHAPE[1]} px, per frame"))
+        title = f"{n_objects} of {NUCLEI} nuclei, {SHAPE[0]} x {SHAPE[1]} px, per frame"
+        sys.stdout.write(table(meter, frames, title) + "\n")
         for phase, names in meter.names.items() if args.operators else ():
             most = ", ".join(f"{name} {n / frames:.0f}" for name, n in names.most_common(args.operators))
-            print(f"{phase}: {most}\n")
+            sys.stdout.write(f"{phase}: {most}\n\n")
 
 
 if __name__ == "__main__":

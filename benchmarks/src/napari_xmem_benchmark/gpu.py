@@ -1,0 +1,283 @@
+"""Everything that is to be known of a GPU, in minutes: is it right, how quick, how busy, how near to what it could do.
+
+``sh benchmarks/gpu.sh --device cuda --output gpu`` runs it; ``--device cpu --quick`` tries all of it at small sizes.
+First the labels of two movies are compared with those of the CPU; what is measured after that is written after each
+step, so that a run that is cut off leaves what it has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from napari_xmem.config import PropagationConfig
+from napari_xmem.engine import prepare_run, propagate
+from napari_xmem.engine.run_passes import open_scope, tidy
+from napari_xmem.model import load_model
+from napari_xmem.sample_data import simulated_nuclei, simulated_phase_contrast
+from napari_xmem_benchmark import cutie
+from napari_xmem_benchmark.measure import Case
+from napari_xmem_benchmark.operator_calls import measure, table
+from napari_xmem_benchmark.report import Row, describe_machine, format_tables, save_results
+from napari_xmem_benchmark.scenes import disc_movie
+from napari_xmem_benchmark.suites import SUITES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_xmem.config import Precision
+
+__all__ = ["Floor", "Report", "main", "measure_card", "same_as_cpu"]
+
+#: Labels of the two movies may differ on this share of the pixels: rounding decides on single pixels of outlines.
+MOST_DIFFERENT = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What a device can do: operations and bytes per second, measured by large products and copies."""
+
+    flops: dict[str, float]
+    bytes_per_s: float
+
+    def seconds(self, flops: float, moved_bytes: float, precision: str) -> float:
+        """Return the least time for so much work: arithmetic or transport, whichever takes longer."""
+        return max(flops / self.flops[precision], moved_bytes / self.bytes_per_s)
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found so far, kept in a folder."""
+
+    folder: Path
+    machine: dict[str, Any]
+    deadline: float
+    lines: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        """Add to the report, on disk too."""
+        self.lines.append(text)
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+        self.write()
+
+    def write(self) -> None:
+        """Write text and figures."""
+        tables = format_tables(self.rows) if self.rows else ""
+        head = f"# {self.machine['device']}\n\n{json.dumps(self.machine)}\n\n"
+        self.folder.joinpath("gpu.md").write_text(head + "\n".join(self.lines) + f"\n\n{tables}", encoding="utf-8")
+        save_results(self.folder / "results.json", self.rows, self.machine)
+
+    def step(self, name: str, work: Callable[[], Any]) -> None:
+        """Do one step, unless time is up; what fails is said, and the rest goes on."""
+        if time.monotonic() > self.deadline:
+            self.say(f"* {name}: no time left")
+            return
+        begun = time.monotonic()
+        try:
+            work()
+        except Exception:  # the other figures are worth having
+            self.say(f"* {name}: failed\n```\n{traceback.format_exc(limit=4)}```")
+        sys.stderr.write(f"{name}: {time.monotonic() - begun:.1f} s\n")
+
+
+class _Bytes(TorchDispatchMode):
+    """Counts what operators read and write, views left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if not isinstance(result, torch.Tensor):
+            return result
+        given = [item for item in args if isinstance(item, torch.Tensor)]
+        if not any(item.untyped_storage().data_ptr() == result.untyped_storage().data_ptr() for item in given):
+            self.total += result.nbytes + sum(item.nbytes for item in given)
+        return result
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def measure_card(device: torch.device, side: int = 8192) -> Floor:
+    """Measure products of square matrices and a copy, the best of five."""
+
+    def best(work: Callable[[], Any]) -> float:
+        times = []
+        for _ in range(6):
+            _synchronise(device)
+            begun = time.perf_counter()
+            work()
+            _synchronise(device)
+            times.append(time.perf_counter() - begun)
+        return min(times[1:])
+
+    flops = {}
+    for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+        flops[name] = 2 * side**3 / best(lambda a=a, b=b: a @ b)  # type: ignore[misc]
+    block = torch.empty(side * side, dtype=torch.float32, device=device)
+    return Floor(flops, 2 * block.nbytes / best(lambda: block.clone()))
+
+
+def same_as_cpu(device: str, n_frames: int, size: int) -> list[tuple[str, float, bool]]:
+    """Follow two movies on the CPU and on the device, both in float32.
+
+    Returns
+    -------
+    list of tuple
+        Name of a movie, share of pixels with another label, and whether every memory holds as many elements.
+    """
+    movies = {
+        "nuclei": simulated_nuclei(n_frames, (size, size), 9),
+        "phase contrast": simulated_phase_contrast(n_frames, (size, size), 6),
+    }
+    found = []
+    for name, (frames, truth) in movies.items():
+        ours, cpu = (
+            propagate(frames, {0: truth[0]}, device=place, precision="float32", scope="local")
+            for place in (device, "cpu")
+        )
+        apart = float((np.asarray(ours.labels) != np.asarray(cpu.labels)).mean())
+        stores = [[snapshot.stores for snapshot in result.memory] for result in (ours, cpu)]
+        found.append((name, apart, stores[0] == stores[1]))
+    return found
+
+
+def busy(device: str, shape: tuple[int, int], objects: int, precision: Precision, n_frames: int) -> dict[str, float]:
+    """Follow discs and say, per frame: launches, seconds of the device and of the clock, operations, bytes moved."""
+    network = load_model("bundled", device)
+    nominal = network.config.nominal_diameter_px
+    warm_up = 6
+    frames, labels = disc_movie(shape, objects, 1 + warm_up + 3 * n_frames, 0.8 * nominal)
+    config = PropagationConfig(scope="local", device=device, diameter_px=nominal, precision=precision)
+    run = prepare_run(frames, {0: labels}, network, config)
+    scope, t = open_scope(run), 0
+
+    def follow(count: int) -> None:
+        nonlocal t
+        for _ in range(count):
+            tidy(run, scope)
+            scope.advance(frames[t], t, labels if t == 0 else None)
+            t += 1
+
+    follow(1 + warm_up)
+    _synchronise(network.device)
+    begun = time.perf_counter()
+    follow(n_frames)
+    _synchronise(network.device)
+    wall = (time.perf_counter() - begun) / n_frames
+    on_cuda = network.device.type == "cuda"
+    activities = [ProfilerActivity.CUDA] if on_cuda else [ProfilerActivity.CPU]
+    with profile(activities=activities) as record:
+        follow(n_frames)
+        _synchronise(network.device)
+    events = record.events() or []
+    kernels = [e for e in events if not on_cuda or str(e.device_type).endswith("CUDA")]
+    device_s = sum(e.time_range.elapsed_us() for e in kernels) / 1e6 / n_frames if on_cuda else float("nan")
+    counter = _Bytes()
+    with FlopCounterMode(display=False) as flops, counter:
+        follow(n_frames)
+    return {
+        "wall_s": wall, "launches": len(kernels) / n_frames, "device_s": device_s,
+        "flops": flops.get_total_flops() / n_frames, "bytes": counter.total / n_frames,
+    }  # fmt: skip
+
+
+def _busy_line(name: str, found: dict[str, float], floor: Floor, precision: str) -> str:
+    least = floor.seconds(found["flops"], found["bytes"], precision)
+    used = found["device_s"] / found["wall_s"]
+    share = f"device busy {100 * used:.0f} %" if used == used else "how busy the device is not known"
+    return (
+        f"* {name}, {precision}: {found['wall_s']:.4f} s per frame ({1 / found['wall_s']:.1f} frames/s), floor "
+        f"{least:.4f} s ({found['wall_s'] / least:.1f} times), {found['launches']:.0f} launches, "
+        f"{share}, {found['flops'] / 1e9:.0f} GFLOP, {found['bytes'] / 1e9:.1f} GB moved"
+    )
+
+
+def _suite(report: Report, case: Case) -> None:
+    on_cuda = case.device.startswith("cuda")
+    if on_cuda:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(case.device)
+    figures = SUITES[case.suite](case)
+    figures["peak_bytes"] = figures["device_peak_bytes"] = (
+        torch.cuda.max_memory_allocated(case.device) if on_cuda else 0
+    )
+    report.rows.append(Row(case, figures))
+    report.write()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare and measure; returns 1 if the device does not give the CPU's labels."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("-o", "--output", type=Path, default=Path("gpu-results"))
+    parser.add_argument("--quick", action="store_true", help="small sizes, to try the script itself")
+    parser.add_argument("--minutes", type=float, default=5.5, help="no step begins after so many")
+    args = parser.parse_args(arguments)
+    args.output.mkdir(parents=True, exist_ok=True)
+    device, quick = torch.device(args.device), args.quick
+    report = Report(args.output, describe_machine(0, args.device), time.monotonic() + 60 * args.minutes)
+    apart: list[tuple[str, float, bool]] = []
+
+    def compare() -> None:
+        apart.extend(same_as_cpu(args.device, 3 if quick else 8, 96 if quick else 208))
+        for name, share, same_memory in apart:
+            report.say(f"* {name}: {share:.1e} of the pixels differ from the CPU, memory sizes equal: {same_memory}")
+
+    report.step("as on the CPU", compare)
+    floors: list[Floor] = []
+    report.step("card", lambda: floors.append(measure_card(device, 512 if quick else 8192)))
+    for floor in floors:
+        rates = ", ".join(f"{name} {rate / 1e12:.2f} TFLOP/s" for name, rate in floor.flops.items())
+        report.say(f"* measured: {rates}, {floor.bytes_per_s / 1e9:.0f} GB/s")
+    shapes = [(96, 128)] if quick else [(704, 1104), (2048, 2048)]
+    counts = (2, 3) if quick else (30, 124, 500)
+    precisions: tuple[Precision, ...] = ("float32", "bfloat16")
+    for shape in shapes:
+        for objects in counts:
+            name = f"local scope, {objects} objects, {shape[0]} x {shape[1]}"
+            case = Case("local", *shape, objects, device=args.device, threads=0, repeats=1)
+            report.step(name, lambda case=case: _suite(report, case))  # type: ignore[misc]
+            for precision in precisions if floors and objects != max(counts) else ():
+                report.step(f"{name}, busy", lambda o=objects, s=shape, p=precision, n=name: report.say(  # type: ignore[misc]
+                    _busy_line(n, busy(args.device, s, o, p, 1 if quick else 3), floors[0], p)
+                ))  # fmt: skip
+    whole = (64, 96) if quick else (480, 854)
+    for objects in (1, 2) if quick else (1, 5, 20):
+        for precision in precisions:
+            case = Case("global", *whole, objects, "empty" if quick else "full", 2, 0, args.device, precision)
+            report.step(f"global scope, {objects}, {precision}", lambda case=case: _suite(report, case))  # type: ignore[misc]
+        if cutie.available():
+            case = Case("cutie", *whole, objects, device=args.device, threads=0)
+            report.step(f"Cutie-small, {objects}", lambda case=case: _suite(report, case))  # type: ignore[misc]
+    for objects in (2,) if quick else (30, 124):
+        size: dict[str, Any] = {"shape": (96, 128), "nuclei": 4} if quick else {}
+        report.step(f"operator calls, {objects}", lambda o=objects, s=size: report.say(  # type: ignore[misc]
+            table(*measure(o, device=args.device, **s), f"{o} nuclei, per frame, by phase")
+        ))  # fmt: skip
+    wrong = [name for name, share, same in apart if share > MOST_DIFFERENT or not same]
+    report.say(f"* **not as on the CPU**: {', '.join(wrong)}" if wrong else "* done")
+    return 1 if wrong or not apart else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
