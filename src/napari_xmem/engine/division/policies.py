@@ -161,7 +161,7 @@ class Evidence:
     * ``gap (1 - neck)``: how deep the neck was on the first frame,
     * ``even (share - 0.25)``: area of the smaller daughter as a share of both, on the last look,
     * ``sure (confidence - 0.75)``, of the less confident daughter on the last look,
-    * ``agree (agreement - 0.9)`` on the last look,
+    * ``agree (agreement - 0.9)`` on the last look; not where the mother was one of them only,
     * ``-blur (blur - 0.04)`` on the last look,
     * ``-jump max(0, growth - 1.3)``: growth of the mask in the frame in which it was first seen in two parts.
 
@@ -188,7 +188,7 @@ class Evidence:
             + self.gap * (1 - trial.neck)
             + self.even * (min(last.areas_px) / sum(last.areas_px) - 0.25)
             + self.sure * (min(last.confidence) - 0.75)
-            + self.agree * (last.agreement - 0.9)
+            + self.agree * (0.0 if trial.faint else last.agreement - 0.9)
             - self.blur * (last.blur - 0.04)
             - self.jump * max(0.0, trial.growth - 1.3)
         )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from scipy import ndimage
 
+from napari_xmem.engine.division.faint_sister import FaintSister, FormerPlaces
 from napari_xmem.engine.division.open_trials import OpenTrials
 from napari_xmem.engine.division.painted import PaintedBirths
 from napari_xmem.engine.division.policies import (
@@ -22,18 +24,22 @@ from napari_xmem.engine.division.policies import (
     tempered,
 )
 from napari_xmem.engine.division.trial import Decision, Trial
-from napari_xmem.engine.scopes.region_masks import RegionMask
+from napari_xmem.engine.scopes.aggregation import others_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from napari_xmem.engine.division.delayed_results import DelayedResults
+    from napari_xmem.engine.division.faint_sister import AsksForSister
     from napari_xmem.engine.division.mask_parts import Parts
     from napari_xmem.engine.division.new_ids import NewIds
     from napari_xmem.engine.division.painted import KnowsNames
     from napari_xmem.engine.division.policies import AsksForBuds, Judge, Proposer
     from napari_xmem.engine.division.trial_tracking import Host, Moment
     from napari_xmem.engine.scopes.object_state import TrackedObject
+    from napari_xmem.engine.scopes.region_masks import RegionMask
     from napari_xmem.engine.scopes.regions import Region
 
 __all__ = ["DivisionTracker"]
@@ -42,6 +48,8 @@ __all__ = ["DivisionTracker"]
 _REST_FRAMES = 2
 #: Areas of so many last frames are kept for each object.
 _RECENT_FRAMES = 3
+#: A piece with less than this share of a mask may be the tip of a daughter that is claimed but faintly.
+_SCRAP_SHARE = 0.3
 #: On the last frame, which nothing follows, only a clear gap between sure parts is a division.
 _LAST_FRAME_ODDS = 0.9
 
@@ -62,6 +70,8 @@ class DivisionTracker:
         What to answer.
     budding : AsksForBuds, optional
         Whether the mother goes on beside a bud.
+    sister : AsksForSister, optional
+        When to ask about a daughter that the mother does not cover.
 
     Attributes
     ----------
@@ -75,11 +85,13 @@ class DivisionTracker:
         proposer: Proposer | None = None,
         judge: Judge | None = None,
         budding: AsksForBuds | None = None,
+        sister: AsksForSister | None = None,
     ) -> None:
         self.new_ids = new_ids
         self.proposer = proposer or TwoParts()
         self.judge = judge or Evidence()
         self.budding = budding or Budding()
+        self.sister = sister or FaintSister()
         self.ahead: KnowsNames | None = None
         self._open = OpenTrials(new_ids)
         self.reset()
@@ -90,6 +102,7 @@ class DivisionTracker:
         self._resting: dict[int, int] = {}
         self._recent: dict[int, tuple[float, ...]] = {}
         self._painted = PaintedBirths()
+        self._former = FormerPlaces()
 
     @property
     def waiting(self) -> DelayedResults:
@@ -140,6 +153,7 @@ class DivisionTracker:
         """
         self._open.drop_unfollowed({i for i, _ in todo}, at.given | at.unsettled, host)
         tried = self._open.follow(host, at, todo)
+        self._former.move(at.drift_px)
         masks = self._decide(host, at, list(at.masks), tried)
         for decision in self._painted.find(host, at, masks, self.new_ids):
             masks = self._follow_painted(host, decision, masks)
@@ -149,10 +163,20 @@ class DivisionTracker:
             masks = self._decide(host, at, masks, tried)
         self._open.remember(host, at, masks, tried)
         self._painted.keep(masks)
-        for mask in masks:
-            area = at.seen[mask.object_id].area_px
-            self._recent[mask.object_id] = (*self._recent.get(mask.object_id, ()), area)[-_RECENT_FRAMES:]
+        self._note(host, at, masks)
         return masks
+
+    def _note(self, host: Host, at: Moment, masks: Sequence[RegionMask]) -> None:
+        """Take in how large every object is, and where it is as long as it has not shrunk."""
+        whole = {}
+        for mask in masks:
+            seen, recent = at.seen[mask.object_id], self._recent.get(mask.object_id, ())
+            usual = host.objects[mask.object_id].area_px
+            if seen.area_px and not self.sister.shrank(seen.area_px, usual, recent):
+                whole[mask.object_id] = seen.centre_px
+            self._recent[mask.object_id] = (*recent, seen.area_px)[-_RECENT_FRAMES:]
+        self._former.forget_all_but([mask.object_id for mask in masks])
+        self._former.keep(whole)
 
     def _decide(
         self, host: Host, at: Moment, masks: list[RegionMask], tried: Mapping[int, RegionMask]
@@ -226,13 +250,47 @@ class DivisionTracker:
             if i in self._open or i in at.given | at.unsettled or tracked.lost_frames or self.new_ids.n_left < 2:
                 continue
             parts = self.proposer.propose(mask.probability.cpu().numpy(), tracked.area_px, self._recent.get(i, ()))
-            if parts is not None and not (at.last and parts.neck):
-                begun |= self._begin(host, at, mask, parts)
+            larger = mask if parts is None else _shown(mask, parts.first)
+            sister = None
+            if parts is None or (not parts.neck and parts.share < _SCRAP_SHARE):
+                sister = self._faint_sister(at, larger, masks, tracked.area_px)
+            if sister is not None:
+                begun |= self._begin(host, at, mask, [larger, sister], 0.0, faint=True)
+            elif parts is not None and not (at.last and parts.neck):
+                begun |= self._begin(host, at, mask, _split(mask, parts), parts.neck)
         return begun
 
-    def _begin(self, host: Host, at: Moment, mask: RegionMask, parts: Parts) -> dict[int, RegionMask]:
+    def _faint_sister(
+        self, at: Moment, mask: RegionMask, masks: Sequence[RegionMask], usual_px: float
+    ) -> RegionMask | None:
+        """Return the daughter that a mother claims beside the one that she is followed as."""
+        i = mask.object_id
+        place, area = self._former.get(i), float(np.count_nonzero(mask.pixels > 0.5))
+        if at.last or place is None or not self.sister.shrank(area, usual_px, self._recent.get(i, ())):
+            return None
+        claim = next((claim for claim in at.claims if claim.object_id == i and claim.region == mask.region), None)
+        if claim is None:
+            return None
+        near = [m for m in masks if m.object_id != i and m.region.meets(mask.region)]
+        owned = others_in(near, at.shape).numpy()[mask.region.slices] > 0.5
+        centre = (place[0] - mask.region.y, place[1] - mask.region.x)
+        body = self.sister.propose(mask.pixels, claim.pixels, owned, centre)
+        if body is None:
+            return None
+        return _shown(replace(claim, probability=0.5 + claim.probability / 2), body)
+
+    def _begin(
+        self,
+        host: Host,
+        at: Moment,
+        mask: RegionMask,
+        halves: Sequence[RegionMask],
+        neck: float,
+        *,
+        faint: bool = False,
+    ) -> dict[int, RegionMask]:
         mother, ids = mask.object_id, self.new_ids.take(2)
-        pair = _split(mask, parts, (ids[0], ids[1]))
+        pair = [replace(half, object_id=i) for half, i in zip(halves, ids, strict=True)]
         named = {} if self.ahead is None else self.ahead.names(at.frame, pair, (mother,))
         if named is None:  # a person paints both as one
             self.new_ids.give_back(ids)
@@ -246,9 +304,10 @@ class DivisionTracker:
         spare = iter(self.new_ids.take(2 - len(own)))
         pair = [replace(part, object_id=own.get(part.object_id) or next(spare)) for part in pair]
         before = max(self._recent.get(mother, ()), default=0.0)
-        growth = sum(parts.areas_px) / before if before else 1.0
+        area = sum(int((half.probability > 0.5).sum()) for half in pair)
+        growth = area / before if before else 1.0
         daughters = (pair[0].object_id, pair[1].object_id)
-        trial = Trial(mother, daughters, at.frame, parts.neck, growth, kept=mother if kept else 0)
+        trial = Trial(mother, daughters, at.frame, neck, growth, kept=mother if kept else 0, faint=faint)
         trial.painted = len(named) == len(pair)
         return self._open.begin(host, at, trial, mask, pair)
 
@@ -258,6 +317,7 @@ class DivisionTracker:
             "resting": [list(item) for item in self._resting.items()],
             "recent": [[i, list(areas)] for i, areas in self._recent.items()],
             "last": self._painted.state_dict(),
+            "former": self._former.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any], restore: Callable[[Mapping[str, Any]], TrackedObject]) -> None:
@@ -266,11 +326,15 @@ class DivisionTracker:
         self._resting = {int(i): int(n) for i, n in state["resting"]}
         self._recent = {int(i): tuple(areas) for i, areas in state["recent"]}
         self._painted.load_state_dict(state["last"])
+        self._former.load_state_dict(state.get("former", []))
 
 
-def _split(mask: RegionMask, parts: Parts, ids: tuple[int, int]) -> list[RegionMask]:
+def _split(mask: RegionMask, parts: Parts) -> list[RegionMask]:
     """Give every pixel's probability to the part that is nearer."""
     nearer = ndimage.distance_transform_edt(~parts.first) <= ndimage.distance_transform_edt(~parts.second)
-    first = torch.from_numpy(nearer).to(mask.probability.device)
-    shares = zip(ids, (first, ~first), strict=True)
-    return [RegionMask(i, mask.region, mask.probability * share.float()) for i, share in shares]
+    return [_shown(mask, share) for share in (nearer, ~nearer)]
+
+
+def _shown(mask: RegionMask, pixels: NDArray[np.bool_]) -> RegionMask:
+    """Return some pixels of a mask."""
+    return replace(mask, probability=mask.probability * torch.from_numpy(pixels).to(mask.probability.device).float())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "Trial", "pack_mask", "unpack_mask"]
 
-_PLAIN = ("mother", "frame", "neck", "growth", "backward", "buds", "kept", "painted")
+_PLAIN = ("mother", "frame", "neck", "growth", "backward", "buds", "kept", "painted", "faint")
 
 
 @dataclass(slots=True)
@@ -46,6 +46,8 @@ class Trial:
         Id under which the first of the two, or backward the mother, goes on as it will be painted; 0: none.
     painted : bool
         All those on trial will be painted under ids of their own.
+    faint : bool
+        The mother's mask was one of the daughters only, the other what she claimed without owning it.
     """
 
     mother: int
@@ -59,6 +61,7 @@ class Trial:
     buds: bool = False
     kept: int = 0
     painted: bool = False
+    faint: bool = False
 
     def add(self, look: Look, masks: Sequence[RegionMask]) -> None:
         """Take in what was seen on one more frame."""
