@@ -12,6 +12,7 @@ import tifffile
 import zarr
 
 import napari_xmem
+from engine.division.dividing_movies import apart, dividing_movie
 from napari_xmem.cli import main
 from napari_xmem.io import open_labels, open_movie
 from napari_xmem.model.checkpoint import bundled_path
@@ -265,3 +266,21 @@ def test_batch_does_volumes_too(volumes, tiny_model, capsys):
     assert main([*command, "--scores", "--format", "zarr"]) == 0, capsys.readouterr().err
     labels = open_labels(volumes.results / "movie_labels.zarr", volumes=True)
     assert labels.shape == SHAPE and "volume_voxels" in (volumes.results / "movie_scores.csv").read_text()
+
+
+def test_a_division_seen_in_two_planes_is_one_and_the_other_plane_has_the_nearer_daughter(volumes):
+    frames, labels = dividing_movie(apart(5, 2))
+    planes = np.stack([np.where(labels == 4, 0.1, frames), frames, frames], 1)  # in the first only one of them is seen
+    movie = saved(volumes, "dividing.npy", (planes * 1000).astype(np.uint16))
+    seeds, tracks = saved(volumes, "begin.npy", np.stack([labels[0]] * 3)), volumes.results / "tracks.csv"
+    output = str(volumes.results / "divided.tif")
+    options = {"movie": movie, "seeds": seeds, "output": output}
+    assert propagate(volumes, "bundled", "--axes", "TZYX", "--scope", "local", "--tracks", str(tracks), **options) == 0
+    found, lineage = np.asarray(open_labels(output, volumes=True).data), napari_xmem.read_tracks(tracks).lineage
+    (division,) = lineage.divisions
+    assert (division.mother, division.frame) == (1, 2)
+    for t, volume in enumerate(found):
+        assert set(np.unique(volume)) == ({0, 1, 2} if t < 2 else {0, 2, *division.daughters}), t
+    (upper_id,) = set(np.unique(found[4, 0])) - {0, 2}
+    for z in range(3):
+        assert (found[4, z][labels[4] == 3] == upper_id).mean() > 0.6, z

@@ -15,11 +15,13 @@ from napari_xmem.words import counted
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
     from types import TracebackType
 
     from napari_xmem.engine import FrameResult
     from napari_xmem.engine.volume_runs import VolumeRuns
     from napari_xmem.io import Movie
+    from napari_xmem.tracking import Event
 
 __all__ = ["VolumeOutputs", "overview_plane"]
 
@@ -54,7 +56,7 @@ class VolumeOutputs:
 
         self._args, self._config, self._network = args, runs.config, runs.network
         self._tally = RunTally()
-        self._planes: dict[int, list[FrameResult]] = {}
+        self._planes: dict[int, list[tuple[int, FrameResult]]] = {}
         self._n_planes = len(runs.planes)
         self._shown = overview_plane(runs)
         self._overview = Overview.of_range(runs.sources[self._shown], *frame_range) if args.overview else None
@@ -99,7 +101,39 @@ class VolumeOutputs:
             self._overview.add(result.frame, result.labels, result.seeded)
         self._tally.add(result, z)
         slim = replace(result, labels=np.zeros((0, 0), result.labels.dtype), memory=None)
-        self._planes.setdefault(result.frame, []).append(slim)
+        self._planes.setdefault(result.frame, []).append((z, slim))
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What happened, over all planes: a division that several show is one."""
+        from napari_xmem.engine.plane_divisions import one_per_mother
+
+        return one_per_mother(e for planes in self._planes.values() for _, r in planes for e in r.events)
+
+    def unite_divisions(self, read: Callable[[int, int], FrameResult]) -> None:
+        """Give mothers in planes that have not seen them divide to the nearer daughter.
+
+        Parameters
+        ----------
+        read : callable
+            Takes plane and frame, and returns what was found there.
+        """
+        from napari_xmem.engine.plane_divisions import rename_in_frame
+        from napari_xmem.tracking import EventKind
+
+        divisions = [event for event in self.events if event.kind == EventKind.DIVISION]
+        for frame, planes in self._planes.items():
+            ended = {event.objects[0] for event in divisions if event.frame <= frame and len(event.daughters) > 1}
+            if not any(ended & set(result.object_ids) for _, result in planes):
+                continue
+            volume = np.stack([read(z, frame).labels for z, _ in planes])
+            rows = [(row, result) for row, (_, result) in enumerate(planes)]
+            for row in rename_in_frame(volume, frame, divisions, rows):
+                z = planes[row][0]
+                planes[row] = (z, rows[row][1])
+                self._labels.write(frame, volume[row], z)
+                if self._overview is not None and z == self._shown:
+                    self._overview.add(frame, volume[row], planes[row][1].seeded)
 
     def facts(self, seconds: float) -> dict[str, Any]:
         """Return what was done and written, for --json."""
@@ -134,4 +168,4 @@ class VolumeOutputs:
     def _joined(self) -> list[FrameResult]:
         from napari_xmem.engine.volume_runs import join_planes
 
-        return [join_planes(frame, planes) for frame, planes in sorted(self._planes.items())]
+        return [join_planes(frame, [r for _, r in planes]) for frame, planes in sorted(self._planes.items())]

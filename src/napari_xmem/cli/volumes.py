@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.engine import Run
+    from napari_xmem.engine.plane_divisions import PlaneDivisions
     from napari_xmem.engine.volume_runs import VolumeRuns
     from napari_xmem.io import Movie
     from napari_xmem.session.checkpoint import RunCheckpoint
@@ -79,11 +80,13 @@ def _guessed(seeds: NDArray[Any]) -> NDArray[Any]:
 
 
 def _propagate(args: argparse.Namespace, movie: Movie, runs: VolumeRuns, between: tuple[int, int]) -> int:
+    from napari_xmem.engine.plane_divisions import PlaneDivisions
     from napari_xmem.session.checkpoint import RunCheckpoint
 
     began = time.monotonic()
     checkpoint = RunCheckpoint(args.output, args.save_every)
-    prepared = iter(runs)
+    seen = PlaneDivisions()
+    prepared = runs.tracked(seen) if runs.config.divisions == "track" else iter(runs)
     first = next(prepared)  # says what is wrong before anything is touched
     if not args.resume:
         checkpoint.remove()
@@ -91,9 +94,10 @@ def _propagate(args: argparse.Namespace, movie: Movie, runs: VolumeRuns, between
         say(f"going on; {counted(checkpoint.n_frames, 'plane')} of frames finished before")
     planes = chain([first], prepared)
     with keeping(checkpoint), VolumeOutputs(args, movie, runs, between) as outputs:
-        _follow(args, planes, checkpoint, outputs, runs.n_results)
+        parts = _follow(args, planes, checkpoint, outputs, runs.n_results, seen)
+        outputs.unite_divisions(lambda z, frame: parts[z].read(frame))
         checkpoint.name_outputs(wanted_outputs(args))
-    write_track_outputs(args, movie, between)
+    write_track_outputs(args, movie, between, outputs.events)
     facts = outputs.facts(time.monotonic() - began)
     tell(args, facts)
     checkpoint.name_outputs(wanted_outputs(args), complete=True)
@@ -110,30 +114,35 @@ def _follow(
     checkpoint: RunCheckpoint,
     outputs: VolumeOutputs,
     n_results: int,
-) -> None:
-    """Do plane after plane, each with a checkpoint of its own."""
+    seen: PlaneDivisions,
+) -> dict[int, RunCheckpoint]:
+    """Do plane after plane, each with a checkpoint of its own; returns these by plane."""
     from napari_xmem.engine import iter_run
 
     said: set[str] = set()
+    parts: dict[int, RunCheckpoint] = {}
     with progress(n_results, "propagating", args.quiet, unit="plane") as bar, stopping_gently() as stop:
         for z, plan in planes:
             if plan.scope not in said and not args.quiet:
                 said.add(plan.scope)
                 say(f"scope {plan.scope_reason} (plane {z})")
-            part = checkpoint.part(f"plane-{z:04d}")
+            parts[z] = part = checkpoint.part(f"plane-{z:04d}")
             rest, kept = part.resume(plan) if args.resume else part.begin(plan)
             for result in kept:
+                seen.add(result)
                 outputs.write(z, result)
                 bar.update()
             with saving_memory(part):
                 for result in iter_run(rest, watch=watching(part, stop)):
                     part.keep(result)
+                    seen.add(result)
                     outputs.write(z, result)
                     bar.update()
                     if stop.signal is not None and part.is_whole:
                         part.save_memory()
                         stop.obey()
             part.forget_memory()
+    return parts
 
 
 def _report_plan(args: argparse.Namespace, movie: Movie, runs: VolumeRuns) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.run import Run
     from napari_xmem.engine.scopes.region_masks import RegionMask
 
-__all__ = ["PlaneDivisions", "one_per_mother", "rename_leftovers"]
+__all__ = ["PlaneDivisions", "one_per_mother", "rename_in_frame", "rename_leftovers"]
 
 
 class PlaneDivisions:
@@ -112,21 +112,52 @@ def rename_leftovers(
     parts : dict
         Frame to planes and their results, whose ids are changed alike.
     """
-    for event in events:
-        if event.kind is not EventKind.DIVISION or event.mother is None or len(event.daughters) < 2:
+    divisions = _with_end(events)
+    for frame, planes in parts.items():
+        rename_in_frame(labels[frame], frame, divisions, planes)
+
+
+def rename_in_frame(
+    volume: NDArray[Any], frame: int, events: Iterable[Event], planes: list[tuple[int, FrameResult]]
+) -> list[int]:
+    """Do so on one frame; see `rename_leftovers`.
+
+    Parameters
+    ----------
+    volume : ndarray, shape (Z, Y, X)
+        Its labels; changed in place.
+    frame : int
+        The frame.
+    events : iterable of Event
+        One division per mother.
+    planes : list of (int, FrameResult)
+        Its planes and their results; changed in place.
+
+    Returns
+    -------
+    list of int
+        Planes that are another than before.
+    """
+    changed: list[int] = []
+    for event in _with_end(events):
+        mother = event.objects[0]
+        rows = [row for row, (_, result) in enumerate(planes) if mother in result.object_ids]
+        if frame < event.frame or not rows:
             continue
-        for frame, planes in parts.items():
-            if frame < event.frame:
-                continue
-            centres = {
-                i: where[:, 1:].mean(0) for i in event.daughters if len(where := np.argwhere(labels[frame] == i))
-            }
-            for row, (z, result) in enumerate(planes):
-                own = labels[frame, z] == event.mother
-                if event.mother not in result.object_ids or not centres:
-                    continue
-                at = np.argwhere(own).mean(0) if own.any() else np.zeros(2)
-                nearest = min(centres, key=lambda i: float(np.linalg.norm(centres[i] - at)))
-                labels[frame, z][own] = nearest
-                ids = tuple(nearest if i == event.mother else i for i in result.object_ids)
-                planes[row] = (z, replace(result, object_ids=ids))
+        centres = {i: where[:, 1:].mean(0) for i in event.daughters if len(where := np.argwhere(volume == i))}
+        for row in rows if centres else ():
+            z, result = planes[row]
+            own = volume[z] == mother
+            at = np.argwhere(own).mean(0) if own.any() else np.zeros(2)
+            nearest = min(centres, key=lambda i: float(np.linalg.norm(centres[i] - at)))
+            volume[z][own] = nearest
+            ids = tuple(nearest if i == mother else i for i in result.object_ids)
+            planes[row] = (z, replace(result, object_ids=ids))
+            changed.append(z)
+    return changed
+
+
+def _with_end(events: Iterable[Event]) -> list[Event]:
+    """Return the divisions whose mother is no more after them."""
+    kinds = (event for event in events if event.kind is EventKind.DIVISION and event.mother is not None)
+    return sorted((event for event in kinds if len(event.daughters) >= 2), key=lambda event: event.frame)

@@ -205,6 +205,7 @@ class VolumeRuns:
     def tracked(self, seen: PlaneDivisions) -> Iterator[tuple[int, Run]]:
         """Prepare the runs one after the other, with divisions; `seen` is told what each of them finds."""
         config = replace(self.config, entries="ignore")
+        seen.first_new_id = 1 + max(int(volume.max()) for volume in self.volumes.values())
         for z in self.planes:
             run = prepare_run(self.sources[z], self.seeds(z), self.network, config)
             run = replace(run, first_new_id=max(run.first_new_id, seen.first_new_id))

@@ -276,7 +276,6 @@ def prepare_volumes(
 
 def _planes(runs: VolumeRuns) -> Generator[PlaneResult, None, None]:
     seen = PlaneDivisions()
-    seen.first_new_id = 1 + max(int(volume.max()) for volume in runs.volumes.values())
     for z, run in runs.tracked(seen) if runs.config.divisions == "track" else runs:
         for result in iter_run(run):
             seen.add(result)

@@ -162,7 +162,7 @@ class RunCheckpoint:
             self._run, self._saved = run, time.monotonic()
             whole = yielded_frames(run.passes, sum(len(part.frames) for part in run.passes))
             if self.n_frames == len(whole):
-                return replace(run, passes=[]), [self._read(frame) for frame in whole]
+                return replace(run, passes=[]), [self.read(frame) for frame in whole]
             self._held = LateObjects()
             self._n_worked = int(saved[-1].stem.removeprefix("memory-")) if saved else 0
             self._n_kept = 0
@@ -174,7 +174,7 @@ class RunCheckpoint:
             wait = set(memory.waiting_frames)
             kept = [frame for frame in yielded_frames(run.passes, self._n_worked) if frame not in wait]
             self._n_kept = len(kept)
-            return rest, [self._read(frame) for frame in kept]
+            return rest, [self.read(frame) for frame in kept]
 
     def watch(self, follower: TrackingScope, frame: int) -> None:
         """Look at the memory after each frame, also those that are not given out; see `iter_run`."""
@@ -307,7 +307,8 @@ class RunCheckpoint:
                 stacklevel=3,
             )
 
-    def _read(self, frame: int) -> FrameResult:
+    def read(self, frame: int) -> FrameResult:
+        """Return a frame that was kept, without its memory snapshot."""
         return read_frame(self.folder / f"frame-{frame:06d}.npz", frame, self._require_run().source.frame_shape)
 
 
