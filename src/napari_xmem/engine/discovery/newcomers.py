@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Newcomers"]
 
+#: A cell is tried from this share of the confidence on that it must have in the end: some frames say more than one.
+_TRIED_SHARE = 0.75
 #: Smallest over largest area that a cell on trial may have.
 _STEADY = 0.5
 #: Share of its pixels that must stay nobody's else.
@@ -247,7 +249,7 @@ class Newcomers:
             allowed,
             self.scaled_shape,
             host.budget,
-            self.min_confidence,
+            _TRIED_SHARE * self.min_confidence,
         )
         new = [RegionMask(0, c.region, c.probability) for c in found]
         self._begin(host, at, masks, new, [c.touches_border(self.scaled_shape) for c in found])
