@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from torch import Tensor
 
 import napari_xmem as nx
-from napari_xmem.memory.eviction import EVICTIONS
 from napari_xmem.sample_data import simulated_nuclei
 
 
@@ -27,18 +26,15 @@ class ForgetTheMiddle:
 
 
 def main() -> None:
-    """Register the rule by name, then use it like the built-in ones."""
+    """Give the rule in place of a name."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="bundled")
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--size", type=int, default=160)
     args = parser.parse_args()
 
-    if "forget-the-middle" not in EVICTIONS.names:
-        EVICTIONS.register("forget-the-middle", lambda config: ForgetTheMiddle(config.half_life_frames))
     memory = nx.MemoryConfig(
-        eviction="forget-the-middle",
-        half_life_frames=6,
+        eviction=ForgetTheMiddle(half_life_frames=6),
         memory_interval_frames=1,  # remember much and keep little, so that the rule has work to do
         working_min_frames=2,
         working_max_frames=4,

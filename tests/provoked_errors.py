@@ -56,6 +56,11 @@ class Provoked:
         self.files()
         self.run("propagate", "good.tif", "--seeds", "seeds.npy", "--seed-frame", "2", "--start", "5", "-o", "out.tif")
 
+    # ---- arguments
+
+    def path_for_a_frame(self):
+        nx.find_similar("movie.tif", SEEDS)
+
     # ---- seeds
 
     def nothing_painted(self):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "ArgumentError",
     "CheckpointError",
     "ConfigError",
     "DeviceError",
@@ -41,11 +42,12 @@ class ConfigError(XMemError, ValueError):
     """A setting is unknown, out of range, or contradicts another."""
 
 
-class UnknownNameError(ConfigError, TypeError):
-    """An argument or a setting has no such name; the message says which have.
+class ArgumentError(ConfigError, TypeError):
+    """An argument is missing or of another kind than the function takes; a ``TypeError`` as well."""
 
-    It is a ``TypeError`` as well, which Python raises for unknown arguments.
-    """
+
+class UnknownNameError(ArgumentError):
+    """An argument or a setting has no such name; the message says which have."""
 
 
 class InputError(XMemError, ValueError):

@@ -14,13 +14,14 @@ import xarray
 import napari_xmem as nx
 from engine.simple_movies import disc_movie, tiny_network
 from napari_xmem.errors import (
+    ArgumentError,
     CheckpointError,
     ConfigError,
     DeviceError,
     InputError,
     SeedError,
-    SessionError,
     UnknownNameError,
+    XMemError,
 )
 
 FRAMES, LABELS = disc_movie(n_objects=2, n_frames=4, shape=(48, 64))
@@ -86,7 +87,7 @@ def test_what_cannot_be_meant_is_refused_with_what_to_do() -> None:
         (ConfigError, "stop is 100, but the movie has 4 frames", lambda: run(stop=100)),
         (ConfigError, "cannot be called with two numbers", lambda: run(progress=lambda done: None)),
         (ConfigError, "cannot be called with two numbers", lambda: run(progress="bar")),
-        (ConfigError, "memory is a dict", lambda: run(memory={})),
+        (ConfigError, "memory is {}, expected a MemoryConfig", lambda: run(memory={})),
         (UnknownNameError, "no argument directon (did you mean direction?)", lambda: run(directon="both")),
         (UnknownNameError, "did you mean top_k?", lambda: nx.MemoryConfig(topk=20)),
         (UnknownNameError, "did you mean top_k?", lambda: nx.MemoryConfig.paper(topk=20)),
@@ -96,7 +97,16 @@ def test_what_cannot_be_meant_is_refused_with_what_to_do() -> None:
         (DeviceError, "was loaded on cpu", lambda: run(device="cuda")),
         (CheckpointError, "bundled", lambda: nx.propagate(FRAMES, SEED, model="bundeld")),
         (InputError, "expected labels", lambda: nx.evaluate("labels.tif", LABELS)),
-        (InputError, "expected frame numbers", lambda: nx.evaluate(LABELS, LABELS, frames=2.5)),
+        (InputError, "open_labels(path)", lambda: nx.evaluate("labels.tif", LABELS)),
+        (InputError, "pass its pixels: .data", lambda: nx.propagate(layer, SEED, model=NETWORK)),
+        (InputError, "expected an array, what open_movie", lambda: nx.measure(layer, LABELS)),
+        (InputError, "labels: a SimpleNamespace, expected labels (T, Y, X)", lambda: nx.measure(FRAMES, layer)),
+        (ArgumentError, "frames is 2.5, expected several whole numbers, a", lambda: nx.evaluate(LABELS, LABELS, 2.5)),
+        (ArgumentError, "Open a file first: open_movie", lambda: nx.find_similar("movie.tif", SEED)),
+        (ArgumentError, "find_similar() is called without labels", lambda: nx.find_similar(FRAMES[0])),
+        (ArgumentError, "evaluate() is given 7 arguments without names", lambda: nx.evaluate(*[LABELS] * 7)),
+        (UnknownNameError, "did you mean config?", lambda: nx.TrackingSession(FRAMES, SEED, konfig=None)),
+        (UnknownNameError, "did you mean overwrite?", lambda: nx.LabelWriter("a.tif", (1, 2, 3), overwrit=True)),
     ):  # fmt: skip
         with pytest.raises(kind) as caught:
             call()
@@ -106,7 +116,7 @@ def test_what_cannot_be_meant_is_refused_with_what_to_do() -> None:
     assert repr(session) == "TrackingSession(finished, 4 of 4 frames of 48 x 64 px)"
     session.lock(3)
     for call in (lambda: session.correct(SEED), lambda: session.lock("a"), lambda: session.lock([1.5])):
-        with pytest.raises(SessionError, match="expected"):
+        with pytest.raises(XMemError, match="expected"):
             call()
 
 

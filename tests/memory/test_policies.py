@@ -50,6 +50,23 @@ def choose(policy, keys, usage, count, known=()):
     ).tolist()
 
 
+class Answers:
+    """A policy of every kind that answers what a function of its arguments says."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def worth(self, **say):
+        return self.answer(say)
+
+    select = log_prior = worth
+
+
+class OldSignature:
+    def worth(self, usage):
+        return usage
+
+
 class TestSelection:
     def test_usage_takes_the_most_used_first(self):
         assert choose(UsageSelection(), [0, 1, 2, 3], [0.1, 0.4, 0.2, 0.3], 3) == [1, 3, 2]
@@ -303,8 +320,65 @@ class TestRegistry:
         assert EVICTIONS.build(config.replace(eviction="age")) == AgeEviction(7.0)
         assert EVICTIONS.build(config.replace(eviction="mix", mix_age=0.0)) == MixEviction(1.0, 0.0, 1.0, 1.0, 7.0)
 
-    def test_names_are_taken_once(self):
+    @pytest.mark.parametrize(
+        ("bad", "words"),
+        [
+            (Answers(lambda say: torch.tensor(3.0)), r"worth\(\) answered a tensor of torch.float32 and shape \(\)"),
+            (Answers(lambda say: say["usage"].numpy()), r"worth\(\) answered an array of shape \(6,\)"),
+            (Answers(lambda say: say["usage"] * float("nan")), "answered NaN"),
+            (Answers(lambda say: say["nothing"]), "KeyError: 'nothing'"),
+            (OldSignature(), "unexpected keyword argument"),
+            (UsageEviction, "making it failed"),
+            (lambda config: 7, r"is 7, expected an object with a method worth\(\)"),
+            (5, r"is 5, expected a policy with a method worth\(\)"),
+        ],
+    )
+    def test_policies_are_tried_when_they_are_registered_or_given(self, bad, words):
+        registry: Registry[UsageEviction] = Registry("eviction")
+        with pytest.raises(ConfigError, match=rf"'mine'.*{words}"):
+            registry.register("mine", bad)
+        assert registry.names == ()
+        if isinstance(bad, (Answers, OldSignature)):
+            with pytest.raises(ConfigError, match=words):
+                MemoryBank(MemoryConfig(eviction=bad), key_dim=1, value_dim=1)
+
+    @pytest.mark.parametrize(
+        ("registry", "answer", "words"),
+        [
+            (
+                SELECTIONS,
+                lambda say: torch.zeros(3, dtype=torch.int64),
+                "chose .0, 0, 0., expected 3 different numbers",
+            ),
+            (SELECTIONS, lambda say: [0, 1, 2], r"answered \[0, 1, 2\], expected a tensor of int64 of shape \(3,\)"),
+            (POTENTIATIONS, lambda say: say["values"], r"expected None or a tensor of shape \(6,\)"),
+        ],
+    )
+    def test_other_kinds_are_tried_too(self, registry, answer, words):
+        with pytest.raises(ConfigError, match=words):
+            registry.register("wrong", Answers(answer))
+        assert "wrong" not in registry.names
+
+    def test_own_names_are_replaced_and_those_of_the_package_are_not(self):
         registry: Registry[UsageEviction] = Registry("eviction")
         registry.register("mine", lambda config: UsageEviction())
-        with pytest.raises(ConfigError, match="mine"):
-            registry.register("mine", lambda config: UsageEviction())
+        registry.register("mine", Answers(lambda say: -say["age_frames"]))
+        assert worth(registry.build(MemoryConfig(eviction="mine")), [0], [5], [0], [0], [0]).tolist() == [-5]
+        with pytest.raises(ConfigError, match="comes with the package"):
+            EVICTIONS.register("usage", lambda config: UsageEviction())
+
+    def test_objects_are_given_in_place_of_names(self):
+        config = MemoryConfig(eviction=AgeEviction(3.0))
+        assert config.eviction == "AgeEviction" and MemoryConfig.from_dict(config.to_dict()) == config
+        assert worth(EVICTIONS.build(config), [0], [6], [0], [0], [0]).tolist() == [0.25]
+        assert MemoryConfig(eviction=AgeEviction(3.0)) == config
+        assert MemoryConfig(eviction=AgeEviction(6.0)).eviction == "AgeEviction-2"
+        for wrong in (AgeEviction, 3, None, UsageSelection()):
+            with pytest.raises(ConfigError, match=r"or an object with a method worth\(\)"):
+                MemoryConfig(eviction=wrong)
+
+    def test_a_policy_that_fails_later_is_named(self):
+        late = Answers(lambda say: say["usage"] if len(say["usage"]) == 6 else None)
+        policy = EVICTIONS.build(MemoryConfig(eviction=late))
+        with pytest.raises(ConfigError, match=r"eviction 'Answers.*worth\(\) answered None"):
+            worth(policy, [0], [6], [0], [0], [0])

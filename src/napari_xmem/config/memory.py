@@ -5,6 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
+from napari_xmem.config.policies import (
+    BUILT_IN,
+    EvictionName,
+    EvictionPolicy,
+    PolicyName,
+    PotentiationName,
+    PotentiationPolicy,
+    SelectionName,
+    SelectionPolicy,
+    policy_name,
+)
 from napari_xmem.config.settings import build, check_names, check_settings, described, require, setting
 
 __all__ = ["MemoryConfig"]
@@ -105,8 +116,9 @@ class MemoryConfig:
         effect="Larger: remembers longer, needs more memory and time. Beyond it the least useful are forgotten.",
         symbol="LT_max", group=KEPT, low=1, offered=10_000_000, step=500,
     )  # fmt: skip
-    prototype_selection: str = setting(
+    prototype_selection: SelectionName | PolicyName | SelectionPolicy = setting(
         "usage",
+        kind=str,
         label="Keep",
         help="Which elements of working memory become prototypes.",
         effect="Usage keeps what was asked for most, novelty what is not yet covered.",
@@ -119,8 +131,9 @@ class MemoryConfig:
         effect="0: usage alone; 1: novelty alone (keeps rare views, also of look-alikes).",
         group=FORGOTTEN, low=0, high=1, step=0.05,
     )  # fmt: skip
-    potentiation: str = setting(
+    potentiation: PotentiationName | PolicyName | PotentiationPolicy = setting(
         "affinity",
+        kind=str,
         label="Strengthen",
         help="How the value of a prototype is made from the elements around it.",
         effect="Affinity averages similar elements; others also weigh what proved right or stayed consistent.",
@@ -154,8 +167,9 @@ class MemoryConfig:
         effect="0 switches it off exactly. Larger: outlines stay true to the seeds, changes are followed less.",
         group=FORGOTTEN, low=0, offered=10, step=0.5,
     )  # fmt: skip
-    eviction: str = setting(
+    eviction: EvictionName | PolicyName | EvictionPolicy = setting(
         "coverage",
+        kind=str,
         label="Forget by",
         help="Which elements go when long-term memory is full.",
         effect="Usage forgets what is asked for least; age what is old; a mix weighs all.",
@@ -193,6 +207,8 @@ class MemoryConfig:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
+        for field in BUILT_IN:
+            object.__setattr__(self, field, policy_name(field, getattr(self, field)))
         check_settings(self)
         require(
             self.working_max_frames > self.working_min_frames,

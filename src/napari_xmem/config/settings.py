@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import difflib
 import functools
-import inspect
 import math
+import os
 import reprlib
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
-from numbers import Integral, Real
+from numbers import Integral, Number, Real
 from types import NoneType
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from napari_xmem.errors import ConfigError, UnknownNameError
 
@@ -28,16 +28,15 @@ __all__ = [
     "build",
     "check_names",
     "check_settings",
-    "checked_arguments",
     "described",
     "did_you_mean",
     "require",
     "setting",
     "settings_of",
+    "shown",
 ]
 
 C = TypeVar("C", bound=type)
-F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 
@@ -184,23 +183,23 @@ class Setting:
             names = [repr(option.value) for option in self.options]
             require(
                 isinstance(value, str) and value in {option.value for option in self.options},
-                f"{self.name} is {_shown(value)}, expected {', '.join(names[:-1])} or {names[-1]}.",
+                f"{self.name} is {shown(value)}, expected {', '.join(names[:-1])} or {names[-1]}.",
             )
             return value
         if self.kind is bool:
             require(
-                type(value).__name__ in ("bool", "bool_"), f"{self.name} is {_shown(value)}, expected True or False."
+                type(value).__name__ in ("bool", "bool_"), f"{self.name} is {shown(value)}, expected True or False."
             )
             return bool(value)
         if self.kind is str:
-            require(isinstance(value, str), f"{self.name} is {_shown(value)}, expected a name, that is text.")
+            require(isinstance(value, str), f"{self.name} is {shown(value)}, expected a name, that is text.")
             return value
         if self.kind not in (int, float):
             return value
         if not self.length:
             return self._checked_number(value)
         several = isinstance(value, (tuple, list)) and len(value) == self.length
-        require(several, f"{self.name} is {_shown(value)}, expected {self.length} numbers, each {self.bounds}.")
+        require(several, f"{self.name} is {shown(value)}, expected {self.length} numbers, each {self.bounds}.")
         return tuple(self._checked_number(one) for one in value)
 
     def _checked_number(self, value: Any) -> int | float:
@@ -212,11 +211,11 @@ class Setting:
         else:
             right, kind = _is_finite(value), "a finite number"
         joint = ", " if self.bounds else ""
-        require(right, f"{self.name} is {_shown(value)}, expected {kind}{joint}{wanted}.")
+        require(right, f"{self.name} is {shown(value)}, expected {kind}{joint}{wanted}.")
         low_enough = self.high is None or value <= self.high
         high_enough = self.low is None or (value > self.low if self.above else value >= self.low)
         hint = f" {self.hint}" if self.hint else ""
-        require(low_enough and high_enough, f"{self.name} is {_shown(value)}, expected {wanted}.{hint}")
+        require(low_enough and high_enough, f"{self.name} is {shown(value)}, expected {wanted}.{hint}")
         return int(value) if isinstance(value, Integral) else float(value)
 
 
@@ -312,7 +311,7 @@ def require(condition: bool, message: str) -> None:
 def check_names(cls: type, values: dict[str, Any]) -> None:
     """Raise `ConfigError`, which lists the right names, if the dataclass lacks a field for one of the values."""
     known = [f.name for f in fields(cls)]
-    unknown = sorted(set(values) - set(known))
+    unknown = sorted(str(name) for name in set(values) - set(known))
     if unknown:
         raise UnknownNameError(
             f"{cls.__name__} has no field {', '.join(unknown)}{did_you_mean(unknown[0], known)}; "
@@ -326,26 +325,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {alike[0]}?)" if alike else ""
 
 
-def checked_arguments(function: F) -> F:
-    """Let a function answer misspelt names of arguments with the right ones, as `UnknownNameError`."""
-    names = list(inspect.signature(function).parameters)
-
-    @functools.wraps(function)
-    def checked(*args: Any, **options: Any) -> Any:
-        for name in options:
-            if name not in names:
-                raise UnknownNameError(
-                    f"{function.__name__}() has no argument {name}{did_you_mean(name, names)}; arguments are "
-                    f"{', '.join(n for n in names if n != 'self')}."
-                )
-        return function(*args, **options)
-
-    return cast("F", checked)
-
-
 def build(cls: type[T], values: dict[str, Any]) -> T:
     """Make an object of the dataclass; unknown names, or what is no mapping of names, raise `ConfigError`."""
-    require(isinstance(values, Mapping), f"{cls.__name__} is {_shown(values)}, expected names and values.")
+    require(isinstance(values, Mapping), f"{cls.__name__} is {shown(values)}, expected names and values.")
     check_names(cls, values)
     return cls(**values)
 
@@ -359,9 +341,15 @@ def _is_finite(value: Any) -> bool:
         return False
 
 
-def _shown(value: Any) -> str:
-    """Return a value as text for a message, shortened where it is long or deeply nested."""
-    return reprlib.repr(value)
+def shown(value: Any) -> str:
+    """Return a value as text for a message: short, and arrays by their shapes."""
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return f"an array of shape {shape}" if shape else f"an array of the single value {value}"[:80]
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    plain = value is None or isinstance(value, (Number, str, bytes, list, tuple, dict, set, frozenset, os.PathLike))
+    return reprlib.repr(value) if plain else f"a {type(value).__name__}"
 
 
 def _plain(number: float) -> str:

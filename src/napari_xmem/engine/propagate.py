@@ -17,7 +17,7 @@ from napari_xmem.config import (
     PropagationConfig,
     Scope,
 )
-from napari_xmem.config.settings import checked_arguments
+from napari_xmem.config.arguments import checked_arguments
 from napari_xmem.engine.explain import Explainer
 from napari_xmem.engine.identity.identify import with_known
 from napari_xmem.engine.inputs import Progress, mention_oddities, open_movie_input, open_seeds, progress_calls

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_xmem.config import MemoryConfig
+from napari_xmem.config.arguments import checked_methods
 from napari_xmem.engine.scopes.global_scope import GlobalScope
 from napari_xmem.engine.scopes.local_scope import LocalScope
 from napari_xmem.errors import ConfigError, InputError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Propagator"]
 
 
+@checked_methods
 class Propagator:
     """Follow objects frame by frame, with tensors in and out: a scope by itself, without a movie.
 

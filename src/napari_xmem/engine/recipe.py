@@ -7,6 +7,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.config import MemoryConfig
+from napari_xmem.config.arguments import checked_arguments
 from napari_xmem.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _SAME = (
 )
 
 
+@checked_arguments
 def settings_of_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of `propagate` that repeat the run of a recipe with the same movie and seeds.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_xmem.config.arguments import checked_methods
 from napari_xmem.engine.explanation import LeftBehind
 from napari_xmem.engine.result_file import read_result, write_result
 from napari_xmem.errors import InputError
@@ -187,6 +188,7 @@ def lineage_of(labels: NDArray[Any], frames: range, events: Iterable[Event]) -> 
     return Lineage.from_detections(plain.detections, start=frames.start, stop=frames.stop, events=kept), kept
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True, eq=False)
 class PropagationResult:
     """A whole run.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.config import Direction, Divisions, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
-from napari_xmem.config.settings import checked_arguments
+from napari_xmem.config.arguments import checked_arguments
 from napari_xmem.engine.frame_order import frame_range
 from napari_xmem.engine.inputs import open_seeds, open_volumes, progress_calls
 from napari_xmem.engine.plane_divisions import PlaneDivisions, one_per_mother, rename_leftovers

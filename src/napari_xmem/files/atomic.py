@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,6 +40,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         If the file cannot be made, or a folder stands at `path`.
     """
     target = Path(path)
+    if not target.name or target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(target))
     partial = _partial(target)
     try:
         partial.unlink(missing_ok=True)

@@ -108,6 +108,8 @@ def _plain(array: Any, frame_shape: tuple[int, int]) -> Any:
         if {"Y", "X"} <= set(letters) and len(set(letters)) == len(letters):
             order = sorted(range(len(letters)), key=lambda axis: "YX".find(letters[axis]))  # others come first
             array = array.transpose(*(dims[axis] for axis in order))
+    if not isinstance(array.shape, tuple):
+        raise SeedError(f"seeds are a {type(array).__name__}, expected an array or a mapping {{frame: labels}}.")
     shape = tuple(array.shape)
     if len(shape) > 2 and 1 in shape and shape[-2:] == tuple(frame_shape):
         long = tuple(n for n in shape[:-2] if n > 1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_xmem.config.arguments import checked_arguments
 from napari_xmem.errors import InputError, OutOfMemoryError, XMemError
 from napari_xmem.imaging.axes import ORDERS_TEXT, AxisPlan
 from napari_xmem.imaging.reading import read_part
@@ -82,6 +83,7 @@ class Movie:
         return np.dtype(self.data.dtype)
 
 
+@checked_arguments
 def open_movie(path: str | Path, axes: str | None = None, *, volumes: bool = False) -> Movie:
     """Open a movie without reading its pixels (compressed npz is the exception).
 
@@ -123,6 +125,7 @@ def _opened_movie(opened: Opened, path: str | Path, axes: str | None, *, volumes
     return _movie(opened, plan, path)
 
 
+@checked_arguments
 def open_labels(path: str | Path, axes: str | None = None, *, volumes: bool = False) -> Movie:
     """Open labels: like `open_movie`, but without channels, and a single frame (Y, X) is allowed.
 

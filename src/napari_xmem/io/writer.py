@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from napari_xmem.config.arguments import checked_methods
 from napari_xmem.errors import InputError, OutputError
 from napari_xmem.files import OccupiedError
 from napari_xmem.io.label_backends import NpyBackend, TiffBackend
@@ -77,6 +78,7 @@ def check_output(
     return target
 
 
+@checked_methods
 class LabelWriter:
     """Write labels (T, Y, X) frame by frame, or (T, Z, Y, X) plane by plane, in any order and in bounded memory.
 

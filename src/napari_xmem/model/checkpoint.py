@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from napari_xmem.config import ModelConfig
+from napari_xmem.config.arguments import checked_arguments
 from napari_xmem.errors import CheckpointError, ConfigError
 from napari_xmem.files import atomic_write, parse_json
 from napari_xmem.model.device import resolve_device
@@ -44,6 +45,7 @@ def bundled_path(name: str = "bundled") -> Path:
     return Path(str(resources.files("napari_xmem.model") / "weights" / BUNDLED_MODELS[name]))
 
 
+@checked_arguments
 def load_model(model: str | Path = "bundled", device: str | torch.device = "auto") -> XMem:
     """Load a network, ready for inference.
 
@@ -92,6 +94,7 @@ def load_model(model: str | Path = "bundled", device: str | torch.device = "auto
     return network.eval().to(target)
 
 
+@checked_arguments
 def save_model(network: XMem, path: str | Path, *, half: bool = True, card: Mapping[str, Any] | None = None) -> Path:
     """Write weights as safetensors, with the settings and a model card in the header.
 
@@ -127,6 +130,7 @@ def save_model(network: XMem, path: str | Path, *, half: bool = True, card: Mapp
     return path
 
 
+@checked_arguments
 def model_card(path: str | Path) -> dict[str, Any]:
     """Return the model card in a safetensors file's header.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from napari_xmem.config.arguments import checked_methods
 from napari_xmem.engine.state_file import load_memory, save_memory
 from napari_xmem.errors import MemoryBankError, SessionError
 from napari_xmem.memory import MemoryRow
@@ -33,6 +34,7 @@ class _Edit:
     forgotten: frozenset[int] = frozenset()
 
 
+@checked_methods
 class MemoryEditor:
     """Looks into and changes the memory of a session while it is paused or at rest.
 

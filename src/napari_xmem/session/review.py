@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_xmem.config.arguments import checked_methods
 from napari_xmem.session.events_to_check import EventToCheck, QuestionKind
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class FrameToCheck:
     objects: tuple[DoubtfulObject, ...]
 
 
+@checked_methods
 class Review:
     """What deserves a look in a result.
 

@@ -6,7 +6,8 @@ import warnings
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Self
 
-from napari_xmem.errors import SessionError
+from napari_xmem.config.arguments import checked_methods
+from napari_xmem.errors import SeedError, SessionError
 from napari_xmem.imaging import check_labels
 from napari_xmem.session.archive import SessionArchive, write_session
 from napari_xmem.session.context import SessionContext
@@ -20,6 +21,7 @@ from napari_xmem.session.results import FrameRecord
 from napari_xmem.session.session_runner import SessionRunner, SessionState
 from napari_xmem.session.session_status import SessionSnapshot
 from napari_xmem.session.tasks import PropagationTask
+from napari_xmem.tracking.given_labels import given_labels
 
 if TYPE_CHECKING:
     import os
@@ -42,6 +44,7 @@ __all__ = ["TrackingSession"]
 _EARLIER_NAMES = {"book": "results", "desk": "memory", "given": "annotations"}
 
 
+@checked_methods
 class TrackingSession:
     """Seeds, runs, corrections, locked frames and results of one movie.
 
@@ -136,6 +139,11 @@ class TrackingSession:
             If the labels do not fit the movie.
         """
         session = cls(frames, None, **options)
+        labels = given_labels(labels, "labels")
+        if len(labels.shape) != 3 or labels.shape[0] != session.n_frames:
+            raise SeedError(
+                f"labels have shape {tuple(labels.shape)}, expected those of all {session.n_frames} frames (T, Y, X)."
+            )
         for t in range(session.n_frames):
             image = check_labels(labels[t], session.frame_shape, f"labels of frame {t}")
             if image.any():

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_xmem.config.arguments import checked_arguments
 from napari_xmem.errors import InputError
+from napari_xmem.tracking.given_labels import given_labels
 from napari_xmem.tracking.label_geometry import overlaps
 
 if TYPE_CHECKING:
@@ -128,6 +130,7 @@ class EvaluationTable:
         return "\n".join(lines)
 
 
+@checked_arguments
 def evaluate(
     pred: Any,
     truth: Any,
@@ -163,7 +166,7 @@ def evaluate(
     InputError
         If shapes differ, no frame is left, or the seed frame holds no objects.
     """
-    pred, truth = _labels_of(pred, "pred"), _labels_of(truth, "truth")
+    pred, truth = given_labels(pred, "pred"), given_labels(truth, "truth")
     if isinstance(frames, (int, np.integer)):
         frames = [int(frames)]
     if frames is not None and not isinstance(frames, (str, Iterable)):
@@ -193,21 +196,6 @@ def evaluate(
         )
     rows = [_score(t, roots(_frame(pred, t)), roots(_frame(truth, t)), seeded) for t in scored]
     return EvaluationTable(tuple(rows), seed_frame)
-
-
-def _labels_of(labels: Any, name: str) -> Any:
-    """Take the labels out of a result, or of what `open_labels` returned."""
-    if not hasattr(labels, "shape") and hasattr(labels, "labels") and hasattr(labels, "scores"):
-        labels = labels.labels
-    elif hasattr(labels, "axes") and hasattr(labels, "path"):
-        labels = labels.data
-    if isinstance(labels, (list, tuple)):
-        labels = np.asarray(labels)
-    if not hasattr(labels, "shape"):
-        raise InputError(
-            f"{name} is a {type(labels).__name__}, expected labels (T, Y, X), a result, or what open_labels returns."
-        )
-    return labels
 
 
 def usual_frames(n_frames: int) -> tuple[int, ...]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_xmem.config.arguments import checked_methods
 from napari_xmem.tracking.ancestry import check_parents, parents_from_events
 from napari_xmem.tracking.detections import Detections
 from napari_xmem.tracking.events import Event, EventKind
+from napari_xmem.tracking.given_labels import given_labels
 from napari_xmem.words import counted
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ class Division:
     confidence: float
 
 
+@checked_methods
 @dataclass(frozen=True, eq=False)
 class Lineage:
     """Objects of a movie with their mothers; nothing in it is ever changed. Make one with `from_labels`.
@@ -151,6 +154,8 @@ class Lineage:
             If labels are none, a mother or daughter does not exist, a daughter begins before her mother, or mothers go
             round in a circle.
         """
+        if not hasattr(labels, "__iter__") or hasattr(labels, "path"):
+            labels = given_labels(labels, "labels")
         found = Detections.from_labels(labels, frames)
         if frames is None:
             stop = int(labels.shape[0]) if hasattr(labels, "shape") else None

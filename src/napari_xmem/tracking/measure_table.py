@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_xmem.config.arguments import checked_arguments
+from napari_xmem.config.settings import shown
 from napari_xmem.errors import InputError, OutputError
 from napari_xmem.files import atomic_write
+from napari_xmem.tracking.given_labels import given_labels
 from napari_xmem.words import counted
 
 if TYPE_CHECKING:
@@ -94,6 +97,7 @@ class MeasureTable:
             raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
+@checked_arguments
 def measure(
     frames: Any,
     labels: Any,
@@ -110,7 +114,7 @@ def measure(
     ----------
     frames : array_like, (T, Y, X), (T, Y, X, C), (T, Z, Y, X) or (T, Z, Y, X, C), or Movie, or None
         The movie, for brightness; `napari_xmem.open_movie` gives one that knows its pixel size. None: no brightness.
-    labels : array_like, (T, Y, X) or (T, Z, Y, X), integer
+    labels : array_like, (T, Y, X) or (T, Z, Y, X), integer, or PropagationResult or Movie
         Objects; 0 is background.
     lineage : Lineage, optional
         Adds mother, founder, generation and age.
@@ -141,6 +145,7 @@ def measure(
     InputError
         If shapes do not fit, labels are no whole numbers, or an object is missing in the lineage.
     """
+    labels = given_labels(labels, "labels")
     if frames is not None and hasattr(frames, "axes") and hasattr(frames, "data"):
         if scale is None and frames.scale is not None:
             scale, unit = frames.scale, frames.unit
@@ -175,7 +180,11 @@ def _check_shapes(frames: Any, labels: Any) -> None:
         raise InputError(f"labels have dtype {labels.dtype}, expected whole numbers.")
     if frames is None:
         return
-    movie = tuple(frames.shape)
+    movie = getattr(frames, "shape", None)
+    if not isinstance(movie, tuple):
+        raise InputError(
+            f"frames: {shown(frames)}, expected an array, what open_movie returns, or None (no brightness)."
+        )
     if movie[: len(shape)] != shape or len(movie) - len(shape) not in (0, 1):
         raise InputError(f"the movie has shape {movie} and labels {shape}, expected the same, channels last.")
 

@@ -15,7 +15,7 @@ from napari_xmem.config import (
     PropagationConfig,
     Scope,
 )
-from napari_xmem.config.settings import checked_arguments
+from napari_xmem.config.arguments import checked_arguments
 from napari_xmem.engine.cost.network_cost import NetworkCost, probe_network
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.device_resources import clock, free_bytes

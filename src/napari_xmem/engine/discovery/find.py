@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from napari_xmem.config import MemoryConfig, PropagationConfig, settings_of
-from napari_xmem.config.settings import checked_arguments
+from napari_xmem.config.arguments import checked_arguments
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.device_resources import to_device
 from napari_xmem.engine.discovery.found_objects import FoundObjects

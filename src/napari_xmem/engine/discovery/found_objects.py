@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_xmem.config.arguments import checked_methods
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["FoundObjects"]
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FoundObjects:
     """Objects found on one frame.

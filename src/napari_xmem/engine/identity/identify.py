@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from napari_xmem.config import MemoryConfig, PropagationConfig
+from napari_xmem.config.arguments import checked_arguments, checked_methods
 from napari_xmem.engine.identity.likeness import ALL_TURNS, Likeness
 from napari_xmem.engine.identity.portraits import Past, Scene
 from napari_xmem.engine.identity.returns import probability
@@ -43,6 +44,7 @@ _NEVER = -1e6
 _VOTES = 5
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True)
 class Identification:
     """Who the labels of a frame are.
@@ -78,6 +80,7 @@ class Identification:
         return out
 
 
+@checked_arguments
 def identify(
     frame: NDArray[Any],
     labels: NDArray[Any],

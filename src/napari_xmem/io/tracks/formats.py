@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_xmem.config.arguments import checked_arguments
 from napari_xmem.errors import InputError, OutputError
 from napari_xmem.io.tracks.ctc import ctc_folder, is_ctc_folder, read_ctc, write_ctc
 from napari_xmem.io.tracks.geff_store import check_geff, read_geff, write_geff
@@ -83,6 +84,7 @@ def check_tracks_output(path: str | Path, overwrite: bool = False, *, needs_fold
     return target
 
 
+@checked_arguments
 def write_tracks(
     path: str | Path,
     result: Any,
@@ -132,6 +134,7 @@ def write_tracks(
             write_ctc(made, labels, lineage)
 
 
+@checked_arguments
 def read_tracks(path: str | Path) -> Tracks:
     """Read tracks.
 
