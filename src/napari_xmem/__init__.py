@@ -97,15 +97,17 @@ _ROOM_OF = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    room = _ROOM_OF.get(name)
-    if room is None:
-        from napari_xmem.config.settings import did_you_mean
+if not TYPE_CHECKING:  # type checkers would take every name
 
-        raise AttributeError(f"module 'napari_xmem' has no attribute {name!r}{did_you_mean(name, __all__)}")
-    value = getattr(_import_module(room), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        room = _ROOM_OF.get(name)
+        if room is None:
+            from napari_xmem.config.settings import did_you_mean
+
+            raise AttributeError(f"module 'napari_xmem' has no attribute {name!r}{did_you_mean(name, __all__)}")
+        value = getattr(_import_module(room), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
