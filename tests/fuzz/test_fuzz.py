@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fuzz.drive import fuzz
+from fuzz.python_calls import calls, outcome
 from fuzz.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -24,3 +26,11 @@ def test_damaged_files(kind: str, tmp_path: Path) -> None:
     report = fuzz(kind, CASES[kind], seed=11, folder=tmp_path / kind)
     assert not report.faults, "\n".join([report.summary, *report.faults])
     assert report.counts["refused"] > 0, "nothing was damaged"
+
+
+def test_hostile_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    chance = random.Random(3)
+    chosen = [call for call in calls(tmp_path) if chance.random() < 1 / 80]
+    faults = [f"{call.name}: {how}" for call in chosen if (how := outcome(call)) not in ("result", "refused")]
+    assert len(chosen) > 100 and not faults, "\n".join(faults)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from napari_xmem.cli.output_guard import may_replace, wanted_outputs
 from napari_xmem.cli.run_facts import RunTally, run_facts
-from napari_xmem.cli.terminal.printing import found_line, say
+from napari_xmem.cli.terminal.printing import found_line, frames_named, say
 from napari_xmem.words import counted
 
 if TYPE_CHECKING:
@@ -96,7 +96,9 @@ class Outputs:
         """Return lines that say what was done and written."""
         where = f"on {counted(self._n_done, 'frame')}"
         first = found_line(len(self._seen), where, seconds, len(self._lost))
-        return [first, *(f"wrote {path}" for path in wanted_outputs(self._args))]
+        bad = {event.frame for event in self.events if event.kind == "bad frame"}
+        told = [f"nothing was followed on {frames_named(bad)}: blank, flat, or of another place"] if bad else []
+        return [first, *told, *(f"wrote {path}" for path in wanted_outputs(self._args))]
 
     def facts(self, seconds: float) -> dict[str, Any]:
         """Return what was done and written, for --json."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_xmem.errors import ConfigError, InputError
 from napari_xmem.imaging import AxisPlan, FrameSource, known_shape, seed_notes
+from napari_xmem.imaging.blank import is_blank
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,6 +145,11 @@ def mention_oddities(run: Run) -> None:
 
 def _oddities(run: Run) -> Iterator[str]:
     first, config = min(run.seeds), run.config
+    if is_blank(run.source.read(first)):
+        yield (
+            f"Frame {first}, which is labelled, holds one value everywhere, so that there is nothing to follow. Is it "
+            "the right movie, and the right channel (channels=[...])?"
+        )
     for note in seed_notes(run.seeds[first]):
         text = note.replace("--fill-outlines fills", "napari_xmem.imaging.fill_outlines(labels) fills")
         yield f"Seeds of frame {first}: " + text.replace(

@@ -230,11 +230,13 @@ class PropagationResult:
         shape, sure = " x ".join(map(str, self.labels.shape)), self.scores.confidence
         mean = "" if not np.isfinite(sure).any() else f", mean confidence {np.nanmean(sure):.2f}"
         divisions = sum(event.kind is EventKind.DIVISION for event in self.events)
+        bad = sum(event.kind is EventKind.BAD_FRAME for event in self.events)
+        doubted = "" if not bad else f", {counted(bad, 'bad frame')}"
         divided = "" if not divisions else f", {counted(divisions, 'division')}"
         return (
             f"PropagationResult({counted(len(self.scores.object_ids), 'object')} on "
             f"{counted(len(self.scores.frames), 'frame')}, labels {shape} {self.labels.dtype}, scope {self.scope}"
-            f"{mean}{divided})"
+            f"{mean}{divided}{doubted})"
         )
 
     def __copy__(self) -> PropagationResult:

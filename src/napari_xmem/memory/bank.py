@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 from torch import Tensor
 
+from napari_xmem.config.arguments import checked_arguments
 from napari_xmem.memory.affinity import CHUNK_ELEMENTS
 from napari_xmem.memory.edits import BankEditor, take_out
 from napari_xmem.memory.files import check_fingerprint, damaged, load_state, save_state
@@ -360,6 +361,7 @@ class MemoryBank:
             other._state.refresh()
         return other
 
+    @checked_arguments
     def save(self, path: str | os.PathLike[str], *, fingerprint: str = "") -> None:
         """Write the bank to a safetensors file, which appears when it is whole.
 
@@ -378,6 +380,7 @@ class MemoryBank:
         save_state(path, self.state_dict(), FORMAT, fingerprint)
 
     @classmethod
+    @checked_arguments
     def load(
         cls,
         path: str | os.PathLike[str],

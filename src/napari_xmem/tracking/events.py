@@ -31,7 +31,7 @@ class EventKind(StrEnum):
     LOSS = "loss"
     #: (id,): a lost object is found again on this frame.
     RETURN = "return"
-    #: (): the frame is flat, saturated, foreign, repeated, shifted or out of focus; `Event.detail` says which.
+    #: (): the frame is blank, flat, saturated, foreign, repeated, shifted or out of focus; `Event.detail` says which.
     BAD_FRAME = "bad frame"
     #: A user's correction; `Event.detail` names it: "divide" (mother, daughter, ...), "link" (daughter, mother),
     #: "unlink" (daughter,), "swap" (a, b), "join" (kept, ended), "remove" (id,), "paint" (id, ...).
