@@ -10,6 +10,8 @@ import pytest
 
 from fuzz.drive import fuzz
 from fuzz.python_calls import calls, outcome
+from fuzz.shell_calls import command_lines
+from fuzz.shell_calls import outcome as run_line
 from fuzz.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -34,3 +36,11 @@ def test_hostile_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = [call for call in calls(tmp_path) if chance.random() < 1 / 80]
     faults = [f"{call.name}: {how}" for call in chosen if (how := outcome(call)) not in ("result", "refused")]
     assert len(chosen) > 100 and not faults, "\n".join(faults)
+
+
+def test_hostile_command_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    chance = random.Random(3)
+    chosen = [words for words in command_lines(tmp_path) if chance.random() < 1 / 80]
+    faults = [f"{words}: {how}" for words in chosen if (how := run_line(words)) not in ("done", "refused")]
+    assert len(chosen) > 50 and not faults, "\n".join(faults)
