@@ -49,7 +49,11 @@ def test_finite_numbers_only(name, value):
         ({"mix_age": -1}, "mix_age is -1, expected at least 0."),
         ({"long_term": 1}, "long_term is 1, expected True or False."),
         ({"permanent_seeds": "no"}, "permanent_seeds is 'no', expected True or False."),
-        ({"eviction": None}, "eviction is None, expected a name, that is text."),
+        (
+            {"potentiation": None},
+            "potentiation is None, expected one of 'affinity', 'importance', 'consistency', 'importance+consistency', or "
+            "an object with a method log_prior().",
+        ),
     ],
 )
 def test_what_memory_settings_say(values, message):

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from napari_xmem.errors import InputError
+from napari_xmem.errors import InputError, XMemError
 from napari_xmem.tracking import evaluate
 from napari_xmem.tracking.label_scores import usual_frames
 
@@ -104,11 +104,16 @@ def test_the_printed_table():
         (np.zeros((3, 4, 4), int), np.zeros((3, 4, 5), int), {}, "of one shape"),
         (np.zeros((3, 4, 4), int), np.zeros((3, 4, 4), int), {}, "no objects on seed frame 0"),
         (np.ones((3, 4, 4), int), np.ones((3, 4, 4), int), {"frames": (7,)}, "can be scored"),
-        (np.ones((3, 4, 4), int), np.ones((3, 4, 4), int), {"frames": "some"}, "'some', expected frame numbers"),
+        (
+            np.ones((3, 4, 4), int),
+            np.ones((3, 4, 4), int),
+            {"frames": "some"},
+            "'some', expected several whole",
+        ),
         (np.ones((3, 4, 4), int), np.ones((3, 4, 4), int), {"seed_frame": 3}, "seed frame 3"),
         (np.ones((3, 4, 4)), np.ones((3, 4, 4), int), {}, "float64"),
     ],
 )
 def test_bad_input(pred, truth, options, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(XMemError, match=message):
         evaluate(pred, truth, **options)

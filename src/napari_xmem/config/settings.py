@@ -345,7 +345,7 @@ def shown(value: Any) -> str:
     """Return a value as text for a message: short, and arrays by their shapes."""
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple):
-        return f"an array of shape {shape}" if shape else f"an array of the single value {value}"[:80]
+        return f"an array of shape {shape}" if shape else reprlib.repr(value)
     if isinstance(value, type):
         return f"the class {value.__name__}"
     plain = value is None or isinstance(value, (Number, str, bytes, list, tuple, dict, set, frozenset, os.PathLike))
