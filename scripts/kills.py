@@ -4,7 +4,7 @@ A run is killed (SIGKILL) just before its N-th change of the file system: a file
 folder made. What stands afterwards must be, bit for bit, what the run that was left alone has written, with nothing
 beside it.
 
-    python scripts/kills.py                 # fifty kills over formats, directions and both commands
+    python scripts/kills.py                 # fifty kills over formats, directions, movies, volumes and batches
     python scripts/kills.py --kills 500
 """
 
@@ -25,7 +25,7 @@ import numpy as np
 import tifffile
 
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"}
-COMMANDS = ("propagate", "batch")
+COMMANDS = ("propagate", "batch", "volumes")
 FORMATS = ("tif", "npy", "zarr")
 DIRECTIONS = ("forward", "backward", "both")
 RESULTS = "results"
@@ -71,6 +71,10 @@ def write_movie(folder: Path, n_frames: int = 4) -> None:
     seeds[1], seeds[2] = np.where(truth[1] == 3, 3, 0), np.where(truth[2] == 9, 9, 0)
     np.save(folder / "movie.npy", movie.astype(np.uint16))
     np.save(folder / "movie_seeds.npy", seeds)
+    volumes = folder.with_name("volumes")
+    volumes.mkdir()
+    np.save(volumes / "movie.npy", np.stack([movie, movie[:, ::-1]], 1)[:3].astype(np.uint16))
+    np.save(volumes / "movie_seeds.npy", np.stack([seeds, seeds[:, ::-1]], 1)[:3])
 
 
 def command(name: str, data: Path, results: Path, kind: str, direction: str, model: str) -> list[str]:
@@ -79,6 +83,8 @@ def command(name: str, data: Path, results: Path, kind: str, direction: str, mod
     if name == "batch":
         return ["batch", str(data), "-o", str(results), "--format", kind, "--scores", "--overview", *common]
     outputs = ["-o", f"{results}/labels.{kind}", "--scores", f"{results}/s.csv", "--overview", f"{results}/o.png"]
+    if name == "volumes":
+        data, common = data.with_name("volumes"), [*common, "--axes", "TZYX"]
     seeds = ["--seeds", str(data / "movie_seeds.npy")]
     return ["propagate", str(data / "movie.npy"), *seeds, *outputs, *common]
 
@@ -150,7 +156,7 @@ def check(
             shutil.rmtree(results)
             results.mkdir()
             killed, _ = run(last)
-            again, _ = run(0, *(["--resume"] if name == "propagate" else []))
+            again, _ = run(0, *(["--resume"] if name != "batch" else []))
             found = contents(results)
             what = f"{name} {kind} {direction}, killed before change {last} of {total}"
             if killed != -signal.SIGKILL or again:
