@@ -105,7 +105,7 @@ def test_bad_input_says_so(network, scene):
     frame, _, seeds = scene
     with pytest.raises(nx.errors.SeedError, match="labels have shape"):
         nx.find_similar(frame, seeds[:-1], model=network)
-    with pytest.raises(nx.errors.InputError, match="min_confidence is 2"):
+    with pytest.raises(nx.errors.ConfigError, match="min_confidence is 2"):
         nx.find_similar(frame, seeds, model=network, min_confidence=2)
     with pytest.raises(nx.errors.SeedError):
         nx.find_similar(frame, np.zeros_like(seeds), model=network)
