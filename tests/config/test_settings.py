@@ -51,8 +51,8 @@ def test_finite_numbers_only(name, value):
         ({"permanent_seeds": "no"}, "permanent_seeds is 'no', expected True or False."),
         (
             {"potentiation": None},
-            "potentiation is None, expected one of 'affinity', 'importance', 'consistency', 'importance+consistency', or "
-            "an object with a method log_prior().",
+            "potentiation is None, expected one of 'affinity', 'importance', 'consistency', 'importance+consistency', "
+            "or an object with a method log_prior().",
         ),
     ],
 )
