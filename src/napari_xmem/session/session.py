@@ -139,11 +139,12 @@ class TrackingSession:
             If the labels do not fit the movie.
         """
         session = cls(frames, None, **options)
-        labels = given_labels(labels, "labels")
-        if len(labels.shape) != 3 or labels.shape[0] != session.n_frames:
-            raise SeedError(
-                f"labels have shape {tuple(labels.shape)}, expected those of all {session.n_frames} frames (T, Y, X)."
-            )
+        if hasattr(labels, "shape") or isinstance(labels, (str, list, tuple)) or not hasattr(labels, "__getitem__"):
+            labels = given_labels(labels, "labels")
+            if len(labels.shape) != 3 or labels.shape[0] != session.n_frames:
+                raise SeedError(
+                    f"labels have shape {tuple(labels.shape)}, expected all {session.n_frames} frames (T, Y, X)."
+                )
         for t in range(session.n_frames):
             image = check_labels(labels[t], session.frame_shape, f"labels of frame {t}")
             if image.any():
