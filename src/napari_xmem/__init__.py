@@ -7,7 +7,6 @@ and imports neither torch nor napari nor Qt.
 from __future__ import annotations
 
 from importlib import import_module as _import_module
-from importlib import metadata as _metadata
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem import errors
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
     from napari_xmem.model import load_model
     from napari_xmem.session import TrackingSession
     from napari_xmem.tracking import Lineage, evaluate, measure
+
+    __version__: str
 
 __all__ = [
     "FoundObjects",
@@ -65,11 +66,6 @@ __all__ = [
     "write_tracks",
 ]
 
-try:
-    __version__ = _metadata.version("napari-xmem")
-except _metadata.PackageNotFoundError:  # pragma: no cover - a source tree on PYTHONPATH
-    __version__ = "0.0.0"
-
 _ROOM_OF = {
     "FoundObjects": "napari_xmem.engine.discovery",
     "FrameResult": "napari_xmem.engine",
@@ -100,6 +96,9 @@ _ROOM_OF = {
 if not TYPE_CHECKING:  # type checkers would take every name
 
     def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            globals()[name] = version = _installed_version()
+            return version
         room = _ROOM_OF.get(name)
         if room is None:
             from napari_xmem.config.settings import did_you_mean
@@ -108,6 +107,15 @@ if not TYPE_CHECKING:  # type checkers would take every name
         value = getattr(_import_module(room), name)
         globals()[name] = value
         return value
+
+
+def _installed_version() -> str:
+    from importlib import metadata  # half of the time that importing this package would take
+
+    try:
+        return metadata.version("napari-xmem")
+    except metadata.PackageNotFoundError:  # pragma: no cover - a source tree on PYTHONPATH
+        return "0.0.0"
 
 
 def __dir__() -> list[str]:

@@ -13,6 +13,7 @@ import xarray
 
 import napari_xmem as nx
 from engine.simple_movies import disc_movie, tiny_network
+from napari_xmem.config import settings_of
 from napari_xmem.errors import (
     ArgumentError,
     CheckpointError,
@@ -163,5 +164,12 @@ def test_progress_is_a_bar_and_names_are_complete(capsys) -> None:
         nx.iter_volumes,
         nx.find_similar,
     ):
-        kinds = {parameter.kind for parameter in inspect.signature(function).parameters.values()}
-        assert inspect.Parameter.VAR_KEYWORD not in kinds
+        parameters = inspect.signature(function).parameters.values()
+        assert inspect.Parameter.VAR_KEYWORD not in {parameter.kind for parameter in parameters}
+        if function is nx.find_similar:
+            continue
+        said = {name: known.default for name, known in settings_of(nx.PropagationConfig).items() if name != "memory"}
+        given = {p.name: p.default for p in parameters if p.name in said}
+        assert given == {name: said[name] for name in given} and len(given) > 10
+        if function in (nx.propagate, nx.iter_propagate, nx.forecast):
+            assert set(given) == set(said)
