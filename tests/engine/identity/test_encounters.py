@@ -88,7 +88,7 @@ def test_an_encounter_is_opened_where_much_is_hidden_and_closed_when_they_are_ap
     touching = scene_of({1: (20, 33), 2: (20, 47)}, 5)
     assert encounters.advance(touching, 105, pasts, set()) == []
     assert encounters.engaged == set()  # side by side all is seen
-    assert encounters.advance(scene_of({1: (20, 38), 2: (20, 42)}, 6), 106, pasts, set()) == []
+    assert encounters.advance(scene_of({1: (20, 39), 2: (20, 41)}, 7), 107, pasts, set()) == []
     assert encounters.engaged == {1, 2}
     resumed = Encounters()
     resumed.load_state_dict(encounters.state_dict())

@@ -25,7 +25,7 @@ __all__ = ["Encounter", "Encounters", "Fragment", "Outcome", "decide", "fragment
 #: Two objects hide each other if together they show less than this share of their usual area.
 HIDDEN_SHARE = 0.8
 #: Where they should be, they overlap by at least this share of what is missing.
-_OVERLAP_SHARE = 0.5
+_OVERLAP_SHARE = 0.75
 #: Frames of touching after which the last few before now, not those before the touch, say how they were before.
 _LONG_TOUCH_FRAMES, _LAST_FRAMES = 12, 3
 #: Frames for which the touch of an object that is gone is remembered, and after which an encounter is given up.
@@ -289,8 +289,8 @@ class Encounters:
 def may_hide(scene: Scene, before: Mapping[int, Past], missing: float) -> bool:
     """Return True if two objects can lie over each other as far as their area is missing, by where they should be.
 
-    Discs of their usual areas, where their ways lead and nearer by how far they stray from them, have to share half of
-    what is missing. Cells that lie side by side and become smaller, as before a division, hide nothing.
+    Discs of their usual areas, where their ways lead and nearer by how far they stray from them, have to share three
+    quarters of what is missing. Cells that lie side by side and become smaller, as before a division, hide nothing.
 
     Parameters
     ----------
