@@ -196,8 +196,8 @@ def test_command_writes_results(tmp_path, capsys, monkeypatch):
 
 def test_every_suite_is_planned():
     suites = {case.suite for case in command.plan_cases(command.SUITE_NAMES)}
-    assert suites == set(command.SUITE_NAMES) - {"goals"}
-    assert len(command.plan_cases([s for s in command.SUITE_NAMES if s != "goals"], quick=True)) < 15
+    assert suites == set(command.SUITE_NAMES) - {"goals", "real"}  # real ones need movies
+    assert len(command.plan_cases([s for s in command.SUITE_NAMES if s not in ("goals", "real")], quick=True)) < 15
 
 
 def test_the_whole_matrix_can_be_asked_for_and_restricted():

@@ -369,7 +369,7 @@ def test_global_scope_encodes_a_frame_in_tiles_where_it_must():
 def test_out_of_memory_while_storing_stores_nothing_twice(monkeypatch):
     """The third bank of a chunk has no room at first: the first two are not filled again."""
     network = InferenceXMem(tiny_network())
-    add, adds = MemoryBank.add, []
+    add, adds = MemoryBank.add_packed, []
 
     def little_room(bank, frame, *args, **options):
         if len(adds) == 2:
@@ -379,7 +379,7 @@ def test_out_of_memory_while_storing_stores_nothing_twice(monkeypatch):
         add(bank, frame, *args, **options)
 
     expected = run_all(network, "local", 6)
-    monkeypatch.setattr(MemoryBank, "add", little_room)
+    monkeypatch.setattr(MemoryBank, "add_packed", little_room)
     found = run_all(network, "local", 6)
     assert adds[:9] == [0, 0, None, 0, 0, 0, 0, *adds[7:9]] and adds.count(0) == 6
     for a, b in zip(found.memory, expected.memory, strict=True):

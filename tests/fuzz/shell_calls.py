@@ -43,10 +43,15 @@ _FAULT = re.compile(r"fault of napari-xmem|Traceback|has no attribute|NoneType|n
 def make_files(folder: Path) -> dict[str, list[str]]:
     """Write a movie, seeds and a network into a folder; return the commands with arguments that work."""
     frames, labels = disc_movie(n_objects=2, n_frames=3, shape=(48, 64))
-    tifffile.imwrite(folder / "movie.tif", (100 * frames).clip(0).astype(np.uint16), metadata={"axes": "TYX"})
+    tifffile.imwrite(
+        folder / "movie.tif",
+        (100 * frames).clip(0).astype(np.uint16),
+        photometric="minisblack",
+        metadata={"axes": "TYX"},
+    )
     tifffile.imwrite(folder / "seeds.tif", labels[0].astype(np.uint16))
     tifffile.imwrite(folder / "movie_seeds.tif", labels[0].astype(np.uint16))
-    tifffile.imwrite(folder / "truth.tif", labels.astype(np.uint16), metadata={"axes": "TYX"})
+    tifffile.imwrite(folder / "truth.tif", labels.astype(np.uint16), photometric="minisblack", metadata={"axes": "TYX"})
     (folder / "broken.tif").write_bytes((folder / "movie.tif").read_bytes()[:3000])
     (folder / "text.csv").write_text("frame,object\n1,2\n")
     save_model(tiny_network(), folder / "tiny.safetensors")

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_xmem.errors import InputError
+from napari_xmem.errors import InputError, XMemError
 from napari_xmem.imaging import FrameSource, normalise_seeds
 from napari_xmem.io import open_labels, open_movie
 
@@ -198,5 +198,5 @@ def test_axes_of_length_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["x" * 300 + ".tif", "https://example.org/movie.tif", MOVIE])
 def test_what_is_no_path(path: object) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(XMemError, match="path|name|address|file"):
         open_movie(path)  # type: ignore[arg-type]

@@ -192,7 +192,8 @@ def _device(value: Any) -> str:
 
 def _array(value: Any) -> Any:
     if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return _if(getattr(value.dtype, "kind", "f") in "biuf", value)
+        kind = getattr(value.dtype, "kind", "f")
+        return _if(isinstance(kind, str) and kind in "biuf", value)
     _if(isinstance(value, (list, tuple)), value)
     try:
         return _array(np.asarray(value))

@@ -116,6 +116,10 @@ class CheckedPolicy:
         )
 
 
+def _drawn(make: torch.Generator, *shape: int) -> Tensor:
+    return torch.rand(*shape, generator=make, dtype=torch.float32, device="cpu")
+
+
 def try_policy(field: str, name: str, policy: Any) -> None:
     """Ask a policy about a few made-up elements, so that it fails now and not hours later.
 
@@ -126,16 +130,17 @@ def try_policy(field: str, name: str, policy: Any) -> None:
     """
     if isinstance(policy, type) or not callable(getattr(policy, METHODS[field], None)):
         raise ConfigError(f"{field} {name!r} is {shown(policy)}, expected an object with a method {METHODS[field]}().")
-    make, tried = torch.Generator().manual_seed(0), CheckedPolicy(field, name, policy)
-    keys, each = torch.rand(_KEY_DIM, _ELEMENTS, generator=make), torch.rand(_ELEMENTS, generator=make)
+    make, tried = torch.Generator(device="cpu").manual_seed(0), CheckedPolicy(field, name, policy)
+    keys, each = _drawn(make, _KEY_DIM, _ELEMENTS), _drawn(make, _ELEMENTS)
     rows = augment_memory(keys, 1 + each)
-    queries = augment_query(keys, torch.rand(_KEY_DIM, _ELEMENTS, generator=make))
+    queries = augment_query(keys, _drawn(make, _KEY_DIM, _ELEMENTS))
     if field == "eviction":
-        ages = torch.arange(_ELEMENTS, dtype=torch.float32)
+        ages = torch.arange(_ELEMENTS, dtype=torch.float32, device="cpu")
         tried.worth(usage=each, age_frames=ages, relevance=each, contribution=each, isolation=each)
     elif field == "potentiation":
-        values, valid = torch.rand(2, _ELEMENTS, _VALUE_DIM, generator=make), torch.ones(2, _ELEMENTS, dtype=torch.bool)
-        block = torch.arange(_ELEMENTS) // 2
+        values = _drawn(make, 2, _ELEMENTS, _VALUE_DIM)
+        valid = torch.ones(2, _ELEMENTS, dtype=torch.bool, device="cpu")
+        block = torch.arange(_ELEMENTS, dtype=torch.int64, device="cpu") // 2
         tried.log_prior(rows=rows, queries=queries, block=block, values=values, valid=valid, trust=each)
     else:
         tried.select(rows=rows, queries=queries, usage=each, known=rows[:0], count=_ELEMENTS // 2)

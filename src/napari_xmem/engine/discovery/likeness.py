@@ -49,7 +49,9 @@ class _Elements:
         """Read the chosen cells ``(h, w)``; of very many, some that are spread evenly."""
         places = chosen.nonzero()
         if len(places) > _MOST_ELEMENTS:
-            places = places[torch.linspace(0, len(places) - 1, _MOST_ELEMENTS, dtype=torch.float64).round().long()]
+            last, device = len(places) - 1, places.device
+            spread = torch.linspace(0, last, _MOST_ELEMENTS, dtype=torch.float64, device=device)
+            places = places[spread.round().long()]
         y, x = places.unbind(1)
         return cls(encoded.key[0][:, y, x].T, encoded.shrinkage[0, 0][y, x], places.float())
 
@@ -112,8 +114,9 @@ class Appearance:
         """
         height, width = encoded.key.shape[-2:]
         key, selection = encoded.key[0].flatten(1).T, encoded.selection[0].flatten(1).T
-        y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-        places = torch.stack([y.flatten(), x.flatten()], 1).float().to(key.device)
+        sides = (torch.arange(side, dtype=torch.float32, device=key.device) for side in (height, width))
+        y, x = torch.meshgrid(*sides, indexing="ij")
+        places = torch.stack([y.flatten(), x.flatten()], 1)
         most = max(len(self.inside.key), len(self.outside.key))
         chunk, parts = max(1, min(_CHUNK, similarities // most)), []
         for low in range(0, len(key), chunk):
