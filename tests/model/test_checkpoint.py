@@ -10,13 +10,16 @@ import zipfile
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from napari_xmem import propagate
 from napari_xmem.config import ModelConfig
 from napari_xmem.errors import CheckpointError, DeviceError
 from napari_xmem.model import XMem, infer_config, load_model, resolve_device, save_model
+from napari_xmem.model.checkpoint import bundled_path, model_card
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +87,6 @@ def test_single_object_checkpoint_gains_a_silent_channel(tmp_path: Path) -> None
 
 
 def test_our_file_keeps_config_and_card(tmp_path: Path) -> None:
-    from napari_xmem.model.checkpoint import model_card
 
     saved = network(name="mine", intensity="percentile", nominal_diameter_px=33.0)
     path = save_model(saved, tmp_path / "mine.safetensors", half=False, card={"data": "CC0"})
@@ -102,6 +104,17 @@ def test_bundled_model_loads() -> None:
     bundled = load_model("bundled", device="cpu")
     assert bundled.config.nominal_diameter_px > 0
     assert load_model("cells-small", device="cpu").fingerprint == bundled.fingerprint
+
+
+def test_the_quick_model_follows_a_disc_with_a_third_of_the_parameters() -> None:
+    quick, bundled = (load_model(name, device="cpu") for name in ("cells", "bundled"))
+    assert model_card(bundled_path("cells"))["recipe"]
+    assert 3 * sum(p.numel() for p in quick.parameters()) < 1.01 * sum(p.numel() for p in bundled.parameters())
+    y, x = np.mgrid[:64, :96]
+    truth = np.stack([np.hypot(y - 30, x - 20 - 4 * t) < 9 for t in range(6)]).astype(np.uint8)
+    noise = np.random.default_rng(0).normal(0, 8, truth.shape)
+    labels = propagate((60 + 120 * truth + noise).clip(0, 255).astype(np.uint8), {0: truth[0]}, model=quick).labels
+    assert (labels[-1] & truth[-1]).sum() / (labels[-1] | truth[-1]).sum() > 0.85
 
 
 class Bomb:
@@ -315,7 +328,6 @@ def test_what_was_downloaded_must_not_change(tmp_path: Path, monkeypatch: pytest
 
 
 def test_cards_that_cannot_be_read(tmp_path: Path) -> None:
-    from napari_xmem.model.checkpoint import model_card
 
     for card in ("[" * 100_000, "[1]", "{nope"):
         save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors", metadata={"card": card})

@@ -33,7 +33,11 @@ if TYPE_CHECKING:
 
 __all__ = ["BUNDLED_MODELS", "bundled_path", "infer_config", "load_model", "model_card", "save_model"]
 
-BUNDLED_MODELS = {"bundled": "cells-small.safetensors", "cells-small": "cells-small.safetensors"}
+BUNDLED_MODELS = {
+    "bundled": "cells-small.safetensors",
+    "cells-small": "cells-small.safetensors",
+    "cells": "cells.safetensors",
+}
 XMEM_URL = "https://github.com/hkchengrex/XMem/releases/download/v1.0/XMem.pth"
 #: Letters of a foreign message that are quoted.
 MOST_WORDS = 120
@@ -52,7 +56,8 @@ def load_model(model: str | Path = "bundled", device: str | torch.device = "auto
     Parameters
     ----------
     model : str or Path
-        "bundled" (our own small model), "xmem" (the official weights, downloaded once and kept in the user's cache),
+        "bundled" (our own small model), "cells" (a quicker one of ours), "xmem" (the official weights, downloaded once
+        and kept in the user's cache),
         or the path of a ``.pth`` (official ``XMem.pth``, ``XMem-s012.pth``, ``XMem-no-sensory.pth``, a single-object
         or a training checkpoint) or ``.safetensors`` file. Dimensions are read from the file.
     device : str or torch.device

@@ -18,6 +18,11 @@ MODEL_CHOICES = (
         "A small network trained for cells and nuclei. Ships with the plugin; quick without a GPU.",
     ),
     (
+        "Cells, quick (bundled)",
+        "cells",
+        "A quarter of the arithmetic. As good on nuclei and bacteria, less so on yeast and buds.",
+    ),
+    (
         "XMem (official)",
         "xmem",
         "The network of the XMem paper, trained on video of everyday scenes. 249 MB, downloaded once.",
@@ -29,7 +34,7 @@ def model_problem(model: str) -> str | None:
     """Say why a model cannot be loaded, without loading it; None if nothing speaks against it."""
     if model == "xmem":
         return None
-    if model == "bundled":
+    if model in ("bundled", "cells"):
         from importlib import resources
 
         folder = resources.files("napari_xmem.model") / "weights"
