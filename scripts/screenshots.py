@@ -13,6 +13,7 @@ from typing import Any
 
 import napari
 import numpy as np
+from napari._qt.dialogs.qt_notification import NapariQtNotification
 from PIL import Image
 from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication
@@ -104,6 +105,9 @@ class Studio:
 
     def _take(self, dock: str, state: str, take: Any) -> None:
         self.show(dock)
+        if state != "failed":
+            for told in self.viewer.window._qt_window.findChildren(NapariQtNotification):
+                told.close()
         for theme in THEMES:
             self.viewer.theme = theme
             until(lambda: False, 0.3)
@@ -163,6 +167,7 @@ def memory(studio: Studio) -> None:
     studio.show("memory")
     form = widget.form
     form.surgery.is_open = form.per_object.is_open = True
+    until(lambda: form.contents.rowCount() > 1, 20)  # docks that were not in front are filled when they come there
     form.contents.selectRow(1)
     widget.protect_chosen()
     studio.dock("memory", "finished")

@@ -6,17 +6,14 @@ like: ``cd tests && python -m fuzz.python_calls [--every 1] [--seed 0] [WORDS ..
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import datetime
 import decimal
 import inspect
 import io
-import random
 import re
 import signal
 import sys
-import tempfile
 import traceback
 import warnings
 from dataclasses import dataclass
@@ -29,6 +26,7 @@ import torch
 
 import napari_xmem as nx
 from engine.simple_movies import disc_movie, tiny_network
+from fuzz.by_hand import do_by_hand
 from napari_xmem.errors import XMemError
 from napari_xmem.memory import EVICTIONS, MemoryBank
 from napari_xmem.model import save_model
@@ -146,15 +144,25 @@ def make_scene(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, An
             writer.write(t, labels, z)
             raise _Enough
 
-    def bank_file(path: Any) -> Any:
-        return MemoryBank.load(path)
+    def step(**arguments: Any) -> Any:
+        return nx.Propagator(network).step(**arguments)
+
+    step.__signature__ = _without_self(nx.Propagator.step)  # type: ignore[attr-defined]
+
+    def listed(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(**arguments: Any) -> Any:
+            return list(function(**arguments))
+
+        call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+        return call
 
     identity = {"frame": frames[0], "labels": labels[0], "memory": saved, "model": network}
     return {
         "propagate": (nx.propagate, run),
-        "iter_propagate": (lambda **k: list(nx.iter_propagate(**k)), run),
+        "iter_propagate": (listed(nx.iter_propagate), run),
         "forecast": (nx.forecast, run),
         "propagate_volumes": (nx.propagate_volumes, volumes),
+        "iter_volumes": (listed(nx.iter_volumes), volumes),
         "find_similar": (nx.find_similar, {"frame": frames[0], "labels": labels[0], "model": network}),
         "identify": (nx.identify, identity),
         "load_model": (nx.load_model, {"model": weights}),
@@ -182,7 +190,7 @@ def make_scene(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, An
         "lineage.descendants": (lineage.descendants, {"object_id": 1}),
         "TrackingSession": (nx.TrackingSession, run),
         "TrackingSession.of_labels": (
-            lambda frames, labels, **k: nx.TrackingSession.of_labels(frames, labels, **k),
+            nx.TrackingSession.of_labels,
             {"frames": frames, "labels": labels, "model": network},
         ),
         "TrackingSession.load": (nx.TrackingSession.load, {"path": saved, "frames": frames, "model": network}),
@@ -205,11 +213,11 @@ def make_scene(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, An
         "found.without": (_found(labels).without, {"object_ids": [1]}),
         "Propagator": (nx.Propagator, {"network": network}),
         "Propagator.step": (
-            lambda **k: nx.Propagator(network).step(**k),
+            step,
             {"image": torch.zeros(4, 48, 64), "masks": torch.zeros(1, 48, 64), "object_ids": [1]},
         ),
         "EVICTIONS.register": (_registering, {"name": "own", "build": lambda config: EVICTIONS.build(config)}),
-        "MemoryBank.load": (bank_file, {"path": saved}),
+        "MemoryBank.load": (MemoryBank.load, {"path": saved}),
     }  # fmt: skip
 
 
@@ -296,25 +304,8 @@ def _hurry() -> Iterator[None]:
 
 def main() -> int:
     """Print what went wrong; 1 if anything did."""
-    parser = argparse.ArgumentParser(prog="python -m fuzz.python_calls", description=__doc__)
-    parser.add_argument("words", nargs="*", help="only calls whose names hold one of them")
-    parser.add_argument("--every", type=int, default=1, help="of so many calls one")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    chance, counts, faults = random.Random(args.seed), {"result": 0, "refused": 0}, 0
-    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
-        for call in calls(Path(name)):
-            if (args.words and not any(word in call.name for word in args.words)) or chance.random() * args.every >= 1:
-                continue
-            how = outcome(call)
-            if how in counts:
-                counts[how] += 1
-            else:
-                faults += 1
-                sys.stdout.write(f"{call.name}: {how}\n")
-                sys.stdout.flush()
-    sys.stdout.write(f"{counts['result']} results, {counts['refused']} refused, {faults} faults\n")
-    return int(faults > 0)
+    cases = lambda folder: ((call.name, call) for call in calls(folder))  # noqa: E731
+    return do_by_hand("python -m fuzz.python_calls", __doc__, cases, outcome, ("result", "refused"))
 
 
 if __name__ == "__main__":

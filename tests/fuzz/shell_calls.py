@@ -9,23 +9,22 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import random
 import re
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import tifffile
 
 from engine.simple_movies import disc_movie, tiny_network
+from fuzz.by_hand import do_by_hand
 from napari_xmem.cli import main as command_line
 from napari_xmem.cli.command_line import build_parser
 from napari_xmem.model import save_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["command_lines", "make_files", "outcome"]
 
@@ -96,25 +95,8 @@ def outcome(words: list[str]) -> str:
 
 def main() -> int:
     """Print what went wrong; 1 if anything did."""
-    parser = argparse.ArgumentParser(prog="python -m fuzz.shell_calls", description=__doc__)
-    parser.add_argument("words", nargs="*", help="only command lines that hold one of them")
-    parser.add_argument("--every", type=int, default=1, help="of so many command lines one")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    chance, counts, faults = random.Random(args.seed), {"done": 0, "refused": 0}, 0
-    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
-        for words in command_lines(Path(name)):
-            if (args.words and not any(word in words for word in args.words)) or chance.random() * args.every >= 1:
-                continue
-            how = outcome(words)
-            if how in counts:
-                counts[how] += 1
-            else:
-                faults += 1
-                sys.stdout.write(f"{words}: {how}\n")
-                sys.stdout.flush()
-    sys.stdout.write(f"{counts['done']} done, {counts['refused']} refused, {faults} faults\n")
-    return int(faults > 0)
+    cases = lambda folder: ((str(words), words) for words in command_lines(folder))  # noqa: E731
+    return do_by_hand("python -m fuzz.shell_calls", __doc__, cases, outcome, ("done", "refused"))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -366,6 +367,16 @@ class TestRegistry:
         assert worth(registry.build(MemoryConfig(eviction="mine")), [0], [5], [0], [0], [0]).tolist() == [-5]
         with pytest.raises(ConfigError, match="comes with the package"):
             EVICTIONS.register("usage", lambda config: UsageEviction())
+
+    def test_own_policies_keep_what_menus_say_of_them_and_can_be_copied(self):
+        class Patient(Answers):
+            """Waits."""
+
+        registry: Registry[UsageEviction] = Registry("eviction")
+        registry.register("patient", Patient(lambda say: -say["age_frames"]))
+        policy = registry.build(MemoryConfig(eviction="patient"))
+        assert policy.__doc__ == "Waits."
+        assert worth(copy.deepcopy(policy), [0], [5], [0], [0], [0]).tolist() == [-5]
 
     def test_objects_are_given_in_place_of_names(self):
         config = MemoryConfig(eviction=AgeEviction(3.0))

@@ -515,7 +515,7 @@ def test_a_stopped_correction_goes_on_where_it_stopped(make_session):
     assert 7 in session.results.objects(4) and 7 not in session.results.objects(5)
     task = session.begin_unfinished()
     done = [result.frame for result in session.frames()]
-    assert done[0] == 5 and done == list(range(5, 5 + len(done)))
+    assert done == list(range(5, len(session.results.frames))), "it does not stop early, as it was begun"
     assert "rest of correction of frame 2" in task.title and not session.unfinished
     assert all(7 in session.results.objects(t) for t in done)
     assert np.array_equal(session.result().labels[:5], stopped[:5])

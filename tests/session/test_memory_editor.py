@@ -46,6 +46,8 @@ def test_protect_forget_undo(paused):
         paused.memory.undo()
     with pytest.raises(MemoryBankError, match="frame 3"):
         paused.memory.protect([3])
+    with pytest.raises(MemoryBankError, match="no frame to change"):
+        paused.memory.protect([])
 
 
 def test_the_run_goes_on_with_the_changed_memory(paused):

@@ -423,6 +423,13 @@ def test_ring_and_numbers_show_what_is_spoken_of(scene, viewer, qtbot):
         np.testing.assert_allclose(ring.data[0], where.mean(0), atol=0.01)
     np.testing.assert_allclose(ring.scale, layer.scale[-2:])
     qtbot.waitUntil(lambda: ring.visible and not review.pointer._timer.isActive(), timeout=WAIT_MS)
+    camera = getattr(viewer, "scene", viewer).camera
+    layer.corner_pixels = np.array([[0, 20, 20], [7, 40, 40]])  # what the canvas shows
+    seen = tuple(camera.center)
+    review.pointer.show(layer, [(30.0, 30.0)], 12.0)
+    assert tuple(camera.center) == seen, "what is in view stays where it is"
+    review.pointer.show(layer, [(50.0, 30.0)], 12.0)
+    np.testing.assert_allclose(camera.center[-2:], layer.data_to_world((0, 50.0, 30.0))[-2:])
     review.show_frame(2)
     assert not review.pointer.is_shown
     review.form.numbers.click()

@@ -163,5 +163,11 @@ def test_layers_that_were_removed_unsaved_come_back(viewer, loaded, qtbot):
     assert bar.back.isHidden() and not saver.removed_layers
     review.watch.look()
     assert review.result is layer
+    told = []
+    saver._removed.removed.connect(told.append)
+    viewer.layers.remove(layer)
+    qtbot.waitUntil(lambda: told == [["movie tracked"]], timeout=10_000)
+    bar.show_state()
+    bar.back.click()
     del viewer.layers["seeds"]
     assert not saver.removed_layers, "it holds no work of a run"

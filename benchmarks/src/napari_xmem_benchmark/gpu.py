@@ -28,11 +28,10 @@ from napari_xmem.engine.run_passes import open_scope, tidy
 from napari_xmem.model import load_model
 from napari_xmem.sample_data import simulated_nuclei, simulated_phase_contrast
 from napari_xmem_benchmark import cutie
-from napari_xmem_benchmark.measure import Case
+from napari_xmem_benchmark.measure import Case, run_here
 from napari_xmem_benchmark.operator_calls import measure, table
 from napari_xmem_benchmark.report import Row, describe_machine, format_tables, save_results
 from napari_xmem_benchmark.scenes import disc_movie
-from napari_xmem_benchmark.suites import SUITES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -213,15 +212,10 @@ def _busy_line(name: str, found: dict[str, float], floor: Floor, precision: str)
 
 
 def _suite(report: Report, case: Case) -> None:
-    on_cuda = case.device.startswith("cuda")
-    if on_cuda:
+    if case.device.startswith("cuda"):
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(case.device)
-    figures = SUITES[case.suite](case)
-    figures["peak_bytes"] = figures["device_peak_bytes"] = (
-        torch.cuda.max_memory_allocated(case.device) if on_cuda else 0
-    )
-    report.rows.append(Row(case, figures))
+    report.rows.append(Row(case, run_here(case)))
     report.write()
 
 

@@ -118,12 +118,11 @@ class VolumeOutputs:
         read : callable
             Takes plane and frame, and returns what was found there.
         """
-        from napari_xmem.engine.plane_divisions import rename_in_frame
-        from napari_xmem.tracking import EventKind
+        from napari_xmem.engine.plane_divisions import divisions_with_end, rename_in_frame
 
-        divisions = [event for event in self.events if event.kind == EventKind.DIVISION]
+        divisions = divisions_with_end(self.events)
         for frame, planes in self._planes.items():
-            ended = {event.objects[0] for event in divisions if event.frame <= frame and len(event.daughters) > 1}
+            ended = {event.objects[0] for event in divisions if event.frame <= frame}
             if not any(ended & set(result.object_ids) for _, result in planes):
                 continue
             volume = np.stack([read(z, frame).labels for z, _ in planes])

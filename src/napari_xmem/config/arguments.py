@@ -257,7 +257,6 @@ _KINDS: dict[str, tuple[str, Take]] = {
     "str": ("text", _text),
     "Path": ("a path", _path),
     "os.PathLike[str]": ("a path", _path),
-    "slice": ("a slice", lambda value: _if(isinstance(value, slice), value)),
     "range": ("a range", lambda value: _if(isinstance(value, range), value)),
     "DTypeLike": ("a dtype", _dtype),
     "Read": ("a function", lambda value: _if(callable(value), value)),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.run import Run
     from napari_xmem.engine.scopes.region_masks import RegionMask
 
-__all__ = ["PlaneDivisions", "one_per_mother", "rename_in_frame", "rename_leftovers"]
+__all__ = ["PlaneDivisions", "divisions_with_end", "one_per_mother", "rename_in_frame", "rename_leftovers"]
 
 
 class PlaneDivisions:
@@ -112,13 +112,13 @@ def rename_leftovers(
     parts : dict
         Frame to planes and their results, whose ids are changed alike.
     """
-    divisions = _with_end(events)
+    divisions = divisions_with_end(events)
     for frame, planes in parts.items():
         rename_in_frame(labels[frame], frame, divisions, planes)
 
 
 def rename_in_frame(
-    volume: NDArray[Any], frame: int, events: Iterable[Event], planes: list[tuple[int, FrameResult]]
+    volume: NDArray[Any], frame: int, divisions: Iterable[Event], planes: list[tuple[int, FrameResult]]
 ) -> list[int]:
     """Do so on one frame; see `rename_leftovers`.
 
@@ -128,8 +128,8 @@ def rename_in_frame(
         Its labels; changed in place.
     frame : int
         The frame.
-    events : iterable of Event
-        One division per mother.
+    divisions : iterable of Event
+        As `divisions_with_end` returns them, one per mother.
     planes : list of (int, FrameResult)
         Its planes and their results; changed in place.
 
@@ -139,7 +139,7 @@ def rename_in_frame(
         Planes that are another than before.
     """
     changed: list[int] = []
-    for event in _with_end(events):
+    for event in divisions:
         mother = event.objects[0]
         rows = [row for row, (_, result) in enumerate(planes) if mother in result.object_ids]
         if frame < event.frame or not rows:
@@ -157,7 +157,7 @@ def rename_in_frame(
     return changed
 
 
-def _with_end(events: Iterable[Event]) -> list[Event]:
+def divisions_with_end(events: Iterable[Event]) -> list[Event]:
     """Return the divisions whose mother is no more after them."""
     kinds = (event for event in events if event.kind is EventKind.DIVISION and event.mother is not None)
     return sorted((event for event in kinds if len(event.daughters) >= 2), key=lambda event: event.frame)

@@ -22,7 +22,6 @@ from napari_xmem.engine.run_iterator import RunIterator
 from napari_xmem.engine.scopes.global_scope import GlobalScope
 from napari_xmem.engine.scopes.local_scope import LocalScope
 from napari_xmem.engine.scopes.seeding import keep_seeds
-from napari_xmem.imaging.blank import is_blank
 from napari_xmem.tracking import Event, EventKind
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from napari_xmem.engine.inputs import Progress
     from napari_xmem.engine.run import Run
     from napari_xmem.engine.scopes.base import TrackingScope, Watch
-    from napari_xmem.engine.scopes.region_masks import FrameLabels
 
 __all__ = ["iter_run", "open_scope", "replay_run", "tidy"]
 
@@ -60,12 +58,6 @@ def _iter_passes(run: Run, progress: Progress | None, watch: Watch | None) -> Ge
             if progress:
                 progress(done, run.n_results)
             yield result
-
-
-def _without_objects(found: FrameLabels) -> FrameLabels:
-    """Return what a frame that shows nothing can say: every object is nowhere on it."""
-    areas, sure = np.zeros_like(found.area_px), np.zeros_like(found.confidence)
-    return replace(found, labels=np.zeros_like(found.labels), area_px=areas, confidence=sure)
 
 
 def _bad_frame(frame: int, not_believed: tuple[str, float] | None) -> tuple[Event, ...]:
@@ -147,9 +139,6 @@ def _iter_pass(run: Run, part: Pass, late: LateObjects, new_ids: NewIds, watch: 
             ids = scope.object_ids
             if seeds is not None:
                 found = keep_seeds(found, ids, seeds, absent)
-            blank = is_blank(pixels)
-            if blank and seeds is None:
-                found = _without_objects(found)
             result = FrameResult(
                 frame,
                 found.labels.astype(run.dtype),
@@ -160,7 +149,7 @@ def _iter_pass(run: Run, part: Pass, late: LateObjects, new_ids: NewIds, watch: 
                 scope.snapshot(frame),
                 time.perf_counter() - begun,
                 births=_painted(run, ids, known) if seeds is not None else (),
-                events=(*_bad_frame(frame, found.not_believed or (("blank", 1.0) if blank else None)), *found.events),
+                events=(*_bad_frame(frame, found.not_believed), *found.events),
             )
             waiting.put(result, reported=position >= part.report_from)
             if scope.divisions is not None:

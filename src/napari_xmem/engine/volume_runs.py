@@ -132,7 +132,8 @@ def count_results(
 class VolumeRuns:
     """A movie of volumes, seeds and settings: one run per seeded plane, prepared when its turn comes.
 
-    Python, the command line and the viewer all do movies of volumes by iterating over this.
+    Iterating over it keeps the mother's id in every plane, as the viewer does; `tracked` follows divisions as well, as
+    Python and the command line do.
 
     Attributes
     ----------

@@ -109,11 +109,9 @@ def number_parts(labels: NDArray[Any], objects: Collection[int], first: int) -> 
         if i not in objects:
             continue
         window = out[top:bottom, left:right]
-        found, _ = ndimage.label(window == i, np.ones((3, 3)))
-        areas = np.bincount(found.ravel())[1:]
-        large = np.flatnonzero(areas >= max(_POINT_PX + 1, _PART_SHARE * areas.max()))
-        for part in sorted(large, key=lambda p: -int(areas[p]))[1:]:
-            window[found == part + 1] = free
+        found, large = _large_parts(window == i)
+        for part in large[1:]:
+            window[found == part] = free
             free += 1
     return out
 
@@ -122,7 +120,13 @@ def count_parts(labels: NDArray[Any]) -> dict[int, int]:
     """Count the separate parts of each object of one frame (Y, X) that are about as large as its largest one."""
     counts = {}
     for i, (top, left, bottom, right) in object_boxes(labels).items():
-        found, n = ndimage.label(np.asarray(labels)[top:bottom, left:right] == i, np.ones((3, 3)))
-        areas = np.bincount(found.ravel())[1:]
-        counts[i] = int((areas >= max(_POINT_PX + 1, _PART_SHARE * areas.max())).sum()) if n else 0
+        counts[i] = len(_large_parts(np.asarray(labels)[top:bottom, left:right] == i)[1])
     return counts
+
+
+def _large_parts(own: NDArray[np.bool_]) -> tuple[NDArray[Any], list[int]]:
+    """Return the separate parts of a mask, numbered, and the numbers of those that are no specks, the largest first."""
+    found, _ = ndimage.label(own, np.ones((3, 3)))
+    areas = np.bincount(found.ravel())[1:]
+    large = np.flatnonzero(areas >= max(_POINT_PX + 1, _PART_SHARE * areas.max()))
+    return found, [int(part) + 1 for part in sorted(large, key=lambda p: -int(areas[p]))]

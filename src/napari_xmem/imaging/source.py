@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,8 +115,10 @@ def known_shape(array: Any) -> tuple[int, ...]:
     Raises
     ------
     InputError
-        If a size is not known, as of some dask arrays.
+        If a size is not known, as of some dask arrays, or if it is no array at all.
     """
+    if not isinstance(array.shape, Iterable):
+        raise InputError(f"frames are {type(array).__name__}, expected an array (T, Y, X[, C]).")
     shape = tuple(array.shape)
     if any(n != n for n in shape):  # dask writes NaN for what it does not know
         raise InputError(

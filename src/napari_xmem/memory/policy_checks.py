@@ -52,8 +52,11 @@ class CheckedPolicy:
 
     def __init__(self, field: str, name: str, policy: Any) -> None:
         self._field, self._name, self._policy = field, name, policy
+        self.__doc__ = policy.__doc__  # what menus say of it
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # also while it is copied, before there is a policy
+            raise AttributeError(name)
         return getattr(self._policy, name)
 
     def worth(self, **say: Tensor) -> Tensor:

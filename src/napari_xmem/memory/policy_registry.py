@@ -85,7 +85,7 @@ class Registry(Generic[P]):
         return announce(self.field, name)
 
     def build(self, config: MemoryConfig) -> P:
-        """Return the policy that ``config`` names; `ConfigError` lists the right names."""
+        """Return the policy that ``config`` names; `ConfigError` of `policy_name` lists the right names."""
         name = policy_name(self.field, getattr(config, self.field))
         if name in BUILT_IN[self.field]:
             return self._builders[name](config)
@@ -93,8 +93,6 @@ class Registry(Generic[P]):
             policy: Any = asked(self.field, name, "making it", lambda: self._builders[name](config))
             return cast("P", CheckedPolicy(self.field, name, policy))
         given = given_policy(self.field, name)
-        if given is None:
-            raise ConfigError(f"{self.field} is {name!r}, expected one of {', '.join(map(repr, self.names))}.")
         if id(given) not in self._tried:
             try_policy(self.field, name, given)
             self._tried.add(id(given))

@@ -61,24 +61,21 @@ class MemoryVote:
 
 
 def attend(
-    table: ElementTable,
-    query: Tensor,
-    groups: Sequence[Group],
-    top_k: int | None,
-    prior: Tensor | None = None,
-    chunk_elements: int = CHUNK_ELEMENTS,
+    state: BankState, query: Tensor, groups: Sequence[Group], chunk_elements: int = CHUNK_ELEMENTS
 ) -> Iterator[tuple[int, int, SparseAffinity]]:
     """Yield (first query, number of the group, affinity) chunk by chunk; ``query`` (q, 2 C + 1) augmented.
 
-    ``prior`` (m,) is added to the similarities of the elements before the best ``top_k`` are chosen. At most
+    `reading_prior` is added to the similarities of the elements before the best ``top_k`` are chosen. At most
     ``chunk_elements`` similarities are held at a time, but at least those of one query.
 
     When the device has no room for a chunk, it goes on with chunks of half as many queries.
     """
+    table, prior = state.filled(), reading_prior(state)
+    columns = slice(None) if state.config.reading_importance_strength else state.permanent_rows()
     low, step = 0, chunk_size(len(table), chunk_elements)
     while low < query.shape[0]:
         try:
-            found = _attend_chunk(table, query[low : low + step], groups, top_k, prior)
+            found = _attend_chunk(table, query[low : low + step], groups, state.config.top_k, prior, columns)
         except (RuntimeError, MemoryError) as error:
             if step == 1 or not is_out_of_memory(error):
                 raise
@@ -90,11 +87,16 @@ def attend(
 
 
 def _attend_chunk(
-    table: ElementTable, query: Tensor, groups: Sequence[Group], top_k: int | None, prior: Tensor | None
+    table: ElementTable,
+    query: Tensor,
+    groups: Sequence[Group],
+    top_k: int | None,
+    prior: Tensor | None,
+    columns: slice,
 ) -> list[SparseAffinity]:
+    """Do so for some queries; the prior is 0 outside `columns`."""
     scores = similarity(table["rows"], query)
     if prior is not None:
-        columns = _touched(prior)
         scores[:, columns] += prior[columns]
     found = []
     for group in groups:
@@ -104,17 +106,6 @@ def _attend_chunk(
             part = topk_affinity(scores.index_select(1, group.subset), top_k)
             found.append(SparseAffinity(group.subset[part.index], part.weight))
     return found
-
-
-def _touched(prior: Tensor) -> slice:
-    """Return the elements that a prior (m,) reaches from first to last: mostly few, the permanent ones, side by side.
-
-    All of them on a GPU, where looking would make the host wait.
-    """
-    if prior.device.type != "cpu":
-        return slice(None)
-    rows = prior.nonzero()[:, 0]
-    return slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0)
 
 
 def reading_prior(state: BankState) -> Tensor | None:
@@ -154,7 +145,7 @@ def recall(
     answers: dict[int, list[Tensor]] = {object_id: [] for object_id in object_ids}
     masses = [torch.zeros(len(table), dtype=torch.float32, device=table.device) for _ in groups]
     pending = []
-    for _, place, affinity in attend(table, query, groups, top_k, reading_prior(state), chunk_elements):
+    for _, place, affinity in attend(state, query, groups, chunk_elements):
         for object_id in groups[place].object_ids:
             answers[object_id].append(readout(affinity, table.values(object_id)).T)
         masses[place] += affinity.mass(len(table))
@@ -183,7 +174,7 @@ def _count(state: BankState, table: ElementTable, groups: Sequence[Group], masse
             break
         total += torch.where(counted, 0.0, mass)
         counted[group.subset] = True
-    usage.record_read(table, total, state.decay, count_long_term=state.config.count_long_term_usage)
+    usage.record_reads([table], total[None], state.decay, count_long_term=state.config.count_long_term_usage)
 
 
 def give_feedback(state: BankState, confidence: Tensor) -> None:
@@ -195,8 +186,8 @@ def give_feedback(state: BankState, confidence: Tensor) -> None:
         raise MemoryBankError(f"confidence has shape {tuple(confidence.shape)}, expected ({query.shape[0]},).")
     table, pending = state.filled(), list(state.pending)
     if not pending:  # a full softmax is too big to keep
-        groups, prior = state.groups_of(state.object_ids)[:1], reading_prior(state)
-        pending = [affinity for _, _, affinity in attend(table, query, groups, state.config.top_k, prior)]
+        groups = state.groups_of(state.object_ids)[:1]
+        pending = [affinity for _, _, affinity in attend(state, query, groups)]
     if pending:
         whole = SparseAffinity(torch.cat([a.index for a in pending]), torch.cat([a.weight for a in pending]))
         usage.record_feedback(table, whole, confidence, state.decay)
@@ -216,7 +207,7 @@ def explain(
     groups = state.groups_of((object_id,))
     votes: list[MemoryVote] = []
     query = augment_query(key.to(table.device), None if selection is None else selection.to(table.device))
-    for _, _, affinity in attend(table, query, groups, state.config.top_k, reading_prior(state)):
+    for _, _, affinity in attend(state, query, groups):
         weight, order = torch.sort(affinity.weight[0], descending=True, stable=True)
         rows = affinity.index[0][order]
         columns = (table["frame"][rows], table["position"][rows], table["store"][rows], weight)

@@ -28,7 +28,6 @@ __all__ = [
     "importance_prior",
     "normalised_usage",
     "record_feedback",
-    "record_read",
     "record_reads",
     "relevance",
     "trust",
@@ -39,33 +38,20 @@ _TINY = 1e-12
 _LEAST_TRUST = 1e-6
 
 
-def record_read(table: ElementTable, mass: Tensor, decay: float, *, count_long_term: bool) -> None:
-    """Count one read.
+def record_reads(tables: Sequence[ElementTable], mass: Tensor, decay: float, *, count_long_term: bool) -> None:
+    """Count one read of each of n tables.
 
     Parameters
     ----------
-    table : ElementTable
+    tables : sequence of ElementTable
         Counters are updated in place.
     mass : Tensor
-        (m,) affinity received, summed over queries.
+        (n, longest) affinity received, summed over queries; what is beyond the end of a table is not looked at.
     decay : float
         ``p`` above, 0 to 1.
     count_long_term : bool
         False: ``use`` and ``life`` of long-term elements stand still.
     """
-    if count_long_term:
-        table["use"].add_(mass)
-        table["life"].add_(1.0)
-    else:
-        counted = (table["store"] != int(Store.LONG_TERM)).float()
-        table["use"].add_(mass * counted)
-        table["life"].add_(counted)
-    table["relevance"].mul_(decay).add_(mass, alpha=1.0 - decay)
-    table["exposure"].mul_(decay).add_(1.0 - decay)
-
-
-def record_reads(tables: Sequence[ElementTable], mass: Tensor, decay: float, *, count_long_term: bool) -> None:
-    """Count one read of each of n tables as `record_read` does; ``mass`` (n, longest), what is beyond a table is 0."""
     keep, amounts = mass.new_ones(4), mass.new_ones(*mass.shape, 4)  # use, life, relevance, exposure
     keep[2:] = decay
     amounts[..., 0] = mass

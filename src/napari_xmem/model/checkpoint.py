@@ -40,7 +40,7 @@ BUNDLED_MODELS = {
 }
 XMEM_URL = "https://github.com/hkchengrex/XMem/releases/download/v1.0/XMem.pth"
 #: Letters of a foreign message that are quoted.
-MOST_WORDS = 120
+_MOST_LETTERS = 120
 _MAX_NAMES = 6
 
 
@@ -283,7 +283,7 @@ def _why_not_downloaded(error: Exception) -> str:
     ):
         if sign.lower() in text.lower():
             return words
-    return text if len(text) <= MOST_WORDS else f"{text[:MOST_WORDS]} ..."
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]} ..."
 
 
 def _described_config(path: Path, metadata: Mapping[str, str]) -> ModelConfig | None:

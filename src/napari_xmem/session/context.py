@@ -106,6 +106,14 @@ class SessionContext:
         self.unfinished: tuple[Unfinished, ...] = ()
         self._unwritten: set[int] = set()
 
+    def check_frame(self, frame: int) -> None:
+        """Raise `SessionError` if a frame does not exist or is locked."""
+        n_frames = len(self.source)
+        if not 0 <= frame < n_frames:
+            raise SessionError(f"Frame {frame} does not exist: the movie has frames 0 to {n_frames - 1}.")
+        if frame in self.annotations.locked:
+            raise SessionError(f"Frame {frame} is locked; unlock it to correct it.")
+
     # ---- the run
 
     @property

@@ -221,6 +221,8 @@ class MemoryEditor:
                 change(bank, held)
                 changed.append(bank.edit.undo)
                 found |= set(held)
+        if not frames and not forgotten:
+            raise MemoryBankError("There is no frame to change; choose frames that memory holds.")
         if not found and not forgotten:
             raise MemoryBankError(f"Memory holds nothing of frame {_listed(frames)}.")
         with self._context.facts:

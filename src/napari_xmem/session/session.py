@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Self
 
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TrackingSession"]
 
-_EARLIER_NAMES = {"book": "results", "desk": "memory", "given": "annotations"}
-
 
 @checked_methods
 class TrackingSession:
@@ -57,7 +54,7 @@ class TrackingSession:
     frames : array_like, FrameSource, Movie or path
         ``(T, Y, X[, C])``, read one frame at a time; a file is opened with `napari_xmem.open_movie`.
     seeds : mapping, array or None
-        As for `napari_xmem.propagate`; None: the first correction begins.
+        As for `napari_xmem.propagate`; None: the detections, or else the first correction, begin.
     model : str, path or XMem
         As for `napari_xmem.propagate`; loaded at the first frame.
     config : PropagationConfig, optional
@@ -227,14 +224,6 @@ class TrackingSession:
         done, n_frames = len(self.results.frames), self.n_frames
         rows, columns = self.frame_shape
         return f"TrackingSession({self.state.value}, {done} of {n_frames} frames of {rows} x {columns} px)"
-
-    def __getattr__(self, name: str) -> Any:
-        """Answer to names of earlier versions, with a warning."""
-        now = _EARLIER_NAMES.get(name)
-        if now is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        warnings.warn(f"TrackingSession.{name} is now called {now}.", DeprecationWarning, stacklevel=2)
-        return getattr(self, now)
 
     # ---- looking: nothing here changes anything or waits
 

@@ -113,9 +113,9 @@ class CorrectionTask:
         context: SessionContext,
         corrections: Mapping[int, PackedLabels],
         *,
-        forward: bool,
-        backward: bool,
         agreement: Agreement,
+        forward: bool = True,
+        backward: bool = False,
         rest: tuple[int, ...] = (),
         mothers: Mapping[int, int] | None = None,
         title: str = "",
@@ -301,7 +301,7 @@ class CorrectionTask:
                 continue
             else:
                 affected, done = self._affected(segment), ()
-            left = Unfinished.after(segment, done, affected, self.title)
+            left = Unfinished.after(segment, done, affected, self._agreement, self.title)
             if left is not None:
                 yield left
 

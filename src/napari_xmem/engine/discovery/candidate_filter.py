@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
+from napari_xmem.imaging import object_boxes
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Self
+    from collections.abc import Collection, Sequence
+    from typing import Any, Self
 
     from numpy.typing import NDArray
 
@@ -81,18 +83,25 @@ class ExampleKind:
     def of(
         cls,
         areas_px: Sequence[float],
-        masks: Sequence[NDArray[np.bool_]],
+        owner: NDArray[Any],
+        object_ids: Collection[int],
         likeness: NDArray[np.float32],
         stride_px: int,
         scaled_shape: tuple[int, int],
     ) -> Self:
-        """Return what examples of these areas and masks ``(H, W)`` make plausible."""
-        masks = [mask for mask in masks if mask.any()]
-        usual = [_mean_on(likeness, mask, stride_px) for mask in masks]
+        """Return what examples of these areas make plausible; `owner` ``(H, W)`` holds the ids of their pixels."""
+        solid, usual = [], []
+        for i, (top, left, bottom, right) in object_boxes(owner).items():
+            if i in object_ids:
+                cells = tuple(slice(a // stride_px, -(-b // stride_px)) for a, b in ((top, bottom), (left, right)))
+                window = tuple(slice(c.start * stride_px, c.stop * stride_px) for c in cells)
+                inside = owner[window] == i
+                solid.append(solidity(inside))
+                usual.append(_mean_on(likeness[cells], inside, stride_px))
         return cls(
             min(areas_px),
             max(areas_px),
-            min([solidity(mask) for mask in masks], default=0.0),
+            min(solid, default=0.0),
             likeness,
             float(np.mean(usual)) if usual else 1.0,
             stride_px,

@@ -75,14 +75,14 @@ def search_frame(
     """
     stride = network.config.stride_px
     shape = (owner.shape[0], owner.shape[1])
-    areas, masks = [e.area_px for e in examples], [owner == e.object_id for e in examples]
-    examples = representative(examples)
+    all_examples, examples = examples, representative(examples)
     radius = math.sqrt(float(np.median([example.area_px for example in examples])) / math.pi)
     likeness = np.ones((shape[0] // stride, shape[1] // stride), np.float32)
     banks = [example.bank.fork() for example in examples]  # a read counts usage
     if appearance is not None:
         likeness = appearance.likeness(encoded, budget.similarities)
-    kind = ExampleKind.of(areas, masks, likeness, stride, scaled_shape)
+    areas, ids = [e.area_px for e in all_examples], [e.object_id for e in all_examples]
+    kind = ExampleKind.of(areas, owner, ids, likeness, stride, scaled_shape)
     transplanter = Transplanter(network, encoded, examples, banks, shape, budget)
     likeness = likeness * (cover(torch.from_numpy(allowed), stride).numpy() > 0.5)
     least = min(max(_LIKELY_SHARE * kind.usual_likeness, _LIKELY[0]), _LIKELY[1])

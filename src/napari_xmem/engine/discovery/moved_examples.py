@@ -90,7 +90,7 @@ class Candidate:
         pieces, count = ndimage.label(values > 0.5)
         if not count:
             return replace(self, probability=torch.zeros_like(self.probability), area_px=0.0, confidence=0.0)
-        return _measured(self.place, self.region, values.astype(np.float32), pieces, largest_piece(pieces))
+        return _measured(self.place, self.region, values.astype(np.float32), pieces, _largest_piece(pieces))
 
     def without(self, owned: NDArray[np.bool_], overlap_share: float) -> Candidate:
         """Return what is left of it where pixels of its region are owned; itself if that takes so little of it."""
@@ -230,7 +230,7 @@ def _measured(
     return Candidate(place, region, torch.from_numpy(values), float(area), centre, confidence)
 
 
-def largest_piece(components: NDArray[np.int32]) -> int:
+def _largest_piece(components: NDArray[np.int32]) -> int:
     """Return the number of the largest component."""
     return int(np.bincount(components.ravel())[1:].argmax()) + 1
 

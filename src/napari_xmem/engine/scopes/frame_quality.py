@@ -59,8 +59,8 @@ class Verdict:
     Attributes
     ----------
     reason : str
-        Empty for a frame that is believed; else "flat" (without contrast: the lamp, the shutter, saturation) or
-        "foreign" (another field of view, or nothing that was followed is on it).
+        Empty for a frame that is believed; else "blank" (one value everywhere), "flat" (without contrast: the lamp, the
+        shutter, saturation) or "foreign" (another field of view, or nothing that was followed is on it).
     drift_px : tuple of 2 float
         Shift of the whole frame that is believed.
     odds : float

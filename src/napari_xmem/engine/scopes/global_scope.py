@@ -19,6 +19,7 @@ from napari_xmem.engine.scopes.schedule import FramePlan, MemorySchedule
 from napari_xmem.engine.scopes.seeding import seed_masks, seed_rows
 from napari_xmem.engine.scopes.tiling import encode_regions
 from napari_xmem.errors import InputError
+from napari_xmem.imaging.blank import is_blank
 from napari_xmem.memory import MemoryBank, SensoryMemory
 from napari_xmem.model import inference_settings, soft_aggregate
 
@@ -109,7 +110,10 @@ class GlobalScope:
         """Advance one frame of the movie; see `TrackingScope.advance`."""
         if self.prepare is None:
             raise ValueError("This scope was made without `prepare`, so it takes tensors only: use step().")
-        geometry, image = self.prepare.geometry, self.light.show(self.prepare, frame, index)
+        geometry = self.prepare.geometry
+        if seeds is None and is_blank(frame):  # nothing is painted or learned
+            return FrameLabels.of_nothing(geometry.shape, len(self.object_ids), "blank", 1.0)
+        image = self.light.show(self.prepare, frame, index)
         self.light.keep()
         masks, ids = None, None
         if seeds is not None:

@@ -32,6 +32,7 @@ from napari_xmem.engine.scopes.schedule import FramePlan, MemorySchedule
 from napari_xmem.engine.scopes.seeding import seed_regions, seed_rows
 from napari_xmem.engine.scopes.stage_drift import DriftTracker
 from napari_xmem.engine.scopes.tiling import EncodedFrame, encode_regions
+from napari_xmem.imaging.blank import is_blank
 from napari_xmem.memory import POSITION_CHANNELS, MemoryBank, merge_snapshots
 from napari_xmem.model import inference_settings
 
@@ -209,6 +210,8 @@ class LocalScope:
         (rows, columns), shape = geometry.scaled_shape, geometry.padded_shape
         gray = image[:3].mean(0)[:rows, :columns].numpy()
         drift = self.drift.advance(gray, self.max_displacement_px)
+        if seeds is None and is_blank(frame):
+            return self._hold(geometry, Verdict("blank", drift))
         if seeds is None and not absent:
             verdict = self.gate.judge(gray, drift, self.max_displacement_px, lambda d: self._agreement(image, index, d))
             if not verdict.believed:
@@ -249,9 +252,7 @@ class LocalScope:
             tracked.surprises_px = ()  # it may have moved on meanwhile: it is looked for as far as ever
         if self.divisions is not None:
             self.divisions.interrupt()
-        n = len(self.objects)
-        empty = np.zeros(geometry.shape, np.int32)
-        return FrameLabels(empty, np.zeros(n, np.int64), np.zeros(n, np.float32), (verdict.reason, verdict.odds))
+        return FrameLabels.of_nothing(geometry.shape, len(self.objects), verdict.reason, verdict.odds)
 
     def _nowhere(self, object_id: int, frame_shape: tuple[int, int]) -> RegionMask:
         """Return an empty mask where an object was looked for: what lies there is not the object."""

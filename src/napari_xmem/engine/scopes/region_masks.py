@@ -80,6 +80,12 @@ class FrameLabels:
     not_believed: tuple[str, float] | None = None
     events: tuple[Event, ...] = ()
 
+    @classmethod
+    def of_nothing(cls, shape: tuple[int, int], n_objects: int, reason: str, odds: float) -> Self:
+        """Return what is said of a frame that is left out: every object is nowhere on it."""
+        areas, sure = np.zeros(n_objects, np.int64), np.zeros(n_objects, np.float32)
+        return cls(np.zeros(shape, np.int32), areas, sure, (reason, odds))
+
 
 def by_shape(masks: Iterable[RegionMask]) -> Iterator[list[RegionMask]]:
     """Group region masks of equal shape, keeping their order."""

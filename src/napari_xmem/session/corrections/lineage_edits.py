@@ -127,7 +127,7 @@ class LineageEdits:
     ) -> CorrectionTask:
         """Take up daughters that were painted, or that the mother is cut into."""
         with self._runner.hold("A division"):
-            self._check_frame(frame)
+            self._context.check_frame(frame)
             lineage = self.lineage
             daughters = tuple(int(d) for d in daughters) or self.new_ids(2)
             painted = self._painted(lineage, mother, frame, daughters) if labels is None else np.asarray(labels)
@@ -231,7 +231,7 @@ class LineageEdits:
         context = self._context
         with self._runner.hold("A correction of the lineage", AT_REST):
             if frame is not None:
-                self._check_frame(frame)
+                self._context.check_frame(frame)
             before = self.lineage
             edit = decide(before)
             self._check_locks(before, edit)
@@ -325,13 +325,6 @@ class LineageEdits:
         parts = cut_in_two(labels == mother)
         labels[parts > 0] = np.array(daughters)[parts[parts > 0] - 1]
         return labels
-
-    def _check_frame(self, frame: int) -> None:
-        n_frames = len(self._context.source)
-        if not 0 <= frame < n_frames:
-            raise SessionError(f"Frame {frame} does not exist: the movie has frames 0 to {n_frames - 1}.")
-        if frame in self._context.annotations.locked:
-            raise SessionError(f"Frame {frame} is locked; unlock it to correct it.")
 
     def _check_locks(self, before: Lineage, edit: LineageEdit) -> None:
         """Refuse to change what a locked frame shows: a number, or who is born there."""

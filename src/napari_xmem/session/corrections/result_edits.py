@@ -189,9 +189,7 @@ class ResultEdits:
                 return CorrectionTask(
                     context,
                     {},
-                    forward=True,
-                    backward=True,
-                    agreement=Agreement(),
+                    agreement=left[0].agreement,
                     rest=missing,
                     title=title,
                     left=left,
@@ -229,7 +227,7 @@ class ResultEdits:
         if backward is None:
             backward = context.config.direction == "backward"
         with self._runner.between_frames("Ending an object"):
-            self._check_frame(from_frame)
+            self._context.check_frame(from_frame)
             said, results = context.annotations, context.results
             known = {i for t in results.frames for i in results.objects(t)}
             if object_id not in known | {i for packed in said.labels.values() for i in object_ids(packed.unpack())}:
@@ -360,13 +358,6 @@ class ResultEdits:
         if annotations != self._context.annotations:
             self._context.record(title, annotations)
 
-    def _check_frame(self, frame: int) -> None:
-        n_frames = len(self._context.source)
-        if not 0 <= frame < n_frames:
-            raise SessionError(f"Frame {frame} does not exist: the movie has frames 0 to {n_frames - 1}.")
-        if frame in self._context.annotations.locked:
-            raise SessionError(f"Frame {frame} is locked; unlock it to correct it.")
-
     def _check_corrections(self, corrections: Mapping[int, NDArray[Any]]) -> dict[int, PackedLabels]:
         packed, shape = {}, self._context.source.frame_shape
         if not isinstance(corrections, Mapping):
@@ -375,7 +366,7 @@ class ResultEdits:
                 "{3: labels}."
             )
         for frame, labels in corrections.items():
-            self._check_frame(frame)
+            self._context.check_frame(frame)
             image = np.asarray(labels)
             image = image.astype(np.uint8) if image.dtype == bool else image
             packed[int(frame)] = PackedLabels.pack(check_labels(image, shape, f"labels of frame {frame}"))

@@ -6,13 +6,14 @@ key can be given to it.
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["DEFAULT_KEYS", "KeyBindings", "key_of", "key_text", "open_key_store"]
+__all__ = ["DEFAULT_KEYS", "KeyBindings", "key_name", "key_of", "key_text", "open_key_store", "with_keys"]
 
 #: Key by default to the name of its action, as in napari.yaml under configurations: shortcuts.
 DEFAULT_KEYS: Mapping[str, str] = {
@@ -51,6 +52,16 @@ def key_of(default: str) -> str:
     chosen = getattr(open_key_store(), DEFAULT_KEYS.get(default, ""), None)
     text = str(chosen or "").strip().replace("+", "-")
     return text if text and _is_key(text) else default
+
+
+def key_name(default: str) -> str:
+    """Return the key of an action for a tooltip: Shift+N."""
+    return key_of(default).replace("-", "+")
+
+
+def with_keys(text: str) -> str:
+    """Return a text with the keys of now in place of actions named by their keys by default, such as {Shift-N}."""
+    return re.sub(r"\{([^{}]+)\}", lambda named: key_name(named[1]), text)
 
 
 def key_text(default: str) -> str:

@@ -56,7 +56,7 @@ def running_text(result: FrameResult, movie: str) -> str:
 
 
 def pace_text(seconds_per_frame: float, forecast_s: float | None, share_of_processor: float) -> str:
-    """Say why frames take longer than the forecast; empty if they do not.
+    """Say that frames take longer than the forecast, and why if it is known; empty if they do not.
 
     Parameters
     ----------
@@ -69,8 +69,8 @@ def pace_text(seconds_per_frame: float, forecast_s: float | None, share_of_proce
     """
     if not forecast_s or seconds_per_frame < SLOW_FACTOR * forecast_s or seconds_per_frame < SLOW_S:
         return ""
-    why = "other programs use the processor" if share_of_processor < BUSY_SHARE else "they hold more than the first one"
-    return f"Frames take {short_time(seconds_per_frame)} instead of {short_time(forecast_s)}: {why}."
+    why = ": other programs use the processor" if share_of_processor < BUSY_SHARE else ""
+    return f"Frames take {short_time(seconds_per_frame)} instead of {short_time(forecast_s)}{why}."
 
 
 def lost_objects(history: Sequence[FrameResult]) -> tuple[int, ...]:

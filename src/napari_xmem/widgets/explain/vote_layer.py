@@ -8,6 +8,7 @@ import numpy as np
 from napari.layers import Points
 
 from napari_xmem.widgets.common.chart import store_colour
+from napari_xmem.widgets.layers.overlay import Overlay, plane_place_like
 
 if TYPE_CHECKING:
     from napari_xmem.engine import Explanation
@@ -27,14 +28,13 @@ class VoteLayer:
     """
 
     def __init__(self, viewer: Any) -> None:
-        self._viewer = viewer
-        self._layer: Any = None
+        self._overlay = Overlay(viewer)
         self._explanation: Explanation | None = None
 
     @property
     def layer(self) -> Any:
         """The layer; None if there is none (any more)."""
-        return self._layer if self._layer is not None and self._layer in self._viewer.layers else None
+        return self._overlay.layer
 
     def show(self, explanation: Explanation, result: Any, dark: bool) -> None:
         """Show an explanation on top of a result layer.
@@ -53,9 +53,7 @@ class VoteLayer:
             "store": np.array([v.store for v in votes] + ["asked"]),
             "weight": np.append(weights, np.nan),
         }
-        selected, active = set(self._viewer.layers.selection), self._viewer.layers.selection.active
-        self.remove()
-        self._layer = Points(
+        dots = Points(
             places,
             name=NAME,
             size=sizes,
@@ -65,22 +63,14 @@ class VoteLayer:
             opacity=0.75,
             symbol=["disc"] * len(votes) + ["cross"],
             features=features,
-            scale=result.scale[-2:],
-            translate=result.translate[-2:],
-            units=result.units[-2:],
-            axis_labels=result.axis_labels[-2:],
+            **plane_place_like(result),
         )
-        self._layer.editable = False
-        self._viewer.add_layer(self._layer)
-        self._viewer.layers.selection = selected & set(self._viewer.layers)
-        self._viewer.layers.selection.active = active
+        self._overlay.put(dots)
         self._explanation = explanation
 
     def remove(self) -> None:
         """Take the layer away."""
-        if self.layer is not None:
-            self._viewer.layers.remove(self._layer)
-        self._layer = None
+        self._overlay.remove()
 
     def frame_at(self, position: Any) -> int | None:
         """Return the frame of the vote at a place of the world, None if there is none."""

@@ -9,7 +9,7 @@ from napari.layers import Points
 from scipy import ndimage
 
 from napari_xmem.imaging import object_areas
-from napari_xmem.widgets.layers.result_layer import VIEW_KEY
+from napari_xmem.widgets.layers.overlay import Overlay, plane_place_like
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,13 +29,12 @@ class NumbersView:
     """
 
     def __init__(self, viewer: Any) -> None:
-        self._viewer = viewer
-        self._layer: Any = None
+        self._overlay = Overlay(viewer)
 
     @property
     def layer(self) -> Any:
         """The layer; None if there is none (any more)."""
-        return self._layer if self._layer is not None and self._layer in self._viewer.layers else None
+        return self._overlay.layer
 
     def show(self, result: Any, labels: NDArray[Any]) -> None:
         """Show the numbers of labels (Y, X) of a result."""
@@ -47,22 +46,13 @@ class NumbersView:
         layer = self.layer
         if layer is not None and np.array_equal(layer.data, places) and list(layer.features["number"]) == ids.tolist():
             return
-        layers = self._viewer.layers
-        selected, active = set(layers.selection), layers.selection.active
-        self.remove()
-        self._layer = Points(
+        numbers = Points(
             places, name=NAME, size=1, opacity=1.0, face_color="#00000000", border_color="#00000000",
             features={"number": ids}, text={"string": "{number}", "size": 10, "color": "#ffffff"},
-            metadata={VIEW_KEY: True}, scale=result.scale[-2:], translate=result.translate[-2:],
-            units=result.units[-2:], axis_labels=result.axis_labels[-2:],
+            **plane_place_like(result),
         )  # fmt: skip
-        self._layer.editable = False
-        self._viewer.add_layer(self._layer)
-        layers.selection = selected & set(layers)
-        layers.selection.active = active
+        self._overlay.put(numbers)
 
     def remove(self) -> None:
         """Take the layer away."""
-        if self.layer is not None:
-            self._viewer.layers.remove(self._layer)
-        self._layer = None
+        self._overlay.remove()

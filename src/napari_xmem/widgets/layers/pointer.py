@@ -1,4 +1,4 @@
-"""A ring around what is spoken of: it flashes, and small things are brought nearer."""
+"""A ring around what is spoken of: it flashes; what is out of view is brought into it, what is small nearer."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import numpy as np
 from napari.layers import Points
 from qtpy.QtCore import QObject, QTimer
 
-from napari_xmem.widgets.layers.result_layer import VIEW_KEY
+from napari_xmem.widgets.layers.overlay import Overlay, plane_place_like
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 __all__ = ["Pointer"]
 
@@ -37,7 +39,7 @@ class Pointer(QObject):
     def __init__(self, viewer: Any, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._layer: Any = None
+        self._overlay = Overlay(viewer)
         self._left = 0
         self._timer = QTimer(self)
         self._timer.setInterval(FLASH_MS)
@@ -46,7 +48,7 @@ class Pointer(QObject):
     @property
     def layer(self) -> Any:
         """The layer; None if there is none (any more)."""
-        return self._layer if self._layer is not None and self._layer in self._viewer.layers else None
+        return self._overlay.layer
 
     @property
     def is_shown(self) -> bool:
@@ -70,13 +72,14 @@ class Pointer(QObject):
             return
         camera = getattr(self._viewer, "scene", self._viewer).camera  # napari before 0.9 has no scene
         pixel = float(result.scale[-1])
-        centre = np.mean(np.asarray(places_px, float), axis=0)
-        position = [0.0] * (result.ndim - 2) + [float(centre[0]), float(centre[1])]
-        camera.center = tuple(result.data_to_world(position))[-2:]
-        if diameter_px * pixel * camera.zoom < LEAST_OBJECT_PX:
+        places = np.asarray(places_px, float)
+        is_small = diameter_px * pixel * camera.zoom < LEAST_OBJECT_PX
+        if is_small or not _are_in_view(result, places):
+            position = [0.0] * (result.ndim - 2) + places.mean(0).tolist()
+            camera.center = tuple(result.data_to_world(position))[-2:]
+        if is_small:
             camera.zoom = LEAST_OBJECT_PX / (diameter_px * pixel)
-        size = max(RING_DIAMETERS * diameter_px, LEAST_RING_PX / (camera.zoom * pixel))
-        self._place(result, np.asarray(places_px, float), size)
+        self._place(result, places, max(RING_DIAMETERS * diameter_px, LEAST_RING_PX / (camera.zoom * pixel)))
         self._left = 2 * FLASHES
         self._timer.start()
 
@@ -89,29 +92,28 @@ class Pointer(QObject):
     def remove(self) -> None:
         """Take the layer away."""
         self._timer.stop()
-        if self.layer is not None:
-            self._viewer.layers.remove(self._layer)
-        self._layer = None
+        self._overlay.remove()
 
-    def _place(self, result: Any, places: Any, size: float) -> None:
+    def _place(self, result: Any, places: NDArray[np.float64], size: float) -> None:
         layer = self.layer
         if layer is None:
-            layers = self._viewer.layers
-            selected, active = set(layers.selection), layers.selection.active
-            n = 2
-            layer = self._layer = Points(
-                places, name=NAME, symbol="ring", size=size, face_color="#ffe14d", border_color="#000000",
-                border_width=0.02, opacity=0.9, metadata={VIEW_KEY: True}, scale=result.scale[-n:],
-                translate=result.translate[-n:], units=result.units[-n:], axis_labels=result.axis_labels[-n:],
-            )  # fmt: skip
-            layer.editable = False
-            self._viewer.add_layer(layer)
-            layers.selection = selected & set(layers)
-            layers.selection.active = active
-        else:
-            layer.data = places
-            layer.size = size
-            layer.scale, layer.translate = result.scale[-2:], result.translate[-2:]
+            self._overlay.put(
+                Points(
+                    places,
+                    name=NAME,
+                    symbol="ring",
+                    size=size,
+                    face_color="#ffe14d",
+                    border_color="#000000",
+                    border_width=0.02,
+                    opacity=0.9,
+                    **plane_place_like(result),
+                )
+            )
+            return
+        layer.data, layer.size = places, size
+        for name, value in plane_place_like(result).items():
+            setattr(layer, name, value)
         layer.visible = True
 
     def _flash(self) -> None:
@@ -120,3 +122,9 @@ class Pointer(QObject):
             self._timer.stop()
         if self.layer is not None:
             self.layer.visible = self._left <= 0 or not self.layer.visible
+
+
+def _are_in_view(result: Any, places: NDArray[np.float64]) -> bool:
+    """Return True if all places lie on the part of a result that the canvas shows."""
+    first, last = np.asarray(result.corner_pixels, float)[:, -2:]
+    return bool(((places >= first) & (places <= last)).all())

@@ -7,7 +7,7 @@ from typing import Any
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_xmem.widgets.common.forms import Choice, Section, button, row_of, small_button
-from napari_xmem.widgets.common.keys import key_of, key_text
+from napari_xmem.widgets.common.keys import key_name, key_text
 from napari_xmem.widgets.common.status import Hint, StatusLine, TextProgress, muted_label
 from napari_xmem.widgets.common.tables import fill_table, make_table
 from napari_xmem.widgets.lineage.tree_view import TreeView
@@ -50,9 +50,7 @@ class LineageForm(QWidget):
         self.tree = TreeView("The tree of your cells comes here.")
         self.facts = muted_label()
         self.actions = {
-            name: small_button(
-                f"{text}  {key_text(key)}", f"{tip} ({key_of(key).replace('-', '+')})", getattr(owner, name)
-            )
+            name: small_button(f"{text}  {key_text(key)}", f"{tip} ({key_name(key)})", getattr(owner, name))
             for name, key, text, tip in ACTIONS
         }
         self.advice = muted_label()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Tracks
 
+from napari_xmem.widgets.layers.result_layer import VIEW_KEY, place_like
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -75,16 +77,11 @@ class TracksLayer:
             graph=graph,
             properties=properties,
             name=f"{result.name} lineage",
-            scale=result.scale,
-            translate=result.translate,
-            rotate=result.rotate,
-            shear=result.shear,
-            affine=result.affine,
-            units=result.units,
-            axis_labels=result.axis_labels,
+            **place_like(result),
             color_by="founder",
             colormap="hsv",
             tail_length=12,
+            metadata={VIEW_KEY: True},
         )
         self._viewer.add_layer(self.layer)
         self._viewer.layers.selection.active = active

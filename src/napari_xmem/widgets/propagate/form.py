@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QToolBut
 
 from napari_xmem.config import PropagationConfig, settings_of
 from napari_xmem.widgets.common.forms import Choice, Section, button, frame_box, row_of, small_button
+from napari_xmem.widgets.common.keys import with_keys
 from napari_xmem.widgets.common.setting_widgets import SettingControls
 from napari_xmem.widgets.common.status import Hint, StatusLine, TextProgress, muted_label
 from napari_xmem.widgets.jobs.networks import MODEL_CHOICES
@@ -25,7 +26,7 @@ __all__ = ["ChannelPicker", "PropagateForm"]
 CUSTOM = "custom"
 FILE = "file"
 NEW_LAYER = "new"
-RUN_TIP = "Follow the seeds through the movie (Shift+R; the same key pauses)"
+RUN_TIP = "Follow the seeds through the movie ({Shift-R}; the same key pauses)"
 SEED_FRAMES = (
     ("All painted frames", "painted", "Every frame with paint counts as given by you and is not changed."),
     (
@@ -244,7 +245,11 @@ class PropagateForm(QWidget):
         self.forecast = QCheckBox("Forecast time and memory")
         section.add("", self.forecast, "Before Run, load the model and time it for about a second")
         keys = muted_label()
-        keys.setText("Shift+T follows the selected label too, from the frame shown on. Shift+D follows it no more.")
+        keys.setText(
+            with_keys(
+                "{Shift-T} follows the selected label too, from the frame shown on. {Shift-D} follows it no more."
+            )
+        )
         section.add("", keys, "Keys while this panel is open; also in the menu Layers > Track")
         return section
 
@@ -258,7 +263,7 @@ class PropagateForm(QWidget):
         layout = QVBoxLayout(part)
         layout.setContentsMargins(0, 8, 0, 0)
         layout.setSpacing(6)
-        self.run = button("Run", RUN_TIP, actions.run_clicked, role="primary")
+        self.run = button("Run", with_keys(RUN_TIP), actions.run_clicked, role="primary")
         self.pause = button("Pause", "Wait; press again to go on", actions.pause_clicked)
         self.stop = button("Stop", "End; frames that are done stay", actions.stop)
         layout.addWidget(row_of(self.run, self.pause, self.stop))

@@ -9,6 +9,7 @@ from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QObject
 
 from napari_xmem.widgets.common.forms import enable
+from napari_xmem.widgets.common.keys import with_keys
 from napari_xmem.widgets.common.status import error_details
 from napari_xmem.widgets.common.status_text import outcome_text, pace_text, running_text, step_text
 from napari_xmem.widgets.jobs.run_record import RunOutcome, RunState
@@ -87,7 +88,7 @@ class RunDisplay(QObject):
         wall, busy = (
             now - then for now, then in zip((time.monotonic(), time.process_time()), self._began, strict=True)
         )
-        if left.done < FRAMES_OF_A_PACE or wall <= 0:
+        if self._runner.kind != "propagation" or left.done < FRAMES_OF_A_PACE or wall <= 0:
             return ""
         return pace_text(left.seconds_per_frame, self.forecast_s, busy / wall)
 
@@ -102,6 +103,7 @@ class RunDisplay(QObject):
         elif state is RunState.PAUSING:
             self._form.status.show_text("Pausing ...")
         elif state is RunState.RUNNING and self._told in (RunState.PAUSING, RunState.PAUSED):
+            self._began = time.monotonic(), time.process_time()
             self._form.status.show_text("Going on ...")
         elif state is RunState.STOPPING:
             self._form.status.show_text("Stopping; frames that are done stay ...")
@@ -142,7 +144,7 @@ class RunDisplay(QObject):
         form, state = self._form, self._runner.state
         idle = state is RunState.IDLE
         form.run.setEnabled(idle and not self.problem)
-        form.run.setToolTip("A run is going on." if not idle else self.problem or RUN_TIP)
+        form.run.setToolTip("A run is going on." if not idle else self.problem or with_keys(RUN_TIP))
         waits = state in (RunState.PAUSING, RunState.PAUSED)
         enable(form.pause, waits or state is RunState.RUNNING, "nothing runs." if idle else "it is not running yet.")
         form.pause.setText("Resume" if waits else "Pause")

@@ -19,6 +19,8 @@ from napari_xmem.widgets.propagate.form import FILE, ChannelPicker, PropagateFor
 from napari_xmem.widgets.propagate.movie_inputs import MovieInputs, is_movie
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from napari_xmem.widgets.layers.movie_view import MovieView
 
 __all__ = ["PropagateInputs"]
@@ -330,8 +332,8 @@ class PropagateInputs(QObject):
             part
             for part in (
                 text,
-                self._in_parts_text(),
-                self._hollow_text(),
+                _of_objects(self.scan.in_parts, "lies", "lie", "in several places", "one number on two cells?"),
+                _of_objects(self.scan.hollow, "encloses", "enclose", "background", "to be filled?"),
                 self._odd_size_text(),
                 empty,
                 self.source.plane_text,
@@ -339,24 +341,6 @@ class PropagateInputs(QObject):
             )
             if part
         )
-
-    def _in_parts_text(self) -> str:
-        """Say which objects lie in several places on a painted frame."""
-        found = self.scan.in_parts
-        if not found:
-            return ""
-        frame, ids = next(iter(found.items()))
-        named = f"Object {ids[0]} lies" if len(ids) == 1 else f"Objects {some(ids)} lie"
-        return f"{named} in several places on frame {frame}: one number on two cells?"
-
-    def _hollow_text(self) -> str:
-        """Say which objects are outlines or have holes."""
-        found = self.scan.hollow
-        if not found:
-            return ""
-        frame, ids = next(iter(found.items()))
-        named = f"Object {ids[0]} encloses" if len(ids) == 1 else f"Objects {some(ids)} enclose"
-        return f"{named} background on frame {frame}: to be filled?"
 
     def _odd_size_text(self) -> str:
         """Say so if a size that was typed does not fit what was painted."""
@@ -389,3 +373,12 @@ class PropagateInputs(QObject):
         if units[0] != units[1]:
             text += f" Its unit is {units[0]}, the movie's {units[1]}; numbers are compared as they are."
         return text
+
+
+def _of_objects(found: Mapping[int, Sequence[int]], one: str, many: str, rest: str, question: str) -> str:
+    """Say what the objects of the first painted frame do on it, and ask about it; empty where none do."""
+    if not found:
+        return ""
+    frame, ids = next(iter(found.items()))
+    named = f"Object {ids[0]} {one}" if len(ids) == 1 else f"Objects {some(ids)} {many}"
+    return f"{named} {rest} on frame {frame}: {question}"

@@ -8,6 +8,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QObject
 
 from napari_xmem.widgets.common.viewer_events import Connections
+from napari_xmem.widgets.layers.overlay import plane_place_like
 from napari_xmem.widgets.layers.result_layer import VIEW_KEY
 
 if TYPE_CHECKING:
@@ -50,10 +51,7 @@ class BeforeView(QObject):
         self.layer = Labels(
             session.labels_before(reviewed.frame_shown(self._viewer)),
             name=f"{result.name} (old)",
-            scale=result.scale[-2:],
-            translate=result.translate[-2:],
-            units=result.units[-2:],
-            axis_labels=result.axis_labels[-2:],
+            **plane_place_like(result),
             opacity=result.opacity,
             colormap=result.colormap,
             metadata={VIEW_KEY: True},

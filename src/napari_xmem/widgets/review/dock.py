@@ -11,7 +11,7 @@ from qtpy.QtCore import Signal
 from napari_xmem.widgets.common.attribute_forwarding import forwards
 from napari_xmem.widgets.common.dock import PROPAGATE, REVIEW, Dock, open_dock
 from napari_xmem.widgets.common.forms import enable
-from napari_xmem.widgets.common.keys import KeyBindings
+from napari_xmem.widgets.common.keys import KeyBindings, with_keys
 from napari_xmem.widgets.common.status_text import some
 from napari_xmem.widgets.jobs.viewer_runner import runner_of
 from napari_xmem.widgets.layers.numbers_view import NumbersView
@@ -285,7 +285,7 @@ class ReviewWidget(Dock):
                 else f"Frame {here[0]} is right"
             )  # fmt: skip
         form.correct.setProperty("why", "")
-        form.correct.setToolTip(CORRECT_TIP if n or not ready else RIGHT_TIP)
+        form.correct.setToolTip(with_keys(CORRECT_TIP if n or not ready else RIGHT_TIP))
         missing = ready and not n and not known
         reason = "this frame is locked." if locked else "this frame has no result." if missing else why
         enable(form.correct, ready and not locked and not missing, reason)

@@ -8,7 +8,7 @@ from napari.layers import Labels
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_xmem.widgets.common.forms import Section, button, row_of, small_button
-from napari_xmem.widgets.common.keys import key_of, key_text
+from napari_xmem.widgets.common.keys import key_name, key_text, with_keys
 from napari_xmem.widgets.common.status import Hint, StatusLine, TextProgress, muted_label
 from napari_xmem.widgets.common.tables import fill_table, make_table
 from napari_xmem.widgets.layers.layer_choice import LayerChoice
@@ -18,10 +18,10 @@ from napari_xmem.widgets.review.mending_row import MendingRow
 __all__ = ["CORRECT_TIP", "RIGHT_TIP", "ReviewForm"]
 
 
-CORRECT_TIP = "What is painted on this frame is right: carry it on in time, as far as it changes anything (Shift+C)"
+CORRECT_TIP = "What is painted on this frame is right: carry it on in time, as far as it changes anything ({Shift-C})"
 RIGHT_TIP = (
     "Nothing was painted here: say that the frame is right as it is. It is asked about no more, memory learns from it, "
-    "and who is not on it has left (Shift+C)"
+    "and who is not on it has left ({Shift-C})"
 )
 
 
@@ -46,7 +46,7 @@ class ReviewForm(QWidget):
         self.next_frame = button(
             f"Next to check  {key_text('Shift-N')}",
             "Go to what deserves a look most: cells that vanish, jump or may be exchanged, unsure divisions, frames of "
-            f"low confidence; press again for the next one ({key_of('Shift-N').replace('-', '+')})",
+            f"low confidence; press again for the next one ({key_name('Shift-N')})",
             owner.next_frame,
         )
         self.adopt = button(
@@ -59,7 +59,7 @@ class ReviewForm(QWidget):
         self.numbers = QCheckBox("Numbers on the picture")
         self.mending = MendingRow(owner.mend)
         self.worst = make_table(("Object", "Confidence", "Why"))
-        self.correct = button("Use as correction", CORRECT_TIP, owner.correct_clicked, role="primary")
+        self.correct = button("Use as correction", with_keys(CORRECT_TIP), owner.correct_clicked, role="primary")
         self.backward = QCheckBox("also backward in time")
         self.edited = muted_label()
         self.stop = button("Stop", "Keep what is done and end", owner.stop)

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from napari_xmem.errors import InputError, XMemError
 from napari_xmem.widgets.common.forms import enable, small_button
-from napari_xmem.widgets.common.keys import key_of, key_text
+from napari_xmem.widgets.common.keys import key_name, key_text
 from napari_xmem.widgets.review.mendings import MendingKind, mendings
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class MendingRow(QWidget):
                 if mending is not None:
                     item.setText(f"{mending.text}  {key_text(key)}")
                     item.setProperty("why", "")
-                    item.setToolTip(f"{mending.text}; Undo takes it back ({key_of(key).replace('-', '+')})")
+                    item.setToolTip(f"{mending.text}; Undo takes it back ({key_name(key)})")
             self.setVisible(bool(said))
         for key in self._offered:
             enable(self.buttons[key], not why_not, why_not)

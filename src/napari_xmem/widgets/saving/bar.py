@@ -9,6 +9,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from napari_xmem.widgets.common.forms import small_button
+from napari_xmem.widgets.common.keys import with_keys
 from napari_xmem.widgets.jobs.viewer_runner import runner_of
 from napari_xmem.widgets.saving.saver import saver_of
 
@@ -20,10 +21,10 @@ SAVE_KEYS = ("Shift-S", "Shift-O")
 GLANCE_MS = 1000
 SAVE_TIP = (
     "Save everything in one file: where the movie is, seeds, result, corrections, locks, lineage, memory, settings "
-    "(Shift+S)"
+    "({Shift-S})"
 )
-NOTHING_NEW = "Nothing was done since the latest save (Shift+S)"
-OPEN_TIP = "Open what was saved, and go on where you were (Shift+O); a file can be dropped on the window too"
+NOTHING_NEW = "Nothing was done since the latest save ({Shift-S})"
+OPEN_TIP = "Open what was saved, and go on where you were ({Shift-O}); a file can be dropped on the window too"
 RUN_TIP = "A run is going on: stop it, or wait for its end, to open saved work"
 
 
@@ -40,8 +41,8 @@ class SavingBar(QWidget):
         super().__init__()
         self._saver, self._runner = saver_of(viewer), runner_of(viewer)
         self._saved_at = ""
-        self.open = small_button("Open ...", OPEN_TIP, self._saver.open_clicked)
-        self.save = small_button("Save", SAVE_TIP, self._saver.save_clicked)
+        self.open = small_button("Open ...", with_keys(OPEN_TIP), self._saver.open_clicked)
+        self.save = small_button("Save", with_keys(SAVE_TIP), self._saver.save_clicked)
         self.save_as = small_button("Save as ...", "Save everything in another file", self._saver.save_as_clicked)
         self.back = small_button("Bring back", "", self._saver.bring_back)
         self.back.hide()
@@ -87,8 +88,12 @@ class SavingBar(QWidget):
             self.state.setText(text)
             self.state.setToolTip(tip or text)
         for item, enabled, why in (
-            (self.open, not saver.is_busy and not running, OPEN_TIP if not running else RUN_TIP),
-            (self.save, not saver.is_busy and (unsaved or path is None), SAVE_TIP if unsaved else NOTHING_NEW),
+            (self.open, not saver.is_busy and not running, with_keys(OPEN_TIP) if not running else RUN_TIP),
+            (
+                self.save,
+                not saver.is_busy and (unsaved or path is None),
+                with_keys(SAVE_TIP if unsaved else NOTHING_NEW),
+            ),
             (self.save_as, not saver.is_busy, "Save everything in another file"),
         ):
             if item.isEnabled() != enabled:

@@ -59,7 +59,7 @@ class RemovedWork(QObject):
     def bring_back(self, viewer: Any) -> None:
         """Put the layers where they were in the viewer's list."""
         latest = self._latest if self._unsaved else []
-        self._latest, self._unsaved = [], []
+        self._latest, self._unsaved, self._told = [], [], ()
         for index, layer in reversed(latest):
             if layer not in viewer.layers:
                 viewer.layers.insert(min(index, len(viewer.layers)), layer)
@@ -69,7 +69,7 @@ class RemovedWork(QObject):
         if VIEW_KEY in layer.metadata:
             return
         if now - self._at > TOGETHER_S and not self._timer.isActive():
-            self._latest, self._unsaved = [], []
+            self._latest, self._unsaved, self._told = [], [], ()
         self._latest.append((event.index, layer))
         session = session_of(layer)
         if session is not None and session.results.frames and self._is_unsaved(session):
