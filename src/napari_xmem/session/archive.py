@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.imaging import FrameSource
+    from napari_xmem.model import XMem
     from napari_xmem.session.context import SessionContext
 
 __all__ = ["FORMAT", "SessionArchive", "write_session"]
@@ -131,6 +132,22 @@ class SessionArchive:
         self.config: PropagationConfig = self._reading(lambda: _config(self.facts["config"]))
         self.movie_path: str | None = self.facts.get("movie_path")
         self.model: str | None = self.facts.get("model")
+
+    def movie_and_model(self, movie: Any, model: str | Path | XMem | None) -> tuple[Any, str | Path | XMem]:
+        """Return what is to be opened: what was given, else what the file names.
+
+        Raises
+        ------
+        SessionError
+            If neither says it.
+        """
+        movie = self.movie_path if movie is None else movie
+        model = self.model if model is None else model
+        if movie is None:
+            raise SessionError(f"{self.path} does not say where its movie is; give it: frames=.")
+        if model is None:
+            raise SessionError(f"{self.path} was saved with a network that has no name; give it: model=.")
+        return movie, model
 
     def fill(self, context: SessionContext) -> None:
         """Put everything into a new session's context.

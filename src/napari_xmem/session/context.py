@@ -13,14 +13,15 @@ import numpy as np
 from napari_xmem.config import PropagationConfig
 from napari_xmem.engine import prepare_run
 from napari_xmem.engine.frame_order import plan_passes
-from napari_xmem.errors import SessionError
-from napari_xmem.imaging import FrameSource, label_dtype, object_ids
+from napari_xmem.errors import SeedError, SessionError
+from napari_xmem.imaging import FrameSource, check_labels, label_dtype, object_ids
 from napari_xmem.io import Movie, open_movie
 from napari_xmem.session.annotations import Annotations
 from napari_xmem.session.lineage import SessionLineage
 from napari_xmem.session.packed_labels import PackedLabels
 from napari_xmem.session.renumbered_scores import happenings_like
 from napari_xmem.session.results import FrameRecord, History, Recording, ResultsStore
+from napari_xmem.tracking.given_labels import given_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -144,6 +145,24 @@ class SessionContext:
             self.memory_config = run.config.memory
             seeds = {t: PackedLabels.pack(image) for t, image in run.seeds.items()}
             self.annotations = replace(self.annotations, labels={**seeds, **self.annotations.labels})
+
+    def adopt_labels(self, labels: Any) -> None:
+        """Take a result that exists, frame by frame; frames without objects count as without result.
+
+        Raises
+        ------
+        SeedError
+            If the labels do not fit the movie.
+        """
+        n_frames = len(self.source)
+        if hasattr(labels, "shape") or isinstance(labels, (str, list, tuple)) or not hasattr(labels, "__getitem__"):
+            labels = given_labels(labels, "labels")
+            if len(labels.shape) != 3 or labels.shape[0] != n_frames:
+                raise SeedError(f"labels have shape {tuple(labels.shape)}, expected all {n_frames} frames (T, Y, X).")
+        for t in range(n_frames):
+            image = check_labels(labels[t], self.source.frame_shape, f"labels of frame {t}")
+            if image.any():
+                self.results.put(t, FrameRecord.of_labels(t, image, seeded=False, confidence=float("nan")))
 
     def current_run(self) -> Run:
         """Return the prepared run with the settings of now."""

@@ -6,8 +6,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Self
 
 from napari_xmem.config.arguments import checked_methods
-from napari_xmem.errors import SeedError, SessionError
-from napari_xmem.imaging import check_labels
 from napari_xmem.session.archive import SessionArchive, write_session
 from napari_xmem.session.context import SessionContext
 from napari_xmem.session.corrections.lineage_edits import LineageEdits
@@ -16,11 +14,10 @@ from napari_xmem.session.memory_editor import MemoryEditor
 from napari_xmem.session.part_method import of_part
 from napari_xmem.session.parts import PartsCounter
 from napari_xmem.session.result_views import ResultViews
-from napari_xmem.session.results import FrameRecord
-from napari_xmem.session.session_runner import SessionRunner, SessionState
+from napari_xmem.session.run_states import SessionState
+from napari_xmem.session.session_runner import SessionRunner
 from napari_xmem.session.session_status import SessionSnapshot
 from napari_xmem.session.tasks import PropagationTask
-from napari_xmem.tracking.given_labels import given_labels
 
 if TYPE_CHECKING:
     import os
@@ -47,7 +44,7 @@ class TrackingSession:
 
     A session computes only while somebody iterates over `frames` (or calls `run` or `correct`, which do); any thread
     may do so, one at a time. Everything else may be called from any thread at any time but in the middle of a frame,
-    that is from inside `write` and `read`. States and locks: `napari_xmem.session.session_runner`.
+    that is from inside `write` and `read`. States: `napari_xmem.session.run_states`; locks: `session_runner`.
 
     Parameters
     ----------
@@ -136,16 +133,7 @@ class TrackingSession:
             If the labels do not fit the movie.
         """
         session = cls(frames, None, **options)
-        if hasattr(labels, "shape") or isinstance(labels, (str, list, tuple)) or not hasattr(labels, "__getitem__"):
-            labels = given_labels(labels, "labels")
-            if len(labels.shape) != 3 or labels.shape[0] != session.n_frames:
-                raise SeedError(
-                    f"labels have shape {tuple(labels.shape)}, expected all {session.n_frames} frames (T, Y, X)."
-                )
-        for t in range(session.n_frames):
-            image = check_labels(labels[t], session.frame_shape, f"labels of frame {t}")
-            if image.any():
-                session.results.put(t, FrameRecord.of_labels(t, image, seeded=False, confidence=float("nan")))
+        session._context.adopt_labels(labels)
         return session
 
     @classmethod
@@ -188,12 +176,7 @@ class TrackingSession:
             If movie or model cannot be opened.
         """
         archive = SessionArchive(path)
-        frames = archive.movie_path if frames is None else frames
-        model = archive.model if model is None else model
-        if frames is None:
-            raise SessionError(f"{path} does not say where its movie is; give it: frames=.")
-        if model is None:
-            raise SessionError(f"{path} was saved with a network that has no name; give it: model=.")
+        frames, model = archive.movie_and_model(frames, model)
         session = cls(
             frames, None, model=model, config=archive.config, write=write, read=read, explain_bytes=explain_bytes
         )
@@ -298,24 +281,8 @@ class TrackingSession:
 
     def snapshot(self) -> SessionSnapshot:
         """Return what the session is doing and which frames are done, annotated, corrected and locked now."""
-        context = self._context
-        with context.facts:
-            status, said = self.runner.status, context.annotations
-            return SessionSnapshot(
-                status.state,
-                status.task,
-                status.frames_done,
-                status.frames_total,
-                status.frame,
-                status.error,
-                status.complete,
-                said.seeded,
-                tuple(sorted(said.corrected)),
-                tuple(sorted(said.locked)),
-                context.results.frames,
-                context.history.undo_title,
-                context.history.redo_title,
-            )
+        with self._context.facts:
+            return SessionSnapshot.of(self._context, self.runner.status)
 
     def labels(self, frame: int) -> NDArray[Any]:
         """Return the latest labels of a frame.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from napari_xmem.session.session_runner import SessionState
+    from napari_xmem.session.context import SessionContext
+    from napari_xmem.session.run_states import RunStatus, SessionState
 
 __all__ = ["SessionSnapshot"]
 
@@ -50,3 +51,23 @@ class SessionSnapshot:
     with_result: tuple[int, ...] = ()
     undo: str = ""
     redo: str = ""
+
+    @classmethod
+    def of(cls, context: SessionContext, status: RunStatus) -> Self:
+        """Return what a session holds now; call it with the facts locked."""
+        said = context.annotations
+        return cls(
+            status.state,
+            status.task,
+            status.frames_done,
+            status.frames_total,
+            status.frame,
+            status.error,
+            status.complete,
+            said.seeded,
+            tuple(sorted(said.corrected)),
+            tuple(sorted(said.locked)),
+            context.results.frames,
+            context.history.undo_title,
+            context.history.redo_title,
+        )

@@ -13,9 +13,10 @@ import numpy as np
 
 from napari_xmem.errors import InputError
 from napari_xmem.tracking.ancestry import joined, swapped
+from napari_xmem.tracking.begins_and_ends import Begin, End
 from napari_xmem.tracking.events import Event, EventKind
 from napari_xmem.tracking.label_geometry import measure_objects
-from napari_xmem.tracking.lineage import Begin, End, Lineage
+from napari_xmem.tracking.lineage import Lineage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

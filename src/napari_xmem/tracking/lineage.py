@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from napari_xmem.config.arguments import checked_methods
 from napari_xmem.tracking.ancestry import check_parents, parents_from_events
+from napari_xmem.tracking.begins_and_ends import Begin, End, begins_and_ends
 from napari_xmem.tracking.detections import Detections
 from napari_xmem.tracking.events import Event, EventKind
 from napari_xmem.tracking.given_labels import given_labels
@@ -21,39 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Begin", "Division", "End", "Lineage"]
-
-
-class Begin(StrEnum):
-    """How an object began."""
-
-    #: It is there on the first frame of the run.
-    START = "start"
-    #: By a division, or under a new id after its mother ended.
-    BORN = "born"
-    #: It came in over the border of the picture.
-    ENTERED = "entered"
-    #: It appeared inside the picture, or was found there.
-    APPEARED = "appeared"
-    #: A user painted it on a later frame.
-    PAINTED = "painted"
-
-
-class End(StrEnum):
-    """How an object ended."""
-
-    #: Two or more daughters begin after it.
-    DIVIDED = "divided"
-    #: One object goes on in its place under another id.
-    CONTINUED = "continued"
-    #: It left over the border of the picture.
-    LEFT = "left"
-    #: It was lost inside the picture.
-    LOST = "lost"
-    #: A user removed it from here on.
-    REMOVED = "removed"
-    #: It is there on the last frame of the run.
-    END_OF_MOVIE = "end of movie"
+__all__ = ["Division", "Lineage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +186,7 @@ class Lineage:
         check_parents(known, first)
         sure = {child: float((confidence or {}).get(child, odds.get(child, 1.0))) for child in known}
         stop = max(last.values(), default=start - 1) + 1 if stop is None else stop
-        begins, ends = _begins_and_ends(detections, known, first, last, range(start, stop), events)
+        begins, ends = begins_and_ends(detections, known, first, last, range(start, stop), events)
         return cls(detections, known, first, last, begins, ends, sure, start, stop)
 
     @property
@@ -350,55 +318,3 @@ def _first_and_last(rows: Detections) -> tuple[dict[int, int], dict[int, int]]:
         dict(zip(ids.tolist(), first.tolist(), strict=True)),
         dict(zip(ids.tolist(), last.tolist(), strict=True)),
     )
-
-
-def _begins_and_ends(
-    rows: Detections,
-    parents: Mapping[int, int],
-    first: Mapping[int, int],
-    last: Mapping[int, int],
-    frames: range,
-    events: Iterable[Event],
-) -> tuple[dict[int, Begin], dict[int, End]]:
-    """Say how objects began and ended: by their place, unless events know better."""
-    successors: dict[int, int] = {}
-    for child, mother in parents.items():
-        successors[mother] = successors.get(mother, 0) + (first[child] > last[mother])
-    begins, ends = {}, {}
-    for i in first:
-        own = rows.rows_of(i)
-        begins[i] = Begin.ENTERED if rows.at_border[own.start] else Begin.APPEARED
-        if first[i] == frames.start:
-            begins[i] = Begin.START
-        ends[i] = End.LEFT if rows.at_border[own.stop - 1] else End.LOST
-        if last[i] == frames.stop - 1:
-            ends[i] = End.END_OF_MOVIE
-    for event in events:
-        _apply(event, begins, ends, first, last)
-    begins.update(dict.fromkeys(parents, Begin.BORN))
-    for i, n in successors.items():
-        if n:
-            ends[i] = End.DIVIDED if n > 1 else End.CONTINUED
-    return begins, ends
-
-
-def _apply(
-    event: Event,
-    begins: dict[int, Begin],
-    ends: dict[int, End],
-    first: Mapping[int, int],
-    last: Mapping[int, int],
-) -> None:
-    for i in event.objects:
-        if i not in first:
-            continue
-        if event.kind is EventKind.CORRECTION and event.detail == "paint" and first[i] == event.frame:
-            begins[i] = Begin.PAINTED
-        if event.frame != last[i] + 1:  # it was seen again, or ended at another time
-            continue
-        if event.kind is EventKind.EXIT:
-            ends[i] = End.LEFT
-        elif event.kind is EventKind.LOSS:
-            ends[i] = End.LOST
-        elif event.kind is EventKind.CORRECTION and event.detail == "remove":
-            ends[i] = End.REMOVED

@@ -19,7 +19,7 @@ from napari_xmem.session.corrections.cut_mask import cut_in_two
 from napari_xmem.session.lineage import found_parents
 from napari_xmem.session.renumbered_scores import happenings_like
 from napari_xmem.session.results import Change
-from napari_xmem.session.session_runner import AT_REST
+from napari_xmem.session.run_states import AT_REST
 from napari_xmem.tracking import corrections
 
 if TYPE_CHECKING:
