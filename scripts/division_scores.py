@@ -135,7 +135,7 @@ def simulated(network: XMem, args: argparse.Namespace) -> None:
     total = Counts()
     for kind in args.kinds:
         counts = Counts()
-        for number in range(args.movies):
+        for number in range(args.first, args.first + args.movies):
             made = movie(kind, number, args)
             seeded = args.frames - 1 if args.backward else 0
             result = nx.propagate(
@@ -175,6 +175,8 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kinds", nargs="+", default=[*DIVIDING, *STILL], help="kinds of simulated movies")
     parser.add_argument("--movies", type=int, default=20, help="movies per kind; 0: none")
+    parser.add_argument("--first", type=int, default=0, help="number of the first movie: others than were looked at")
+    parser.add_argument("--model", default="bundled", help="bundled, cells, or a file of weights")
     parser.add_argument("--frames", type=int, default=12)
     parser.add_argument("--size", type=int, default=144, help="side of the frames in pixels")
     parser.add_argument("--objects", type=int, default=4, help="about how many cells on the first frame")
@@ -183,7 +185,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--real", nargs="+", default=REAL, help="names of the real movies")
     parser.add_argument("--stop", type=int, help="frames of the real movies")
     args = parser.parse_args(argv)
-    network = nx.load_model("bundled")
+    network = nx.load_model(args.model)
     if args.movies:
         print("| kind | true | found | both | precision | recall | F1 | frame error | false per 1,000 |")
         print("|---|---|---|---|---|---|---|---|---|", flush=True)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from engine.division.dividing_movies import disc
-from napari_xmem.engine.division.mask_parts import find_parts, find_waist
+from napari_xmem.engine.division.mask_parts import fill_bays, find_parts, find_waist
+from napari_xmem.engine.scopes.regions import Region
 
 
 def dumbbell(radius, distance, bridge):
@@ -96,3 +97,26 @@ def test_a_disc_is_no_rod_and_wide_waists_are_none():
     assert find_waist(disc(50, 50, 15).astype(np.float32)) is None
     assert find_waist(rod(waist=12), widest_neck=0.7) is None
     assert find_waist(np.zeros((20, 20), np.float32)) is None
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_ring_that_the_border_of_the_picture_cuts_is_one_body(turns):
+    ring = disc(50, 50, 18) & ~disc(46, 50, 12)  # thinnest above
+    arch = np.rot90(ring[:54], turns)  # cut below its middle: two legs
+    padded = np.pad(arch, ((0, 6), (0, 6)))  # what is added to fill whole strides is no picture
+    region, limits = Region(0, 0, *padded.shape), arch.shape
+    assert find_parts(padded, widest_neck=0.68) is not None
+    filled = fill_bays(padded.astype(np.float32), region, limits)
+    assert find_parts(filled > 0.5, widest_neck=0.68) is None
+    assert not filled[limits[0] :].any() and not filled[:, limits[1] :].any()
+    assert np.array_equal(filled[: limits[0], : limits[1]] > 0.5, np.rot90(disc(50, 50, 18)[:54], turns))
+
+
+def test_bays_inside_the_picture_and_gaps_between_daughters_stay_open():
+    arch = (disc(50, 50, 18) & ~disc(50, 50, 11))[:54].astype(np.float32)
+    assert fill_bays(arch, Region(10, 0, *arch.shape), (200, 200)) is arch  # the region ends there, not the picture
+    daughters = (disc(50, 30, 14) | disc(50, 62, 14))[:54].astype(np.float32)
+    assert fill_bays(daughters, Region(0, 0, *daughters.shape), daughters.shape) is daughters
+    hollow = disc(50, 50, 18) & ~disc(50, 50, 8)
+    filled = fill_bays(hollow.astype(np.float32), Region(30, 30, *hollow.shape), (500, 500))
+    assert np.array_equal(filled > 0.5, disc(50, 50, 18))

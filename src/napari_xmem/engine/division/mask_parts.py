@@ -11,7 +11,9 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Parts", "find_parts", "find_waist"]
+    from napari_xmem.engine.scopes.regions import Region
+
+__all__ = ["Parts", "fill_bays", "find_parts", "find_waist"]
 
 #: A part holds at least this share of the mask.
 LEAST_SHARE = 0.12
@@ -52,6 +54,47 @@ class Parts:
         """Area of the smaller part as a share of both, 0 to 0.5."""
         first, second = self.areas_px
         return second / max(first + second, 1)
+
+
+def fill_bays(probability: NDArray[np.float32], region: Region, picture_shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Fill the holes of a mask, and the bays that the border of the picture closes.
+
+    A ring that the border cuts is an arch with two legs: what lies between them is a hole of which a part is not seen.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (H, W), float32
+        Probability of an object in its region, 0 to 1.
+    region : Region
+        Where that is.
+    picture_shape : tuple of 2 int
+        Where the picture ends, height and width; what a region has beyond that is padding.
+
+    Returns
+    -------
+    ndarray, shape (H, W), float32
+        1 in holes and bays; as given, and not copied, if there are none.
+    """
+    rows, columns = min(region.height, picture_shape[0] - region.y), min(region.width, picture_shape[1] - region.x)
+    inside = probability[:rows, :columns] > 0.5
+    if not inside.any():
+        return probability
+    ends = (
+        region.y == 0 and inside[0].any(),
+        region.x == 0 and inside[:, 0].any(),
+        region.y + rows == picture_shape[0] and inside[-1].any(),
+        region.x + columns == picture_shape[1] and inside[:, -1].any(),
+    )
+    holes = _enclosed(np.pad(inside, 1))
+    for side in np.flatnonzero(np.array(ends, bool)):
+        closed = np.pad(inside, 1)
+        closed[(0, slice(None), -1, slice(None))[side], (slice(None), 0, slice(None), -1)[side]] = True
+        holes |= _enclosed(closed)
+    if not holes.any():
+        return probability
+    filled = probability.copy()
+    filled[:rows, :columns][holes] = 1.0
+    return filled
 
 
 def find_parts(mask: NDArray[np.bool_], *, widest_neck: float = 0.82) -> Parts | None:
@@ -136,6 +179,14 @@ def find_waist(probability: NDArray[np.float32], *, widest_neck: float = 1.0) ->
     half = np.zeros(inside[window].shape, bool)
     half[y, x] = bins < at
     return _placed(inside.shape, window, np.pad(half, 1), np.pad(inside[window] & ~half, 1), neck)
+
+
+def _enclosed(padded: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return what a mask encloses, without the pixel of padding around it."""
+    bodies, _ = ndimage.label(~padded)
+    outside = np.unique(np.concatenate([bodies[0], bodies[-1], bodies[:, 0], bodies[:, -1]]))
+    holes: NDArray[np.bool_] = ~np.isin(bodies, [0, *outside])[1:-1, 1:-1]
+    return holes
 
 
 def _along(y: NDArray[np.int64], x: NDArray[np.int64]) -> NDArray[np.float64]:

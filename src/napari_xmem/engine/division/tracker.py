@@ -10,6 +10,7 @@ import torch
 from scipy import ndimage
 
 from napari_xmem.engine.division.faint_sister import FaintSister, FormerPlaces
+from napari_xmem.engine.division.mask_parts import fill_bays
 from napari_xmem.engine.division.open_trials import OpenTrials
 from napari_xmem.engine.division.painted import PaintedBirths
 from napari_xmem.engine.division.policies import (
@@ -249,7 +250,8 @@ class DivisionTracker:
                 continue
             if i in self._open or i in at.given | at.unsettled or tracked.lost_frames or self.new_ids.n_left < 2:
                 continue
-            parts = self.proposer.propose(mask.probability.cpu().numpy(), tracked.area_px, self._recent.get(i, ()))
+            whole = fill_bays(mask.pixels, mask.region, at.picture_shape)
+            parts = self.proposer.propose(whole, tracked.area_px, self._recent.get(i, ()))
             larger = mask if parts is None else _shown(mask, parts.first)
             sister = None
             if parts is None or (not parts.neck and parts.share < _SCRAP_SHARE):

@@ -50,6 +50,8 @@ class Moment:
         Index in the movie.
     shape : tuple of 2 int
         Size of the scaled frame.
+    picture_shape : tuple of 2 int
+        The same without padding.
     drift_px : tuple of 2 float
         Its shift since the last one.
     claims : sequence of RegionMask
@@ -70,6 +72,7 @@ class Moment:
 
     frame: int
     shape: tuple[int, int]
+    picture_shape: tuple[int, int]
     drift_px: tuple[float, float]
     claims: Sequence[RegionMask]
     masks: list[RegionMask]

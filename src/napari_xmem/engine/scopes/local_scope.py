@@ -359,7 +359,8 @@ class LocalScope:
         masks = [self._settle(mask, seen[mask.object_id], mask.object_id in given, drift_px) for mask in masks]
         self._credit(found, masks)
         unsettled = self.identity.unsettled
-        now = Moment(index, shape, drift_px, claims, masks, seen, set(given), plan.memorise, last, unsettled)
+        picture = (gray.shape[0], gray.shape[1])
+        now = Moment(index, shape, picture, drift_px, claims, masks, seen, set(given), plan.memorise, last, unsettled)
         if self.divisions is not None:
             masks = self.divisions.advance(frame_now, now, tried)
         self.ownership.update(masks, shape, {i for i, tracked in self.objects.items() if tracked.lost_frames})
