@@ -68,7 +68,8 @@ class RegionBatch:
         blank = torch.zeros(channels, *self.cells, dtype=torch.float32, device="cpu")
         states = [t.hidden if t.hidden is not None else blank for t in self.tracked]
         device = next((t.hidden.device for t in self.tracked if t.hidden is not None), None)
-        return torch.stack([resize_grid(s.to(device) if device else s, self.cells) for s in states])
+        rows = [resize_grid(s.to(device) if device else s, self.cells).permute(1, 2, 0) for s in states]
+        return torch.stack(rows).permute(0, 3, 1, 2)  # channels last, as they were made
 
     def keep_hidden(self, hidden: Tensor | None) -> None:
         """Store new sensory memory ``(N, Ch, h, w)``."""
@@ -115,7 +116,8 @@ def decode_regions(
         banks, keys, selections, frame=frame, chunk_elements=batch.similarities, count=plan.counted
     ):
         answers[batch.tracked[asked[place]].object_id] = answer
-    readout = torch.cat([answers[item.object_id] for item in batch.tracked]).unflatten(2, batch.cells)
+    rows = torch.stack([answers[item.object_id][0].T for item in batch.tracked])
+    readout = rows.unflatten(1, batch.cells).permute(0, 3, 1, 2)  # channels last, as convolutions want it
     hidden = batch.hidden(network.config.hidden_dim)
     hidden = None if hidden is None else hidden.to(readout.device)
     logits, hidden = network.decode(encoded.decoding.map(batch.crop), readout, hidden, update_hidden=plan.normal_update)
