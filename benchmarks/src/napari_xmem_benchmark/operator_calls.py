@@ -111,7 +111,7 @@ def _computes(func: Any, args: Sequence[Any], result: Any) -> bool:
         return False
     if name.endswith("_") or not (isinstance(result, torch.Tensor) and args and isinstance(args[0], torch.Tensor)):
         return True
-    return result.untyped_storage().data_ptr() != args[0].untyped_storage().data_ptr() or "out" in str(func)
+    return result.untyped_storage().data_ptr() != args[0].untyped_storage().data_ptr() or func._overloadname == "out"
 
 
 @contextmanager
@@ -142,6 +142,7 @@ def measure(
     precision: Precision = "auto",
     shape: tuple[int, int] = SHAPE,
     nuclei: int = NUCLEI,
+    model: str = "bundled",
 ) -> tuple[Meter, int]:
     """Follow objects over frames that are counted and frames that are timed.
 
@@ -157,13 +158,15 @@ def measure(
         Frame size.
     nuclei : int
         Nuclei on the frame.
+    model : str
+        Name or file of the network.
 
     Returns
     -------
     tuple of Meter and int
         Calls, and seconds, over so many frames each.
     """
-    network, memory = load_model("bundled", device), MemoryConfig()
+    network, memory = load_model(model, device), MemoryConfig()
     cycle = (memory.working_max_frames - memory.working_min_frames) * memory.memory_interval_frames
     warm_up, each = 1 + 2 * cycle, cycle * cycles
     frames, truth = simulated_nuclei(1 + warm_up + 2 * each, shape, nuclei)
@@ -214,11 +217,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--model", default="bundled", help="name or file of the network")
     parser.add_argument("--operators", type=int, default=0, metavar="N", help="also the N most frequent of each phase")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     for n_objects in args.objects:
-        meter, frames = measure(n_objects, args.cycles, args.device, args.precision)
+        meter, frames = measure(n_objects, args.cycles, args.device, args.precision, model=args.model)
         title = f"{n_objects} of {NUCLEI} nuclei, {SHAPE[0]} x {SHAPE[1]} px, per frame"
         sys.stdout.write(table(meter, frames, title) + "\n")
         for phase, names in meter.names.items() if args.operators else ():
