@@ -7,18 +7,15 @@ candidates by their affinity to each prototype (full softmax, queries are the pr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from napari_xmem.memory.affinity import augment_query, similarity
 from napari_xmem.memory.potentiation import AffinityPotentiation, Potentiation
+from napari_xmem.memory.prototype_selection import PrototypeSelection, UsageSelection
 from napari_xmem.memory.store import ElementTable, Store
 from napari_xmem.memory.usage import normalised_usage, trust
-
-if TYPE_CHECKING:
-    from napari_xmem.memory.prototype_selection import PrototypeSelection
 
 __all__ = ["Prototypes", "append_prototypes", "consolidate"]
 
@@ -86,7 +83,7 @@ def consolidate(
         rows=rows,
         queries=queries,
         usage=normalised_usage(table)[candidates],
-        known=table["rows"][known],
+        known=table["rows"][known[:0] if isinstance(selection, UsageSelection) else known],  # saves copying them
         count=min(count, candidates.shape[0]),
     )
     scores = similarity(rows, queries[chosen])

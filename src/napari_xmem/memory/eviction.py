@@ -7,6 +7,7 @@ Source of ``usage``: XMem (Cheng & Schwing, ECCV 2022), section 3.3. A policy on
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Protocol
 
 import torch
@@ -280,21 +281,33 @@ def isolation(rows: Tensor, queries: Tensor, rank: Tensor, known: Tensor) -> Ten
         (m,) float32, at least 0; infinite where nothing ranks higher.
     """
     best = torch.sort(rank, stable=True).indices.flip(0)  # of equal rank the later first
-    everyone = torch.cat([known, rows[best]])
-    delta = queries.new_full((rows.shape[0],), float("inf"))
+    everyone, asking = torch.cat([known, rows[best]]), queries[best]
     block = (
         BLOCK_ELEMENTS if rows.device.type == "cpu" else max(1, rows.shape[0])
     )  # elsewhere calls count, not products
     step = min(block, chunk_size(everyone.shape[0]))
+    lower = _not_higher(min(step, rows.shape[0]), rows.device)
+    nearest = []
     for low in range(0, rows.shape[0], step):
-        here = best[low : low + step]
+        here = asking[low : low + step]
         first = known.shape[0] + low  # so many rank above all of the block
-        scores = similarity(everyone[: first + len(here) - 1], queries[here])
+        scores = similarity(everyone[: first + len(here) - 1], here)
         if scores.shape[1]:
-            inside = torch.ones(len(here), scores.shape[1] - first, dtype=torch.bool, device=rows.device)
-            scores[:, first:].masked_fill_(inside.triu_(), float("-inf"))  # of the block itself only what ranks higher
-            delta[here] = -scores.amax(dim=1)
+            scores[:, first:].masked_fill_(lower[: len(here), : len(here) - 1], float("-inf"))
+            nearest.append(scores.amax(dim=1).neg_())
+        else:
+            nearest.append(queries.new_full((len(here),), float("inf")))
+    delta = queries.new_full((rows.shape[0],), float("inf"))
+    if nearest:
+        delta[best] = torch.cat(nearest)
     return delta.clamp_min_(0.0)
+
+
+@lru_cache(maxsize=4)
+def _not_higher(size: int, device: torch.device) -> Tensor:
+    """Return what of a block does not rank above its elements, (size, size - 1) bool: on and above the diagonal."""
+    with torch.inference_mode(False):
+        return torch.ones(size, max(0, size - 1), dtype=torch.bool, device=device).triu_()
 
 
 def evict(worth: Tensor, count: int) -> Tensor:

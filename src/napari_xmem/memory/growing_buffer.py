@@ -28,7 +28,7 @@ class GrowingBuffer:
     def __init__(self, row_shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, capacity: int = 0) -> None:
         with torch.inference_mode(False):  # rows are written in and out of inference mode
             self._data = torch.empty((capacity, *row_shape), dtype=dtype, device=device)
-        self.size = 0
+        self.size, self._capacity = 0, capacity  # asking a tensor for its shape takes as long as a small copy
 
     @property
     def rows(self) -> Tensor:
@@ -48,11 +48,12 @@ class GrowingBuffer:
     def reserve(self, n: int) -> None:
         """Make room for ``n`` more rows."""
         needed = self.size + n
-        if needed > self._data.shape[0]:
+        if needed > self._capacity:
+            capacity = max(needed, self._capacity * 5 // 4)
             with torch.inference_mode(False):
-                grown = self._data.new_empty((max(needed, self._data.shape[0] * 5 // 4), *self._data.shape[1:]))
+                grown = self._data.new_empty((capacity, *self._data.shape[1:]))
             grown[: self.size] = self.rows
-            self._data = grown
+            self._data, self._capacity = grown, capacity
 
     def append(self, rows: Tensor) -> None:
         """Add rows (n, ...) at the end."""
@@ -66,7 +67,7 @@ class GrowingBuffer:
 
     def take(self, index: Tensor) -> GrowingBuffer:
         """Return a new buffer of the rows ``index`` (n,) int64, with room to grow as before."""
-        capacity = self._data.shape[0]
+        capacity = self._capacity
         while capacity > 64 and capacity > 4 * index.shape[0]:
             capacity //= 2
         other = GrowingBuffer(tuple(self._data.shape[1:]), self._data.dtype, self._data.device, capacity)
@@ -78,12 +79,12 @@ class GrowingBuffer:
     def share(self) -> GrowingBuffer:
         """Return a buffer on the same tensor that keeps today's size."""
         other = object.__new__(GrowingBuffer)
-        other._data, other.size = self._data, self.size
+        other._data, other.size, other._capacity = self._data, self.size, self._capacity
         return other
 
     def clone(self) -> GrowingBuffer:
         """Return an independent copy."""
         other = object.__new__(GrowingBuffer)
         with torch.inference_mode(False):
-            other._data, other.size = self._data.clone(), self.size
+            other._data, other.size, other._capacity = self._data.clone(), self.size, self._capacity
         return other

@@ -87,10 +87,10 @@ def enforce_limits(state: BankState, policies: Policies) -> None:
 
 def _to_long_term(state: BankState, policies: Policies, blocks: Sequence[int]) -> None:
     config = state.config
-    n_candidates = int(state.rows_in(Store.WORKING, blocks).shape[0])
+    candidates = state.rows_in(Store.WORKING, blocks)
+    n_candidates = int(candidates.shape[0])
     count = min(config.num_prototypes, config.long_term_max_elements, n_candidates)
     table, evicted = state.filled(), _least_worth(state, policies.eviction, count)
-    candidates = state.rows_in(Store.WORKING, blocks)
     staying = table["store"] != int(Store.WORKING)
     staying[evicted] = False
     if state.anchored:

@@ -232,12 +232,19 @@ class BankState:
             for object_id in self.object_ids:
                 table = self.filled() if self.sizes.total else None
                 counts = [0, 0, 0]
-                if table is not None:
+                if table is not None and self._holds_all(object_id):
+                    counts = [self.sizes.long_term, self.sizes.permanent, self.sizes.working]
+                elif table is not None:
                     counts = torch.bincount(table["store"][table.valid(object_id)], minlength=3).tolist()
                 n_bytes = 0 if table is None else len(table) * table.value_row_bytes
                 counted.append(ObjectMemory(object_id, counts[2], counts[0], counts[1], n_bytes))
             self._objects = tuple(counted)
         return self._objects
+
+    def _holds_all(self, object_id: int) -> bool:
+        """Return True if it is known that all elements hold the object."""
+        groups = self._groups.get((object_id,), ())
+        return bool(groups) and groups[0].subset is None
 
     def rows(self) -> tuple[MemoryRow, ...]:
         """List what each frame left in each store, ordered by frame, then store."""

@@ -24,15 +24,17 @@ __all__ = [
     "UpsampleBlock",
     "make_norm",
     "make_stage",
+    "relu_of_own",
+    "sum_into",
 ]
 
 
-def _relu(x: Tensor) -> Tensor:
+def relu_of_own(x: Tensor) -> Tensor:
     """ReLU of a tensor that nobody else reads, in place where nothing is learned: large tensors are dear to make."""
     return F.relu(x, inplace=not torch.is_grad_enabled())
 
 
-def _sum(a: Tensor, b: Tensor) -> Tensor:
+def sum_into(a: Tensor, b: Tensor) -> Tensor:
     """Return ``a + b``, in ``a`` where nothing is learned; nobody else may read ``a``."""
     return a + b if torch.is_grad_enabled() or a.dtype != b.dtype or a.shape[0] < b.shape[0] else a.add_(b)
 
@@ -59,10 +61,10 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, in, H, W)`` to ``(B, width, H / stride, W / stride)``."""
-        out = _relu(self.bn1(self.conv1(x)))
+        out = relu_of_own(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
         shortcut = x if self.downsample is None else self.downsample(x)
-        return _relu(_sum(out, shortcut))
+        return relu_of_own(sum_into(out, shortcut))
 
 
 class Bottleneck(nn.Module):
@@ -80,11 +82,11 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, in, H, W)`` to ``(B, 4 width, H / stride, W / stride)``."""
-        out = _relu(self.bn1(self.conv1(x)))
-        out = _relu(self.bn2(self.conv2(out)))
+        out = relu_of_own(self.bn1(self.conv1(x)))
+        out = relu_of_own(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
         shortcut = x if self.downsample is None else self.downsample(x)
-        return _relu(_sum(out, shortcut))
+        return relu_of_own(sum_into(out, shortcut))
 
 
 def _shortcut(in_channels: int, out_channels: int, stride: int, norm: str) -> nn.Sequential | None:
@@ -122,8 +124,8 @@ class ObjectResBlock(nn.Module):
 
     def forward(self, g: Tensor) -> Tensor:
         """Map ``(N, in, h, w)`` to ``(N, out, h, w)``."""
-        out: Tensor = self.conv2(_relu(self.conv1(F.relu(g))))
-        return _sum(out, g if self.downsample is None else self.downsample(g))
+        out: Tensor = self.conv2(relu_of_own(self.conv1(F.relu(g))))
+        return sum_into(out, g if self.downsample is None else self.downsample(g))
 
 
 class _ChannelGate(nn.Module):
@@ -203,7 +205,7 @@ class FeatureFusion(nn.Module):
         split = self.image_channels
         inner = F.conv2d(F.relu(g), conv1.weight[:, split:], padding=1) + image.conv
         g = self.block1.conv2(F.relu(inner)) + F.conv2d(g, shortcut.weight[:, split:], padding=1) + image.shortcut
-        fused: Tensor = self.block2(_sum(self.attention(g), g))
+        fused: Tensor = self.block2(sum_into(self.attention(g), g))
         return fused
 
     def first_convs(self) -> tuple[nn.Conv2d, nn.Conv2d]:
@@ -225,7 +227,7 @@ class UpsampleBlock(nn.Module):
     def forward(self, g: Tensor, skip: Tensor) -> Tensor:
         """Map ``g (N, in, h, w)`` and ``skip = skip_conv(x) (1 or N, in, 2h, 2w)`` to ``(N, out, 2h, 2w)``."""
         up = F.interpolate(g, scale_factor=2, mode="bilinear", align_corners=False)
-        out: Tensor = self.out_conv(_sum(up, skip))
+        out: Tensor = self.out_conv(sum_into(up, skip))
         return out
 
 
@@ -245,5 +247,5 @@ class NarrowUpsampleBlock(nn.Module):
     def forward(self, g: Tensor, skip: Tensor) -> Tensor:
         """Map ``g (N, in, h, w)`` and ``skip = skip_conv(x) (1 or N, out, 2h, 2w)`` to ``(N, out, 2h, 2w)``."""
         up = F.interpolate(self.reduce(g), scale_factor=2, mode="bilinear", align_corners=False)
-        out: Tensor = self.out_conv(_sum(up, skip))
+        out: Tensor = self.out_conv(sum_into(up, skip))
         return out

@@ -5,7 +5,14 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_xmem.model.blocks import ChannelSpatialGate, FeatureFusion, FusionContext, ObjectResBlock
+from napari_xmem.model.blocks import (
+    ChannelSpatialGate,
+    FeatureFusion,
+    FusionContext,
+    ObjectResBlock,
+    relu_of_own,
+    sum_into,
+)
 from napari_xmem.model.factored import FactoredConv2d
 
 __all__ = ["FactoredFusion", "make_fusion"]
@@ -30,9 +37,9 @@ class FactoredFusion(nn.Module):
 
     def forward(self, g: Tensor, image: FusionContext) -> Tensor:
         """See `FeatureFusion.forward`."""
-        inner = F.relu(self.object_conv(F.relu(g)) + image.conv)
-        g = self.conv2(inner) + self.object_shortcut(g) + image.shortcut
-        fused: Tensor = self.block2(self.attention(g) + g)
+        inner = relu_of_own(sum_into(self.object_conv(F.relu(g)), image.conv))
+        g = sum_into(sum_into(self.conv2(inner), self.object_shortcut(g)), image.shortcut)
+        fused: Tensor = self.block2(sum_into(self.attention(g), g))
         return fused
 
 

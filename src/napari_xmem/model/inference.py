@@ -222,11 +222,17 @@ def _split(conv: nn.Conv2d, channels: int) -> tuple[nn.Conv2d, nn.Conv2d]:
 
 
 def _compute_in(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """Give convolutions weights of a type, channels last, as new tensors where they differ."""
+    """Give convolutions and linear layers weights of a type, convolutions channels last, as new tensors if they differ.
+
+    Mixed precision would cast those of linear layers on every call.
+    """
     for part in module.modules():
+        if isinstance(part, nn.Linear):
+            part.weight = nn.Parameter(part.weight.detach().to(dtype), requires_grad=False)
         if isinstance(part, nn.Conv2d):
             weight = part.weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
             part.weight = nn.Parameter(weight, requires_grad=False)
+        if isinstance(part, (nn.Conv2d, nn.Linear)):
             if part.bias is not None:
                 part.bias = nn.Parameter(part.bias.detach().to(dtype), requires_grad=False)
     return module

@@ -21,6 +21,8 @@ LEAST_SHARE = 0.12
 LEAST_AREA_PX = 20
 #: Widths of the neck that are tried, as shares of the width of the widest place.
 _NECK_LEVELS = (0.15, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+#: Pixels that touch are one core, on the same level.
+_WITHIN_LEVELS = np.stack([np.zeros((3, 3), int), np.ones((3, 3), int), np.zeros((3, 3), int)])
 #: Of a rod: least length over mean width; least share of the rectangle around it; a waist is not in its outer quarters.
 _ROD_LENGTH, _ROD_FILLING, _ENDS = 1.8, 0.75, 0.25
 #: Masks are looked at in so many pixels across: necks are no finer than that.
@@ -202,10 +204,14 @@ def _neck(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], float] | None:
     depth = ndimage.distance_transform_edt(body)
     top = float(depth.max())
-    for level in _NECK_LEVELS:
-        cores, count = ndimage.label(depth > level * top, np.ones((3, 3)))
+    every, total = ndimage.label(depth > np.multiply(_NECK_LEVELS, top)[:, None, None], _WITHIN_LEVELS)
+    if total == len(_NECK_LEVELS):
+        return None  # one core at every level, as of most masks
+    counts = np.diff([0, *(int(plane.max(initial=0)) for plane in every)])
+    for level, plane, count, end in zip(_NECK_LEVELS, every, counts, np.cumsum(counts), strict=True):
         if count < 2:
             continue
+        cores = np.where(plane, plane - (end - count), 0)
         peaks = ndimage.maximum(depth, cores, np.arange(1, count + 1))
         order = np.argsort(peaks)[::-1][:2]
         neck = level * top / float(peaks[order[1]])

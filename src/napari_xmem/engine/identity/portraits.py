@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -202,7 +203,7 @@ class Past:
     def area_px(self) -> float:
         """Usual area: the median of the latest portraits on which it was whole."""
         areas = [p.area_px for p in self.portraits[-_RECENT:] if p.whole]
-        return float(np.median(areas or [p.area_px for p in self.portraits])) if self.portraits else 0.0
+        return median(areas or [p.area_px for p in self.portraits]) if self.portraits else 0.0
 
     def with_portrait(self, portrait: Portrait) -> Past:
         """Return the past with one more portrait; of those that are no longer among the latest few stay."""
