@@ -155,7 +155,7 @@ def test_the_region_grows_for_an_object_that_was_cut_or_lost():
     scope.objects[1] = tracked
 
     def side():
-        return scope._regions_to_search(scope.objects, (512, 512), (0.0, 0.0))[0][1].height
+        return scope.search.regions(scope.objects, (512, 512), (0.0, 0.0))[0][1].height
 
     usual = side()
     tracked.update(Observation(3600.0, 0.9, (170.0, 170.0, 230.0, 230.0), cut=True), (0.0, 0.0), seeded=False)
@@ -242,5 +242,5 @@ def test_a_largest_step_that_the_user_gave_is_kept_to():
         tracked.bank = MemoryBank(nx.MemoryConfig(), key_dim=8, value_dim=8)
         tracked.bank.add(0, torch.rand(8, 4), torch.ones(4), torch.rand(8, 4), torch.rand(1, 8, 4), (1,))
         scope.objects[1] = tracked
-        sides.append(scope._regions_to_search(scope.objects, (512, 512), (0.0, 0.0))[0][1].height)
+        sides.append(scope.search.regions(scope.objects, (512, 512), (0.0, 0.0))[0][1].height)
     assert sides[1] == 152 and sides[0] < sides[1]  # 60 + 2 * 45, on the key grid

@@ -184,7 +184,7 @@ def local_scope(case: Case) -> dict[str, Any]:
 
 def _regions(scope: Any, run: Run) -> list[Region]:
     """Return where objects would be looked for on the next frame."""
-    return [r for _, r in scope._regions_to_search(scope.objects, run.prepare.geometry.padded_shape, (0.0, 0.0))]
+    return [r for _, r in scope.search.regions(scope.objects, run.prepare.geometry.padded_shape, (0.0, 0.0))]
 
 
 def _follow(run: Run, scope: TrackingScope, frame: Any, index: int, seeds: Any) -> Any:

@@ -47,7 +47,8 @@ class MemoryConfig:
     memory_interval_frames: int = setting(
         1,
         label="Remember every",
-        help="A frame enters working memory every this many frames.",
+        help="A frame enters working memory every this many frames. With 1 and few small objects on a large field, "
+        "an object that hardly moves enters every fifth.",
         effect="Smaller: follows quick changes better, needs more memory and time. Larger: quicker, less memory.",
         symbol="r", group=ENTERS, unit="frames", low=1, offered=10_000,
     )  # fmt: skip

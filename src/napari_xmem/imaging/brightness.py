@@ -58,12 +58,41 @@ def brightness_profile(plane: NDArray[Any], low: float, high: float) -> NDArray[
     cut = plane[: rows * factor, : columns * factor]
     cut = cut if plane.dtype.kind != "f" else np.nan_to_num(cut, nan=low, posinf=low, neginf=low)
     height, width = min(factor, plane.shape[0]), min(factor, plane.shape[1])
-    small = cut.reshape(rows, height, columns, width).mean((1, 3), dtype=np.float64)
+    blocks = cut.reshape(rows, height, columns, width)
+    if cut.dtype.kind == "f":
+        small = blocks.mean((1, 3), dtype=np.float64)
+    else:  # sums of integers are exact in any order, and this one is quick
+        small = sum(blocks[:, y, :, x].astype(np.float64) for y in range(height) for x in range(width))
+        small = small / (height * width)
     small = ndimage.gaussian_filter((small - low) / (high - low), 1.0)
-    parts = [
-        part for strip in np.array_split(small, _tiles(rows), 0) for part in np.array_split(strip, _tiles(columns), 1)
-    ]
-    return np.asarray([np.quantile(part, _QUANTILES) for part in (small, *parts)], np.float32)
+    return np.concatenate([_quantiles(np.sort(small, axis=None)[None]), _tile_quantiles(small)]).astype(np.float32)
+
+
+def _tile_quantiles(small: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the quantiles of each tile, row by row: tiles of one size together, since single calls take their time."""
+    ends = [np.cumsum([len(part) for part in np.array_split(np.arange(n), _tiles(n))]) for n in small.shape]
+    spans = [[slice(a, b) for a, b in zip((0, *e[:-1].tolist()), e.tolist(), strict=True)] for e in ends]
+    places: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for i, rows in enumerate(spans[0]):
+        for j, columns in enumerate(spans[1]):
+            places.setdefault((rows.stop - rows.start, columns.stop - columns.start), []).append((i, j))
+    out = np.empty((len(spans[0]), len(spans[1]), len(_QUANTILES)))
+    for tiles in places.values():
+        stacked = np.stack([small[spans[0][i], spans[1][j]].ravel() for i, j in tiles])
+        out[tuple(np.transpose(tiles))] = _quantiles(np.sort(stacked, axis=1))
+    return out.reshape(-1, len(_QUANTILES))
+
+
+def _quantiles(ascending: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the quantiles of each row of sorted values, interpolated as `numpy.quantile` does, without its checks."""
+    out = np.empty((len(ascending), len(_QUANTILES)))
+    for k, quantile in enumerate(_QUANTILES):
+        at = quantile * (ascending.shape[1] - 1)
+        low = int(at)
+        a, b = ascending[:, low], ascending[:, min(low + 1, ascending.shape[1] - 1)]
+        share = at - low
+        out[:, k] = b - (b - a) * (1 - share) if share >= 0.5 else a + (b - a) * share
+    return out
 
 
 def _tiles(side: int) -> int:

@@ -131,7 +131,7 @@ def _find(
     shape = geometry.padded_shape
     image = to_device(run.prepare(frame, 0), run.network.device)[None]
     encoded = encode_regions(run.network, image, [Region(0, 0, *shape)], budget.tile, memorise=False)
-    given = seed_regions(painted, geometry, lambda centre, extent: scope.region_for(centre, extent, shape))
+    given = seed_regions(painted, geometry, lambda centre, extent: scope.search.region_for(centre, extent, shape))
     owner = np.zeros(shape, np.int32)
     for mask in given:
         owner[mask.region.slices][(mask.probability > 0.5).numpy()] = mask.object_id

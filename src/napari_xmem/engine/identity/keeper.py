@@ -20,7 +20,7 @@ from napari_xmem.engine.scopes.region_masks import RegionMask
 from napari_xmem.tracking import Event, EventKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence, Set
+    from collections.abc import Callable, Mapping, Sequence, Set
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -51,8 +51,9 @@ class FrameSeen:
     ----------
     frame : int
         Index in the movie.
-    gray : ndarray, shape (H, W), float32
-        The scaled frame, without padding.
+    shrunk : callable
+        Takes masks and a factor, and returns the scaled frame in gray, without padding, shrunk by that factor: at least
+        around the masks, NaN elsewhere.
     shape : tuple of 2 int
         Size of the scaled frame, with padding.
     masks : sequence of RegionMask
@@ -66,7 +67,7 @@ class FrameSeen:
     """
 
     frame: int
-    gray: NDArray[np.float32]
+    shrunk: Callable[[Sequence[RegionMask], int], NDArray[np.float32]]
     shape: tuple[int, int]
     masks: Sequence[RegionMask]
     seen: Mapping[int, Observation]
@@ -150,7 +151,9 @@ class IdentityKeeper:
         y, x = (origin + drift / self.factor for origin, drift in zip(self._origin, at.drift_px, strict=True))
         self._origin = (y, x)
         self._frames = [*self._frames, (self._time, at.frame)][-_FRAMES_KNOWN:]
-        scene = self._scene = Scene.of(self._time, at.gray, at.masks, self.factor, self._origin)
+        scene = self._scene = Scene.of_shrunk(
+            self._time, at.shrunk(at.masks, self.factor), at.masks, self.factor, self._origin
+        )
         self._let_go(at.given, objects)
         gone = {i for i, tracked in objects.items() if i not in at.given and not tracked.is_there(at.seen[i])}
         judged = Judged(list(at.masks), dict(at.seen))
@@ -168,7 +171,9 @@ class IdentityKeeper:
                 self.returns.note_lost(i, self.pasts[i], scene, with_others=2 * len(gone) > len(objects) > 1)
         return self._without_strangers(judged, at, objects, scene)
 
-    def keep(self, masks: Sequence[RegionMask], sure: Mapping[int, Observation]) -> None:
+    def keep(
+        self, masks: Sequence[RegionMask], sure: Mapping[int, Observation], written: Set[int] | None = None
+    ) -> None:
         """Take the portraits of objects that are surely themselves on the frame judged last, and note the odds.
 
         Parameters
@@ -176,7 +181,9 @@ class IdentityKeeper:
         masks : sequence of RegionMask
             All masks, final.
         sure : mapping of int to Observation
-            What enters memory of which objects.
+            What may enter memory of which objects.
+        written : set of int, optional
+            Those of which it does; None: of all.
         """
         if self._scene is None:
             return
@@ -189,6 +196,8 @@ class IdentityKeeper:
             if portrait is not None and portrait.area_px >= _PORTRAIT_SHARE * past.area_px:
                 self.pasts[i] = past.with_portrait(portrait)
         for i, seen in sure.items():
+            if written is not None and i not in written:
+                continue
             entry = Written(self._time, seen.confidence, seen.area_px)
             self._written[i] = (*self._written.get(i, ()), entry)[-_FRAMES_KNOWN:]
 

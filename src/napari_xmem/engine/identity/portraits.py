@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 
+from napari_xmem.engine.scopes.picture import block_means
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -120,12 +122,19 @@ class Scene:
         origin_px: tuple[float, float],
     ) -> Self:
         """Shrink a picture ``(H, W)`` of the scaled frame and all masks on it."""
-        rows, columns = (side // factor for side in gray.shape)
-        blocks = gray[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
-        blank = cls(
-            time, np.asarray(blocks.mean((1, 3)), np.float32), np.zeros((rows, columns), np.int32), factor, origin_px
-        )
-        return blank.showing(masks)
+        return cls.of_shrunk(time, block_means(gray, factor), masks, factor, origin_px)
+
+    @classmethod
+    def of_shrunk(
+        cls,
+        time: int,
+        gray: NDArray[np.float32],
+        masks: Sequence[RegionMask],
+        factor: int,
+        origin_px: tuple[float, float],
+    ) -> Self:
+        """Put all masks on a picture that is shrunk already; NaN where it is not known, far from all masks."""
+        return cls(time, gray, np.zeros(gray.shape, np.int32), factor, origin_px).showing(masks)
 
     def showing(self, masks: Sequence[RegionMask]) -> Self:
         """Return the same frame with other masks on it."""
@@ -154,7 +163,8 @@ class Scene:
             slice(max(0, left - _GROUND_PX), right + _GROUND_PX),
         )
         ground = self.gray[around][self.ids[around] == 0]
-        level = float(np.median(ground)) if len(ground) >= _ENOUGH_GROUND else float(np.median(self.gray))
+        ground = ground[np.isfinite(ground)]
+        level = float(np.median(ground)) if len(ground) >= _ENOUGH_GROUND else float(np.nanmedian(self.gray))
         whole = top > 0 and left > 0 and bottom < self.gray.shape[0] and right < self.gray.shape[1]
         return Portrait(
             self.time,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_xmem.engine.scopes.region_masks import RegionMask
+from napari_xmem.engine.scopes.region_masks import RegionMask, moved, touching
 from napari_xmem.model.aggregate import PROBABILITY_EPS
 
 if TYPE_CHECKING:
@@ -37,6 +37,14 @@ def aggregate_regions(masks: Sequence[RegionMask], seeded: set[int], frame_shape
     frame_shape : tuple of 2 int
         Size of the scaled frame.
     """
+    out: dict[int, RegionMask] = {}
+    for box, group in touching(masks, frame_shape):
+        shared = _aggregate([moved(mask, -box.y, -box.x) for mask in group], seeded, box.shape)
+        out |= {mask.object_id: moved(mask, box.y, box.x) for mask in shared}
+    return [out[mask.object_id] for mask in masks]
+
+
+def _aggregate(masks: Sequence[RegionMask], seeded: set[int], frame_shape: tuple[int, int]) -> list[RegionMask]:
     own = [mask.pixels.astype(np.float32, copy=False) for mask in masks]
     painted = [(mask, pixels) for mask, pixels in zip(masks, own, strict=True) if mask.object_id in seeded]
     if painted:

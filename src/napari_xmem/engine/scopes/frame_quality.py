@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from napari_xmem.engine.scopes.stage_drift import Views, farther_candidates
+from napari_xmem.engine.scopes.picture import Picture
+from napari_xmem.engine.scopes.stage_drift import Views, farther_candidates, packed_pictures, unpacked_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
-    from napari_xmem.engine.scopes.stage_drift import Frame
+    from napari_xmem.engine.scopes.picture import Frame
 
 __all__ = ["FrameGate", "Verdict", "convincing_share", "may_be_written"]
 
@@ -88,17 +88,19 @@ class FrameGate:
     """
 
     def __init__(self) -> None:
-        self._good: Frame | None = None
-        self._focus: Frame | None = None
+        self._good: Picture | None = None
+        self._focus: Picture | None = None
         self._usual: list[tuple[float, float]] = []
         self.held_frames = 0
 
-    def judge(self, frame: Frame, drift_px: Shift, reach_px: float, ask: Callable[[Shift], float | None]) -> Verdict:
+    def judge(
+        self, frame: Frame | Picture, drift_px: Shift, reach_px: float, ask: Callable[[Shift], float | None]
+    ) -> Verdict:
         """Say whether a frame is believed, and which drift.
 
         Parameters
         ----------
-        frame : ndarray, shape (Y, X), float32
+        frame : ndarray, shape (Y, X), float32, or Picture
             The scaled frame.
         drift_px : tuple of 2 float
             Its estimated shift against the last good frame.
@@ -149,16 +151,16 @@ class FrameGate:
         """Take note that the last frame was not believed."""
         self.held_frames += 1
 
-    def keep(self, frame: Frame, drift_px: Shift, objects: Frame) -> None:
+    def keep(self, frame: Frame | Picture, drift_px: Shift, objects: Frame | Picture) -> None:
         """Take in a frame that was believed.
 
         Parameters
         ----------
-        frame : ndarray, shape (Y, X), float32
+        frame : ndarray, shape (Y, X), float32, or Picture
             The scaled frame.
         drift_px : tuple of 2 float
             The shift that was believed.
-        objects : ndarray, shape (Y, X), float32
+        objects : ndarray, shape (Y, X), float32, or Picture
             Where objects are on it, 0 to 1.
         """
         if self._good is not None and self._good.shape == frame.shape:
@@ -166,19 +168,16 @@ class FrameGate:
             if views.comparable:
                 pair = (max(views.match(drift_px), 0.0), max(views.match_focus(drift_px), 0.0))
                 self._usual = [*self._usual, pair][-_USUAL_FRAMES:]
-        self._good, self._focus, self.held_frames = frame, objects, 0
+        self._good, self._focus, self.held_frames = Picture.of(frame), Picture.of(objects), 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs."""
-        frames = {"good": self._good, "focus": self._focus}
-        packed = {name: None if f is None else torch.from_numpy(np.ascontiguousarray(f)) for name, f in frames.items()}
-        return packed | {"usual": [list(pair) for pair in self._usual], "held_frames": self.held_frames}
+        known = packed_pictures(good=self._good, focus=self._focus)
+        return known | {"usual": [list(pair) for pair in self._usual], "held_frames": self.held_frames}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken."""
-        self._good, self._focus = (
-            None if state[name] is None else state[name].cpu().numpy().copy() for name in ("good", "focus")
-        )
+        self._good, self._focus = unpacked_pictures(state, "good", "focus")
         self._usual = [(float(whole), float(place)) for whole, place in state["usual"]]
         self.held_frames = int(state["held_frames"])
 

@@ -39,7 +39,12 @@ class FrameLight:
         self._latest: Profiles = []
 
     def show(self, prepare: NetworkInput, frame: NDArray[Any], index: int) -> Tensor:
-        """Return a frame as the network sees it, in the light of the frames before.
+        """Return a frame as the network sees it, in the light of the frames before; see `look` for the parameters."""
+        self.look(prepare, frame)
+        return prepare(frame, index, self.changes)
+
+    def look(self, prepare: NetworkInput, frame: NDArray[Any]) -> None:
+        """Find out how the light of a frame differs from that of the frames before, and note it as `changes`.
 
         Parameters
         ----------
@@ -47,8 +52,6 @@ class FrameLight:
             Turns frames into network input.
         frame : ndarray, shape (Y, X) or (Y, X, C)
             Pixels as they are read.
-        index : int
-            Index in the movie.
         """
         normaliser = prepare.normaliser
         planes = [frame] if frame.ndim == 2 else list(np.moveaxis(frame, -1, 0))
@@ -63,7 +66,6 @@ class FrameLight:
                     (profile - change.offset) / change.gain
                     for profile, change in zip(self._latest, self.changes, strict=True)
                 ]
-        return prepare(frame, index, self.changes)
 
     def keep(self) -> None:
         """Take the latest frame as what the next one is compared with."""

@@ -5,7 +5,8 @@ Look-alikes outside an object's reach cannot claim it, and cost grows with the a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -17,21 +18,22 @@ from napari_xmem.engine.cost.budget import Budget
 from napari_xmem.engine.device_resources import to_device
 from napari_xmem.engine.division import MergeTracker, Moment
 from napari_xmem.engine.identity import FrameSeen, IdentityKeeper
-from napari_xmem.engine.interruption import stop_if_asked
-from napari_xmem.engine.scopes.aggregation import aggregate_regions, others_in
-from napari_xmem.engine.scopes.batches import RegionBatch, decode_regions, memorise_regions
+from napari_xmem.engine.scopes.aggregation import aggregate_regions
+from napari_xmem.engine.scopes.frame_now import FrameNow, encode_view
 from napari_xmem.engine.scopes.frame_quality import FrameGate, Verdict, convincing_share, may_be_written
 from napari_xmem.engine.scopes.light import FrameLight
 from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
 from napari_xmem.engine.scopes.ownership import Ownership
+from napari_xmem.engine.scopes.partial_frame import PartialFrame, WholeFrame, view_of
 from napari_xmem.engine.scopes.postprocess import postprocess_masks
-from napari_xmem.engine.scopes.prediction_confidence import own_pixels, region_confidence
-from napari_xmem.engine.scopes.region_masks import FrameLabels, RegionMask, by_shape, compose_dense, compose_labels
-from napari_xmem.engine.scopes.regions import Region, largest_margin_px, object_region
+from napari_xmem.engine.scopes.prediction_confidence import credit_memory
+from napari_xmem.engine.scopes.region_masks import FrameLabels, RegionMask, compose_dense, compose_labels
+from napari_xmem.engine.scopes.regions import Region
 from napari_xmem.engine.scopes.schedule import FramePlan, MemorySchedule
+from napari_xmem.engine.scopes.search import Search
 from napari_xmem.engine.scopes.seeding import seed_regions, seed_rows
 from napari_xmem.engine.scopes.stage_drift import DriftTracker
-from napari_xmem.engine.scopes.tiling import EncodedFrame, encode_regions
+from napari_xmem.engine.scopes.video_rate import STEADY_MATCH, VideoRate
 from napari_xmem.imaging.blank import is_blank
 from napari_xmem.memory import POSITION_CHANNELS, MemoryBank, merge_snapshots
 from napari_xmem.model import inference_settings
@@ -49,11 +51,6 @@ if TYPE_CHECKING:
     from napari_xmem.model import XMem
 
 __all__ = ["LocalScope"]
-
-#: Growth of the region per frame in which the object was not found, and its limit.
-SEARCH_GROWTH, SEARCH_LIMIT = 0.5, 2.0
-#: Growth of the region of an object whose mask reached its border.
-CUT_GROWTH = 1.5
 
 
 class LocalScope:
@@ -94,8 +91,7 @@ class LocalScope:
         self.network = network
         self.memory = memory
         self.prepare = prepare
-        self.max_displacement_px = largest_margin_px(network.config, max_displacement_px)
-        self.fixed_margin = max_displacement_px is not None
+        self.search = Search(network.config, max_displacement_px)
         self.budget = budget or Budget.unplanned(network.device)
         self.divisions = divisions
         self.reset()
@@ -108,6 +104,7 @@ class LocalScope:
         self.drift = DriftTracker()
         self.gate = FrameGate()
         self.light = FrameLight()
+        self.video_rate = VideoRate()
         backward = isinstance(self.divisions, MergeTracker)  # there two that become one are daughters
         self.identity = IdentityKeeper(self.network.config.nominal_diameter_px, encounters=not backward)
         if self.divisions is not None:
@@ -163,6 +160,7 @@ class LocalScope:
             "drift": self.drift.state_dict(),
             "gate": self.gate.state_dict(),
             "light": self.light.state_dict(),
+            "video_rate": self.video_rate.state_dict(),
             "identity": self.identity.state_dict() | {"channels": self._n_channels},
             "divisions": None if self.divisions is None else self.divisions.state_dict(),
         }
@@ -181,6 +179,7 @@ class LocalScope:
         self.drift.load_state_dict(state["drift"])
         self.gate.load_state_dict(state["gate"])
         self.light.load_state_dict(state.get("light", {}))
+        self.video_rate.load_state_dict(state.get("video_rate", {}))
         self.identity.load_state_dict(state["identity"])
         if self.divisions is not None and state.get("divisions") is not None:
             self.divisions.load_state_dict(state["divisions"], restored)
@@ -206,40 +205,41 @@ class LocalScope:
         """Advance one frame of the movie; see `TrackingScope.advance`."""
         if self.prepare is None:
             raise ValueError("This scope was made without `prepare`, so it takes tensors only: use step().")
-        geometry, image = self.prepare.geometry, self.light.show(self.prepare, frame, index)
-        (rows, columns), shape = geometry.scaled_shape, geometry.padded_shape
-        gray = image[:3].mean(0)[:rows, :columns].numpy()
-        drift = self.drift.advance(gray, self.max_displacement_px)
+        geometry, reach = self.prepare.geometry, self.search.margin_px
+        if seeds is not None:
+            self.video_rate.decide(self.network, seeds, geometry, reach)
+        view, shape = view_of(self.prepare, self.light, frame, index, sparse=self.video_rate.on), geometry.padded_shape
+        drift = self.drift.advance(view.picture, reach, STEADY_MATCH if self.video_rate.on else 1.0)
         if seeds is None and is_blank(frame):
             return self._hold(geometry, Verdict("blank", drift))
         if seeds is None and not absent:
-            verdict = self.gate.judge(gray, drift, self.max_displacement_px, lambda d: self._agreement(image, index, d))
+            verdict = self.gate.judge(view.picture, drift, reach, partial(self._agreement, view, index))
             if not verdict.believed:
                 return self._hold(geometry, verdict)
             drift = verdict.drift_px
         given: list[RegionMask] = []
         if seeds is not None:
-            given = seed_regions(seeds, geometry, lambda centre, extent: self.region_for(centre, extent, shape))
+            given = seed_regions(seeds, geometry, lambda centre, extent: self.search.region_for(centre, extent, shape))
         painted = {mask.object_id for mask in given}
-        given += [self._nowhere(i, shape) for i in self.objects if i in absent and i not in painted]
-        masks = self.advance_regions(image, given, last=last, frame=index, drift_px=drift)
-        objects = others_in(masks, shape).clamp(0, 1).numpy()[:rows, :columns]
+        given += [self.search.nowhere(self.objects[i], shape) for i in self.objects if i in absent and i not in painted]
+        masks = self.advance_regions(view, given, last=last, frame=index, drift_px=drift)
+        objects = view.where(masks)
         self.drift.focus_on(objects)
-        self.gate.keep(gray, drift, objects)
+        self.gate.keep(view.picture, drift, objects)
         self.light.keep()
         found = compose_labels(masks, geometry.shape, geometry.scale)
         identity = np.array([self.objects[mask.object_id].identity for mask in masks], np.float32)
         return replace(found, confidence=found.confidence * identity, events=self.identity.take_events())
 
-    def _agreement(self, image: Tensor, index: int, drift_px: tuple[float, float]) -> float | None:
+    def _agreement(self, view: WholeFrame | PartialFrame, index: int, drift_px: tuple[float, float]) -> float | None:
         """Look for all objects as if the frame had drifted so, without a trace; see `convincing_share`."""
-        image = to_device(image, self.network.device)[None]
+        image = to_device(view.image, self.network.device)[None]
         shape = (image.shape[-2], image.shape[-1])
-        todo = self._regions_to_search(self.objects, shape, drift_px)
+        todo = self.search.regions(self.objects, shape, drift_px, rate=self._rate)
         if not todo:
             return None
-        encoded = self._encode(image, [region for _, region in todo], memorise=False)
-        found = _FrameNow(self, image, encoded, FramePlan.only_looked_at(), index).predict(self.objects, todo)
+        encoded = encode_view(self, view, image, [r for _, r in todo], memorise=False, sparse=self.video_rate.on)
+        found = FrameNow(self, image, encoded, FramePlan.only_looked_at(), index).predict(self.objects, todo)
         _, seen = postprocess_masks(aggregate_regions(found, set(), shape), shape)
         return convincing_share(self.objects, seen)
 
@@ -253,12 +253,6 @@ class LocalScope:
         if self.divisions is not None:
             self.divisions.interrupt()
         return FrameLabels.of_nothing(geometry.shape, len(self.objects), verdict.reason, verdict.odds)
-
-    def _nowhere(self, object_id: int, frame_shape: tuple[int, int]) -> RegionMask:
-        """Return an empty mask where an object was looked for: what lies there is not the object."""
-        tracked = self.objects[object_id]
-        region = self.region_for(tracked.centre_px, tracked.extent_px, frame_shape)
-        return RegionMask(object_id, region, torch.zeros(region.shape, dtype=torch.float32, device="cpu"))
 
     @inference_settings()
     def step(
@@ -276,36 +270,15 @@ class LocalScope:
         padding = (0, -width % stride, 0, -height % stride)
         shape = (height + padding[3], width + padding[1])
         rows = seed_rows(masks, object_ids, self.object_ids, (height, width))
-        seeds = [self.seed_from_mask(i, F.pad(mask, padding), shape) for i, mask in rows.items()]
-        found = self.advance_regions(F.pad(image, padding), seeds, last=last, frame=frame)
+        seeds = [self.search.seed_from_mask(i, F.pad(mask, padding), shape) for i, mask in rows.items()]
+        view = WholeFrame(F.pad(image, padding), shape)
+        found = self.advance_regions(view, seeds, last=last, frame=frame)
         return compose_dense(found, shape)[:, :height, :width].to(self.network.device)
-
-    def seed_from_mask(self, object_id: int, mask: Tensor, frame_shape: tuple[int, int]) -> RegionMask:
-        """Cut the region out of a mask ``(H, W)`` of the scaled frame."""
-        filled = (mask > 0.5).nonzero()
-        if not len(filled):
-            return RegionMask(object_id, Region(0, 0, 0, 0), mask[:0, :0])
-        top, left = filled.amin(0).tolist()
-        bottom, right = (filled.amax(0) + 1).tolist()
-        region = self.region_for(((top + bottom) / 2, (left + right) / 2), (bottom - top, right - left), frame_shape)
-        return RegionMask(object_id, region, mask[region.slices].float().cpu())
-
-    def region_for(
-        self,
-        centre_px: tuple[float, float],
-        extent_px: tuple[float, float],
-        frame_shape: tuple[int, int],
-        grow: float = 1.0,
-        margin_px: float | None = None,
-    ) -> Region:
-        """Return the region for an object of this place and size; `margin_px` around it, None: the largest."""
-        margin = self.max_displacement_px if margin_px is None else margin_px
-        return object_region(centre_px, extent_px, frame_shape, self.network.config.stride_px, margin, grow)
 
     @inference_settings()
     def advance_regions(
         self,
-        image: Tensor,
+        view: WholeFrame | PartialFrame,
         seeds: Sequence[RegionMask] = (),
         *,
         last: bool = False,
@@ -316,8 +289,8 @@ class LocalScope:
 
         Parameters
         ----------
-        image : Tensor
-            ``(C, H, W)``, sides multiples of the key stride.
+        view : WholeFrame or PartialFrame
+            The frame, sides multiples of the key stride.
         seeds : sequence of RegionMask
             Given masks; an empty one says that its object is absent here.
         last : bool
@@ -334,40 +307,60 @@ class LocalScope:
         """
         plan = self.schedule.plan(seeded=bool(seeds), last=last)
         index = self.schedule.time if frame is None else frame
-        gray = self._gray(image)
-        image = to_device(image, self.network.device)[None]
+        image = to_device(view.image, self.network.device)[None]
         shape = (image.shape[-2], image.shape[-1])
         given = {seed.object_id: seed for seed in seeds}
-        todo = self._regions_to_search(self.objects, shape, drift_px, skip=set(given))
-        tried = [] if self.divisions is None else self._regions_to_search(self.divisions.objects, shape, drift_px)
+        rate = self._rate
+        todo = self.search.regions(self.objects, shape, drift_px, set(given), rate, view.picture)
+        on_trial = {} if self.divisions is None else self.divisions.objects
+        tried = self.search.regions(on_trial, shape, drift_px, rate=rate)
+        followed = {i for i, tracked in self.objects.items() if i not in given and tracked.bank.object_ids}
+        known = {i: self.search.nowhere(self.objects[i], shape) for i in followed - {i for i, _ in todo}}
+        every = self.memory.memory_interval_frames
+        if rate is not None and not (given or tried or (plan.memorise and every > 1)):
+            calm = {i: self.objects[i] for i, _ in todo if i not in self.identity.engaged}
+            known |= rate.unchanged(calm, view.picture)
+            todo = [(i, region) for i, region in todo if i not in known]
         regions = [*(region for _, region in todo), *(seed.region for seed in seeds), *(region for _, region in tried)]
         if self.divisions is not None and self.divisions.searches(memorise=plan.memorise, last=last):
             regions.append(Region(0, 0, *shape))
-        frame_now = _FrameNow(self, image, self._encode(image, regions, memorise=plan.memorise), plan, index)
-        found = {m.object_id: m for m in frame_now.predict(self.objects, todo)}
+        encoded = encode_view(self, view, image, regions, memorise=plan.memorise, sparse=self.video_rate.on)
+        frame_now = FrameNow(self, image, encoded, plan, index)
+        spared = set(known)
+        if rate is not None and every == 1:
+            spared |= {i for i, tracked in self.objects.items() if not rate.due(tracked)}
+        found = {m.object_id: m for m in frame_now.predict(self.objects, [one for one in todo if one[0] not in spared])}
+        rest = replace(frame_now, plan=replace(plan, deep_update=False, normal_update=not last))
+        found |= {m.object_id: m for m in rest.predict(self.objects, [one for one in todo if one[0] in spared])}
         for seed in seeds:
             self._adopt(seed)
         self.ownership.move(drift_px, shape)
-        claims = [given.get(i) or found[i] for i in self.objects]
+        claims = [given.get(i) or known.get(i) or found[i] for i in self.objects]
         own = self.ownership.defend(claims, set(given))
         masks, seen = postprocess_masks(aggregate_regions(own, set(given), shape), shape)
-        judged = self.identity.judge(FrameSeen(index, gray, shape, masks, seen, set(given), drift_px), self.objects)
+        judged = self.identity.judge(
+            FrameSeen(index, view.shrunk, shape, masks, seen, set(given), drift_px), self.objects
+        )
         masks, seen = judged.masks, judged.seen
         if judged.moved:
             claims = [m if m.object_id in judged.moved else claim for m, claim in zip(masks, claims, strict=True)]
             found = {i: claim for i, claim in found.items() if i not in judged.moved}
         masks = [self._settle(mask, seen[mask.object_id], mask.object_id in given, drift_px) for mask in masks]
-        self._credit(found, masks)
-        unsettled = self.identity.unsettled
-        picture = (gray.shape[0], gray.shape[1])
-        now = Moment(index, shape, picture, drift_px, claims, masks, seen, set(given), plan.memorise, last, unsettled)
+        credit_memory(self.objects, found, masks, self.network.config.stride_px)
+        unsettled, inner = self.identity.unsettled | set(known), view.scaled_shape
+        now = Moment(index, shape, inner, drift_px, claims, masks, seen, set(given), plan.memorise, last, unsettled)
         if self.divisions is not None:
             masks = self.divisions.advance(frame_now, now, tried)
         self.ownership.update(masks, shape, {i for i, tracked in self.objects.items() if tracked.lost_frames})
         sure = [m for m in masks if m.object_id in given or self._is_sure(m.object_id, seen)]
-        self.identity.keep(masks, {m.object_id: seen[m.object_id] for m in sure})
+        written = [m for m in sure if m.object_id in given or m.object_id not in spared]
+        self.identity.keep(masks, {m.object_id: seen[m.object_id] for m in sure}, {m.object_id for m in written})
         if plan.memorise:
-            frame_now.memorise(self.objects, sure, masks, set(given))
+            frame_now.memorise(self.objects, written, masks, set(given))
+        if rate is not None:
+            rate.forget({*given, *judged.moved, *judged.refused})
+            looked_at = [found[i] for i in self.objects if i in found and i not in judged.refused]
+            rate.note(looked_at, self.objects, {m.object_id for m in written}, view.picture)
         if self.divisions is not None:
             self.divisions.finish(frame_now, now, masks)
         return masks
@@ -379,19 +372,6 @@ class LocalScope:
         if given or not tracked.lost_frames:
             return mask
         return RegionMask(mask.object_id, mask.region, torch.zeros_like(mask.probability))
-
-    def _credit(self, found: dict[int, RegionMask], masks: Sequence[RegionMask]) -> None:
-        """Tell memory how its answers turned out: of a lost object nothing was right."""
-        for mask in masks:
-            tracked = self.objects[mask.object_id]
-            if mask.object_id not in found or not tracked.bank.wants_feedback:
-                continue
-            own, stride = found[mask.object_id].probability, self.network.config.stride_px
-            only_own = tracked.bank.wants_own_pixels
-            rated = (
-                own_pixels(mask.probability, stride) if only_own else region_confidence(own, mask.probability, stride)
-            )
-            tracked.bank.feedback(rated * (not tracked.lost_frames))
 
     def _adopt(self, seed: RegionMask) -> None:
         """Start following an object that is seeded for the first time."""
@@ -406,131 +386,16 @@ class LocalScope:
         centre = (seed.region.y + seed.region.height / 2, seed.region.x + seed.region.width / 2)
         return TrackedObject(seed.object_id, bank, centre, (0.0, 0.0), 0.0)
 
-    def _regions_to_search(
-        self,
-        objects: Mapping[int, TrackedObject],
-        shape: tuple[int, int],
-        drift_px: tuple[float, float],
-        skip: Collection[int] = (),
-    ) -> list[tuple[int, Region]]:
-        """Return where each of some objects is looked for."""
-        todo = []
-        for tracked in objects.values():
-            if tracked.object_id not in skip and tracked.bank.object_ids:
-                grow = min(1 + SEARCH_GROWTH * tracked.lost_frames, SEARCH_LIMIT)
-                grow = max(grow, CUT_GROWTH) if tracked.cut else grow
-                tracked.expected_px = tracked.shifted(drift_px)
-                margin = None if self.fixed_margin else tracked.margin_px(self.max_displacement_px)
-                region = self.region_for(tracked.expected_px, tracked.extent_px, shape, grow, margin)
-                todo.append((tracked.object_id, region))
-        return todo
-
-    def _encode(self, image: Tensor, regions: Sequence[Region], *, memorise: bool) -> EncodedFrame:
-        """Encode the parts of the frame that any region touches."""
-        return encode_regions(self.network, image, regions, self.budget.tile, memorise=memorise)
+    @property
+    def _rate(self) -> VideoRate | None:
+        return self.video_rate if self.video_rate.on else None
 
     @property
     def _n_channels(self) -> int:
         """Channels of the movie; 0: not known."""
         return 0 if self.prepare is None else len(self.prepare.normaliser.low)
 
-    def _gray(self, image: Tensor) -> NDArray[np.float32]:
-        """Return the scaled frame ``(C, H, W)`` as one channel, without padding."""
-        rows, columns = image.shape[-2:] if self.prepare is None else self.prepare.geometry.scaled_shape
-        gray: NDArray[np.float32] = image[:3].mean(0)[:rows, :columns].float().cpu().numpy()
-        return gray
-
     def _is_sure(self, object_id: int, seen: dict[int, Observation]) -> bool:
         if object_id in self.identity.engaged:
             return False
         return may_be_written(self.objects[object_id], seen[object_id])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _FrameNow:
-    """The frame at hand, encoded: what is asked of the network about it."""
-
-    scope: LocalScope
-    image: Tensor
-    encoded: EncodedFrame
-    plan: FramePlan
-    frame: int
-
-    @property
-    def objects(self) -> dict[int, TrackedObject]:
-        """The scope's objects."""
-        return self.scope.objects
-
-    @property
-    def network(self) -> XMem:
-        """What the frame was encoded with."""
-        return self.scope.network
-
-    @property
-    def budget(self) -> Budget:
-        """How much is computed at a time."""
-        return self.scope.budget
-
-    def region_for(self, centre_px: tuple[float, float], extent_px: tuple[float, float]) -> Region:
-        """Return the region of an object of this place and size."""
-        shape = (self.image.shape[-2], self.image.shape[-1])
-        return self.scope.region_for(centre_px, extent_px, shape)
-
-    def start_object(self, seed: RegionMask) -> TrackedObject:
-        """Return an object that begins in a region, with an empty memory."""
-        return self.scope.start_object(seed)
-
-    def predict(self, objects: Mapping[int, TrackedObject], todo: Sequence[tuple[int, Region]]) -> list[RegionMask]:
-        """Return each object's own probability in its region, not yet aggregated, in host memory.
-
-        Masks are small and handled one by one: a copy per chunk is cheaper than many small calls on the device.
-        """
-        network, answers = self.scope.network, dict[int, Tensor]()
-
-        def decode(chunk: Sequence[RegionMask]) -> list[RegionMask]:
-            stop_if_asked()
-            batch = self._batch(objects, chunk)
-            probability = decode_regions(network, self.encoded, batch, self.plan, self.frame, answers).cpu()
-            return [RegionMask(m.object_id, m.region, p) for m, p in zip(chunk, probability, strict=True)]
-
-        out = []
-        for group in by_shape(RegionMask(i, region, self.encoded.key) for i, region in todo):
-            out += self.scope.budget.work.map(group, group[0].region.height * group[0].region.width, decode)
-        return out
-
-    def memorise(
-        self,
-        objects: Mapping[int, TrackedObject],
-        masks: Sequence[RegionMask],
-        everyone: Sequence[RegionMask],
-        permanent: Collection[int] = (),
-    ) -> None:
-        """Encode and remember some masks; `everyone` are all masks of the frame, `permanent` the painted objects."""
-        if not masks:
-            return
-        total, done = others_in(everyone, (self.image.shape[-2], self.image.shape[-1])), set[int]()
-
-        def memorise(chunk: Sequence[RegionMask]) -> Sequence[RegionMask]:
-            batch = self._batch(objects, chunk)
-            memorise_regions(
-                self.scope.network,
-                self.image,
-                self.encoded,
-                batch,
-                chunk,
-                total,
-                self.plan,
-                self.frame,
-                set(permanent),
-                done,
-            )
-            return chunk
-
-        for group in by_shape(masks):
-            self.scope.budget.work.map(group, group[0].region.height * group[0].region.width, memorise)
-
-    def _batch(self, objects: Mapping[int, TrackedObject], masks: Sequence[RegionMask]) -> RegionBatch:
-        """Return objects with regions of one size as a batch."""
-        tracked = [objects[m.object_id] for m in masks]
-        regions = [m.region for m in masks]
-        return RegionBatch(tracked, regions, self.scope.network.config.stride_px, self.scope.budget.similarities)

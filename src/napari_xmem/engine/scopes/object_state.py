@@ -105,11 +105,15 @@ class TrackedObject:
         """Return an independent object that knows the same, under another id."""
         return replace(self, object_id=new_id, bank=self.bank.fork(new_id))
 
-    def margin_px(self, largest_px: float) -> float:
-        """Return how far around its expected box it is looked for: less for objects that keep to what is expected."""
+    def margin_px(self, largest_px: float, calm_share: float | None = None) -> float:
+        """Return how far around its expected box it is looked for: less for objects that keep to what is expected.
+
+        `calm_share`: then it is at least this share of the largest margin; None: the usual one.
+        """
         if len(self.surprises_px) < _CALM_FRAMES:
             return largest_px
-        return min(largest_px, _CALM_SHARE * largest_px + _SURPRISE_GAIN * max(self.surprises_px))
+        share = _CALM_SHARE if calm_share is None else calm_share
+        return min(largest_px, share * largest_px + _SURPRISE_GAIN * max(self.surprises_px))
 
     def shifted(self, drift_px: tuple[float, float]) -> tuple[float, float]:
         """Return where its centre should be after the frame has drifted by `drift_px` (y, x)."""

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from torch import Tensor
 
-__all__ = ["frame_confidence", "own_pixels", "region_confidence"]
+    from napari_xmem.engine.scopes.object_state import TrackedObject
+    from napari_xmem.engine.scopes.region_masks import RegionMask
+
+__all__ = ["credit_memory", "frame_confidence", "own_pixels", "region_confidence"]
 
 
 def own_pixels(final: Tensor, stride_px: int) -> Tensor:
@@ -74,3 +79,32 @@ def frame_confidence(probability: Tensor, stride_px: int) -> Tensor:
     """
     first, second = probability.float().topk(2, dim=0).values
     return F.avg_pool2d((first - second)[None], stride_px).flatten()
+
+
+def credit_memory(
+    objects: Mapping[int, TrackedObject], found: Mapping[int, RegionMask], masks: Sequence[RegionMask], stride_px: int
+) -> None:
+    """Tell the memory of each object how its answers turned out: of a lost object nothing was right.
+
+    Parameters
+    ----------
+    objects : mapping of int to TrackedObject
+        The objects.
+    found : mapping of int to RegionMask
+        What was decoded from memory, of those that were looked for.
+    masks : sequence of RegionMask
+        What became of it.
+    stride_px : int
+        Key stride.
+    """
+    for mask in masks:
+        tracked = objects[mask.object_id]
+        if mask.object_id not in found or not tracked.bank.wants_feedback:
+            continue
+        own = found[mask.object_id].probability
+        rated = (
+            own_pixels(mask.probability, stride_px)
+            if tracked.bank.wants_own_pixels
+            else region_confidence(own, mask.probability, stride_px)
+        )
+        tracked.bank.feedback(rated * (not tracked.lost_frames))

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from napari_xmem.engine.scopes.regions import corners
+from napari_xmem.engine.scopes.regions import Region, boxes_around, corners
 from napari_xmem.engine.scopes.resample import resample
 from napari_xmem.model import inference_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.scopes.regions import Region
     from napari_xmem.tracking import Event
 
 __all__ = [
@@ -31,7 +30,12 @@ __all__ = [
     "compose_labels",
     "expected_jaccard",
     "labels_from_dense",
+    "moved",
+    "touching",
 ]
+
+#: With more objects than this nobody is looked at apart from the rest.
+_FEW = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +99,29 @@ def by_shape(masks: Iterable[RegionMask]) -> Iterator[list[RegionMask]]:
     return iter(groups.values())
 
 
+def moved(mask: RegionMask, y_px: int, x_px: int) -> RegionMask:
+    """Return a mask with its region elsewhere."""
+    region = mask.region
+    return replace(mask, region=Region(region.y + y_px, region.x + x_px, region.height, region.width))
+
+
+def touching(masks: Sequence[RegionMask], frame_shape: tuple[int, int]) -> list[tuple[Region, list[RegionMask]]]:
+    """Group masks whose regions overlap, each group with the box around it, so that what lies between costs nothing.
+
+    Many objects are one group in the whole frame.
+    """
+    if len(masks) > _FEW:
+        return [(Region(0, 0, *frame_shape), list(masks))]
+    return [
+        (box, [mask for mask in masks if _covers(box, mask.region)])
+        for box in boxes_around(mask.region for mask in masks)
+    ]
+
+
+def _covers(box: Region, region: Region) -> bool:
+    return all(a.start <= b.start and b.stop <= a.stop for a, b in zip(box.slices, region.slices, strict=True))
+
+
 def compose_dense(masks: Iterable[RegionMask], frame_shape: tuple[int, int]) -> Tensor:
     """Return ``(1 + N, H, W)`` probabilities of the whole scaled frame, background first."""
     masks = list(masks)
@@ -130,7 +157,8 @@ def compose_labels(masks: Iterable[RegionMask], shape: tuple[int, int], scale: f
         wins = probability > best[window]
         best[window] = np.where(wins, probability, best[window])
         labels[window] = np.where(wins, mask.object_id, labels[window])
-    labels[best <= 1 - total] = 0
+    for window, _ in patches.values():
+        labels[window][best[window] <= 1 - total[window]] = 0
     area = np.zeros(len(masks), np.int64)
     confidence = np.zeros(len(masks), np.float32)
     for row, mask in enumerate(masks):

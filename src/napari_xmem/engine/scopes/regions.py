@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Region",
+    "boxes_around",
     "bucket_side",
     "cell_centres",
     "corners",
@@ -130,6 +131,24 @@ def object_region(
     return place_region(
         centre_px, bucket_side(grow * (max(extent_px) + 2 * margin_px), stride_px), frame_shape, stride_px
     )
+
+
+def boxes_around(regions: Iterable[Region]) -> list[Region]:
+    """Return boxes that do not overlap and cover all regions: regions that overlap share one."""
+    boxes: list[Region] = []
+    for region in regions:
+        box = region
+        while near := [other for other in boxes if _overlap(box, other)]:
+            boxes = [other for other in boxes if other not in near]
+            top, left = min(b.y for b in (box, *near)), min(b.x for b in (box, *near))
+            bottom, right = max(b.y + b.height for b in (box, *near)), max(b.x + b.width for b in (box, *near))
+            box = Region(top, left, bottom - top, right - left)
+        boxes.append(box)
+    return boxes
+
+
+def _overlap(a: Region, b: Region) -> bool:
+    return a.y < b.y + b.height and b.y < a.y + a.height and a.x < b.x + b.width and b.x < a.x + a.width
 
 
 def corners(places: Iterable[tuple[int, int]]) -> Tensor:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from functools import cache
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 from scipy import fft, ndimage
+
+from napari_xmem.engine.scopes.picture import Frame, Picture, block_means
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-__all__ = ["DriftTracker", "Frame", "Views", "estimate_drift", "farther_candidates"]
+__all__ = [
+    "DriftTracker",
+    "Views",
+    "estimate_drift",
+    "farther_candidates",
+    "packed_pictures",
+    "unpacked_pictures",
+]
 
-_LONGEST_PX = 320
 _LEAST_OVERLAP = 0.25
 _MARGIN = 0.15
 _LEAST_MATCH = 0.3
@@ -26,11 +35,13 @@ _MANY = 4
 #: Reach, in pixels of a picture shrunk to it, and side of a part, when parts are matched each by itself.
 _REACH, _PART = 8, 10
 
-Frame: TypeAlias = "NDArray[np.float32]"
-
 
 def estimate_drift(
-    before: Frame, after: Frame, focus: Frame | None = None, reach_px: float = 0.0
+    before: Frame | Picture,
+    after: Frame | Picture,
+    focus: Frame | Picture | None = None,
+    reach_px: float = 0.0,
+    enough: float = 1.0,
 ) -> tuple[float, float]:
     """Estimate by how much the picture, or what is followed in it, moved as a whole.
 
@@ -41,77 +52,102 @@ def estimate_drift(
 
     Parameters
     ----------
-    before, after : ndarray, shape (Y, X), float32
+    before, after : ndarray, shape (Y, X), float32, or Picture
         Two frames.
-    focus : ndarray, shape (Y, X), float32, optional
+    focus : ndarray, shape (Y, X), float32, or Picture, optional
         Where the followed objects were, 0 to 1: they decide, so that dirt on the camera or an uneven background that
         stays behind does not. None: the whole frame decides.
     reach_px : float
         How far objects are looked for without any drift, in pixels; 0: not known.
+    enough : float
+        Where frames match so well as they are, nothing is looked for: nothing has moved farther than objects are
+        looked for in any case.
 
     Returns
     -------
     tuple of 2 float
-        y, x shift in pixels: what was at ``p`` is now at ``p + shift``.
+        y, x shift in pixels of the scaled frame: what was at ``p`` is now at ``p + shift``.
 
     References
     ----------
     Kuglin & Hines 1975, The phase correlation image alignment method.
     """
-    factor = max(1, -(-max(before.shape) // _LONGEST_PX))
-    a, b = _prepare(before, factor), _prepare(after, factor)
-    if min(a.shape) < 8 or not a.any() or not b.any():
+    before, after = Picture.of(before), Picture.of(after)
+    a, b, step = before.detail, after.detail, before.step_px
+    if min(a.shape) < 8 or a.shape != b.shape or not a.any() or not b.any():
         return 0.0, 0.0
-    weight = np.ones_like(a) if focus is None or not focus.any() else _around(_shrink(focus, factor))
-    window = (np.hanning(a.shape[0])[:, None] * np.hanning(a.shape[1])[None]).astype(np.float32)
-    candidates = {*_peaks(a * window, b * window), *_peaks(a, b), *_peaks(a * weight, b)}
+    known = None if focus is None else Picture.of(focus)
+    weight = np.ones_like(a) if known is None else known.weight
     stay = _match(a, b, weight, (0, 0))
+    if stay >= enough:
+        return 0.0, 0.0
+    window = _window((a.shape[0], a.shape[1]))
+    candidates = {*_peaks(a * window, b * window), *_peaks(a, b), *_peaks(a * weight, b)}
     best, shift = max(_LEAST_MATCH, stay + _MARGIN * (1 - max(stay, 0.0))), (0, 0)
     parts: _Parts | None = None
-    many = focus is None or ndimage.label(focus > 0.5)[1] >= _MANY
+    many = known is None or ndimage.label(known.frame > 0.5)[1] >= _MANY
     for candidate in sorted(candidates):
         score = _match(a, b, weight, candidate)
         if score <= best:
             continue
-        if reach_px and max(map(abs, candidate)) * factor > reach_px:
-            parts = _Parts(a, b, weight, reach_px / factor) if parts is None else parts
+        if reach_px and max(map(abs, candidate)) * step > reach_px:
+            parts = _Parts(a, b, weight, reach_px / step) if parts is None else parts
             if not parts.went(candidate) or not (many or _whole_frame_agrees(a, b, candidate)):
                 continue
         best, shift = score, candidate
-    return float(shift[0] * factor), float(shift[1] * factor)
+    return float(shift[0] * step), float(shift[1] * step)
+
+
+@cache
+def _window(shape: tuple[int, int]) -> Frame:
+    return np.asarray(np.hanning(shape[0])[:, None] * np.hanning(shape[1])[None], np.float32)
 
 
 class DriftTracker:
     """The drift of every frame against the one before it, decided by where the followed objects were."""
 
     def __init__(self) -> None:
-        self._before: Frame | None = None
-        self._last: Frame | None = None
-        self._focus: Frame | None = None
+        self._before: Picture | None = None
+        self._last: Picture | None = None
+        self._focus: Picture | None = None
 
-    def advance(self, frame: Frame, reach_px: float) -> tuple[float, float]:
+    def advance(self, frame: Frame | Picture, reach_px: float, enough: float = 1.0) -> tuple[float, float]:
         """Return the drift from the frame before to `frame`, see `estimate_drift`; 0 on the first frame."""
-        self._last, before, self._before = self._before, self._before, frame
-        return (0.0, 0.0) if before is None else estimate_drift(before, frame, self._focus, reach_px)
+        self._last, before, self._before = self._before, self._before, Picture.of(frame)
+        if before is None:
+            return 0.0, 0.0
+        return estimate_drift(before, self._before, self._focus, reach_px, enough)
 
     def skip(self) -> None:
         """Forget the frame of the last `advance`: the next one is compared with the one before it."""
         self._before = self._last
 
-    def focus_on(self, objects: Frame) -> None:
+    def focus_on(self, objects: Frame | Picture) -> None:
         """Say where objects are on the frame of the last `advance`, ``(Y, X)`` from 0 to 1."""
-        self._focus = objects
+        self._focus = Picture.of(objects)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs."""
-        frames = {"before": self._before, "focus": self._focus}
-        return {name: None if f is None else torch.from_numpy(np.ascontiguousarray(f)) for name, f in frames.items()}
+        return packed_pictures(before=self._before, focus=self._focus)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken."""
-        self._before, self._focus = (
-            None if state[name] is None else state[name].cpu().numpy().copy() for name in ("before", "focus")
-        )
+        self._before, self._focus = unpacked_pictures(state, "before", "focus")
+
+
+def packed_pictures(**pictures: Picture | None) -> dict[str, Any]:
+    """Return pictures as plain values and tensors, by name."""
+    out: dict[str, Any] = {
+        name: None if one is None else torch.from_numpy(np.ascontiguousarray(one.frame))
+        for name, one in pictures.items()
+    }
+    return out | {"pixel_px": next((one.pixel_px for one in pictures.values() if one is not None), 1.0)}
+
+
+def unpacked_pictures(state: Mapping[str, Any], *names: str) -> tuple[Picture | None, ...]:
+    """Return what `packed_pictures` made; states that are older than pictures hold scaled frames."""
+    pixel_px = float(state.get("pixel_px", 1.0))
+    return tuple(None if state[n] is None else Picture(state[n].cpu().numpy().copy(), pixel_px) for n in names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,22 +160,21 @@ class Views:
         The two.
     weight : ndarray, shape (Y, X), float32
         1 where followed objects were, and a little around them; 1 everywhere where that is not known.
-    factor : int
-        Pixels of the frame per pixel of these.
+    step_px : float
+        Pixels of the scaled frame per pixel of these.
     """
 
     before: Frame
     after: Frame
     weight: Frame
-    factor: int
+    step_px: float
 
     @classmethod
-    def of(cls, before: Frame, after: Frame, focus: Frame | None = None) -> Self:
+    def of(cls, before: Frame | Picture, after: Frame | Picture, focus: Frame | Picture | None = None) -> Self:
         """Shrink two frames ``(Y, X)``; `focus` as for `estimate_drift`."""
-        factor = max(1, -(-max(before.shape) // _LONGEST_PX))
-        a, b = _prepare(before, factor), _prepare(after, factor)
-        known = focus is not None and bool(focus.any())
-        return cls(a, b, _around(_shrink(focus, factor)) if known and focus is not None else np.ones_like(a), factor)
+        before, after = Picture.of(before), Picture.of(after)
+        weight = np.ones_like(before.detail) if focus is None else Picture.of(focus).weight
+        return cls(before.detail, after.detail, weight, before.step_px)
 
     @property
     def comparable(self) -> bool:
@@ -170,7 +205,7 @@ class Views:
         return max(_match(a, b, self.weight, shift) for a, b in pairs) / np.sqrt(share) if share else -1.0
 
     def _shrunk(self, shift_px: tuple[float, float]) -> tuple[int, int]:
-        return round(shift_px[0] / self.factor), round(shift_px[1] / self.factor)
+        return round(shift_px[0] / self.step_px), round(shift_px[1] / self.step_px)
 
 
 def farther_candidates(views: Views, count: int = 3) -> list[tuple[float, float]]:
@@ -186,31 +221,13 @@ def farther_candidates(views: Views, count: int = 3) -> list[tuple[float, float]
     for score, candidate in reversed(scored):
         if score > 0 and all(max(abs(candidate[0] - y), abs(candidate[1] - x)) > 3 for y, x in out):
             out.append(candidate)
-    return [(float(y * views.factor), float(x * views.factor)) for y, x in out[:count]]
+    return [(float(y * views.step_px), float(x * views.step_px)) for y, x in out[:count]]
 
 
 def _whole_frame_agrees(a: Frame, b: Frame, shift: tuple[int, int]) -> bool:
     """Return True if all that is seen, followed or not, fits the shift better than none."""
     everything = np.ones_like(a)
     return _match(a, b, everything, shift) > _match(a, b, everything, (0, 0))
-
-
-def _shrink(frame: Frame, factor: int) -> Frame:
-    rows, columns = frame.shape[0] // factor, frame.shape[1] // factor
-    blocks = frame[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
-    return np.asarray(blocks.mean((1, 3)), np.float32)
-
-
-def _around(focus: Frame) -> Frame:
-    """Widen the objects by a little of their surroundings, where their outlines are."""
-    return np.asarray(ndimage.maximum_filter(focus, 5) > 0.25, np.float32)
-
-
-def _prepare(frame: Frame, factor: int) -> Frame:
-    """Shrink by block means and remove slow background."""
-    small = ndimage.gaussian_filter(_shrink(frame, factor), 1.0)
-    detail: Frame = small - ndimage.uniform_filter(small, max(9, min(small.shape) // 6))
-    return detail
 
 
 def _peaks(a: Frame, b: Frame, count: int = 3) -> list[tuple[int, int]]:
@@ -264,7 +281,7 @@ class _Parts:
     def __init__(self, a: Frame, b: Frame, weight: Frame, reach_px: float) -> None:
         self.factor = max(1, round(reach_px / _REACH))
         self.reach = max(1, round(reach_px / self.factor))
-        a, self.b, self.weight = (_shrink(frame, self.factor) for frame in (a, b, weight))
+        a, self.b, self.weight = (block_means(frame, self.factor) for frame in (a, b, weight))
         self.known = np.maximum(self._sums(self.weight), 1e-6)
         self.x = a * self.weight
         self.mean = self._sums(self.x) / self.known

@@ -18,7 +18,7 @@ from napari_xmem.model import DecoderContext, ValueContext, can_tile, receptive_
 from napari_xmem.model.blocks import FusionContext
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -99,7 +99,14 @@ def plan_tiles(
 
 
 def encode_frame(
-    network: XMem, image: Tensor, tiles: Sequence[Region], *, memorise: bool, step_px: int = 1
+    network: XMem,
+    image: Tensor,
+    tiles: Sequence[Region],
+    *,
+    memorise: bool,
+    step_px: int = 1,
+    need: Callable[[Iterable[Region]], None] | None = None,
+    halo_px: int | None = None,
 ) -> EncodedFrame:
     """Encode the tiles of a frame.
 
@@ -115,17 +122,25 @@ def encode_frame(
         Make the value encoder's share too.
     step_px : int
         Encode windows whose sides are multiples of this where the frame is large enough: of few sizes.
+    need : callable, optional
+        Called with each part of the image before it is looked at.
+    halo_px : int, optional
+        How far around each tile the encoder sees, a multiple of the key stride; None: so far that nothing is lost.
     """
     height, width = image.shape[-2:]
     if len(tiles) == 1 and tiles[0].shape == (height, width):
+        if need is not None:
+            need(tiles)
         return _encode(network, image, memorise=memorise)
     config = network.config
-    halo, stride = receptive_halo_px(config), config.stride_px
+    halo, stride = receptive_halo_px(config) if halo_px is None else halo_px, config.stride_px
     canvas: dict[str, Tensor] = {}
     for tile in tiles:
         stop_if_asked()
         top, bottom = _window(tile.y, tile.height, halo, height, step_px)
         left, right = _window(tile.x, tile.width, halo, width, step_px)
+        if need is not None:
+            need([Region(top, left, bottom - top, right - left)])
         part = _tensors(_encode(network, image[:, :, top:bottom, left:right], memorise=memorise))
         for name, (tensor, scale) in part.items():
             step = stride // scale
@@ -139,22 +154,31 @@ def encode_frame(
 
 
 def encode_regions(
-    network: XMem, image: Tensor, regions: Sequence[Region], limit: WorkLimit, *, memorise: bool
+    network: XMem,
+    image: Tensor,
+    regions: Sequence[Region],
+    limit: WorkLimit,
+    *,
+    memorise: bool,
+    need: Callable[[Iterable[Region]], None] | None = None,
 ) -> EncodedFrame:
     """Encode the parts of a frame ``(1, C, H, W)`` that any region touches, at most `limit` pixels at a time.
+
+    `need` is called with each part of the image before it is looked at.
 
     Out of memory, it goes on with half of them. Networks with group normalisation see the frame as a whole.
     """
     config, shape = network.config, (image.shape[-2], image.shape[-1])
     whole = [Region(0, 0, *shape)]
     if not can_tile(config):
-        return encode_frame(network, image, whole, memorise=memorise)
+        return encode_frame(network, image, whole, memorise=memorise, need=need)
     halo = receptive_halo_px(config)
 
     def encode(pixels: int) -> EncodedFrame:
         stop_if_asked()
         tiles = plan_tiles(regions, shape, halo, pixels) or whole
-        return encode_frame(network, image, tiles, memorise=memorise, step_px=_FEW_SIZES_PX if limit.few_sizes else 1)
+        step = _FEW_SIZES_PX if limit.few_sizes else 1
+        return encode_frame(network, image, tiles, memorise=memorise, step_px=step, need=need)
 
     return limit.call(encode, least_pixels=(3 * halo) ** 2)
 
