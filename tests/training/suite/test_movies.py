@@ -127,3 +127,14 @@ def test_condensed_nuclei_are_scored_where_mitosis_is_the_question():
     movie = one("mitosis")
     areas = np.bincount(movie.seeds.ravel())[list(movie.scored)]
     assert (areas < 0.35 * np.median(areas)).any()
+
+
+def test_the_lamp_flickers_and_rows_are_saturated():
+    flicker, stripes = one("flicker"), one("stripes")
+    bright = np.median(flicker.frames[:, flicker.seeds > 0].astype(float), axis=1)
+    assert bright.max() / bright.min() > 4, "the light differs several times over"
+    full = np.iinfo(stripes.frames.dtype).max
+    hot = (stripes.frames == full).all(0).mean()
+    assert 0.001 < hot < 0.006
+    rows = [np.flatnonzero((frame == full).mean(1) == 1).size for frame in stripes.frames]
+    assert [n >= 3 for n in rows] == [t % 3 == 1 for t in range(20)]

@@ -10,7 +10,7 @@ from napari_xmem.errors import ConfigError, InputError
 from napari_xmem_training.clips.store import SOURCES, StillStore
 from napari_xmem_training.suite.development import development
 from napari_xmem_training.suite.natural import natural
-from napari_xmem_training.suite.simulated import Order, drifting, returning, simulated
+from napari_xmem_training.suite.simulated import Order, drifting, flickering, returning, simulated, striped
 from napari_xmem_training.suite.stills import StillOrder, moving_objects, moving_picture
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("nuclei-dim", "simulated nuclei, some up to 20 times dimmer than others", 2),
     Kind("rods-full", "simulated rods that fill the view and stay joined after division", 1),
     Kind("em-varied", "simulated EM stacks with membranes of several kinds", 2),
+    Kind("flicker", "simulated nuclei under a lamp that flickers (gains of 0.2 to 2)", 1),
+    Kind("stripes", "simulated nuclei, hot pixels, saturated rows on every third frame", 1),
     Kind("budding", "real: budding yeast in phase contrast (20 of 90 frames)", 1, "dev_yeast_budding.npz"),
     Kind("drosophila", "real: nuclei of a fly embryo (21 frames)", 1, "dev_drosophila_fluo.npz"),
     Kind("c2c12", "real: C2C12 cells in phase contrast (10 frames)", 1, "dev_c2c12_phase.npz"),
@@ -96,6 +98,8 @@ _ORDERS = {
     "nuclei-dim": Order("dim_nuclei", 256, 16, 28.0, (0.01, 0.25)),
     "rods-full": Order("rods_septate", 224, 40, 24.0, (0.0, 0.4), 0.5, growth=1.3),
     "em-varied": Order("em_varied", 256, 14, 44.0, (0.0, 0.15), 0.3),
+    "flicker": Order("nuclei", 224, 16, 28.0, (0.02, 0.25)),
+    "stripes": Order("nuclei", 224, 16, 28.0, (0.02, 0.25)),
     "rods-fluo": Order("rods_fluorescence", 256, 8, 26.0, (0.02, 0.4), 0.5, growth=2.0),
 }
 
@@ -165,4 +169,5 @@ def _make(kind: Kind, number: int, data_dir: Path | None, store: StillStore | No
         return returning(name, number)
     if name == "rods-drift":
         return drifting(name, number, _ORDERS[name], window_px=320, step_px=100.0)
-    return simulated(name, number, _ORDERS[name])
+    make_one = {"flicker": flickering, "stripes": striped}.get(name, simulated)
+    return make_one(name, number, _ORDERS[name])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.simulate import SimulatedMovie
 
-__all__ = ["Order", "drifting", "returning", "simulated"]
+__all__ = ["Order", "drifting", "flickering", "returning", "simulated", "striped"]
 
 _TRIES = 8
 
@@ -120,6 +120,41 @@ def drifting(kind: str, number: int, order: Order, window_px: int, step_px: floa
         labels.append(movie.labels[t, y : y + window_px, x : x + window_px])
     truth = np.stack(labels)
     return SuiteMovie(kind, f"{kind}-{number}", np.stack(images), truth, keep_whole(truth[0]))
+
+
+def flickering(kind: str, number: int, order: Order) -> SuiteMovie:
+    """Multiply each frame but the first by a gain between 0.2 and 2, drawn anew: a lamp that is about to fail.
+
+    Parameters
+    ----------
+    kind, number, order
+        As for `simulated`.
+    """
+    movie = simulated(kind, number, order)
+    gains = np.exp(movie_rng(kind, number, 1000).uniform(np.log(0.2), np.log(2.0), order.frames))
+    gains[0] = 1.0
+    largest = np.iinfo(movie.frames.dtype).max
+    lit = np.clip(np.round(movie.frames * gains[:, None, None]), 0, largest).astype(movie.frames.dtype)
+    return replace(movie, frames=lit)
+
+
+def striped(kind: str, number: int, order: Order) -> SuiteMovie:
+    """Saturate three rows of every third frame, at another place each time, and 0.3 % of all pixels for good.
+
+    Parameters
+    ----------
+    kind, number, order
+        As for `simulated`.
+    """
+    movie = simulated(kind, number, order)
+    rng = movie_rng(kind, number, 1000)
+    frames = movie.frames.copy()
+    largest = np.iinfo(frames.dtype).max
+    frames[:, rng.random(frames.shape[1:]) < 0.003] = largest
+    for t in range(1, order.frames, 3):
+        row = int(rng.integers(0, order.size_px - 3))
+        frames[t, row : row + 3] = largest
+    return replace(movie, frames=frames)
 
 
 def returning(kind: str, number: int, frames: int = 20) -> SuiteMovie:
