@@ -19,6 +19,7 @@ from napari_xmem.widgets.jobs.propagation import PropagationJob, propagation_job
 from napari_xmem.widgets.jobs.result_jobs import CorrectionJob, adoption_job, change_job, correction_job, follow_job
 from napari_xmem.widgets.jobs.run_record import RunOutcome, RunRecord, RunState
 from napari_xmem.widgets.jobs.threads import JobControl, handle_events_until, start_job
+from napari_xmem.widgets.layers.label_colours import give_colours
 from napari_xmem.widgets.layers.live_view import LiveView, add_result_layer
 from napari_xmem.widgets.layers.result_layer import (
     METADATA_KEY,
@@ -348,6 +349,8 @@ class ViewerRunner(QObject):
     def _on_frame(self, message: FrameDone) -> None:
         self.history.append(without_labels(message.result))
         self.time_left.step(message.done, message.total)
+        if self.layer is not None:
+            give_colours(self.layer, message.result.labels)
         if self._movie is not None:
             if not self.live.show(self._viewer, self.layer, self._movie, message.result.frame):
                 self.follow_ended.emit()
@@ -405,6 +408,10 @@ class ViewerRunner(QObject):
         if kind == "adoption" and outcome.value is not None and self._movie is not None:
             keep_session(layer, outcome.value, self._movie, self._target)
         session, recipe = session_of(layer), layer.metadata.get(METADATA_KEY)
+        if session is not None and kind == "change" and outcome.value is not None:
+            new = [t for t in outcome.value.frames if t in session.results.frames]
+            if new:  # objects that a correction made begin on its first frame
+                give_colours(layer, session.labels(min(new)))
         if recipe is not None and (self.history or kind == "change"):
             if self.history:
                 recipe["status"] = outcome.status

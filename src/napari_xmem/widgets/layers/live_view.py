@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 
+from napari_xmem.widgets.layers.label_colours import own_colormap
 from napari_xmem.widgets.layers.movie_view import MovieView, shown_index
 from napari_xmem.widgets.layers.result_layer import METADATA_KEY, is_result, place_like, result_name
 
@@ -30,7 +31,9 @@ def add_result_layer(viewer: Any, image: Any, target: ResultTarget, recipe: dict
     for item in earlier:
         item.visible = item.visible and item is active
     name = result_name(image.name, datetime.now() if earlier else None)
-    layer = Labels(target.data, name=name, metadata={METADATA_KEY: recipe}, **place_like(image))
+    layer = Labels(
+        target.data, name=name, metadata={METADATA_KEY: recipe}, colormap=own_colormap(), **place_like(image)
+    )
     viewer.add_layer(layer)
     layers.selection = selected & set(layers)
     layers.selection.active = active

@@ -1,0 +1,92 @@
+"""Colours of a result: neighbours differ, for colour-blind eyes too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.colormaps import DirectLabelColormap
+from scipy import ndimage
+
+from napari_xmem.imaging import object_areas
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+__all__ = ["PALETTE", "choose_colours", "give_colours", "own_colormap"]
+
+#: Seven colours that can be told apart with any kind of colour vision (Okabe and Ito 2008, without black).
+PALETTE = np.array(
+    [
+        [0.902, 0.624, 0.000, 1.0],
+        [0.337, 0.706, 0.914, 1.0],
+        [0.000, 0.620, 0.451, 1.0],
+        [0.941, 0.894, 0.259, 1.0],
+        [0.000, 0.447, 0.698, 1.0],
+        [0.835, 0.369, 0.000, 1.0],
+        [0.800, 0.475, 0.655, 1.0],
+    ],
+    np.float32,
+)
+#: What has no colour yet: an object that was painted a moment ago.
+_NEW = np.ones(4, np.float32)
+
+
+def choose_colours(
+    centres: NDArray[np.float64], taken: Mapping[int, int], n_colours: int = len(PALETTE)
+) -> dict[int, int]:
+    """Choose a colour for each object without one: that whose nearest holder is farthest away.
+
+    Parameters
+    ----------
+    centres : ndarray, shape (N, 2)
+        Centres of all objects of a frame, in pixels.
+    taken : mapping of int to int
+        Index of an object to its colour, of those that have one.
+    n_colours : int
+        Colours to choose from.
+
+    Returns
+    -------
+    dict of int to int
+        Index of an object to its colour, of those that had none.
+    """
+    held = dict(taken)
+    chosen: dict[int, int] = {}
+    for i in range(len(centres)):
+        if i in held:
+            continue
+        nearest = np.full(n_colours, np.inf)
+        for other, colour in held.items():
+            nearest[colour] = min(nearest[colour], float(np.hypot(*(centres[other] - centres[i]))))
+        held[i] = chosen[i] = int(nearest.argmax())
+    return chosen
+
+
+def own_colormap() -> DirectLabelColormap:
+    """Return the colours of a result without objects."""
+    return DirectLabelColormap(color_dict={0: np.zeros(4, np.float32), None: _NEW})
+
+
+def give_colours(layer: Any, labels: NDArray[Any]) -> None:
+    """Give a colour to each object of a frame that has none; colours that a user chose for the layer stay.
+
+    Parameters
+    ----------
+    layer : Labels layer
+        A result; nothing is done unless it has colours as `own_colormap` makes them.
+    labels : ndarray, shape (Y, X)
+        Labels of the frame.
+    """
+    if not isinstance(layer.colormap, DirectLabelColormap):
+        return
+    known = layer.colormap.color_dict
+    ids = object_areas(labels)[0].tolist()
+    if all(i in known for i in ids):
+        return
+    centres = np.array(ndimage.center_of_mass(labels > 0, labels, ids), float).reshape(-1, 2)
+    taken = {k: int(np.abs(PALETTE - known[i]).sum(1).argmin()) for k, i in enumerate(ids) if i in known}
+    new = {ids[k]: PALETTE[colour] for k, colour in choose_colours(centres, taken).items()}
+    layer.colormap = DirectLabelColormap(color_dict={**known, **new})
