@@ -131,11 +131,11 @@ class ReviewWidget(Dock):
         return self._asked.frame
 
     def _settle(self, _mending: Any) -> None:
-        """Take the question at hand for answered: it is right."""
+        """Dismiss the question at hand: it is right as it is."""
         session = self.subject.session
         if session is not None and self._asked is not None:
             session.settle(self._asked)
-            self.form.status.show_text("Noted: it is right, and asked no more.", "good")
+            self.form.status.show_text("Dismissed: it is right as it is, and not asked about again.", "good")
 
     def _forget_asked(self) -> None:
         self._asked, self._asked_text = None, ""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MENDING_KEYS", "MendingRow", "mend", "smaller_part"]
 
-#: First answer, second answer; the last is: it is right.
+#: First answer, second answer; the last dismisses the question.
 MENDING_KEYS = ("Shift-Y", "Shift-K", "Shift-I")
 
 

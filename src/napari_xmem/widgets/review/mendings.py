@@ -86,5 +86,5 @@ def mendings(event: EventToCheck, objects: Collection[int]) -> tuple[Mending, ..
         found = [(k.RENUMBER, f"Another cell: new number for {first} from here on")]
     elif kind is QuestionKind.GAP:
         found = [(k.END, f"{first} ends here")]
-    found.append((k.RIGHT, "It is right"))
+    found.append((k.RIGHT, "Dismiss"))
     return tuple(Mending(what, text, event.frame, there) for what, text in found)
