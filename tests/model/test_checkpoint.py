@@ -104,6 +104,8 @@ def test_bundled_model_loads() -> None:
     bundled = load_model("bundled", device="cpu")
     assert bundled.config.nominal_diameter_px > 0
     assert load_model("cells-small", device="cpu").fingerprint == bundled.fingerprint
+    with pytest.raises(CheckpointError, match=r"bundeld \(did you mean bundled\?\)"):
+        load_model("bundeld", device="cpu")
 
 
 def test_the_quick_model_follows_a_disc_with_a_third_of_the_parameters() -> None:

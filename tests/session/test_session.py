@@ -41,6 +41,8 @@ def test_results_are_kept_as_they_come_and_written_out(make_session):
 def test_pause_and_resume_in_one_thread_change_nothing(make_session):
     whole = make_session().run()
     session = make_session()
+    with pytest.raises(SessionError, match="no result"):
+        session.result()
     for result in session.frames(wait=False):
         if result.frame == 4:
             session.pause()

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from napari_xmem.config import ModelConfig
 from napari_xmem.config.arguments import checked_arguments
+from napari_xmem.config.settings import did_you_mean
 from napari_xmem.errors import CheckpointError, ConfigError
 from napari_xmem.files import atomic_write, parse_json
 from napari_xmem.model.device import resolve_device
@@ -232,9 +233,10 @@ def _locate(model: str | Path) -> Path:
     except OSError:  # a name too long
         there = False
     if not there:
-        names = ", ".join(repr(n) for n in (*BUNDLED_MODELS, "xmem"))
+        known = (*BUNDLED_MODELS, "xmem")
+        names, guess = ", ".join(map(repr, known)), did_you_mean(str(model), known)
         raise CheckpointError(
-            f"There is no weights file {str(path)[:300]}. Expected one of {names}, or the path of a .pth or "
+            f"There is no weights file {str(path)[:300]}{guess}. Expected one of {names}, or the path of a .pth or "
             ".safetensors file."
         )
     return path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_xmem.engine import PropagationResult
-from napari_xmem.errors import InputError
+from napari_xmem.errors import InputError, SessionError
 from napari_xmem.imaging import label_at, label_dtype
 from napari_xmem.session.events_to_check import events_to_check
 from napari_xmem.session.parts import objects_in_parts
@@ -58,7 +58,15 @@ class ResultViews:
         return np.zeros(self._context.source.frame_shape, np.uint16) if record is None else record.packed.unpack()
 
     def result(self) -> PropagationResult:
-        """Return everything done so far as one result; frames without any are 0."""
+        """Return everything done so far as one result; frames without any are 0.
+
+        Raises
+        ------
+        SessionError
+            If nothing was begun.
+        """
+        if self._context.run is None and not self._context.results.frames:
+            raise SessionError("Nothing was propagated yet: there is no result. Call run() first.")
         lineage, events = self._context.lineage.read(self._context.annotations)
         frames = self._context.results.frames
         dtype = label_dtype(max((int(self._context.results.labels(t).max()) for t in frames), default=0))
