@@ -23,3 +23,8 @@ def test_calls_belong_to_the_innermost_phase_and_views_are_told_from_launches() 
     assert meter.views["outer"] == 1
     assert set(meter.seconds) == {"outer", "inner", "other"}
     assert "| outer | 1 | 1 |" in operator_calls.table(meter, 1, "one frame")
+
+
+def test_every_phase_that_is_watched_is_there() -> None:
+    places = [place for places in operator_calls.PHASES.values() for place in places]
+    assert len(places) > 10 and all(callable(getattr(owner, name)) for owner, name in places)

@@ -26,7 +26,7 @@ from napari_xmem.engine import prepare_run
 from napari_xmem.engine.division import DivisionTracker
 from napari_xmem.engine.identity import IdentityKeeper
 from napari_xmem.engine.run_passes import open_scope, tidy
-from napari_xmem.engine.scopes import local_scope
+from napari_xmem.engine.scopes import frame_now, local_scope
 from napari_xmem.engine.scopes.frame_quality import FrameGate
 from napari_xmem.engine.scopes.local_scope import LocalScope
 from napari_xmem.engine.scopes.ownership import Ownership
@@ -45,16 +45,16 @@ __all__ = ["NUCLEI", "SHAPE", "Meter", "measure", "table", "watched"]
 SHAPE, NUCLEI = (704, 1104), 124
 #: Where a phase begins: owner and name of what is called.
 PHASES: dict[str, list[tuple[Any, str]]] = {
-    "encode": [(local_scope, "encode_regions")],
-    "read": [(local_scope, "decode_regions")],
+    "encode": [(local_scope, "encode_view")],
+    "read": [(frame_now, "decode_regions")],
     "decode": [(InferenceXMem, "decode"), (InferenceXMem, "judge")],
     "value": [(InferenceXMem, "encode_value")],
-    "write": [(local_scope, "memorise_regions")],
-    "credit": [(LocalScope, "_credit")],
+    "write": [(frame_now, "memorise_regions")],
+    "credit": [(local_scope, "credit_memory")],
     "masks": [
         (local_scope, "aggregate_regions"),
         (local_scope, "postprocess_masks"),
-        (local_scope, "others_in"),
+        (frame_now, "others_in"),
         (local_scope, "compose_labels"),
         *((Ownership, name) for name in ("move", "defend", "update")),
     ],

@@ -25,6 +25,7 @@ __all__ = [
     "augment_memory",
     "augment_query",
     "chunk_size",
+    "largest",
     "read_dense",
     "readout",
     "similarity",
@@ -175,10 +176,10 @@ def add_position(key: Tensor, selection: Tensor, position_px: Tensor, locality_p
     return key, torch.cat([selection, torch.ones_like(position)], dim=-2)
 
 
-def similarity(memory_rows: Tensor, query_rows: Tensor) -> Tensor:
-    """Compare augmented queries (..., q, D) with augmented memory (..., m, D); returns (..., q, m) float32."""
+def similarity(memory_rows: Tensor, query_rows: Tensor, out: Tensor | None = None) -> Tensor:
+    """Compare augmented queries (..., q, D) with augmented memory (..., m, D): (..., q, m) float32, in `out`."""
     with torch.autocast(query_rows.device.type, enabled=False):
-        return query_rows @ memory_rows.transpose(-1, -2)
+        return torch.matmul(query_rows, memory_rows.transpose(-1, -2), out=out)
 
 
 def topk_affinity(scores: Tensor, top_k: int | None) -> SparseAffinity:
@@ -204,12 +205,12 @@ def topk_affinity(scores: Tensor, top_k: int | None) -> SparseAffinity:
     if top_k is None or top_k >= n_elements:
         index = torch.arange(n_elements, dtype=torch.int64, device=scores.device).expand(scores.shape[0], n_elements)
         return SparseAffinity(index, torch.softmax(scores, dim=-1))
-    best, index = _best(scores, top_k)
+    best, index = largest(scores, top_k)
     return SparseAffinity(index, torch.softmax(best, dim=-1))
 
 
-def _best(scores: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
-    """Return the largest ``top_k`` scores of each row and their places, unsorted."""
+def largest(scores: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
+    """Return the largest ``top_k`` scores of each row and their places, both (q, top_k), unsorted."""
     if scores.device.type != "cpu":
         best, index = torch.topk(scores, top_k, dim=-1, sorted=False)
         return best, index

@@ -212,12 +212,7 @@ class MemoryBank:
             Store.PERMANENT if lasting else Store.WORKING,
             {object_id: value.T for object_id, value in zip(object_ids, values, strict=True)},
         )
-        state.next_block += 1
-        state.frame = frame
-        if lasting:
-            state.refresh()
-        else:
-            state.count_added(keys.looks.shape[0])
+        state.count_frame(frame, keys.looks.shape[0], lasting=lasting)
         enforce_limits(state, self._policies)
 
     @torch.no_grad()

@@ -171,6 +171,15 @@ class BankState:
             protected = block[store == int(Store.PERMANENT)]
             self.anchored = not permanent or self.working_blocks[0] < int(protected.min())
 
+    def count_frame(self, frame: int, n: int, *, lasting: bool) -> None:
+        """Recount after the next memorised frame was added, with n elements, permanent ones or not."""
+        self.next_block += 1
+        self.frame = frame
+        if lasting:
+            self.refresh()
+        else:
+            self.count_added(n)
+
     def count_added(self, n: int) -> None:
         """Recount after ``n`` elements of one memorised frame were added to working memory, without looking at all."""
         if not self.config.permanent_seeds or self.sizes.total + n != len(self.filled()):

@@ -13,9 +13,9 @@ from napari_xmem.memory.affinity import augment_memory
 from napari_xmem.memory.growing_buffer import GrowingBuffer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["LIFE_START", "ElementTable", "PackedKeys", "Store"]
+__all__ = ["LIFE_START", "ElementTable", "PackedKeys", "Store", "append_together"]
 
 #: Life of a new element, so that usage / life is defined (as in XMem).
 LIFE_START = 1e-7
@@ -132,6 +132,11 @@ class ElementTable:
         return tuple(self._places)
 
     @property
+    def part_names(self) -> tuple[Part, ...]:
+        """Names of the parts, in the order of `extend`."""
+        return tuple(self._parts)
+
+    @property
     def row_bytes(self) -> int:
         """Bytes of one element without values."""
         return sum(buffer.row_bytes for buffer in self._parts.values())
@@ -198,8 +203,7 @@ class ElementTable:
             if object_id not in self._values:
                 raise KeyError(object_id)
         n = keys.looks.shape[0]
-        for buffer in self._buffers():
-            buffer.reserve(n)  # all before any is written: where there is no room, nothing has changed
+        self.reserve(n)  # all before any is written: where there is no room, nothing has changed
         self._parts["looks"].append(keys.looks)
         self._parts["source"].append(keys.source)
         origin = self._parts["origin"].extend(n)
@@ -218,6 +222,15 @@ class ElementTable:
                 mask.copy_(valid[object_id])
             else:
                 mask.fill_(held)
+
+    def reserve(self, n: int) -> None:
+        """Make room for n more elements."""
+        for buffer in self._buffers():
+            buffer.reserve(n)
+
+    def extend(self, n: int) -> list[Tensor]:
+        """Return room for n more elements, part by part, then values and validity; to be written to at once."""
+        return [buffer.extend(n) for buffer in self._buffers()]
 
     def state_dict(self) -> dict[str, Any]:
         """Return columns, values and validity as views; augmented keys are left out, they follow from the others."""
@@ -322,6 +335,51 @@ class PackedKeys:
         looks = torch.cat([augment_memory(key, shrinkage), where], dim=-1)
         return cls(looks, torch.cat([rows, chooser, shrinkage[..., None]], dim=-1))
 
-    def __getitem__(self, place: int) -> PackedKeys:
-        """Return those at a place of the first axis."""
+    def __getitem__(self, place: int | slice | list[int]) -> PackedKeys:
+        """Return those at some places of the first axis."""
         return PackedKeys(self.looks[place], self.source[place])
+
+
+def append_together(
+    tables: Sequence[ElementTable],
+    keys: PackedKeys,
+    frame: int,
+    blocks: Sequence[int],
+    stores: Sequence[Store],
+    values: Tensor,
+) -> None:
+    """Add n elements of one frame to each of N tables of one object, with a call per part.
+
+    Parameters
+    ----------
+    tables : sequence of ElementTable
+        N tables on one device, no one twice.
+    keys : PackedKeys
+        (N, n, ...).
+    frame : int
+        Frame of the movie.
+    blocks : sequence of int
+        Number of the memorised frame in each.
+    stores : sequence of Store
+        Where the elements live in each.
+    values : Tensor
+        (N, n, V).
+    """
+    count, n, device = len(tables), keys.looks.shape[1], values.device
+    for table in tables:
+        table.reserve(n)  # all before any is written
+    origin = torch.tensor([[frame, block] for block in blocks], dtype=torch.int64, device=device)
+    store = torch.tensor([int(store) for store in stores], dtype=torch.uint8, device=device)
+    counters = torch.zeros(len(_COUNTERS), dtype=torch.float32, device=device)
+    counters[_COUNTERS.index("life")] = LIFE_START
+    held = torch.ones((), dtype=torch.bool, device=device)
+    parts = {
+        "looks": keys.looks,
+        "source": keys.source,
+        "origin": origin[:, None].expand(count, n, 2),
+        "store": store[:, None].expand(count, n),
+        "counters": counters.expand(count, n, len(_COUNTERS)),
+    }
+    written = [*(parts[name] for name in tables[0].part_names), values, held.expand(count, n)]
+    for rooms, rows in zip(zip(*(table.extend(n) for table in tables), strict=True), written, strict=True):
+        torch._foreach_copy_(list(rooms), list(rows))

@@ -12,6 +12,7 @@ from napari_xmem.memory.affinity import (
     CHUNK_ELEMENTS,
     SparseAffinity,
     augment_query,
+    largest,
     readout,
     similarity,
     topk_affinity,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_together"]
 
-#: On a CPU no more similarities are held at a time than its caches do: more objects at once gain nothing there.
+#: On a CPU no more similarities of one object are held at a time than its caches do.
 _CACHED_ELEMENTS = 1 << 20
 
 
@@ -64,9 +65,10 @@ def read_together(
         Place of a bank, and its answer (objects, V, q) as soon as it is counted.
     """
     queries = augment_query(keys, selections)
-    at_once = min(chunk_elements, _CACHED_ELEMENTS) if queries.device.type == "cpu" else chunk_elements
+    one_by_one = queries.device.type == "cpu"
+    at_once = min(chunk_elements, _CACHED_ELEMENTS) if one_by_one else chunk_elements
     alone = set(range(len(banks)))
-    for rows in _chunks([bank._state for bank in banks], queries, at_once):
+    for rows in _chunks([bank._state for bank in banks], queries, at_once, share=not one_by_one):
         states, asked = [banks[row]._state for row in rows], queries[rows[0] : rows[-1] + 1]
         try:
             affinity = _attend(states, asked)
@@ -86,8 +88,11 @@ def read_together(
         yield row, answer
 
 
-def _chunks(states: Sequence[BankState], queries: Tensor, chunk_elements: int) -> list[list[int]]:
-    """Return neighbours among the banks that can be read in one go, each time at most so many similarities."""
+def _chunks(states: Sequence[BankState], queries: Tensor, chunk_elements: int, *, share: bool) -> list[list[int]]:
+    """Return neighbours among the banks that can be read in one go, each time at most so many similarities.
+
+    `share`: all of them together; else each of them, as similarities of one are done with before those of the next.
+    """
     chunks: list[list[int]] = []
     longest = 0
     for row, state in enumerate(states):
@@ -97,7 +102,7 @@ def _chunks(states: Sequence[BankState], queries: Tensor, chunk_elements: int) -
         here = chunks[-1] if chunks and chunks[-1][-1] == row - 1 else []
         here = here if here and states[here[0]].config == state.config else []
         longest = max(size, longest) if here else size
-        if here and (len(here) + 1) * longest * queries.shape[1] <= chunk_elements:
+        if here and (len(here) * share + 1) * longest * queries.shape[1] <= chunk_elements:
             here.append(row)
         elif size * queries.shape[1] <= chunk_elements:
             chunks.append([row])
@@ -118,21 +123,32 @@ def _is_plain(state: BankState, queries: Tensor) -> bool:
 
 def _attend(states: Sequence[BankState], queries: Tensor) -> SparseAffinity:
     """Return who answers: (n q, k), rows of each object's own table; ``queries`` (n, q, D)."""
-    top_k = states[0].config.top_k
-    if queries.device.type == "cpu":  # there each by itself, as a bank alone is read: choosing is what takes the time
-        each = [_scores(state, query) for state, query in zip(states, queries, strict=True)]
-        parts = [topk_affinity(scores, top_k) for scores in each]
-        return SparseAffinity(torch.cat([p.index for p in parts]), torch.cat([p.weight for p in parts]))
-    longest = max(len(state.filled()) for state in states)
+    top_k, longest = states[0].config.top_k, max(len(state.filled()) for state in states)
+    if top_k is None:
+        raise ValueError("Banks of which all elements answer are read one by one.")
+    if queries.device.type == "cpu":
+        return _attend_in_turn(states, queries, top_k, longest)
     together = queries.new_full((len(states), queries.shape[1], longest), float("-inf"))
     for own, query, state in zip(together, queries, states, strict=True):
         own[:, : len(state.filled())] = _scores(state, query)
     return topk_affinity(together.flatten(0, 1), top_k)
 
 
-def _scores(state: BankState, query: Tensor) -> Tensor:
-    """Return the similarities (q, m) of one object's queries, with the prior of what was painted."""
-    scores, prior = similarity(state.filled()["rows"], query), state.config.permanent_log_prior
+def _attend_in_turn(states: Sequence[BankState], queries: Tensor, top_k: int, longest: int) -> SparseAffinity:
+    """Do so on a CPU: one object's similarities at a time, always in the same room, which stays in the caches."""
+    n_queries = queries.shape[1]
+    room = queries.new_empty(longest * n_queries)
+    best = queries.new_empty((len(states), n_queries, top_k))
+    index = torch.empty(best.shape, dtype=torch.int64, device=best.device)
+    for place, (state, query) in enumerate(zip(states, queries, strict=True)):
+        scores = room[: len(state.filled()) * n_queries].view(n_queries, -1)
+        best[place], index[place] = largest(_scores(state, query, scores), top_k)
+    return SparseAffinity(index.flatten(0, 1), torch.softmax(best.flatten(0, 1), dim=-1))
+
+
+def _scores(state: BankState, query: Tensor, out: Tensor | None = None) -> Tensor:
+    """Return the similarities (q, m) of one object's queries, with the prior of what was painted, in `out`."""
+    scores, prior = similarity(state.filled()["rows"], query, out), state.config.permanent_log_prior
     if prior and state.sizes.permanent:
         scores[:, state.permanent_rows()] += prior
     return scores

@@ -57,11 +57,14 @@ def record_reads(tables: Sequence[ElementTable], mass: Tensor, decay: float, *, 
     amounts[..., 0] = mass
     amounts[..., 2] = mass * (1.0 - decay)
     amounts[..., 3] = 1.0 - decay
+    counters, added = [], []
     for table, amount in zip(tables, amounts, strict=True):
-        amount = amount[: len(table)]
+        counters.append(table.counters[:, :4])
+        added.append(amount[: len(table)])
         if not count_long_term:
-            amount[:, :2] *= (table["store"] != int(Store.LONG_TERM))[:, None]
-        table.counters[:, :4].mul_(keep).add_(amount)
+            added[-1][:, :2] *= (table["store"] != int(Store.LONG_TERM))[:, None]
+    torch._foreach_mul_(counters, [keep] * len(counters))  # one call for all of them
+    torch._foreach_add_(counters, added)
 
 
 def record_feedback(table: ElementTable, affinity: SparseAffinity, confidence: Tensor, decay: float) -> None:

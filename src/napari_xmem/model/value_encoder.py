@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_xmem.model.blocks import FeatureFusion, make_norm, make_stage
+from napari_xmem.model.blocks import FeatureFusion, make_norm, make_stage, relu_of_own
 from napari_xmem.model.factored_fusion import FactoredFusion, make_fusion
 from napari_xmem.model.features import ValueContext
 from napari_xmem.model.sensory_update import HiddenReinforce
@@ -74,7 +74,7 @@ class ValueEncoder(nn.Module):
         g = self.bn1(self.conv1(stacked))
         if self.pool:
             g = F.max_pool2d(g, 3, stride=2, padding=1)
-        g = self.layer3(self.layer2(self.layer1(F.relu(g))))
+        g = self.layer3(self.layer2(self.layer1(relu_of_own(g))))
         value: Tensor = self.fuser(g, context.fusion)
         if deep and self.hidden_reinforce is not None and hidden is not None:
             hidden = self.hidden_reinforce(value, hidden)

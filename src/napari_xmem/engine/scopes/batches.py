@@ -12,6 +12,7 @@ from napari_xmem.memory import add_position
 from napari_xmem.memory.affinity import CHUNK_ELEMENTS
 from napari_xmem.memory.store import PackedKeys
 from napari_xmem.memory.together import read_together
+from napari_xmem.memory.writing import add_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,11 +161,12 @@ def memorise_regions(
     positions, centres = batch.cell_centres(), [item.centre_px for item in batch.tracked]
     key, selection = batch.with_positions(key, selection, centres, network.config.locality_px)
     packed, value = PackedKeys.of(key, shrinkage[:, 0], selection, positions.to(key.device)), value.flatten(2)
-    for row, item in enumerate(batch.tracked):
-        if item.object_id in done:
-            continue
-        lasting = item.object_id in permanent
-        item.bank.add_packed(frame, packed[row], value[row : row + 1], (item.object_id,), permanent=lasting)
-        done.add(item.object_id)
+    rows = [row for row, item in enumerate(batch.tracked) if item.object_id not in done]
+    if len(rows) < len(batch.tracked):
+        packed, value = packed[rows], value[rows]
+    ids = [batch.tracked[row].object_id for row in rows]
+    banks, lasting = [batch.tracked[row].bank for row in rows], [i in permanent for i in ids]
+    for place in add_together(banks, frame, packed, value, ids, lasting):
+        done.add(ids[place])
     if plan.deep_update:
         batch.keep_hidden(hidden)

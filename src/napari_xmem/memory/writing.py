@@ -1,0 +1,93 @@
+"""One frame for many banks of one object each, memorised together: the same elements with a few calls for all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_xmem.memory.limits import enforce_limits
+from napari_xmem.memory.store import Store, append_together
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from napari_xmem.memory.bank import MemoryBank
+    from napari_xmem.memory.state import BankState
+    from napari_xmem.memory.store import PackedKeys
+
+__all__ = ["add_together"]
+
+
+@torch.no_grad()
+def add_together(
+    banks: Sequence[MemoryBank],
+    frame: int,
+    keys: PackedKeys,
+    values: Tensor,
+    object_ids: Sequence[int],
+    permanent: Sequence[bool],
+) -> Iterator[int]:
+    """Memorise one frame in each of some banks, as `MemoryBank.add_packed` does in one.
+
+    Banks that hold another object, or are empty or elsewhere, are added to one by one.
+
+    Parameters
+    ----------
+    banks : sequence of MemoryBank
+        N banks, no one twice.
+    frame : int
+        Index in the movie.
+    keys : PackedKeys
+        (N, n, ...), with selection.
+    values : Tensor
+        (N, V, n).
+    object_ids : sequence of int
+        The one object of each.
+    permanent : sequence of bool
+        The object was seeded or corrected.
+
+    Yields
+    ------
+    int
+        Place of a bank as soon as it holds the frame. Its limits are enforced before the end.
+    """
+    together = [
+        place
+        for place, (bank, i) in enumerate(zip(banks, object_ids, strict=True))
+        if _is_plain(bank._state, i, keys.looks.device)
+    ]
+    if together:
+        states, lasting = [], []
+        for place in together:
+            states.append(banks[place]._state)
+            lasting.append(permanent[place] and states[-1].config.permanent_seeds)
+        chosen = slice(None) if len(together) == len(banks) else together
+        append_together(
+            [state.filled() for state in states],
+            keys[chosen],
+            frame,
+            [state.next_block for state in states],
+            [Store.PERMANENT if lasts else Store.WORKING for lasts in lasting],
+            values[chosen].transpose(1, 2),
+        )
+        for state, lasts in zip(states, lasting, strict=True):
+            state.count_frame(frame, keys.looks.shape[-2], lasting=lasts)
+        yield from together
+        for place in together:
+            enforce_limits(banks[place]._state, banks[place]._policies)
+    for place in sorted(set(range(len(banks))) - set(together)):
+        banks[place].add_packed(
+            frame, keys[place], values[place : place + 1], (object_ids[place],), permanent=permanent[place]
+        )
+        yield place
+
+
+def _is_plain(state: BankState, object_id: int, device: torch.device) -> bool:
+    """Return True if a bank holds this object, with selection, and nothing else, on the device."""
+    table = state.table
+    if table is None or not len(table) or table.device != device:
+        return False
+    return state.with_selection and table.object_ids == (object_id,)
