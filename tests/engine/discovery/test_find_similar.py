@@ -41,11 +41,11 @@ def overlaps(labels, ids, truth, painted):
 
 
 def test_what_is_found_is_right(scene, found):
-    """Of nuclei of very different brightness that touch, about half are found; hardly anything else is."""
+    """Of nuclei of very different brightness that touch, nearly all are found; nothing else is."""
     _, truth, seeds = scene
     right, wanted = overlaps(found.labels, found.object_ids, truth, np.unique(seeds))
-    assert right >= 0.9 * len(found)
-    assert right >= 0.45 * wanted
+    assert right == len(found)
+    assert right >= 0.8 * wanted
 
 
 def test_painted_objects_stay_and_new_ids_follow(scene, found):
@@ -96,7 +96,7 @@ def test_only_a_part_of_the_frame_is_searched(network, scene):
     found = nx.find_similar(frame, seeds, model=network, region=(slice(0, 96), slice(None)))
     assert len(found)
     for i in found.object_ids:
-        assert np.argwhere(found.labels == i)[:, 0].mean() < 106
+        assert np.argwhere(found.labels == i)[:, 0].mean() < 98
     with pytest.raises(nx.errors.InputError, match="holds no pixel"):
         nx.find_similar(frame, seeds, model=network, region=(slice(50, 50), slice(None)))
 

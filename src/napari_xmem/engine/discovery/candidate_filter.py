@@ -157,22 +157,19 @@ class Ground:
     ----------
     owned : ndarray, shape (H, W), bool
         Pixels that are somebody's.
-    kind : ExampleKind
-        What is plausible.
     """
 
-    def __init__(self, owned: NDArray[np.bool_], kind: ExampleKind) -> None:
+    def __init__(self, owned: NDArray[np.bool_]) -> None:
         self.owned = owned.copy()
-        self.kind = kind
 
     def accept(
-        self, candidates: Sequence[Candidate], least_confidence: float
+        self, candidates: Sequence[Candidate], kind: ExampleKind, least_confidence: float
     ) -> tuple[list[Candidate], list[Candidate]]:
         """Take candidates, the best first, each on the pixels that are left; return those taken, and the others.
 
-        A candidate that loses pixels to a better one ranks anew by what is left of it.
+        A candidate that loses pixels to a better one ranks anew by what is left of it. `kind` says what is plausible.
         """
-        waiting = [self._entry(c, n) for n, c in enumerate(candidates) if c.area_px]
+        waiting = [_entry(kind, c, n) for n, c in enumerate(candidates) if c.area_px]
         heapq.heapify(waiting)
         accepted, rest = [], []
         while waiting:
@@ -180,14 +177,15 @@ class Ground:
             left = candidate.without(self.owned[candidate.region.slices], _OVERLAP_SHARE)
             if left is not candidate:
                 if left.area_px:
-                    heapq.heappush(waiting, self._entry(left, number))
-            elif -rank >= least_confidence and self.kind.admits(candidate):
+                    heapq.heappush(waiting, _entry(kind, left, number))
+            elif -rank >= least_confidence and kind.admits(candidate):
                 self.owned[candidate.region.slices] |= candidate.inside
                 accepted.append(replace(candidate, plausibility=min(1.0, -rank / candidate.confidence)))
             else:
                 rest.append(candidate)
         return accepted, rest
 
-    def _entry(self, candidate: Candidate, number: int) -> tuple[float, float, float, int, Candidate]:
-        y, x = candidate.centre_px
-        return -self.kind.rank(candidate), y, x, number, candidate
+
+def _entry(kind: ExampleKind, candidate: Candidate, number: int) -> tuple[float, float, float, int, Candidate]:
+    y, x = candidate.centre_px
+    return -kind.rank(candidate), y, x, number, candidate

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from napari_xmem.config import MemoryConfig, PropagationConfig, settings_of
 from napari_xmem.config.arguments import checked_arguments
@@ -13,13 +12,14 @@ from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.device_resources import to_device
 from napari_xmem.engine.discovery.found_objects import FoundObjects
 from napari_xmem.engine.discovery.frame_search import search_frame
-from napari_xmem.engine.discovery.likeness import Appearance, near_pixels
 from napari_xmem.engine.network_errors import network_errors
 from napari_xmem.engine.prepare import prepare_run
 from napari_xmem.engine.scopes.aggregation import aggregate_regions
+from napari_xmem.engine.scopes.frame_now import FrameNow
 from napari_xmem.engine.scopes.local_scope import LocalScope
 from napari_xmem.engine.scopes.region_masks import RegionMask, compose_labels
 from napari_xmem.engine.scopes.regions import Region
+from napari_xmem.engine.scopes.schedule import FramePlan
 from napari_xmem.engine.scopes.seeding import seed_regions
 from napari_xmem.engine.scopes.tiling import encode_regions
 from napari_xmem.errors import InputError, SeedError
@@ -43,8 +43,8 @@ MIN_CONFIDENCE: float = settings_of(PropagationConfig)["min_confidence"].default
 #: Candidates compete for pixels from this confidence on, whatever limit is asked for: a limit only takes away.
 _SEARCHED_CONFIDENCE = 0.5
 
-#: Pixels around painted objects that count as background, in nominal diameters of the model.
-_NEAR_DIAMETERS = 0.5
+#: What is found is remembered as the painted frame is.
+_LEARN = FramePlan(memorise=True, deep_update=True, normal_update=False)
 #: What another object takes off one that was found, at most: a share of its area.
 _LEFT_SHARE = 0.5
 
@@ -130,25 +130,15 @@ def _find(
     scope.advance(frame, 0, painted)
     shape = geometry.padded_shape
     image = to_device(run.prepare(frame, 0), run.network.device)[None]
-    encoded = encode_regions(run.network, image, [Region(0, 0, *shape)], budget.tile, memorise=False)
+    encoded = encode_regions(run.network, image, [Region(0, 0, *shape)], budget.tile, memorise=True)
+    host = FrameNow(scope, image, encoded, _LEARN, 0)
     given = seed_regions(painted, geometry, lambda centre, extent: scope.search.region_for(centre, extent, shape))
     owner = np.zeros(shape, np.int32)
     for mask in given:
         owner[mask.region.slices][(mask.probability > 0.5).numpy()] = mask.object_id
-    owned = torch.from_numpy(owner > 0)
-    reach = int(_NEAR_DIAMETERS * (run.network.config.nominal_diameter_px or 40))
-    appearance = Appearance.of(encoded, owned, near_pixels(owned, reach), run.network.config.stride_px, 2 * reach)
-    found = search_frame(
-        run.network,
-        encoded,
-        list(scope.objects.values()),
-        appearance,
-        owner,
-        _allowed(region, run),
-        geometry.scaled_shape,
-        budget,
-        min(_SEARCHED_CONFIDENCE, least),
-    )
+    examples, allowed = list(scope.objects.values()), _allowed(region, run)
+    least_searched = min(_SEARCHED_CONFIDENCE, least)
+    found = search_frame(host, examples, given, owner, allowed, geometry.scaled_shape, least_searched)
     return _composed(run, given, found, least, first_id)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -10,96 +11,149 @@ import torch
 
 from napari_xmem.engine.discovery.candidate_filter import ExampleKind, Ground
 from napari_xmem.engine.discovery.candidate_parts import parts_of
+from napari_xmem.engine.discovery.example_choice import Templates
 from napari_xmem.engine.discovery.likeness import Appearance, cover, likely_centres
+from napari_xmem.engine.discovery.more_examples import differing, learned
 from napari_xmem.engine.discovery.moved_examples import Candidate, Place, Transplanter
+from napari_xmem.engine.scopes.region_masks import RegionMask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.cost.budget import Budget
+    from napari_xmem.engine.division.undecided import SearchHost
     from napari_xmem.engine.scopes.object_state import TrackedObject
-    from napari_xmem.engine.scopes.tiling import EncodedFrame
-    from napari_xmem.model import XMem
 
 __all__ = ["search_frame"]
 
 #: A place is decoded again around what was seen there, if that lies further off than this share of the radius.
 _OFF_CENTRE_RADII = 0.35
+#: How far a place moves to where it is most like an example, in radii.
+_SETTLE_RADII = 0.5
 #: Between these confidences a place is tried with other examples; what is less sure is none with any of them.
 _DOUBTFUL = (0.3, 0.8)
 #: Searches of what is left: least distance between places, in radii, and least confidence.
 _ROUNDS = ((1.2, 0.8), (0.9, 0.65), (0.7, 0.0))
+#: In so many of them, what was found before says anew what objects look like.
+_FRESH_ROUNDS = 2
 #: What is less sure than this share of what is asked for is not kept for later: on large frames that would be most.
 _HOPELESS_SHARE = 0.5
 #: A place is looked at if its likeness is at least this share of that of the examples' own pixels, within these limits.
 _LIKELY_SHARE, _LIKELY = 0.5, (0.15, 0.35)
-#: Examples whose memory is asked, at most.
-MOST_EXAMPLES = 6
+#: Given examples whose memory is asked, at most, and how many of them at one place.
+MOST_EXAMPLES, _MOST_TRIES = 6, 4
 
 
 def search_frame(
-    network: XMem,
-    encoded: EncodedFrame,
+    host: SearchHost,
     examples: Sequence[TrackedObject],
-    appearance: Appearance | None,
+    masks: Sequence[RegionMask],
     owner: NDArray[np.int32],
     allowed: NDArray[np.bool_],
     scaled_shape: tuple[int, int],
-    budget: Budget,
     least_confidence: float,
 ) -> list[Candidate]:
     """Return what looks like the examples and is nobody's, most confident first within a round.
 
     Parameters
     ----------
-    network : XMem
-        The network, in eval mode.
-    encoded : EncodedFrame
-        The frame.
+    host : SearchHost
+        The frame, wholly encoded, the value encoder's share too.
     examples : sequence of TrackedObject
         Objects whose memory says what is looked for.
-    appearance : Appearance or None
-        Keys inside and around examples; None searches everywhere alike.
+    masks : sequence of RegionMask
+        All objects that are known on the frame.
     owner : ndarray, shape (H, W), int
         Ids of the objects that own the pixels of the scaled frame; 0 for nobody's.
     allowed : ndarray, shape (H, W), bool
         Pixels that may be the centre of an object found.
     scaled_shape : tuple of 2 int
         Size of the frame without padding.
-    budget : Budget
-        How much is computed at a time.
     least_confidence : float
         What is less sure is left out.
     """
-    stride = network.config.stride_px
-    shape = (owner.shape[0], owner.shape[1])
+    stride = host.network.config.stride_px
     all_examples, examples = examples, representative(examples)
     radius = math.sqrt(float(np.median([example.area_px for example in examples])) / math.pi)
-    likeness = np.ones((shape[0] // stride, shape[1] // stride), np.float32)
-    banks = [example.bank.fork() for example in examples]  # a read counts usage
-    if appearance is not None:
-        likeness = appearance.likeness(encoded, budget.similarities)
     areas, ids = [e.area_px for e in all_examples], [e.object_id for e in all_examples]
-    kind = ExampleKind.of(areas, owner, ids, likeness, stride, scaled_shape)
-    transplanter = Transplanter(network, encoded, examples, banks, shape, budget)
-    likeness = likeness * (cover(torch.from_numpy(allowed), stride).numpy() > 0.5)
-    least = min(max(_LIKELY_SHARE * kind.usual_likeness, _LIKELY[0]), _LIKELY[1])
-    ground, found, pool = Ground(owner > 0, kind), list[Candidate](), list[Candidate]()
-    tried = set[tuple[int, int]]()
-    for spacing, limit in _ROUNDS:
-        free = likeness * (1 - cover(torch.from_numpy(ground.owned), stride).numpy())
+    where = cover(torch.from_numpy(allowed), stride).numpy() > 0.5
+    known = _KnownExamples(host, examples, masks, owner)
+    ground, found, pool = Ground(owner > 0), list[Candidate](), list[Candidate]()
+    tried, likeness = set[tuple[int, int]](), np.zeros(where.shape, np.float32)
+    for number, (spacing, limit) in enumerate(_ROUNDS):
+        if number < _FRESH_ROUNDS:
+            likeness = _likeness(host, ground.owned)
+        kind = ExampleKind.of(areas, owner, ids, likeness, stride, scaled_shape)
+        least = min(max(_LIKELY_SHARE * kind.usual_likeness, _LIKELY[0]), _LIKELY[1])
+        free = likeness * where * (1 - cover(torch.from_numpy(ground.owned), stride).numpy())
         centres = [(y * stride, x * stride) for y, x in likely_centres(free, radius / stride, spacing, least)]
+        if known.learn(found):
+            tried.clear()
         centres = [c for c in centres if (int(c[0]), int(c[1])) not in tried]
         tried.update((int(y), int(x)) for y, x in centres)
-        seen = _look(transplanter, centres, radius)
-        seen = [c for c in seen if c.confidence >= _HOPELESS_SHARE * least_confidence]
+        seen = _look(known, centres, radius)
+        seen = [c for c in seen if c.confidence >= _HOPELESS_SHARE * least_confidence and _within(allowed, c)]
         pool += seen
         pool += [part for c in seen if kind.may_be_several(c) for part in parts_of(c, radius)]
-        accepted, pool = ground.accept(pool, max(least_confidence, limit))
+        accepted, pool = ground.accept(pool, kind, max(least_confidence, limit))
         found += accepted
     return found
+
+
+def _likeness(host: SearchHost, owned: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return how much key cells look like what is owned, 1 everywhere if that cannot be said."""
+    model, similarities = host.network.config, host.budget.similarities
+    diameter = model.nominal_diameter_px or 40
+    appearance = Appearance.of(host.encoded, owned, model.stride_px, diameter, similarities)
+    if appearance is None:
+        return np.ones((owned.shape[0] // model.stride_px, owned.shape[1] // model.stride_px), np.float32)
+    return appearance.likeness(host.encoded, similarities)
+
+
+class _KnownExamples:
+    """The examples of a search: those given, and those that it found itself."""
+
+    def __init__(
+        self,
+        host: SearchHost,
+        examples: Sequence[TrackedObject],
+        masks: Sequence[RegionMask],
+        owner: NDArray[np.int32],
+    ) -> None:
+        self.host, self.masks, self.labels = host, list(masks), owner.copy()
+        self.examples = list(examples)
+        self._considered = 0
+        self._prepare()
+
+    def _prepare(self) -> None:
+        host, shape = self.host, (self.labels.shape[0], self.labels.shape[1])
+        stride = host.network.config.stride_px
+        banks = [example.bank.fork() for example in self.examples]  # a read counts usage
+        self.transplanter = Transplanter(host.network, host.encoded, self.examples, banks, shape, host.budget)
+        self.templates = Templates(host.encoded, self.examples, self.labels, stride)
+
+    def learn(self, found: Sequence[Candidate]) -> bool:
+        """Make examples of what was found since, where it differs from those there are; return True if there were."""
+        new, self._considered = found[self._considered :], len(found)
+        chosen = differing(self.host.encoded, self.examples, self.labels, new, self.host.network.config.stride_px)
+        others = [m for n, m in enumerate(new) if n not in chosen]
+        self.masks += [RegionMask(0, c.region, c.probability) for c in others]
+        if not chosen:
+            return False
+        picked = [new[n] for n in chosen]
+        ids = self._free_ids(len(picked))
+        for i, candidate in zip(ids, picked, strict=True):
+            self.labels[candidate.region.slices][candidate.inside] = i
+        self.examples += learned(self.host, picked, ids, self.masks)
+        self.masks += [RegionMask(i, c.region, c.probability) for i, c in zip(ids, picked, strict=True)]
+        self._prepare()
+        return True
+
+    def _free_ids(self, count: int) -> list[int]:
+        """Return ids that no object on the frame has."""
+        taken = {int(i) for i in np.unique(self.labels)}
+        return list(itertools.islice((i for i in itertools.count(1) if i not in taken), count))
 
 
 def representative(examples: Sequence[TrackedObject]) -> list[TrackedObject]:
@@ -110,20 +164,28 @@ def representative(examples: Sequence[TrackedObject]) -> list[TrackedObject]:
     return [ordered[round(k * (len(ordered) - 1) / (MOST_EXAMPLES - 1))] for k in range(MOST_EXAMPLES)]
 
 
-def _look(transplanter: Transplanter, centres: Sequence[tuple[float, float]], radius_px: float) -> list[Candidate]:
-    """Decode places with the middle example, again around what was seen, and doubtful ones with the other examples."""
-    count = len(transplanter.examples)
-    best = transplanter.decode([Place(count // 2, centre) for centre in centres])
+def _look(known: _KnownExamples, centres: Sequence[tuple[float, float]], radius_px: float) -> list[Candidate]:
+    """Decode places with the example that is most alike, again around what was seen, doubtful ones with others."""
+    transplanter = known.transplanter
+    reach = max(1, round(_SETTLE_RADII * radius_px / transplanter.network.config.stride_px))
+    centres, alike = known.templates.settled(centres, reach)
+    order = np.argsort(-alike, axis=1, kind="stable")
+    best = transplanter.decode([Place(int(order[n, 0]), centre) for n, centre in enumerate(centres)])
     best = _again(transplanter, best, radius_px)
-    for example in [k for k in range(count) if k != count // 2]:
+    for turn in range(1, min(_MOST_TRIES, len(transplanter.examples))):
         doubtful = [n for n, c in enumerate(best) if _DOUBTFUL[0] <= c.confidence < _DOUBTFUL[1]]
         if not doubtful:
             break
-        other = transplanter.decode([Place(example, best[n].centre_px) for n in doubtful])
+        other = transplanter.decode([Place(int(order[n, turn]), best[n].centre_px) for n in doubtful])
         for n, candidate in zip(doubtful, other, strict=True):
             if candidate.confidence > best[n].confidence:
                 best[n] = candidate
     return best
+
+
+def _within(allowed: NDArray[np.bool_], candidate: Candidate) -> bool:
+    y, x = (min(max(0, int(c)), side - 1) for c, side in zip(candidate.centre_px, allowed.shape, strict=True))
+    return bool(allowed[y, x])
 
 
 def _again(transplanter: Transplanter, seen: list[Candidate], radius_px: float) -> list[Candidate]:

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine.scopes.tiling import EncodedFrame
 
-__all__ = ["Appearance", "cover", "likely_centres", "near_pixels"]
+__all__ = ["Appearance", "cover", "likely_centres"]
 
 #: Elements of either kind that are compared with each place: the best so many.
 _NEIGHBOURS = 8
 #: Elements of either kind, and places compared with them at a time, at most.
-_MOST_ELEMENTS, _CHUNK = 2048, 16_384
+_MOST_ELEMENTS, _CHUNK = 512, 16_384
+#: Background is what lies at most so far from objects, in nominal diameters; the nearest of it is surely none of an
+#: object that nobody painted.
+_AROUND_DIAMETERS, _BESIDE_DIAMETERS = 0.5, 0.2
+#: What lies further off counts as background unless it looks so much more like objects than like what is beside them.
+_OBJECT_LIKE = 0.5
 #: Width of the smoothing before centres are looked for, in radii of the examples.
 _BLUR_RADII = 0.35
 
@@ -29,11 +34,6 @@ _BLUR_RADII = 0.35
 def cover(mask: Tensor, stride_px: int) -> Tensor:
     """Return the share of each key cell that a mask ``(H, W)`` covers, as ``(h, w)``."""
     return F.avg_pool2d(mask[None, None].float(), stride_px)[0, 0]
-
-
-def near_pixels(owned: Tensor, reach_px: int) -> Tensor:
-    """Return the pixels ``(H, W)`` that are at most so far from owned ones."""
-    return torch.from_numpy(ndimage.distance_transform_edt(~owned.numpy()) <= reach_px)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,48 +75,64 @@ class Appearance:
 
     @classmethod
     def of(
-        cls, encoded: EncodedFrame, objects: Tensor, near: Tensor, stride_px: int, apart_px: float
+        cls, encoded: EncodedFrame, owned: NDArray[np.bool_], stride_px: int, diameter_px: float, similarities: int
     ) -> Appearance | None:
-        """Read both off the frame on which the examples are painted.
+        """Read both off a frame on which some objects are known.
+
+        Of what lies around them, some may be objects that nobody knows yet. What is right beside a known object rarely
+        is; what lies further off counts unless it looks more like the objects than like what is beside them.
 
         Parameters
         ----------
         encoded : EncodedFrame
             The frame.
-        objects, near : Tensor
-            ``(H, W)`` bool: painted pixels, and pixels near them, of which all that are not painted count as
-            background.
+        owned : ndarray, shape (H, W), bool
+            Pixels of known objects.
         stride_px : int
             Key stride.
-        apart_px : float
-            Distance from which on elements are compared.
+        diameter_px : float
+            Nominal diameter of objects.
+        similarities : int
+            How many are compared at a time.
 
         Returns
         -------
         Appearance or None
-            None where one of the two is missing: everything near is painted, or objects are smaller than half a cell.
+            None where one of the two is missing: everything near is owned, or objects are smaller than half a cell.
         """
-        covered = cover(objects, stride_px)
-        inside, outside = covered > 0.5, (covered == 0) & (cover(near, stride_px) > 0.5)
+        covered = cover(torch.from_numpy(owned), stride_px)
+        inside = covered > 0.5
         if not inside.any():
             inside = covered > 0.5 * covered.max()
-        if not inside.any() or not outside.any():
+        if not inside.any():
             return None
-        return cls(_Elements.of(encoded, inside), _Elements.of(encoded, outside), apart_px / stride_px)
+        distance = ndimage.distance_transform_edt(~owned)
+        beside, around = (
+            (covered == 0) & (cover(torch.from_numpy(distance <= share * diameter_px), stride_px) > 0.5)
+            for share in (_BESIDE_DIAMETERS, _AROUND_DIAMETERS)
+        )
+        objects, apart = _Elements.of(encoded, inside), diameter_px / stride_px
+        if beside.any():
+            nearest = cls(objects, _Elements.of(encoded, beside), apart)
+            alike = torch.from_numpy(nearest.likeness(encoded, similarities, around & ~beside))
+            around = beside | (around & (alike <= _OBJECT_LIKE))
+        return cls(objects, _Elements.of(encoded, around), apart) if around.any() else None
 
-    def likeness(self, encoded: EncodedFrame, similarities: int) -> NDArray[np.float32]:
+    def likeness(self, encoded: EncodedFrame, similarities: int, where: Tensor | None = None) -> NDArray[np.float32]:
         """Return for every key cell how much more it looks like an object than like background, 0 to 1.
 
         ``sigmoid(logsumexp_k S(q, inside) - logsumexp_k S(q, outside))`` over the `k` most similar elements of either
         kind, with the anisotropic L2 similarity `S` of XMem (Cheng & Schwing, ECCV 2022, eq. 2) on keys without
         positions. Elements near a cell do not count, unless there are none elsewhere; `similarities` are compared at a
-        time.
+        time. Only cells of `where` ``(h, w)`` are looked at if it is given, and 0 elsewhere.
         """
         height, width = encoded.key.shape[-2:]
         key, selection = encoded.key[0].flatten(1).T, encoded.selection[0].flatten(1).T
         sides = (torch.arange(side, dtype=torch.float32, device=key.device) for side in (height, width))
         y, x = torch.meshgrid(*sides, indexing="ij")
         places = torch.stack([y.flatten(), x.flatten()], 1)
+        chosen = slice(None) if where is None else where.to(key.device).flatten().nonzero()[:, 0]
+        key, selection, places = key[chosen], selection[chosen], places[chosen]
         most = max(len(self.inside.key), len(self.outside.key))
         chunk, parts = max(1, min(_CHUNK, similarities // most)), []
         for low in range(0, len(key), chunk):
@@ -128,7 +144,10 @@ class Appearance:
                 for kind, far in zip((self.inside, self.outside), apart, strict=True)
             )
             parts.append(torch.sigmoid(inside - outside))
-        return torch.cat(parts).reshape(height, width).cpu().numpy().astype(np.float32)
+        out = torch.zeros(height * width, dtype=torch.float32, device=key.device)
+        if parts:
+            out[chosen] = torch.cat(parts)
+        return out.reshape(height, width).cpu().numpy()
 
 
 def _score(query: Tensor, selection: Tensor, elements: _Elements, counted: Tensor) -> Tensor:

@@ -7,11 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from napari_xmem.engine.discovery.entry import Entry, EntryTrial
 from napari_xmem.engine.discovery.frame_search import search_frame
-from napari_xmem.engine.discovery.likeness import Appearance, near_pixels
 from napari_xmem.engine.division import DELAY_FRAMES
 from napari_xmem.engine.division.trial_tracking import OtherWorld
 from napari_xmem.engine.scopes.aggregation import aggregate_regions
@@ -233,24 +231,12 @@ class Newcomers:
         examples = self._examples(host)
         if not examples or not owner.any():
             return
-        network, stride = host.network, host.network.config.stride_px
-        owned = torch.from_numpy(owner > 0)
-        reach = (network.config.nominal_diameter_px or 40) / 2
-        appearance = Appearance.of(host.encoded, owned, near_pixels(owned, int(reach)), stride, 2 * reach)
         taken = self._taken(owner, at.frame)
         allowed = np.zeros(at.shape, bool)
         allowed[: self.scaled_shape[0], : self.scaled_shape[1]] = True
-        found = search_frame(
-            network,
-            host.encoded,
-            examples,
-            appearance,
-            taken,
-            allowed,
-            self.scaled_shape,
-            host.budget,
-            _TRIED_SHARE * self.min_confidence,
-        )
+        everyone = [*masks, *(trial.masks[at.frame] for trial in self.trials.values())]
+        least = _TRIED_SHARE * self.min_confidence
+        found = search_frame(host, examples, everyone, taken, allowed, self.scaled_shape, least)
         new = [RegionMask(0, c.region, c.probability) for c in found]
         self._begin(host, at, masks, new, [c.touches_border(self.scaled_shape) for c in found])
 

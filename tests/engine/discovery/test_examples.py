@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_xmem.config import MemoryConfig
+from napari_xmem.engine.discovery.example_choice import Templates
+from napari_xmem.engine.discovery.likeness import Appearance
+from napari_xmem.engine.discovery.more_examples import differing
+from napari_xmem.engine.discovery.moved_examples import Candidate, Place
+from napari_xmem.engine.scopes.object_state import TrackedObject
+from napari_xmem.engine.scopes.regions import Region
+from napari_xmem.engine.scopes.tiling import EncodedFrame
+from napari_xmem.memory import MemoryBank
+
+STRIDE = 8
+
+
+def encoded(key):
+    """A frame of which keys are known; nothing is decoded."""
+    key = torch.from_numpy(key.astype(np.float32))[None]
+    return EncodedFrame(key, torch.ones_like(key[:, :1]), torch.ones_like(key), None, None)
+
+
+def example(i, labels):
+    y, x = np.nonzero(labels == i)
+    bank = MemoryBank(MemoryConfig(), key_dim=4, value_dim=4)
+    return TrackedObject(i, bank, (y.mean() + 0.5, x.mean() + 0.5), (np.ptp(y) + 1, np.ptp(x) + 1), float(len(y)))
+
+
+@pytest.fixture
+def scene():
+    """Two patterns of 3 x 3 key cells; both are painted once and lie somewhere else once more."""
+    rng = np.random.default_rng(0)
+    patterns = rng.normal(0, 1, (2, 6, 5, 5))
+    key = rng.normal(0, 0.05, (6, 40, 40))
+    labels = np.zeros((320, 320), np.int32)
+    for i, (pattern, y, x) in enumerate(zip(patterns, (5, 5), (5, 25), strict=True), 1):
+        key[:, y : y + 5, x : x + 5] = pattern
+        labels[(y + 1) * STRIDE : (y + 4) * STRIDE, (x + 1) * STRIDE : (x + 4) * STRIDE] = i
+    for pattern, y, x in zip(patterns, (25, 30), (8, 28), strict=True):
+        key[:, y : y + 5, x : x + 5] = pattern
+    return encoded(key), labels, [example(1, labels), example(2, labels)]
+
+
+def test_places_settle_on_what_is_most_like_an_example(scene):
+    """From wherever around it: two places near one pattern become one, and the example is the one that it copies."""
+    frame, labels, examples = scene
+    templates = Templates(frame, examples, labels, STRIDE)
+    first, second = (27.5 * STRIDE, 10.5 * STRIDE), (32.5 * STRIDE, 30.5 * STRIDE)
+    around = [(first[0] + 16, first[1] - 8), (first[0] - 8, first[1] + 16), (second[0] - 16, second[1] - 16)]
+    centres, alike = templates.settled(around, 2)
+    assert {(round(y), round(x)) for y, x in centres} == {first, second}
+    for centre, scores in zip(centres, alike, strict=True):
+        assert scores.argmax() == (centre == second)
+        assert scores.max() == pytest.approx(0, abs=1e-6)
+    assert templates.settled([], 2)[0] == []
+    assert np.isfinite(templates.alike([(2.0, 2.0), (318.0, 318.0)])).all()  # most of the example lies outside
+
+
+def test_neighbours_that_nobody_painted_are_no_background():
+    """Objects a little way off from the painted one look like it, and are not taken for what it is not."""
+    labels = np.zeros((320, 320), np.int32)
+    key = np.zeros((4, 40, 40))
+    for y in range(2, 38, 6):
+        for x in range(2, 38, 6):
+            key[0, y : y + 4, x : x + 4] = 3
+    labels[14 * STRIDE : 18 * STRIDE, 14 * STRIDE : 18 * STRIDE] = 1
+    appearance = Appearance.of(encoded(key), labels > 0, STRIDE, 56.0, 1 << 20)
+    likeness = appearance.likeness(encoded(key), 1 << 20)
+    assert likeness[key[0] > 0].min() > 0.9
+    assert likeness[key[0] == 0].max() < 0.1
+    part = torch.zeros(40, 40, dtype=torch.bool)
+    part[:20] = True
+    assert np.array_equal(appearance.likeness(encoded(key), 1 << 20, part), np.where(part, likeness, 0))
+
+
+def rod(angle, at, sure=0.95, length=40):
+    y, x = np.mgrid[:96, :96] - 47.5
+    along, across = y * np.sin(angle) + x * np.cos(angle), y * np.cos(angle) - x * np.sin(angle)
+    inside = (abs(along) <= length / 2) & (abs(across) <= 6)
+    centre = (at[0] + 48.0, at[1] + 48.0)
+    values = torch.from_numpy(np.where(inside, 1.0, 0.0).astype(np.float32))
+    return Candidate(Place(0, centre), Region(*at, 96, 96), values, float(inside.sum()), centre, sure)
+
+
+def test_what_differs_becomes_an_example():
+    labels = np.zeros((320, 320), np.int32)
+    labels[:96, :96][rod(0, (0, 0)).inside] = 1
+    frame, known = encoded(np.ones((4, 40, 40))), [example(1, labels)]
+    alike, turned, slant, again = rod(0.05, (96, 0)), rod(1.57, (0, 96)), rod(0.8, (96, 96)), rod(1.5, (200, 96))
+    long, unsure = rod(0, (200, 0), length=80), rod(2.4, (200, 200), sure=0.6)
+    found = [alike, turned, slant, again, long, unsure]
+    chosen = differing(frame, known, labels, found, STRIDE)
+    assert set(chosen) in ({1, 2, 4}, {2, 3, 4})  # of the two upright ones, one
+    assert differing(frame, known, labels, [alike, unsure], STRIDE) == []
