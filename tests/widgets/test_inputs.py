@@ -9,6 +9,7 @@ import zarr
 from qtpy.QtWidgets import QToolButton
 
 import napari_xmem as nx
+from engine.division.dividing_movies import dividing_movie
 from napari_xmem.config import MemoryConfig
 from napari_xmem.errors import ConfigError
 from widget_scenes import drifting_discs, seeds_on
@@ -341,6 +342,26 @@ def test_all_planes_of_a_movie_of_stacks(viewer, widget):
     assert np.array_equal(layer.data[0], seeds[0])
     assert layer.data[5, 1].any() and layer.data[5, 2].any() and not layer.data[:, [0, 3]].any()
     assert widget.runner.time_left.total == 12 and widget.runner.time_left.done == 12
+
+
+def test_a_cell_of_a_movie_of_stacks_has_the_same_daughters_in_all_planes(viewer, widget):
+    frames, truth = dividing_movie([0.0, 24.0, 28.0, 32.0])
+    viewer.add_image(np.stack([frames] * 2, 1), name="movie", axis_labels=("t", "z", "y", "x"))
+    seeds = np.zeros((len(frames), 2, *truth[0].shape), np.uint16)
+    seeds[0] = truth[0]
+    viewer.add_labels(seeds, name="seeds")
+    widget.model, widget.planes, widget.scope = "bundled", "all", "local"
+    layer = widget.run(wait=True)
+    for plane in np.swapaxes(layer.data, 0, 1):
+        assert np.array_equal(plane[0], truth[0])
+        for t in range(1, len(frames)):
+            assert set(np.unique(plane[t])) == {0, 2, 3, 4}
+    upper = layer.data[2][:, truth[2] == 3]
+    lower = layer.data[2][:, truth[2] == 4]
+    (above, below) = (np.bincount(part.ravel()).argmax() for part in (upper, lower))
+    assert {above, below} == {3, 4}
+    assert (upper == above).mean() > 0.7 and (lower == below).mean() > 0.7
+    assert widget.session.lineage.parents == {3: 1, 4: 1}
 
 
 def test_seeds_of_one_plane_go_through_all_planes(viewer, widget):

@@ -132,8 +132,7 @@ def count_results(
 class VolumeRuns:
     """A movie of volumes, seeds and settings: one run per seeded plane, prepared when its turn comes.
 
-    Iterating over it keeps the mother's id in every plane, as the viewer does; `tracked` follows divisions as well, as
-    Python and the command line do.
+    Iterating over it keeps the mother's id in every plane; `tracked` follows divisions as well.
 
     Attributes
     ----------

@@ -16,6 +16,7 @@ from napari_xmem.widgets.jobs.session_loop import session_frames
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from napari_xmem.engine.plane_divisions import PlaneDivisions
     from napari_xmem.engine.volume_runs import VolumeRuns
     from napari_xmem.widgets.jobs.prepare import PropagationJob
     from napari_xmem.widgets.jobs.threads import JobControl
@@ -25,24 +26,28 @@ __all__ = ["plane_by_plane"]
 
 def plane_by_plane(control: JobControl, job: PropagationJob) -> Generator[Any, None, bool]:
     """Propagate in every painted plane; yields and returns as `propagation_job`."""
+    from napari_xmem.engine.plane_divisions import PlaneDivisions
     from napari_xmem.session import TrackingSession
 
     runs = yield from _volume_runs(control, job)
     if runs is None:
         return False
-    job.target.allocate(label_dtype(max(int(volume.max()) for volume in runs.volumes.values())))
-    done, total = 0, runs.n_results
-    for z in runs.planes:
+    done, total, seen = 0, runs.n_results, PlaneDivisions()
+    painted = label_dtype(max(int(volume.max()) for volume in runs.volumes.values()))
+    prepared = runs.tracked(seen) if runs.config.divisions == "track" else iter(runs)
+    for _ in runs.planes:
         if control.stopped:
             return False
         yield Stage("Looking at the movie")
-        run = runs.prepare(z)
+        z, run = next(prepared)
+        if not done:
+            job.target.allocate(np.promote_types(painted, run.dtype))
         session = TrackingSession.of_run(run, write=job.target.in_plane(job.planes[z][0]).write)
         if not done:
             yield Planned(total, session, {**run.recipe, "scope_reason": run.scope_reason}, whole=False)
         else:
             yield NextSession(session)
-        if not (yield from _counted_on(session_frames(control, session), done, total)):
+        if not (yield from _counted_on(session_frames(control, session), done, total, seen)):
             return False
         done += run.n_results
     return True
@@ -73,11 +78,16 @@ def _volume_runs(control: JobControl, job: PropagationJob) -> Generator[Stage, N
     return runs.with_seeds(filled)
 
 
-def _counted_on(messages: Generator[Any, None, bool], done: int, total: int) -> Generator[Any, None, bool]:
-    """Pass messages on with frames counted over all planes."""
+def _counted_on(
+    messages: Generator[Any, None, bool], done: int, total: int, seen: PlaneDivisions
+) -> Generator[Any, None, bool]:
+    """Pass messages on with frames counted over all planes; the planes after this one learn who has divided."""
     while True:
         try:
             message = next(messages)
         except StopIteration as end:
             return bool(end.value)
-        yield replace(message, done=done + message.done, total=total) if isinstance(message, FrameDone) else message
+        if isinstance(message, FrameDone):
+            seen.add(message.result)
+            message = replace(message, done=done + message.done, total=total)
+        yield message
