@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,6 +55,19 @@ def test_a_mask_that_has_spread_over_a_neighbour_is_less_likely_to_have_divided(
     assert grown < Evidence().odds(trial(look(3), look(4), growth=1.2))
 
 
+def test_a_mother_who_spreads_over_a_neighbour_does_not_speak_against_her_daughters():
+    alone, spread = look(4, agreement=0.4), replace(look(4, agreement=0.4), mother_px=320.0)
+    before = look(3)
+    assert Evidence().odds(trial(before, alone)) < 0.5 < 0.9 < Evidence().odds(trial(before, spread))
+    assert Evidence().odds(trial(before, replace(spread, inside=0.4))) < 0.5  # they are not even where she is
+
+
+def test_a_part_that_was_a_neighbours_before_is_no_daughter():
+    weak = [look(t, confidence=(0.8, 0.8), agreement=0.91, blur=0.05) for t in range(4)]
+    taken = replace(trial(*weak), taken=0.9)
+    assert Evidence().odds(taken) < 0.5 < 0.7 < Evidence().odds(replace(taken, taken=0.5))
+
+
 def test_asked_when_in_two_pieces():
     mask = disc(40, 40, 10) | disc(70, 60, 10)
     assert TwoParts().propose(mask.astype(np.float32), float(mask.sum()), (float(mask.sum()),)) is not None
@@ -80,6 +94,30 @@ def test_a_small_part_beside_an_unchanged_mother_is_a_bud():
 def test_daughters_of_a_mother_that_is_gone_are_no_buds(areas):
     looks = [look(0, areas=(60.0, 55.0)), look(1, areas=areas)]
     assert not Budding().buds(trial(*looks, growth=1.0))
+
+
+def rod_with_waist(waist, width=16):
+    """Return the probability of a rod whose waist has a share of its width."""
+    yy, xx = np.mgrid[:60, :140]
+    half = width / 2 * np.minimum(1, waist + 0.05 * abs(xx - 70))
+    return np.clip(half - abs(yy - 30) + 0.5, 0, 1).astype(np.float32) * (abs(xx - 70) < 40)
+
+
+@pytest.mark.parametrize(("last", "asked"), [(0.95, True), (0.88, False), (0.8, False), (None, False)])
+def test_a_waist_that_becomes_narrower_is_asked_about_before_it_is_deep(last, asked):
+    rod = rod_with_waist(0.76)
+    area = float((rod > 0.5).sum())
+    parts = TwoParts().propose(rod, area, (area,), last)
+    assert (parts is not None) == asked
+    if parts is not None:
+        assert 0.78 < parts.neck < 0.9 and parts.share > 0.45
+    assert TwoParts().propose(rod_with_waist(0.9), area, (area,), 1.0) is None
+
+
+def test_a_waist_has_to_become_deep():
+    beginning = [replace(look(t), neck=0.86) for t in range(4)]
+    deep = [*beginning[:3], replace(look(3), neck=0.7)]
+    assert Evidence().odds(trial(*beginning, neck=0.86)) < 0.5 < 0.9 < Evidence().odds(trial(*deep, neck=0.86))
 
 
 def test_a_rod_is_asked_about_when_it_has_a_waist_in_its_middle():

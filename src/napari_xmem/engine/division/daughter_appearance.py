@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from napari_xmem.engine.division.mask_parts import narrowest_neck
 from napari_xmem.engine.scopes.region_masks import RegionMask, expected_jaccard
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ class Look:
         sharp, large where nothing in the image divides them. Back in time: what they claim before they compete.
     distance : float
         Distance of their centroids over the square root of their mean area.
+    inside : float
+        Share of both daughters that lies inside the mother.
+    neck : float
+        Width of the mother's narrowest neck or waist, 0 where she is in two pieces, 1 where she has none; see `Parts`.
     """
 
     frame: int
@@ -54,6 +59,8 @@ class Look:
     contact: float
     blur: float
     distance: float
+    inside: float = 1.0
+    neck: float = 1.0
 
 
 def look_at(frame: int, mother: RegionMask, daughters: Sequence[RegionMask]) -> Look:
@@ -75,6 +82,8 @@ def look_at(frame: int, mother: RegionMask, daughters: Sequence[RegionMask]) -> 
         _contact(a, b) / smaller**0.5,
         float(np.minimum(first, second).sum()) / smaller,
         _distance(a, b) / max(sum(areas) / 2, 1.0) ** 0.5,
+        int(np.count_nonzero(union & m)) / max(int(np.count_nonzero(union)), 1),
+        narrowest_neck(whole),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -88,6 +89,13 @@ class PaintedBirths:
             if len(pair) == 2:
                 found.append(self._decision(at, mask.object_id, tuple(pair), backward=True))
         return found
+
+    def share_of_others(self, part: RegionMask, mother: int, drift_px: tuple[float, float]) -> float:
+        """Return the share of a daughter's first mask that lay in masks of objects other than her mother before."""
+        where = part.region
+        before = replace(where, y=where.y - round(drift_px[0]), x=where.x - round(drift_px[1]))
+        others = (last for i, last in self._last.items() if i != mother and last.region.meets(before))
+        return min(1.0, sum(share_inside(part, last, drift_px) for last in others))
 
     def _begun(self, host: Host, at: Moment, masks: Sequence[RegionMask]) -> list[RegionMask]:
         """Return objects that were painted on this frame and are in no memory yet."""

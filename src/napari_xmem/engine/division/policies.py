@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.division.trial import Trial
 
 __all__ = [
+    "DEEP_WAIST",
     "DELAY_FRAMES",
     "EARLY_LOOKS",
     "PAINTED_ODDS",
@@ -37,6 +38,8 @@ __all__ = [
 DELAY_FRAMES = 3
 #: Odds at which a trial ends before its time: surely divided, surely not; and looks that it has had by then.
 SURELY, SURELY_NOT, EARLY_LOOKS = 0.97, 0.03, 3
+#: A rod whose waist is wider than this, as a share of its width, has not divided yet.
+DEEP_WAIST = 0.78
 #: Least odds of a division whose daughters, or backward whose mother, a person paints further on.
 PAINTED_ODDS = 0.9
 
@@ -54,7 +57,13 @@ def tempered(odds: float, trial: Trial) -> float:
 class Proposer(Protocol):
     """Asks whether an object has divided."""
 
-    def propose(self, probability: NDArray[np.float32], usual_px: float, recent_px: Sequence[float]) -> Parts | None:
+    def propose(
+        self,
+        probability: NDArray[np.float32],
+        usual_px: float,
+        recent_px: Sequence[float],
+        last_waist: float | None = None,
+    ) -> Parts | None:
         """Return two parts that may be daughters.
 
         Parameters
@@ -65,6 +74,8 @@ class Proposer(Protocol):
             Running mean of its area.
         recent_px : sequence of float
             Its areas on the last frames, oldest first; 0 where it was lost.
+        last_waist : float, optional
+            Its waist on the last frame, see `find_waist`; None: not known.
         """
 
 
@@ -87,9 +98,11 @@ class TwoParts:
     """Ask when a mask falls into two pieces, into two bodies with a narrow neck, or when a rod has a waist.
 
     A mask is asked about if its parts are separate pieces, or if ``neck <= widest_neck``, or if it is a rod with
-    ``waist <= widest_waist`` and each part holds ``least_waist_share`` of it; and if it has not suddenly
-    taken in as much as it was: ``area <= largest_jump * max(recent areas)``, since an object that doubles from one
-    frame to the next has spread over its neighbour.
+    ``waist <= widest_waist`` and each part holds ``least_waist_share`` of it. The waist may also be as wide as
+    ``widest_beginning`` if it would be ``widest_waist`` on the next frame, should it become narrower as fast as it did:
+    ``2 waist - last_waist <= widest_waist``. And the mask must not suddenly have taken in as much as it was:
+    ``area <= largest_jump * max(recent areas)``, since an object that doubles from one frame to the next has spread
+    over its neighbour.
 
     Attributes
     ----------
@@ -99,16 +112,25 @@ class TwoParts:
         Largest growth between frames.
     widest_waist : float
         Widest waist of a rod, see `find_waist`; 0: rods are not asked about.
+    widest_beginning : float
+        Widest waist of a rod whose waist becomes narrower.
     least_waist_share : float
         Least share of the smaller part of a rod.
     """
 
     widest_neck: float = 0.68
     largest_jump: float = 1.7
-    widest_waist: float = 0.78
+    widest_waist: float = DEEP_WAIST
+    widest_beginning: float = 0.9
     least_waist_share: float = 0.42
 
-    def propose(self, probability: NDArray[np.float32], usual_px: float, recent_px: Sequence[float]) -> Parts | None:
+    def propose(
+        self,
+        probability: NDArray[np.float32],
+        usual_px: float,
+        recent_px: Sequence[float],
+        last_waist: float | None = None,
+    ) -> Parts | None:
         """Return the two parts, or None; see `Proposer.propose`."""
         mask = probability > 0.5
         area = float(np.count_nonzero(mask))
@@ -117,14 +139,23 @@ class TwoParts:
         parts = find_parts(mask, widest_neck=self.widest_neck)
         if parts is not None or not self.widest_waist:
             return parts
-        waist = find_waist(probability, widest_neck=self.widest_waist)
-        return waist if waist is not None and waist.share >= self.least_waist_share else None
+        waist = find_waist(probability, widest_neck=max(self.widest_waist, self.widest_beginning))
+        if waist is None or waist.share < self.least_waist_share:
+            return None
+        next_waist = 2 * waist.neck - (waist.neck if last_waist is None else max(last_waist, waist.neck))
+        return waist if next_waist <= self.widest_waist else None
 
 
 class NeverAsks:
     """Ask about nothing: all objects are taken for whole."""
 
-    def propose(self, probability: NDArray[np.float32], usual_px: float, recent_px: Sequence[float]) -> Parts | None:
+    def propose(
+        self,
+        probability: NDArray[np.float32],
+        usual_px: float,
+        recent_px: Sequence[float],
+        last_waist: float | None = None,
+    ) -> Parts | None:
         """Return None; see `Proposer.propose`."""
         return None
 
@@ -161,9 +192,14 @@ class Evidence:
     * ``gap (1 - neck)``: how deep the neck was on the first frame,
     * ``even (share - 0.25)``: area of the smaller daughter as a share of both, on the last look,
     * ``sure (confidence - 0.75)``, of the less confident daughter on the last look,
-    * ``agree (agreement - 0.9)`` on the last look; not where the mother was one of them only,
+    * ``agree (agreement - 0.9)`` on the last look; not where the mother was one of them only; where she has grown to
+      more than ``spread`` times her area on the first look, she has spread over a neighbour, and it is the share of the
+      daughters inside her that counts,
     * ``-blur (blur - 0.04)`` on the last look,
-    * ``-jump max(0, growth - 1.3)``: growth of the mask in the frame in which it was first seen in two parts.
+    * ``-jump max(0, growth - 1.3)``: growth of the mask in the frame in which it was first seen in two parts,
+    * ``-took max(0, taken - 0.6)``: what lay in a neighbour's mask the frame before is that neighbour, or a part of it,
+    * ``-shallow max(0, neck - 0.78)``, of the mother's narrowest neck on all looks: a waist that was asked about
+      because it became narrower has to become as narrow as others.
 
     A daughter that is lost on the last look is none: odds 0.
 
@@ -177,19 +213,26 @@ class Evidence:
     agree: float = 12.0
     blur: float = 40.0
     jump: float = 6.0
+    spread: float = 1.4
+    took: float = 10.0
+    shallow: float = 100.0
 
     def odds(self, trial: Trial) -> float:
         """Return the probability that the mother has divided; see `Judge.odds`."""
         last = trial.looks[-1]
         if min(last.areas_px) <= 0:
             return 0.0
+        spread = last.mother_px > self.spread * trial.looks[0].mother_px
+        agreement = last.inside if spread else last.agreement
         z = (
             self.bias
             + self.gap * (1 - trial.neck)
             + self.even * (min(last.areas_px) / sum(last.areas_px) - 0.25)
             + self.sure * (min(last.confidence) - 0.75)
-            + self.agree * (0.0 if trial.faint else last.agreement - 0.9)
+            + self.agree * (0.0 if trial.faint else agreement - 0.9)
             - self.blur * (last.blur - 0.04)
             - self.jump * max(0.0, trial.growth - 1.3)
+            - self.took * max(0.0, trial.taken - 0.6)
+            - self.shallow * max(0.0, trial.narrowest_neck - DEEP_WAIST)
         )
         return 1 / (1 + math.exp(-max(-50.0, min(50.0, z))))

@@ -10,10 +10,11 @@ import torch
 from scipy import ndimage
 
 from napari_xmem.engine.division.faint_sister import FaintSister, FormerPlaces
-from napari_xmem.engine.division.mask_parts import fill_bays
+from napari_xmem.engine.division.mask_parts import fill_bays, find_waist
 from napari_xmem.engine.division.open_trials import OpenTrials
 from napari_xmem.engine.division.painted import PaintedBirths
 from napari_xmem.engine.division.policies import (
+    DEEP_WAIST,
     DELAY_FRAMES,
     EARLY_LOOKS,
     PAINTED_ODDS,
@@ -102,6 +103,7 @@ class DivisionTracker:
         self._open.reset()
         self._resting: dict[int, int] = {}
         self._recent: dict[int, tuple[float, ...]] = {}
+        self._waists: dict[int, float] = {}
         self._painted = PaintedBirths()
         self._former = FormerPlaces()
 
@@ -168,9 +170,12 @@ class DivisionTracker:
         return masks
 
     def _note(self, host: Host, at: Moment, masks: Sequence[RegionMask]) -> None:
-        """Take in how large every object is, and where it is as long as it has not shrunk."""
-        whole = {}
+        """Take in how large every object is, its waist, and where it is as long as it has not shrunk."""
+        whole, self._waists = {}, {}
         for mask in masks:
+            waist = find_waist(mask.pixels)
+            if waist is not None:
+                self._waists[mask.object_id] = waist.neck
             seen, recent = at.seen[mask.object_id], self._recent.get(mask.object_id, ())
             usual = host.objects[mask.object_id].area_px
             if seen.area_px and not self.sister.shrank(seen.area_px, usual, recent):
@@ -191,7 +196,8 @@ class DivisionTracker:
             needed = _LAST_FRAME_ODDS if len(trial.looks) == 1 else 0.5
             if (early and odds <= SURELY_NOT) or (final and odds < needed):
                 self._open.end(mother)
-                self._resting[mother] = _REST_FRAMES
+                if trial.narrowest_neck <= DEEP_WAIST:  # a waist that was only beginning may be deep soon
+                    self._resting[mother] = _REST_FRAMES
             elif told or (early and odds >= SURELY) or final:
                 trial.painted |= told
                 if told:
@@ -251,7 +257,7 @@ class DivisionTracker:
             if i in self._open or i in at.given | at.unsettled or tracked.lost_frames or self.new_ids.n_left < 2:
                 continue
             whole = fill_bays(mask.pixels, mask.region, at.picture_shape)
-            parts = self.proposer.propose(whole, tracked.area_px, self._recent.get(i, ()))
+            parts = self.proposer.propose(whole, tracked.area_px, self._recent.get(i, ()), self._waists.get(i))
             larger = mask if parts is None else _shown(mask, parts.first)
             sister = None
             if parts is None or (not parts.neck and parts.share < _SCRAP_SHARE):
@@ -311,6 +317,7 @@ class DivisionTracker:
         daughters = (pair[0].object_id, pair[1].object_id)
         trial = Trial(mother, daughters, at.frame, neck, growth, kept=mother if kept else 0, faint=faint)
         trial.painted = len(named) == len(pair)
+        trial.taken = max(self._painted.share_of_others(half, mother, at.drift_px) for half in pair)
         return self._open.begin(host, at, trial, mask, pair)
 
     def state_dict(self) -> dict[str, Any]:
@@ -318,6 +325,7 @@ class DivisionTracker:
         return self._open.state_dict() | {
             "resting": [list(item) for item in self._resting.items()],
             "recent": [[i, list(areas)] for i, areas in self._recent.items()],
+            "waists": [list(item) for item in self._waists.items()],
             "last": self._painted.state_dict(),
             "former": self._former.state_dict(),
         }
@@ -327,6 +335,7 @@ class DivisionTracker:
         self._open.load_state_dict(state, restore)
         self._resting = {int(i): int(n) for i, n in state["resting"]}
         self._recent = {int(i): tuple(areas) for i, areas in state["recent"]}
+        self._waists = {int(i): float(waist) for i, waist in state.get("waists", [])}
         self._painted.load_state_dict(state["last"])
         self._former.load_state_dict(state.get("former", []))
 

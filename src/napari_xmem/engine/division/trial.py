@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "Trial", "pack_mask", "unpack_mask"]
 
-_PLAIN = ("mother", "frame", "neck", "growth", "backward", "buds", "kept", "painted", "faint")
+_PLAIN = ("mother", "frame", "neck", "growth", "backward", "buds", "kept", "painted", "faint", "taken")
 
 
 @dataclass(slots=True)
@@ -48,6 +48,8 @@ class Trial:
         All those on trial will be painted under ids of their own.
     faint : bool
         The mother's mask was one of the daughters only, the other what she claimed without owning it.
+    taken : float
+        The larger of the shares of the daughters' first masks that lay in masks of others the frame before, 0 to 1.
     """
 
     mother: int
@@ -62,6 +64,7 @@ class Trial:
     kept: int = 0
     painted: bool = False
     faint: bool = False
+    taken: float = 0.0
 
     def add(self, look: Look, masks: Sequence[RegionMask]) -> None:
         """Take in what was seen on one more frame."""
@@ -87,6 +90,11 @@ class Trial:
         """Area of the mother before, or backward of both daughters after, in pixels of the scaled frame."""
         first = self.looks[0]
         return (first.mother_px if self.backward else sum(first.areas_px)) / max(self.growth, 1e-6)
+
+    @property
+    def narrowest_neck(self) -> float:
+        """The mother's narrowest neck so far, 0 to 1."""
+        return min([self.neck, *(look.neck for look in self.looks)])
 
     @property
     def born(self) -> int:
