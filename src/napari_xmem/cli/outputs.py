@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from napari_xmem.cli.output_guard import may_replace, wanted_outputs
 from napari_xmem.cli.run_facts import RunTally, run_facts
 from napari_xmem.cli.terminal.printing import found_line, frames_named, say
+from napari_xmem.imaging.acquisition import Acquisition
 from napari_xmem.words import counted
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from napari_xmem.engine import FrameResult, Run
+    from napari_xmem.imaging.acquisition import Finding
     from napari_xmem.io import Movie
     from napari_xmem.tracking import Event
 
@@ -47,6 +49,7 @@ class Outputs:
         self._args, self._run = args, run
         self._n_done = 0
         self.events: list[Event] = []
+        self._findings: list[Finding] = []
         self._seen: set[int] = set()
         self._tally = RunTally()
         self._lost: set[int] = set()
@@ -91,6 +94,7 @@ class Outputs:
         self._n_done += 1
         self._tally.add(result)
         self.events += getattr(result, "events", ())
+        self._findings += getattr(result, "findings", ())
 
     def summary(self, seconds: float) -> Sequence[str]:
         """Return lines that say what was done and written."""
@@ -98,6 +102,8 @@ class Outputs:
         first = found_line(len(self._seen), where, seconds, len(self._lost))
         bad = {event.frame for event in self.events if event.kind == "bad frame"}
         told = [f"nothing was followed on {frames_named(bad)}: blank, flat, or of another place"] if bad else []
+        seen = Acquisition.collect(self._findings).describe()
+        told += [f"acquisition: {seen}"] if seen else []
         return [first, *told, *(f"wrote {path}" for path in wanted_outputs(self._args))]
 
     def facts(self, seconds: float) -> dict[str, Any]:
@@ -110,6 +116,7 @@ class Outputs:
             "n_frames": self._n_done,
             "objects": sorted(self._seen),
             "objects_not_on_every_frame": sorted(self._lost),
+            "acquisition": [list(one) for one in Acquisition.collect(self._findings).findings],
             **run_facts(self._tally, seconds, self._run.recipe["model"], self._run.network.fingerprint),
             "scope": self._run.scope,
             "settings": self._run.recipe,

@@ -25,6 +25,7 @@ from napari_xmem.engine.prepare import prepare_run
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores, lineage_of
 from napari_xmem.engine.run_iterator import keeping_partial
 from napari_xmem.engine.run_passes import iter_run, replay_run
+from napari_xmem.imaging.acquisition import Acquisition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -254,7 +255,8 @@ def _gathered(run: Run, labels: NDArray[Any], results: list[FrameResult]) -> Pro
     scores = Scores.collect(results)
     done = range(min(scores.frames, default=0), max(scores.frames, default=-1) + 1)
     lineage, events = lineage_of(labels, done, (event for result in results for event in result.events))
+    seen = Acquisition.collect(one for result in results for one in result.findings)
     explainer = Explainer(run, replay_run)
     return PropagationResult(
-        labels, scores, memory, run.scope, run.scope_reason, run.recipe, lineage, events, explainer
+        labels, scores, memory, run.scope, run.scope_reason, run.recipe, lineage, events, seen, explainer
     )

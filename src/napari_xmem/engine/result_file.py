@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_xmem.errors import InputError, OutputError
 from napari_xmem.files import atomic_write
+from napari_xmem.imaging.acquisition import Acquisition
 from napari_xmem.tracking import Event, EventKind
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def read_result(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], 
         fits = arrays["confidence"].shape == arrays["area_px"].shape == scored and arrays["labels"].ndim == 3
         if about["format"] != _FORMAT or not fits or not isinstance(about["recipe"], dict):
             raise ValueError("its parts do not fit")
+        about["acquisition"] = Acquisition.from_plain(about.get("acquisition", ()))
         return arrays, about, [_event(event) for event in about["events"]]
     except FileNotFoundError as error:
         raise InputError(f"{name} does not exist.") from error

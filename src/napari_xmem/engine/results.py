@@ -12,6 +12,7 @@ from napari_xmem.engine.explanation import LeftBehind
 from napari_xmem.engine.result_file import read_result, write_result
 from napari_xmem.errors import InputError
 from napari_xmem.imaging import label_at
+from napari_xmem.imaging.acquisition import Acquisition
 from napari_xmem.tracking import EventKind, Lineage, sorted_events
 from napari_xmem.words import counted
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.engine.explanation import Explains, Explanation
+    from napari_xmem.imaging.acquisition import Finding
     from napari_xmem.memory import MemorySnapshot
     from napari_xmem.tracking import Event
 
@@ -63,6 +65,8 @@ class FrameResult:
         Objects that are gone from this frame on, and why: "divided", or "continued" under an id that was painted.
     events : tuple of Event
         What happened on this frame; more than `births` and `ends` it says how sure that is.
+    findings : tuple of Finding
+        What was wrong with the movie here, see `Acquisition`.
     """
 
     frame: int
@@ -76,6 +80,7 @@ class FrameResult:
     births: tuple[tuple[int, int | None], ...] = ()
     ends: tuple[tuple[int, str], ...] = ()
     events: tuple[Event, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def __repr__(self) -> str:
         found, seeded = int(np.count_nonzero(self.area_px)), ", seeded" if self.seeded else ""
@@ -212,6 +217,8 @@ class PropagationResult:
         Who is whose daughter, and how objects begin and end.
     events : tuple of Event
         What happened, by frame.
+    acquisition : Acquisition
+        What was wrong with the movie's frames: repeated, torn, shifted, flat, out of focus, in another light.
     explainer : Explains or None
         Answers `explain`; keeps the movie and the network alive.
     """
@@ -224,6 +231,7 @@ class PropagationResult:
     recipe: dict[str, Any] = field(default_factory=dict)
     lineage: Lineage = field(default_factory=lambda: Lineage.from_labels([]), repr=False)
     events: tuple[Event, ...] = ()
+    acquisition: Acquisition = field(default_factory=Acquisition, repr=False)
     explainer: Explains | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
@@ -274,10 +282,11 @@ class PropagationResult:
             self.scores.confidence[row, known],
             seeded=frame in self.recipe.get("seeded_frames", ()),
             events=tuple(event for event in self.events if event.frame == frame),
+            findings=tuple(one for one in self.acquisition.findings if one.frame == frame),
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write labels, scores, lineage, events and recipe into one file, for `load`.
+        """Write labels, scores, lineage, events, what was wrong with frames and recipe into one file, for `load`.
 
         What memory held and what `explain` needs is left out: `napari_xmem.TrackingSession.save` keeps that too.
 
@@ -293,7 +302,8 @@ class PropagationResult:
         """
         arrays = {"labels": self.labels} | {part.name: getattr(self.scores, part.name) for part in fields(self.scores)}
         about = {"scope": self.scope, "scope_reason": self.scope_reason, "recipe": self.recipe}
-        write_result(path, arrays, about, self.events)
+        said = {**about, "acquisition": [list(one) for one in self.acquisition.findings]}
+        write_result(path, arrays, said, self.events)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> PropagationResult:
@@ -308,7 +318,8 @@ class PropagationResult:
         labels, scores = arrays["labels"], Scores(*(arrays[part.name] for part in fields(Scores)))
         done = range(int(min(scores.frames, default=0)), int(max(scores.frames, default=-1)) + 1)
         lineage, kept = lineage_of(labels, done, events)
-        return cls(labels, scores, (), about["scope"], about["scope_reason"], about["recipe"], lineage, kept)
+        seen = about["acquisition"]
+        return cls(labels, scores, (), about["scope"], about["scope_reason"], about["recipe"], lineage, kept, seen)
 
     def explain(self, frame: int, y: float, x: float, object_id: int | None = None) -> Explanation:
         """Say which memory elements voted for the label at a pixel.

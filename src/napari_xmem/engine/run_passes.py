@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_xmem.engine.acquisition_watch import AcquisitionWatch
 from napari_xmem.engine.backward_finds import LateObjects
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.device_resources import agree_on_threads, trim_heap
@@ -126,7 +127,7 @@ def _iter_pass(run: Run, part: Pass, late: LateObjects, new_ids: NewIds, watch: 
             run, begin=None, config=replace(run.config, divisions="keep", entries="ignore"), detections=None
         )
         scope.divisions.ahead = PaintedAhead(run, part, lambda: open_scope(plain))
-    known = set(scope.object_ids)
+    known, acquisition = set(scope.object_ids), AcquisitionWatch()
     with ReadAhead(run.source, part.frames) as reader:
         begun = time.perf_counter()
         for position, (frame, pixels) in enumerate(reader):
@@ -150,6 +151,7 @@ def _iter_pass(run: Run, part: Pass, late: LateObjects, new_ids: NewIds, watch: 
                 time.perf_counter() - begun,
                 births=_painted(run, ids, known) if seeds is not None else (),
                 events=(*_bad_frame(frame, found.not_believed), *found.events),
+                findings=acquisition.look(pixels, frame, found, scope.light.changes),
             )
             waiting.put(result, reported=position >= part.report_from)
             if scope.divisions is not None:

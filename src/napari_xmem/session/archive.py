@@ -26,6 +26,7 @@ from napari_xmem.engine.run_passes import open_scope
 from napari_xmem.engine.state_file import load_memory, save_memory, save_stored
 from napari_xmem.errors import ConfigError, OutputError, SessionError
 from napari_xmem.files import atomic_write
+from napari_xmem.imaging.acquisition import Finding
 from napari_xmem.memory import MemorySnapshot
 from napari_xmem.session.annotations import Annotations
 from napari_xmem.session.packed_labels import PackedLabels
@@ -300,6 +301,8 @@ def _unpack_record(frame: int, arrays: Mapping[str, NDArray[Any]]) -> FrameRecor
 
 def _happenings(name: str, value: Any) -> Any:
     """Return births, ends and events of a frame as they were, and other values as they are."""
+    if name == "findings":
+        return tuple(Finding.from_plain(one) for one in value)
     if name == "events":
         return tuple(
             Event(**{**event, "kind": EventKind(event["kind"]), "objects": tuple(event["objects"])}) for event in value

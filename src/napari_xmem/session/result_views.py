@@ -9,6 +9,7 @@ import numpy as np
 from napari_xmem.engine import PropagationResult
 from napari_xmem.errors import InputError, SessionError
 from napari_xmem.imaging import label_at, label_dtype
+from napari_xmem.imaging.acquisition import Acquisition
 from napari_xmem.session.events_to_check import events_to_check
 from napari_xmem.session.parts import objects_in_parts
 from napari_xmem.session.review import Review
@@ -76,8 +77,9 @@ class ResultViews:
         run, memory = self._context.run, self._context.results.snapshots(frames)
         scope, reason = (run.scope, run.scope_reason) if run is not None else ("", "not propagated")
         recipe = {} if run is None else self._context.current_run().recipe
+        seen = Acquisition.collect(one for t in frames for one in self._context.results.findings(t))
         return PropagationResult(
-            labels, self._context.results.scores(), memory, scope, reason, recipe, lineage, events, explainer=self
+            labels, self._context.results.scores(), memory, scope, reason, recipe, lineage, events, seen, self
         )
 
     def review(self) -> Review:

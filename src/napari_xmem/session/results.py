@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_xmem.imaging.acquisition import Finding
     from napari_xmem.memory import MemorySnapshot
     from napari_xmem.session.annotations import Annotations
     from napari_xmem.session.renamed_explainer import Explainers
@@ -156,6 +157,11 @@ class ResultsStore:
         """Return confidence and area of every object on every frame."""
         with self._lock:
             return Scores.collect([record.scores for record in self._records.values()])
+
+    def findings(self, frame: int) -> tuple[Finding, ...]:
+        """Return what was wrong with a frame, as its run saw it."""
+        record = self.get(frame)
+        return () if record is None else record.scores.findings
 
     def snapshots(self, frames: Iterable[int]) -> tuple[MemorySnapshot, ...]:
         """Return memory after some frames, in that order."""

@@ -13,6 +13,7 @@ from napari_xmem.engine.division.policies import EARLY_LOOKS
 from napari_xmem.engine.division.trial import Decision
 from napari_xmem.engine.results import FrameResult
 from napari_xmem.engine.scopes.region_masks import compose_labels
+from napari_xmem.imaging.acquisition import Finding
 from napari_xmem.tracking import Event, EventKind
 from napari_xmem.words import counted
 
@@ -135,6 +136,7 @@ def pack_happenings(result: FrameResult) -> dict[str, Any]:
         "births": [[i, mother] for i, mother in result.births],
         "ends": [[i, why] for i, why in result.ends],
         "events": [_plain(event) for event in result.events],
+        "findings": [list(one) for one in result.findings],
     }
 
 
@@ -144,6 +146,7 @@ def unpack_happenings(state: Mapping[str, Any]) -> dict[str, Any]:
         "births": tuple((int(i), None if mother is None else int(mother)) for i, mother in state["births"]),
         "ends": tuple((int(i), str(why)) for i, why in state["ends"]),
         "events": tuple(_event_from(event) for event in state["events"]),
+        "findings": tuple(Finding.from_plain(one) for one in state.get("findings", ())),
     }
 
 

@@ -229,7 +229,9 @@ class LocalScope:
         self.light.keep()
         found = compose_labels(masks, geometry.shape, geometry.scale)
         identity = np.array([self.objects[mask.object_id].identity for mask in masks], np.float32)
-        return replace(found, confidence=found.confidence * identity, events=self.identity.take_events())
+        moved = (drift[0] / geometry.scale, drift[1] / geometry.scale)
+        sure = found.confidence * identity
+        return replace(found, confidence=sure, events=self.identity.take_events(), drift_px=moved)
 
     def _agreement(self, view: WholeFrame | PartialFrame, index: int, drift_px: tuple[float, float]) -> float | None:
         """Look for all objects as if the frame had drifted so, without a trace; see `convincing_share`."""

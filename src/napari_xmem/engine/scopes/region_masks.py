@@ -75,7 +75,8 @@ class FrameLabels:
     """Label image of one frame with area and confidence of each object (see `FrameResult`).
 
     `not_believed` says why nothing was learned from the frame, and how sure that is; None for a frame like any other.
-    `events` are what was decided on the frame.
+    `events` are what was decided on the frame. `drift_px` (y, x) is the shift of the whole frame since the last one, in
+    pixels of the movie, as far as it is known.
     """
 
     labels: NDArray[Any]
@@ -83,6 +84,7 @@ class FrameLabels:
     confidence: NDArray[np.float32]
     not_believed: tuple[str, float] | None = None
     events: tuple[Event, ...] = ()
+    drift_px: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
     def of_nothing(cls, shape: tuple[int, int], n_objects: int, reason: str, odds: float) -> Self:
