@@ -345,7 +345,7 @@ def test_all_planes_of_a_movie_of_stacks(viewer, widget):
 
 
 def test_a_cell_of_a_movie_of_stacks_has_the_same_daughters_in_all_planes(viewer, widget):
-    frames, truth = dividing_movie([0.0, 24.0, 28.0, 32.0])
+    frames, truth = (part[:, 8:104, :80] for part in dividing_movie([0.0, 24.0, 28.0]))
     viewer.add_image(np.stack([frames] * 2, 1), name="movie", axis_labels=("t", "z", "y", "x"))
     seeds = np.zeros((len(frames), 2, *truth[0].shape), np.uint16)
     seeds[0] = truth[0]
@@ -355,13 +355,13 @@ def test_a_cell_of_a_movie_of_stacks_has_the_same_daughters_in_all_planes(viewer
     for plane in np.swapaxes(layer.data, 0, 1):
         assert np.array_equal(plane[0], truth[0])
         for t in range(1, len(frames)):
-            assert set(np.unique(plane[t])) == {0, 2, 3, 4}
+            assert set(np.unique(plane[t])) == {0, 2, 3}
     upper = layer.data[2][:, truth[2] == 3]
     lower = layer.data[2][:, truth[2] == 4]
     (above, below) = (np.bincount(part.ravel()).argmax() for part in (upper, lower))
-    assert {above, below} == {3, 4}
+    assert {above, below} == {2, 3}
     assert (upper == above).mean() > 0.7 and (lower == below).mean() > 0.7
-    assert widget.session.lineage.parents == {3: 1, 4: 1}
+    assert widget.session.lineage.parents == {2: 1, 3: 1}
 
 
 def test_seeds_of_one_plane_go_through_all_planes(viewer, widget):
