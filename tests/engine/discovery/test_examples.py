@@ -95,3 +95,14 @@ def test_what_differs_becomes_an_example():
     chosen = differing(frame, known, labels, found, STRIDE)
     assert set(chosen) in ({1, 2, 4}, {2, 3, 4})  # of the two upright ones, one
     assert differing(frame, known, labels, [alike, unsure], STRIDE) == []
+
+
+def test_background_that_looks_like_the_inside_of_objects_stays_background():
+    """A cell with a dark rim, as bright inside as what lies around it."""
+    labels = np.zeros((320, 320), np.int32)
+    labels[16 * STRIDE : 20 * STRIDE, 16 * STRIDE : 20 * STRIDE] = 1
+    key = np.full((4, 40, 40), 3.0)
+    key[:, 15:21, 15:21] = 0
+    key[:, 16:20, 16:20] = 3
+    likeness = Appearance.of(encoded(key), labels > 0, STRIDE, 56.0, 1 << 20).likeness(encoded(key), 1 << 20)
+    assert likeness[:10, :10].max() <= 0.6

@@ -26,7 +26,9 @@ _MOST_ELEMENTS, _CHUNK = 512, 16_384
 #: object that nobody painted.
 _AROUND_DIAMETERS, _BESIDE_DIAMETERS = 0.5, 0.2
 #: What lies further off counts as background unless it looks so much more like objects than like what is beside them.
-_OBJECT_LIKE = 0.5
+_OBJECT_LIKE = 0.9
+#: Less than this share of it that does not look so: then it is the background that looks like the objects, not others.
+_UNLIKE_SHARE = 0.5
 #: Width of the smoothing before centres are looked for, in radii of the examples.
 _BLUR_RADII = 0.35
 
@@ -115,7 +117,9 @@ class Appearance:
         if beside.any():
             nearest = cls(objects, _Elements.of(encoded, beside), apart)
             alike = torch.from_numpy(nearest.likeness(encoded, similarities, around & ~beside))
-            around = beside | (around & (alike <= _OBJECT_LIKE))
+            unlike = around & (alike <= _OBJECT_LIKE)
+            if unlike.sum() >= _UNLIKE_SHARE * around.sum():
+                around = beside | unlike
         return cls(objects, _Elements.of(encoded, around), apart) if around.any() else None
 
     def likeness(self, encoded: EncodedFrame, similarities: int, where: Tensor | None = None) -> NDArray[np.float32]:
