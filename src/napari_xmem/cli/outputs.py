@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 from napari_xmem.cli.output_guard import may_replace, wanted_outputs
 from napari_xmem.cli.run_facts import RunTally, run_facts
 from napari_xmem.cli.terminal.printing import found_line, frames_named, say
-from napari_xmem.imaging.acquisition import Acquisition
 from napari_xmem.words import counted
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from napari_xmem.engine import FrameResult, Run
-    from napari_xmem.imaging.acquisition import Finding
+    from napari_xmem.imaging.acquisition import Acquisition, Finding
     from napari_xmem.io import Movie
     from napari_xmem.tracking import Event
 
@@ -96,13 +95,19 @@ class Outputs:
         self.events += getattr(result, "events", ())
         self._findings += getattr(result, "findings", ())
 
+    @property
+    def _acquisition(self) -> Acquisition:
+        from napari_xmem.imaging.acquisition import Acquisition  # loads scipy, which --help does without
+
+        return Acquisition.collect(self._findings)
+
     def summary(self, seconds: float) -> Sequence[str]:
         """Return lines that say what was done and written."""
         where = f"on {counted(self._n_done, 'frame')}"
         first = found_line(len(self._seen), where, seconds, len(self._lost))
         bad = {event.frame for event in self.events if event.kind == "bad frame"}
         told = [f"nothing was followed on {frames_named(bad)}: blank, flat, or of another place"] if bad else []
-        seen = Acquisition.collect(self._findings).describe()
+        seen = self._acquisition.describe()
         told += [f"acquisition: {seen}"] if seen else []
         return [first, *told, *(f"wrote {path}" for path in wanted_outputs(self._args))]
 
@@ -116,7 +121,7 @@ class Outputs:
             "n_frames": self._n_done,
             "objects": sorted(self._seen),
             "objects_not_on_every_frame": sorted(self._lost),
-            "acquisition": [list(one) for one in Acquisition.collect(self._findings).findings],
+            "acquisition": [list(one) for one in self._acquisition.findings],
             **run_facts(self._tally, seconds, self._run.recipe["model"], self._run.network.fingerprint),
             "scope": self._run.scope,
             "settings": self._run.recipe,

@@ -90,6 +90,16 @@ def test_a_small_part_beside_an_unchanged_mother_is_a_bud():
     assert Budding().buds(trial(*looks, growth=1.1))
 
 
+def test_a_large_part_beside_a_mother_who_stayed_as_she_was_is_a_bud():
+    """A bud that was claimed late is large at once; the mother's outline says whose it is."""
+    beside = trial(look(0, areas=(100.0, 40.0)), look(1, areas=(100.0, 55.0)), growth=1.1)
+    assert not Budding().buds(beside)
+    beside.stays = 0.86
+    assert Budding().buds(beside)
+    beside.add(look(2, areas=(100.0, 90.0)), ())
+    assert not Budding().buds(beside), "of two that are alike neither is the bud"
+
+
 @pytest.mark.parametrize("areas", [(60.0, 50.0), (75.0, 35.0), (60.0, 15.0)])
 def test_daughters_of_a_mother_that_is_gone_are_no_buds(areas):
     looks = [look(0, areas=(60.0, 55.0)), look(1, areas=areas)]

@@ -119,3 +119,16 @@ def test_a_cell_lost_at_metaphase_that_comes_back_as_two(options):
     found = nx.propagate(frames, {0: labels[0]}, **options)
     assert found.lineage.parents == {3: 1, 4: 1}
     assert found.lineage.first_frame[3] == 4
+
+
+def test_a_colony_on_a_large_field_is_no_movie_of_few_objects():
+    """It begins with one cell; once there are daughters, every frame is looked at and memorised as usual."""
+    frames, labels = dividing_movie(apart(9, 3))
+    frames, labels = (np.pad(stack, ((0, 0), (150, 150), (150, 150)), "edge") for stack in (frames, labels))
+    session = nx.TrackingSession(frames, {0: np.where(labels[0] == 1, labels[0], 0)})
+    at_video_rate = []
+    for _ in session.frames():
+        assert session.follower is not None
+        at_video_rate.append(session.follower.video_rate.on)
+    assert [division.mother for division in session.lineage.divisions] == [1]
+    assert at_video_rate[0] and not at_video_rate[-1]

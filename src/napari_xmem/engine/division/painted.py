@@ -97,6 +97,15 @@ class PaintedBirths:
         others = (last for i, last in self._last.items() if i != mother and last.region.meets(before))
         return min(1.0, sum(share_inside(part, last, drift_px) for last in others))
 
+    def agreement_with_before(self, part: RegionMask, mother: int, drift_px: tuple[float, float]) -> float:
+        """Return the Jaccard index of a daughter's first mask and her mother's mask of the frame before."""
+        last = self._last.get(mother)
+        if last is None:
+            return 0.0
+        inside = share_inside(part, last, drift_px)
+        covered = share_inside(last, part, (-drift_px[0], -drift_px[1]))
+        return 1 / (1 / inside + 1 / covered - 1) if inside and covered else 0.0
+
     def _begun(self, host: Host, at: Moment, masks: Sequence[RegionMask]) -> list[RegionMask]:
         """Return objects that were painted on this frame and are in no memory yet."""
         new = [

@@ -162,24 +162,31 @@ class NeverAsks:
 
 @dataclass(frozen=True, slots=True)
 class Budding:
-    """Tell a bud from a daughter by size: a mother that buds stays as large as she was.
+    """Tell a bud from a daughter: a mother that buds stays as large as she was, or where and as she was.
 
-    She buds if the smaller of the two has less than ``largest_bud`` of the area of both, and the larger at least
-    ``least_mother`` of the mother's area before, on the last look.
+    She buds if, on the last look, the smaller of the two has less than ``largest_bud`` of the area of both, and the
+    larger at least ``least_mother`` of the mother's area before. Or if the larger, when the two were first seen, had a
+    Jaccard index of ``least_stay`` or more with the mother's mask of the frame before, and the smaller has less than
+    ``largest_beside`` of both: of a mother that divides, either daughter covers a half.
 
     Attributes
     ----------
-    largest_bud, least_mother : float
+    largest_bud, least_mother, largest_beside, least_stay : float
         See above.
     """
 
     largest_bud: float = 0.25
     least_mother: float = 0.75
+    largest_beside: float = 0.42
+    least_stay: float = 0.75
 
     def buds(self, trial: Trial) -> bool:
         """Return True if the larger of the two is the mother, who goes on; see `AsksForBuds.buds`."""
         larger, smaller = trial.looks[-1].areas_px
-        return smaller < self.largest_bud * (larger + smaller) and larger >= self.least_mother * trial.before_px
+        share = smaller / max(larger + smaller, 1.0)
+        if trial.stays >= self.least_stay and share < self.largest_beside:
+            return True
+        return share < self.largest_bud and larger >= self.least_mother * trial.before_px
 
 
 @dataclass(frozen=True, slots=True)

@@ -318,6 +318,7 @@ class DivisionTracker:
         trial = Trial(mother, daughters, at.frame, neck, growth, kept=mother if kept else 0, faint=faint)
         trial.painted = len(named) == len(pair)
         trial.taken = max(self._painted.share_of_others(half, mother, at.drift_px) for half in pair)
+        trial.stays = max(self._painted.agreement_with_before(half, mother, at.drift_px) for half in pair)
         return self._open.begin(host, at, trial, mask, pair)
 
     def state_dict(self) -> dict[str, Any]:

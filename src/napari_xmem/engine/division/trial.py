@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "Trial", "pack_mask", "unpack_mask"]
 
-_PLAIN = ("mother", "frame", "neck", "growth", "backward", "buds", "kept", "painted", "faint", "taken")
+_PLAIN = ("mother", "frame", "neck", "growth", "backward", "buds", "kept", "painted", "faint", "taken", "stays")
 
 
 @dataclass(slots=True)
@@ -50,6 +50,8 @@ class Trial:
         The mother's mask was one of the daughters only, the other what she claimed without owning it.
     taken : float
         The larger of the shares of the daughters' first masks that lay in masks of others the frame before, 0 to 1.
+    stays : float
+        Jaccard index of the larger daughter's first mask and the mother's mask of the frame before.
     """
 
     mother: int
@@ -65,6 +67,7 @@ class Trial:
     painted: bool = False
     faint: bool = False
     taken: float = 0.0
+    stays: float = 0.0
 
     def add(self, look: Look, masks: Sequence[RegionMask]) -> None:
         """Take in what was seen on one more frame."""

@@ -351,6 +351,7 @@ class LocalScope:
         credit_memory(self.objects, found, masks, self.network.config.stride_px)
         unsettled, inner = self.identity.unsettled | set(known), view.scaled_shape
         now = Moment(index, shape, inner, drift_px, claims, masks, seen, set(given), plan.memorise, last, unsettled)
+        before = set(self.objects)
         if self.divisions is not None:
             masks = self.divisions.advance(frame_now, now, tried)
         self.ownership.update(masks, shape, {i for i, tracked in self.objects.items() if tracked.lost_frames})
@@ -365,6 +366,8 @@ class LocalScope:
             rate.note(looked_at, self.objects, {m.object_id for m in written}, view.picture)
         if self.divisions is not None:
             self.divisions.finish(frame_now, now, masks)
+        if rate is not None and self.objects.keys() - before:
+            rate.give_up()
         return masks
 
     def _settle(self, mask: RegionMask, seen: Observation, given: bool, drift_px: tuple[float, float]) -> RegionMask:

@@ -81,6 +81,17 @@ class VideoRate:
         able = network.device.type == "cpu" and can_tile(config) and config.intensity == "percentile"
         self._decided = able and is_sparse(seeds, geometry, margin_px, receptive_halo_px(config))
 
+    def give_up(self) -> None:
+        """Do none of it for the rest of the pass: objects have become more than were seeded, by divisions or entries.
+
+        A colony begins with few cells on a large field too. There cells grow and divide between two looks, daughters
+        lie side by side, and each is looked at and memorised on every frame.
+        """
+        self._decided = False
+        self._seen.clear()
+        self._unwritten.clear()
+        self._outstanding.clear()
+
     def unchanged(self, objects: Mapping[int, TrackedObject], picture: Picture) -> dict[int, RegionMask]:
         """Return what objects claim whose surroundings look as when they were last looked at.
 
