@@ -165,6 +165,12 @@ MIXTURES["lasting"] = replace(
         budding_yeast=2.2, phase_cells=2.5, em_stack=1.8,
     ),
 )  # fmt: skip
+MIXTURES["buds"] = replace(
+    MIXTURES["lasting"], warp=0.06, stills=0.15, crowd=0.22, exemplar=0.04, fluo=0.35, phase=0.5,
+    kinds=_reweighted(
+        MIXTURES["lasting"].kinds, budding_yeast=9.0, mitosis=5.0, phase_cells=3.0, brightfield_cells=1.5, dic_cells=1.5,
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
