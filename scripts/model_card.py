@@ -36,7 +36,7 @@ LIMITS = [
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=bundled_path())
-    parser.add_argument("--recipe", default="cells-small")
+    parser.add_argument("--recipe", default="cells")
     parser.add_argument("--run", type=Path)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--device", default="cpu", help="where the run was trained")

@@ -9,12 +9,12 @@ import torch
 
 from napari_xmem.model import XMem, load_model
 from napari_xmem_training.recipes import get_recipe
-from napari_xmem_training.warm_start import inherit
+from napari_xmem_training.warm_start import inherit, parent_weights
 
 
 @pytest.fixture(scope="module")
 def parent() -> XMem:
-    return load_model("cells-small", "cpu")
+    return load_model(parent_weights("cells-small"), "cpu")
 
 
 def error(found: torch.Tensor, expected: torch.Tensor) -> float:
@@ -30,6 +30,7 @@ def image() -> torch.Tensor:
 
 
 def test_the_same_shape_is_a_copy(parent: XMem) -> None:
+    assert parent.fingerprint == "816b74f7ea79c287", "a name for all time"
     again = inherit(parent, parent.config)
     assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in parent.state_dict().items())
 

@@ -64,7 +64,7 @@ def add_parser(subparsers: Subparsers) -> None:
 def _add_suite(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("validation suite")
     group.add_argument("--suite", action="store_true", help="run a model on the suite instead of scoring files")
-    group.add_argument("--model", default="bundled", help="bundled, cells (quicker), xmem or a weights file")
+    group.add_argument("--model", default="bundled", help="bundled, xmem or a weights file")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     group.add_argument(
         "--data", type=Path, metavar="DIR", help="image archives and tracked movies; without it simulated kinds only"

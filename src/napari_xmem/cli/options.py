@@ -123,7 +123,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--model",
         default="bundled",
-        help="bundled, cells (quicker), xmem (the official weights) or a weights file (NAPARI_XMEM_MODEL)",
+        help="bundled, xmem (the official weights) or a weights file (NAPARI_XMEM_MODEL)",
     )
     for name in RUN_SETTINGS:
         if name not in (*_OBJECTS, *_MEMORY, "direction"):  # each subcommand puts the direction where it belongs

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["BUNDLED_MODELS", "bundled_path", "infer_config", "load_model", "model_card", "save_model"]
 
 BUNDLED_MODELS = {
-    "bundled": "cells-small.safetensors",
-    "cells-small": "cells-small.safetensors",
+    "bundled": "cells.safetensors",
     "cells": "cells.safetensors",
 }
 XMEM_URL = "https://github.com/hkchengrex/XMem/releases/download/v1.0/XMem.pth"
@@ -57,10 +56,9 @@ def load_model(model: str | Path = "bundled", device: str | torch.device = "auto
     Parameters
     ----------
     model : str or Path
-        "bundled" (our own small model), "cells" (a quicker one of ours), "xmem" (the official weights, downloaded once
-        and kept in the user's cache),
-        or the path of a ``.pth`` (official ``XMem.pth``, ``XMem-s012.pth``, ``XMem-no-sensory.pth``, a single-object
-        or a training checkpoint) or ``.safetensors`` file. Dimensions are read from the file.
+        "bundled" (our own small model, "cells" by name), "xmem" (the official weights, downloaded once and kept in the
+        user's cache), or the path of a ``.pth`` (official ``XMem.pth``, ``XMem-s012.pth``, ``XMem-no-sensory.pth``, a
+        single-object or a training checkpoint) or ``.safetensors`` file. Dimensions are read from the file.
     device : str or torch.device
         See `resolve_device`.
 

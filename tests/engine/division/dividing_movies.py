@@ -17,7 +17,7 @@ def disc(y: float, x: float, radius: float, shape: tuple[int, int] = SHAPE) -> n
 
 def apart(n_frames: int, divides_at: int) -> list[float]:
     """Return the distance of the daughters' centres on every frame; 0 before the division."""
-    return [0.0 if t < divides_at else min(40.0, 24.0 + 4 * (t - divides_at)) for t in range(n_frames)]
+    return [0.0 if t < divides_at else min(40.0, 20.0 + 4 * (t - divides_at)) for t in range(n_frames)]
 
 
 def dividing_movie(distances: list[float], *, radius: float = 12.0) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from napari_xmem.errors import CheckpointError
 from napari_xmem.files import atomic_write
 from napari_xmem.model import XMem, load_model
-from napari_xmem_training.warm_start import inherit
+from napari_xmem_training.warm_start import inherit, parent_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,7 @@ class TrainingState:
     def fresh(cls, recipe: Recipe, device: torch.device, init: XMem | None = None, step: int = 0) -> TrainingState:
         """Start a run at `step`: weights taken from `init`, else from the recipe's parent, else drawn with its seed."""
         if init is None and recipe.parent:
-            init = inherit(load_model(recipe.parent, "cpu"), recipe.model, recipe.seed)
+            init = inherit(load_model(parent_weights(recipe.parent), "cpu"), recipe.model, recipe.seed)
         torch.manual_seed(recipe.seed)
         network = XMem(recipe.model)
         if init is not None:

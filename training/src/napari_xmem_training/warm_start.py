@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,7 +17,12 @@ from napari_xmem.model.factored_fusion import FactoredFusion
 if TYPE_CHECKING:
     from napari_xmem.config import ModelConfig
 
-__all__ = ["inherit"]
+__all__ = ["inherit", "parent_weights"]
+
+
+def parent_weights(name: str) -> Path:
+    """Return the file of a model that recipes start from; it ships with the recipes."""
+    return Path(str(resources.files("napari_xmem_training") / "weights" / f"{name}.safetensors"))
 
 
 @torch.no_grad()

@@ -18,11 +18,6 @@ MODEL_CHOICES = (
         "A small network trained for cells and nuclei. Ships with the plugin; quick without a GPU.",
     ),
     (
-        "Cells, quick (bundled)",
-        "cells",
-        "A quarter of the arithmetic. As good on nuclei and bacteria, less so on yeast and buds.",
-    ),
-    (
         "XMem (official)",
         "xmem",
         "The network of the XMem paper, trained on video of everyday scenes. 249 MB, downloaded once.",

@@ -168,7 +168,8 @@ MIXTURES["lasting"] = replace(
 MIXTURES["buds"] = replace(
     MIXTURES["lasting"], warp=0.06, stills=0.15, crowd=0.22, exemplar=0.04, fluo=0.35, phase=0.5,
     kinds=_reweighted(
-        MIXTURES["lasting"].kinds, budding_yeast=9.0, mitosis=5.0, phase_cells=3.0, brightfield_cells=1.5, dic_cells=1.5,
+        MIXTURES["lasting"].kinds, budding_yeast=9.0, mitosis=5.0, phase_cells=3.0, brightfield_cells=1.5,
+        dic_cells=1.5,
     ),
 )  # fmt: skip
 
