@@ -66,11 +66,10 @@ read = FrameSource.read
 def slow(self, t):
     if t == 3 and threading.current_thread() is not threading.main_thread():  # read ahead, in the middle of the run
         print("frame 3", file=sys.stderr, flush=True)
-        time.sleep(1.5)
+        time.sleep(0.5)
     return read(self, t)
 FrameSource.read = slow
-if {ignore}:
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN if {ignore} else signal.SIG_DFL)  # tests too may run under nohup
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -99,7 +98,7 @@ def test_a_closed_terminal_keeps_what_is_done(files, tiny_model, ignored):
 
 def test_a_second_run_of_the_same_output_is_refused_at_the_start(files, tiny_model):
     arguments = ["propagate", files.movie, "--seeds", files.seeds, "-o", files.output, "--model", tiny_model]
-    code = SLOW.replace("{ignore}", "False").replace("sleep(1.5)", "sleep(60)")
+    code = SLOW.replace("{ignore}", "False").replace("sleep(0.5)", "sleep(60)")
     first = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True)
     while "frame 3" not in first.stderr.readline():
         pass
