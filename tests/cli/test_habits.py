@@ -216,6 +216,10 @@ def test_ranges_that_are_none(files, tiny_model, capsys, start, stop, message):
     [
         ("Use device='auto' to take the best.", "Use --device auto to take the best."),
         ("memory_budget_bytes is 100000, expected", "--memory-budget is 0.0001 GB, expected"),
+        (
+            "memory_budget_bytes is 100000, expected at least 1000000, or None to choose.",
+            "--memory-budget is 0.0001 GB, expected 0.001 or more.",
+        ),
         ("give the right ones with axes= (--axes).", "give the right ones with --axes."),
         ("allow overwriting (overwrite=True, --overwrite).", "allow overwriting (--overwrite)."),
         ("choose some (channels=[0, 1] or --channels 0,1)", "choose some (--channels 0,1)"),

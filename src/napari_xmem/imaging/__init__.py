@@ -13,6 +13,7 @@ from napari_xmem.imaging.labels import (
     median_diameter_px,
     object_areas,
     object_boxes,
+    object_centres,
     object_ids,
 )
 from napari_xmem.imaging.normalise import IntensityNormaliser, NonFinitePixelsWarning
@@ -54,6 +55,7 @@ __all__ = [
     "number_parts",
     "object_areas",
     "object_boxes",
+    "object_centres",
     "object_ids",
     "read_part",
     "resize_image",

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from napari_xmem.imaging.block_means import block_means
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -54,16 +56,8 @@ def brightness_profile(plane: NDArray[Any], low: float, high: float) -> NDArray[
         Least, middle and greatest intensity of the whole frame, then of each tile; NaN and infinite pixels count as 0.
     """
     factor = max(1, -(-max(plane.shape) // _SIDE))
-    rows, columns = (max(1, side // factor) for side in plane.shape)
-    cut = plane[: rows * factor, : columns * factor]
-    cut = cut if plane.dtype.kind != "f" else np.nan_to_num(cut, nan=low, posinf=low, neginf=low)
-    height, width = min(factor, plane.shape[0]), min(factor, plane.shape[1])
-    blocks = cut.reshape(rows, height, columns, width)
-    if cut.dtype.kind == "f":
-        small = blocks.mean((1, 3), dtype=np.float64)
-    else:  # sums of integers are exact in any order, and this one is quick
-        small = sum(blocks[:, y, :, x].astype(np.float64) for y in range(height) for x in range(width))
-        small = small / (height * width)
+    plain = plane if plane.dtype.kind != "f" else np.nan_to_num(plane, nan=low, posinf=low, neginf=low)
+    small = block_means(plain, factor, np.float64)
     small = ndimage.gaussian_filter((small - low) / (high - low), 1.0)
     return np.concatenate([_quantiles(np.sort(small, axis=None)[None]), _tile_quantiles(small)]).astype(np.float32)
 

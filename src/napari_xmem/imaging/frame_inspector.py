@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_xmem.imaging.acquisition import Finding, FindingKind
 from napari_xmem.imaging.blank import is_blank
+from napari_xmem.imaging.block_means import block_means
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,7 +77,7 @@ class FrameInspector:
             self._after_repeat = True
             return (Finding(FindingKind.REPEATED, later),)
         plane = _plausible(frame if frame.ndim == 2 else frame[..., 0])
-        small = _shrunk(plane)
+        small = block_means(plane, max(1, -(-max(plane.shape) // _SIDE_PX)))
         low, middle, high = (float(v) for v in np.quantile(small, (0.05, 0.5, 0.99)))
         self.levels = (middle, high - low)
         full = _share_at_limit(plane)
@@ -115,19 +116,6 @@ class FrameInspector:
             return [Finding(FindingKind.DEFOCUS, index, max(sharp, 0.0) / usual)]
         self._sharpness = [*self._sharpness, sharp][-_USUAL_FRAMES:]
         return []
-
-
-def _shrunk(plane: NDArray[Any]) -> NDArray[np.float32]:
-    """Return block means."""
-    factor = max(1, -(-max(plane.shape) // _SIDE_PX))
-    height, width = min(factor, plane.shape[0]), min(factor, plane.shape[1])
-    rows, columns = plane.shape[0] // height, plane.shape[1] // width
-    cut = plane[: rows * height, : columns * width]
-    out = np.zeros((rows, columns), np.float32)
-    for y in range(height):
-        for x in range(width):
-            out += cut[y::height, x::width]
-    return out / (height * width)
 
 
 def _plausible(plane: NDArray[Any]) -> NDArray[Any]:

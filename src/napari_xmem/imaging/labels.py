@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import ndimage
 
 from napari_xmem.errors import InputError, SeedError
 
@@ -60,6 +61,24 @@ def object_areas(labels: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.in
     ids, counts = np.unique(flat, return_counts=True)
     kept = ids > 0
     return ids[kept].astype(np.int64), counts[kept].astype(np.int64)
+
+
+def object_centres(labels: NDArray[Any], ids: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Return the centroids of objects.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (Y, X), integer
+        Labels.
+    ids : sequence of int
+        Labels that occur.
+
+    Returns
+    -------
+    ndarray, shape (len(ids), 2)
+        y, x in pixels.
+    """
+    return np.array(ndimage.center_of_mass(labels > 0, labels, ids), np.float64).reshape(-1, 2)
 
 
 def object_ids(labels: NDArray[Any]) -> tuple[int, ...]:

@@ -106,30 +106,6 @@ def test_daughters_of_a_mother_that_is_gone_are_no_buds(areas):
     assert not Budding().buds(trial(*looks, growth=1.0))
 
 
-def rod_with_waist(waist, width=16):
-    """Return the probability of a rod whose waist has a share of its width."""
-    yy, xx = np.mgrid[:60, :140]
-    half = width / 2 * np.minimum(1, waist + 0.05 * abs(xx - 70))
-    return np.clip(half - abs(yy - 30) + 0.5, 0, 1).astype(np.float32) * (abs(xx - 70) < 40)
-
-
-@pytest.mark.parametrize(("last", "asked"), [(0.95, True), (0.88, False), (0.8, False), (None, False)])
-def test_a_waist_that_becomes_narrower_is_asked_about_before_it_is_deep(last, asked):
-    rod = rod_with_waist(0.76)
-    area = float((rod > 0.5).sum())
-    parts = TwoParts().propose(rod, area, (area,), last)
-    assert (parts is not None) == asked
-    if parts is not None:
-        assert 0.78 < parts.neck < 0.9 and parts.share > 0.45
-    assert TwoParts().propose(rod_with_waist(0.9), area, (area,), 1.0) is None
-
-
-def test_a_waist_has_to_become_deep():
-    beginning = [replace(look(t), neck=0.86) for t in range(4)]
-    deep = [*beginning[:3], replace(look(3), neck=0.7)]
-    assert Evidence().odds(trial(*beginning, neck=0.86)) < 0.5 < 0.9 < Evidence().odds(trial(*deep, neck=0.86))
-
-
 def test_a_rod_is_asked_about_when_it_has_a_waist_in_its_middle():
     yy, xx = np.mgrid[:60, :140]
     half = np.minimum(7, 4 + 0.4 * abs(xx - 70))

@@ -52,7 +52,12 @@ def say_error(text: str, kind: str = "error") -> None:
 _kept: list[bool] = []
 #: What messages call things in Python, and what they are called in a shell.
 _SHELL_WORDS = (
-    (re.compile(r"memory_budget_bytes is (\d+)"), lambda m: f"--memory-budget is {int(m[1]) / 1e9:g} GB"),
+    (
+        re.compile(r"memory_budget_bytes is (\d+)(?:, expected at least (\d+), or None to choose)?"),
+        lambda m: (
+            f"--memory-budget is {int(m[1]) / 1e9:g} GB" + (f", expected {int(m[2]) / 1e9:g} or more" if m[2] else "")
+        ),
+    ),
     (re.compile(r"nx\.forecast\(\.\.\.\)\.least_budget_bytes says"), "--dry-run says"),
     (re.compile(r"channels=\[[\d, ]+\] or (--channels)"), r"\1"),
     (re.compile(r"(--axes \w+) \(axes='\w+'\)"), r"\1"),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_xmem.engine.division.mask_parts import narrowest_neck
 from napari_xmem.engine.scopes.region_masks import RegionMask, expected_jaccard
 
 if TYPE_CHECKING:
@@ -46,8 +45,6 @@ class Look:
         Distance of their centroids over the square root of their mean area.
     inside : float
         Share of both daughters that lies inside the mother.
-    neck : float
-        Width of the mother's narrowest neck or waist, 0 where she is in two pieces, 1 where she has none; see `Parts`.
     """
 
     frame: int
@@ -60,7 +57,6 @@ class Look:
     blur: float
     distance: float
     inside: float = 1.0
-    neck: float = 1.0
 
 
 def look_at(frame: int, mother: RegionMask, daughters: Sequence[RegionMask]) -> Look:
@@ -83,7 +79,6 @@ def look_at(frame: int, mother: RegionMask, daughters: Sequence[RegionMask]) -> 
         float(np.minimum(first, second).sum()) / smaller,
         _distance(a, b) / max(sum(areas) / 2, 1.0) ** 0.5,
         int(np.count_nonzero(union & m)) / max(int(np.count_nonzero(union)), 1),
-        narrowest_neck(whole),
     )
 
 

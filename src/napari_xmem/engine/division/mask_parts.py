@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine.scopes.regions import Region
 
-__all__ = ["Parts", "fill_bays", "find_parts", "find_waist", "narrowest_neck"]
+__all__ = ["Parts", "fill_bays", "find_parts", "find_waist"]
 
 #: A part holds at least this share of the mask.
 LEAST_SHARE = 0.12
@@ -181,12 +181,6 @@ def find_waist(probability: NDArray[np.float32], *, widest_neck: float = 1.0) ->
     half = np.zeros(inside[window].shape, bool)
     half[y, x] = bins < at
     return _placed(inside.shape, window, np.pad(half, 1), np.pad(inside[window] & ~half, 1), neck)
-
-
-def narrowest_neck(probability: NDArray[np.float32]) -> float:
-    """Return the width of an object's neck or waist, whichever is narrower: 0 for two pieces, 1 without one."""
-    found = (find_parts(probability > 0.5), find_waist(probability))
-    return min((parts.neck for parts in found if parts is not None), default=1.0)
 
 
 def _enclosed(padded: NDArray[np.bool_]) -> NDArray[np.bool_]:

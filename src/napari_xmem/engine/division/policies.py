@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from napari_xmem.engine.division.trial import Trial
 
 __all__ = [
-    "DEEP_WAIST",
     "DELAY_FRAMES",
     "EARLY_LOOKS",
     "PAINTED_ODDS",
@@ -38,8 +37,6 @@ __all__ = [
 DELAY_FRAMES = 3
 #: Odds at which a trial ends before its time: surely divided, surely not; and looks that it has had by then.
 SURELY, SURELY_NOT, EARLY_LOOKS = 0.97, 0.03, 3
-#: A rod whose waist is wider than this, as a share of its width, has not divided yet.
-DEEP_WAIST = 0.78
 #: Least odds of a division whose daughters, or backward whose mother, a person paints further on.
 PAINTED_ODDS = 0.9
 
@@ -57,13 +54,7 @@ def tempered(odds: float, trial: Trial) -> float:
 class Proposer(Protocol):
     """Asks whether an object has divided."""
 
-    def propose(
-        self,
-        probability: NDArray[np.float32],
-        usual_px: float,
-        recent_px: Sequence[float],
-        last_waist: float | None = None,
-    ) -> Parts | None:
+    def propose(self, probability: NDArray[np.float32], usual_px: float, recent_px: Sequence[float]) -> Parts | None:
         """Return two parts that may be daughters.
 
         Parameters
@@ -74,8 +65,6 @@ class Proposer(Protocol):
             Running mean of its area.
         recent_px : sequence of float
             Its areas on the last frames, oldest first; 0 where it was lost.
-        last_waist : float, optional
-            Its waist on the last frame, see `find_waist`; None: not known.
         """
 
 
@@ -98,11 +87,9 @@ class TwoParts:
     """Ask when a mask falls into two pieces, into two bodies with a narrow neck, or when a rod has a waist.
 
     A mask is asked about if its parts are separate pieces, or if ``neck <= widest_neck``, or if it is a rod with
-    ``waist <= widest_waist`` and each part holds ``least_waist_share`` of it. The waist may also be as wide as
-    ``widest_beginning`` if it would be ``widest_waist`` on the next frame, should it become narrower as fast as it did:
-    ``2 waist - last_waist <= widest_waist``. And the mask must not suddenly have taken in as much as it was:
-    ``area <= largest_jump * max(recent areas)``, since an object that doubles from one frame to the next has spread
-    over its neighbour.
+    ``waist <= widest_waist`` and each part holds ``least_waist_share`` of it; and if it has not suddenly
+    taken in as much as it was: ``area <= largest_jump * max(recent areas)``, since an object that doubles from one
+    frame to the next has spread over its neighbour.
 
     Attributes
     ----------
@@ -112,25 +99,16 @@ class TwoParts:
         Largest growth between frames.
     widest_waist : float
         Widest waist of a rod, see `find_waist`; 0: rods are not asked about.
-    widest_beginning : float
-        Widest waist of a rod whose waist becomes narrower.
     least_waist_share : float
         Least share of the smaller part of a rod.
     """
 
     widest_neck: float = 0.68
     largest_jump: float = 1.7
-    widest_waist: float = DEEP_WAIST
-    widest_beginning: float = 0.9
+    widest_waist: float = 0.78
     least_waist_share: float = 0.42
 
-    def propose(
-        self,
-        probability: NDArray[np.float32],
-        usual_px: float,
-        recent_px: Sequence[float],
-        last_waist: float | None = None,
-    ) -> Parts | None:
+    def propose(self, probability: NDArray[np.float32], usual_px: float, recent_px: Sequence[float]) -> Parts | None:
         """Return the two parts, or None; see `Proposer.propose`."""
         mask = probability > 0.5
         area = float(np.count_nonzero(mask))
@@ -139,23 +117,14 @@ class TwoParts:
         parts = find_parts(mask, widest_neck=self.widest_neck)
         if parts is not None or not self.widest_waist:
             return parts
-        waist = find_waist(probability, widest_neck=max(self.widest_waist, self.widest_beginning))
-        if waist is None or waist.share < self.least_waist_share:
-            return None
-        next_waist = 2 * waist.neck - (waist.neck if last_waist is None else max(last_waist, waist.neck))
-        return waist if next_waist <= self.widest_waist else None
+        waist = find_waist(probability, widest_neck=self.widest_waist)
+        return waist if waist is not None and waist.share >= self.least_waist_share else None
 
 
 class NeverAsks:
     """Ask about nothing: all objects are taken for whole."""
 
-    def propose(
-        self,
-        probability: NDArray[np.float32],
-        usual_px: float,
-        recent_px: Sequence[float],
-        last_waist: float | None = None,
-    ) -> Parts | None:
+    def propose(self, probability: NDArray[np.float32], usual_px: float, recent_px: Sequence[float]) -> Parts | None:
         """Return None; see `Proposer.propose`."""
         return None
 
@@ -165,7 +134,7 @@ class Budding:
     """Tell a bud from a daughter: a mother that buds stays as large as she was, or where and as she was.
 
     She buds if, on the last look, the smaller of the two has less than ``largest_bud`` of the area of both, and the
-    larger at least ``least_mother`` of the mother's area before. Or if the larger, when the two were first seen, had a
+    larger at least ``least_mother`` of the mother's area before. Or if one of them, when the two were first seen, had a
     Jaccard index of ``least_stay`` or more with the mother's mask of the frame before, and the smaller has less than
     ``largest_beside`` of both: of a mother that divides, either daughter covers a half.
 
@@ -204,9 +173,7 @@ class Evidence:
       daughters inside her that counts,
     * ``-blur (blur - 0.04)`` on the last look,
     * ``-jump max(0, growth - 1.3)``: growth of the mask in the frame in which it was first seen in two parts,
-    * ``-took max(0, taken - 0.6)``: what lay in a neighbour's mask the frame before is that neighbour, or a part of it,
-    * ``-shallow max(0, neck - 0.78)``, of the mother's narrowest neck on all looks: a waist that was asked about
-      because it became narrower has to become as narrow as others.
+    * ``-took max(0, taken - 0.6)``: what lay in a neighbour's mask the frame before is that neighbour, or a part of it.
 
     A daughter that is lost on the last look is none: odds 0.
 
@@ -222,7 +189,6 @@ class Evidence:
     jump: float = 6.0
     spread: float = 1.4
     took: float = 10.0
-    shallow: float = 100.0
 
     def odds(self, trial: Trial) -> float:
         """Return the probability that the mother has divided; see `Judge.odds`."""
@@ -240,6 +206,5 @@ class Evidence:
             - self.blur * (last.blur - 0.04)
             - self.jump * max(0.0, trial.growth - 1.3)
             - self.took * max(0.0, trial.taken - 0.6)
-            - self.shallow * max(0.0, trial.narrowest_neck - DEEP_WAIST)
         )
         return 1 / (1 + math.exp(-max(-50.0, min(50.0, z))))

@@ -10,11 +10,10 @@ import torch
 from scipy import ndimage
 
 from napari_xmem.engine.division.faint_sister import FaintSister, FormerPlaces
-from napari_xmem.engine.division.mask_parts import fill_bays, find_waist
+from napari_xmem.engine.division.mask_parts import fill_bays
 from napari_xmem.engine.division.open_trials import OpenTrials
 from napari_xmem.engine.division.painted import PaintedBirths
 from napari_xmem.engine.division.policies import (
-    DEEP_WAIST,
     DELAY_FRAMES,
     EARLY_LOOKS,
     PAINTED_ODDS,
@@ -103,7 +102,6 @@ class DivisionTracker:
         self._open.reset()
         self._resting: dict[int, int] = {}
         self._recent: dict[int, tuple[float, ...]] = {}
-        self._waists: dict[int, float] = {}
         self._painted = PaintedBirths()
         self._former = FormerPlaces()
 
@@ -170,12 +168,9 @@ class DivisionTracker:
         return masks
 
     def _note(self, host: Host, at: Moment, masks: Sequence[RegionMask]) -> None:
-        """Take in how large every object is, its waist, and where it is as long as it has not shrunk."""
-        whole, self._waists = {}, {}
+        """Take in how large every object is, and where it is as long as it has not shrunk."""
+        whole = {}
         for mask in masks:
-            waist = find_waist(mask.pixels)
-            if waist is not None:
-                self._waists[mask.object_id] = waist.neck
             seen, recent = at.seen[mask.object_id], self._recent.get(mask.object_id, ())
             usual = host.objects[mask.object_id].area_px
             if seen.area_px and not self.sister.shrank(seen.area_px, usual, recent):
@@ -196,8 +191,7 @@ class DivisionTracker:
             needed = _LAST_FRAME_ODDS if len(trial.looks) == 1 else 0.5
             if (early and odds <= SURELY_NOT) or (final and odds < needed):
                 self._open.end(mother)
-                if trial.narrowest_neck <= DEEP_WAIST:  # a waist that was only beginning may be deep soon
-                    self._resting[mother] = _REST_FRAMES
+                self._resting[mother] = _REST_FRAMES
             elif told or (early and odds >= SURELY) or final:
                 trial.painted |= told
                 if told:
@@ -257,7 +251,7 @@ class DivisionTracker:
             if i in self._open or i in at.given | at.unsettled or tracked.lost_frames or self.new_ids.n_left < 2:
                 continue
             whole = fill_bays(mask.pixels, mask.region, at.picture_shape)
-            parts = self.proposer.propose(whole, tracked.area_px, self._recent.get(i, ()), self._waists.get(i))
+            parts = self.proposer.propose(whole, tracked.area_px, self._recent.get(i, ()))
             larger = mask if parts is None else _shown(mask, parts.first)
             sister = None
             if parts is None or (not parts.neck and parts.share < _SCRAP_SHARE):
@@ -326,7 +320,6 @@ class DivisionTracker:
         return self._open.state_dict() | {
             "resting": [list(item) for item in self._resting.items()],
             "recent": [[i, list(areas)] for i, areas in self._recent.items()],
-            "waists": [list(item) for item in self._waists.items()],
             "last": self._painted.state_dict(),
             "former": self._former.state_dict(),
         }
@@ -336,7 +329,6 @@ class DivisionTracker:
         self._open.load_state_dict(state, restore)
         self._resting = {int(i): int(n) for i, n in state["resting"]}
         self._recent = {int(i): tuple(areas) for i, areas in state["recent"]}
-        self._waists = {int(i): float(waist) for i, waist in state.get("waists", [])}
         self._painted.load_state_dict(state["last"])
         self._former.load_state_dict(state.get("former", []))
 

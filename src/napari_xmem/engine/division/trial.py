@@ -51,7 +51,7 @@ class Trial:
     taken : float
         The larger of the shares of the daughters' first masks that lay in masks of others the frame before, 0 to 1.
     stays : float
-        Jaccard index of the larger daughter's first mask and the mother's mask of the frame before.
+        The larger Jaccard index of a daughter's first mask with the mother's mask of the frame before.
     """
 
     mother: int
@@ -93,11 +93,6 @@ class Trial:
         """Area of the mother before, or backward of both daughters after, in pixels of the scaled frame."""
         first = self.looks[0]
         return (first.mother_px if self.backward else sum(first.areas_px)) / max(self.growth, 1e-6)
-
-    @property
-    def narrowest_neck(self) -> float:
-        """The mother's narrowest neck so far, 0 to 1."""
-        return min([self.neck, *(look.neck for look in self.looks)])
 
     @property
     def born(self) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 
-from napari_xmem.engine.scopes.picture import block_means
+from napari_xmem.imaging.block_means import block_means
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from napari_xmem.engine.scopes.aggregation import others_in
-from napari_xmem.engine.scopes.picture import Picture, block_means
+from napari_xmem.engine.scopes.picture import Picture
 from napari_xmem.imaging import local_contrast, luminance, object_boxes
+from napari_xmem.imaging.block_means import block_means
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

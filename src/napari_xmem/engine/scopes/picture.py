@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy import ndimage
 
+from napari_xmem.imaging.block_means import block_means
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Frame", "Picture", "block_means"]
+__all__ = ["Frame", "Picture"]
 
 #: Pictures are compared with sides of at most so many pixels.
 _LONGEST_PX = 320
@@ -63,19 +65,6 @@ class Picture:
         if not self.frame.any():
             return np.ones_like(small)
         return _widened(_widened(small > 0.25, 0), 1).astype(np.float32)
-
-
-def block_means(frame: Frame, factor: int) -> Frame:
-    """Return the means of squares of `factor` pixels; rows and columns that are left over have no part in it."""
-    rows, columns = frame.shape[0] // factor, frame.shape[1] // factor
-    if factor == 1:
-        return np.asarray(frame, np.float32)
-    out = np.zeros((rows, columns), np.float32)
-    for y in range(factor):
-        for x in range(factor):
-            out += frame[y : rows * factor : factor, x : columns * factor : factor]
-    out /= factor * factor
-    return out
 
 
 def _widened(inside: NDArray[np.bool_], axis: int, reach: int = 2) -> NDArray[np.bool_]:

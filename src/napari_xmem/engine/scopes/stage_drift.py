@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from scipy import fft, ndimage
 
-from napari_xmem.engine.scopes.picture import Frame, Picture, block_means
+from napari_xmem.engine.scopes.picture import Frame, Picture
+from napari_xmem.imaging.block_means import block_means
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,9 +10,9 @@ import torch
 from scipy import ndimage
 
 from napari_xmem.engine.scopes.partial_frame import is_sparse
-from napari_xmem.engine.scopes.picture import block_means
 from napari_xmem.engine.scopes.region_masks import RegionMask
 from napari_xmem.engine.scopes.regions import Region
+from napari_xmem.imaging.block_means import block_means
 from napari_xmem.model import can_tile, receptive_halo_px
 
 if TYPE_CHECKING:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.utils.colormaps import DirectLabelColormap
-from scipy import ndimage
 
-from napari_xmem.imaging import object_areas
+from napari_xmem.imaging import object_areas, object_centres
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,7 +85,7 @@ def give_colours(layer: Any, labels: NDArray[Any]) -> None:
     ids = object_areas(labels)[0].tolist()
     if all(i in known for i in ids):
         return
-    centres = np.array(ndimage.center_of_mass(labels > 0, labels, ids), float).reshape(-1, 2)
+    centres = object_centres(labels, ids)
     taken = {k: int(np.abs(PALETTE - known[i]).sum(1).argmin()) for k, i in enumerate(ids) if i in known}
     new = {ids[k]: PALETTE[colour] for k, colour in choose_colours(centres, taken).items()}
     layer.colormap = DirectLabelColormap(color_dict={**known, **new})

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Points
-from scipy import ndimage
 
-from napari_xmem.imaging import object_areas
+from napari_xmem.imaging import object_areas, object_centres
 from napari_xmem.widgets.layers.overlay import Overlay, plane_place_like
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class NumbersView:
         if not ids.size:
             self.remove()
             return
-        places = np.array(ndimage.center_of_mass(labels > 0, labels, ids), float).reshape(-1, 2)
+        places = object_centres(labels, ids)
         layer = self.layer
         if layer is not None and np.array_equal(layer.data, places) and list(layer.features["number"]) == ids.tolist():
             return
