@@ -25,8 +25,9 @@ _DOUBTFUL, _FLAT = 0.5, 0.35
 _FIRST_USUAL, _USUAL_FRAMES = 0.5, 8
 #: The places of objects look changed if they match worse than usual by so many times what they usually lack, and more.
 _LACK_GAIN, _LACK = 3.0, 0.1
-#: A shift beyond the objects' reach is considered only if they would look so much like before as is usual: a share.
-_ALIKE = 0.82
+#: A shift beyond the objects' reach is considered only if they would look so much like before as is usual: a share,
+#: and a smaller one where the whole frame agrees on the shift.
+_ALIKE, _ALIKE_AGREED = 0.82, 0.65
 #: And so much before it is known what is usual.
 _FIRST_ALIKE = 0.65
 #: Objects that look less like before than this after a far shift are first looked for without it.
@@ -122,10 +123,13 @@ class FrameGate:
         def is_doubtful(shift: Shift) -> bool:
             return bool(usual >= _LEAST_USUAL and views.match(shift) < _DOUBTFUL * usual)
 
-        least_alike = _ALIKE * usual_place if self._usual else _FIRST_ALIKE
+        def least_alike(shift: Shift) -> float:
+            if not self._usual:
+                return _FIRST_ALIKE
+            return float(usual_place * (_ALIKE if is_doubtful(shift) else _ALIKE_AGREED))
 
         def trusted(shift: Shift) -> bool:
-            return not is_far(shift) or views.resemblance(shift) >= least_alike
+            return not is_far(shift) or views.resemblance(shift) >= least_alike(shift)
 
         doubtful = is_doubtful(drift_px) or not trusted(drift_px)
         changed = 1 - views.match_focus(drift_px) > _LACK_GAIN * (1 - usual_place) + _LACK
