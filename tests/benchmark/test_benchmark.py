@@ -17,8 +17,9 @@ from napari_xmem.memory import MemoryBank
 from napari_xmem.model import InferenceXMem
 from napari_xmem_benchmark import command, cutie, plots, report
 from napari_xmem_benchmark.dense_reference import DenseReference, dense_affinity
-from napari_xmem_benchmark.measure import Case, run_here
+from napari_xmem_benchmark.measure import Case
 from napari_xmem_benchmark.quality import tracked_movie
+from napari_xmem_benchmark.run_here import run_here
 from napari_xmem_benchmark.scenes import disc_movie, fill_long_term, fill_working, look_alikes, random_memory
 
 KEEP_ALL = MemoryConfig.paper(long_term=False)

@@ -6,8 +6,8 @@ import torch
 
 from napari_xmem import propagate
 from napari_xmem.config import MemoryConfig
+from napari_xmem.engine.scopes.comparison_picture import Picture
 from napari_xmem.engine.scopes.object_state import TrackedObject
-from napari_xmem.engine.scopes.picture import Picture
 from napari_xmem.engine.scopes.region_masks import RegionMask
 from napari_xmem.engine.scopes.regions import Region, boxes_around
 from napari_xmem.engine.scopes.video_rate import VideoRate

@@ -7,7 +7,8 @@ import sys
 import warnings
 
 from napari_xmem_benchmark.command import main
-from napari_xmem_benchmark.measure import Case, run_here
+from napari_xmem_benchmark.measure import Case
+from napari_xmem_benchmark.run_here import run_here
 
 if __name__ == "__main__":
     if len(sys.argv) == 3 and sys.argv[1] == "--case":

@@ -28,9 +28,10 @@ from napari_xmem.engine.run_passes import open_scope, tidy
 from napari_xmem.model import load_model
 from napari_xmem.sample_data import simulated_nuclei, simulated_phase_contrast
 from napari_xmem_benchmark import cutie
-from napari_xmem_benchmark.measure import Case, run_here
+from napari_xmem_benchmark.measure import Case
 from napari_xmem_benchmark.operator_calls import measure, table
 from napari_xmem_benchmark.report import Row, describe_machine, format_tables, save_results
+from napari_xmem_benchmark.run_here import run_here
 from napari_xmem_benchmark.scenes import disc_movie
 
 if TYPE_CHECKING:

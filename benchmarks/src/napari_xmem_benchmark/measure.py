@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_xmem.engine.device_resources import peak_resident_bytes
-
 if TYPE_CHECKING:
     from napari_xmem.config import Precision
 
-__all__ = ["Case", "Clock", "interleave", "run_case", "run_here"]
+__all__ = ["Case", "Clock", "interleave", "run_case"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +123,4 @@ def run_case(case: Case, timeout_s: float = 3600) -> dict[str, Any]:
     if done.returncode or not lines:
         return {"error": (done.stderr.strip().splitlines() or ["no output"])[-1]}
     figures: dict[str, Any] = json.loads(lines[-1])
-    return figures
-
-
-def run_here(case: Case) -> dict[str, Any]:
-    """Run a case in this process; returns its figures with the peak of resident (CUDA: allocated) memory."""
-    from napari_xmem_benchmark.suites import SUITES
-
-    if case.threads:
-        torch.set_num_threads(case.threads)
-    base = peak_resident_bytes()
-    begun = time.perf_counter()
-    figures = SUITES[case.suite](case)
-    figures["wall_seconds"] = round(time.perf_counter() - begun, 2)
-    figures["base_bytes"], figures["peak_bytes"] = base, peak_resident_bytes()
-    if case.device.startswith("cuda"):
-        figures["device_peak_bytes"] = torch.cuda.max_memory_allocated(case.device)
     return figures

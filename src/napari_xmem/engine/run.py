@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_xmem.config import PropagationConfig
     from napari_xmem.engine.backward_finds import LateObjects
     from napari_xmem.engine.cost.network_cost import NetworkBytes
-    from napari_xmem.engine.division.painted import KnowsNames
+    from napari_xmem.engine.division.painted_births import KnowsNames
     from napari_xmem.engine.frame_order import Pass
     from napari_xmem.engine.given_detections import GivenDetections
     from napari_xmem.engine.scopes.base import TrackingScope

@@ -15,7 +15,6 @@ from napari_xmem.engine.device_resources import agree_on_threads, trim_heap
 from napari_xmem.engine.discovery.newcomers import Newcomers
 from napari_xmem.engine.division import DelayedResults, DivisionTracker, MergeTracker, NewIds
 from napari_xmem.engine.division.policies import NeverAsks
-from napari_xmem.engine.network_errors import network_errors
 from napari_xmem.engine.painted_ahead import PaintedAhead
 from napari_xmem.engine.read_ahead import ReadAhead
 from napari_xmem.engine.results import FrameResult
@@ -23,12 +22,13 @@ from napari_xmem.engine.run_iterator import RunIterator
 from napari_xmem.engine.scopes.global_scope import GlobalScope
 from napari_xmem.engine.scopes.local_scope import LocalScope
 from napari_xmem.engine.scopes.seeding import keep_seeds
+from napari_xmem.engine.torch_errors import torch_errors
 from napari_xmem.tracking import Event, EventKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterator, Sequence
 
-    from napari_xmem.engine.division.undecided import Undecided
+    from napari_xmem.engine.division.objects_on_trial import ObjectsOnTrial
     from napari_xmem.engine.frame_order import Pass
     from napari_xmem.engine.inputs import Progress
     from napari_xmem.engine.run import Run
@@ -102,10 +102,10 @@ def open_scope(run: Run, new_ids: NewIds | None = None, *, backward: bool = Fals
     return scope
 
 
-def _undecided(run: Run, ids: NewIds, backward: bool) -> Undecided | None:
+def _undecided(run: Run, ids: NewIds, backward: bool) -> ObjectsOnTrial | None:
     """Return who decides late about objects that begin; None: nobody."""
     config = run.config
-    found: Undecided | None = None
+    found: ObjectsOnTrial | None = None
     if config.divisions == "track":
         found = MergeTracker(ids) if backward else DivisionTracker(ids)
     if backward or (config.entries == "ignore" and run.detections is None):
@@ -182,5 +182,5 @@ def tidy(run: Run, scope: TrackingScope) -> None:
 
 
 def _guarded(results: Iterator[FrameResult]) -> Iterator[FrameResult]:
-    with network_errors():
+    with torch_errors():
         yield from results

@@ -11,7 +11,7 @@ from napari_xmem.errors import InputError, SessionError
 from napari_xmem.imaging import label_at, label_dtype
 from napari_xmem.imaging.acquisition import Acquisition
 from napari_xmem.session.events_to_check import events_to_check
-from napari_xmem.session.parts import objects_in_parts
+from napari_xmem.session.objects_in_parts import objects_in_parts
 from napari_xmem.session.review import Review
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine import Explanation
     from napari_xmem.session.context import SessionContext
     from napari_xmem.session.events_to_check import EventToCheck
-    from napari_xmem.session.parts import PartsCounter
+    from napari_xmem.session.objects_in_parts import PartsCounter
 
 __all__ = ["ResultViews"]
 

@@ -11,8 +11,8 @@ from napari_xmem.session.context import SessionContext
 from napari_xmem.session.corrections.lineage_edits import LineageEdits
 from napari_xmem.session.corrections.result_edits import ResultEdits
 from napari_xmem.session.memory_editor import MemoryEditor
+from napari_xmem.session.objects_in_parts import PartsCounter
 from napari_xmem.session.part_method import of_part
-from napari_xmem.session.parts import PartsCounter
 from napari_xmem.session.result_views import ResultViews
 from napari_xmem.session.run_states import SessionState
 from napari_xmem.session.session_runner import SessionRunner

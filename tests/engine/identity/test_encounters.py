@@ -10,8 +10,8 @@ from scipy import ndimage
 
 import napari_xmem as nx
 from engine.identity.test_portraits import past_of
+from napari_xmem.engine.identity.disc_overlap import shared_by_discs
 from napari_xmem.engine.identity.encounters import Encounter, Encounters, Fragment, decide
-from napari_xmem.engine.identity.overlap import shared_by_discs
 from napari_xmem.engine.identity.portraits import Past, Portrait, Scene
 from napari_xmem.engine.identity.returns import Returns
 from napari_xmem.tracking import EventKind

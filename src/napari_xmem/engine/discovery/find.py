@@ -12,7 +12,6 @@ from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.device_resources import to_device
 from napari_xmem.engine.discovery.found_objects import FoundObjects
 from napari_xmem.engine.discovery.frame_search import search_frame
-from napari_xmem.engine.network_errors import network_errors
 from napari_xmem.engine.prepare import prepare_run
 from napari_xmem.engine.scopes.aggregation import aggregate_regions
 from napari_xmem.engine.scopes.frame_now import FrameNow
@@ -22,6 +21,7 @@ from napari_xmem.engine.scopes.regions import Region
 from napari_xmem.engine.scopes.schedule import FramePlan
 from napari_xmem.engine.scopes.seeding import seed_regions
 from napari_xmem.engine.scopes.tiling import encode_regions
+from napari_xmem.engine.torch_errors import torch_errors
 from napari_xmem.errors import InputError, SeedError
 from napari_xmem.imaging import label_dtype, object_ids
 from napari_xmem.model import inference_settings
@@ -116,7 +116,7 @@ def find_similar(
         )
     config = PropagationConfig(memory=MemoryConfig(), device=device, scope="local", diameter_px=diameter_px)
     run = prepare_run([frame, frame], {0: labels}, model, config)
-    with network_errors(what=""):
+    with torch_errors(what=""):
         return _find(run, frame, min_confidence, region, first_id or run.first_new_id)
 
 

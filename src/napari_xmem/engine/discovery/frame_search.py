@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.division.undecided import SearchHost
+    from napari_xmem.engine.division.objects_on_trial import SearchHost
     from napari_xmem.engine.scopes.object_state import TrackedObject
 
 __all__ = ["search_frame"]

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.engine.division import DelayedResults, NewIds
-    from napari_xmem.engine.division.painted import KnowsNames
+    from napari_xmem.engine.division.objects_on_trial import ObjectsOnTrial, SearchHost
+    from napari_xmem.engine.division.painted_births import KnowsNames
     from napari_xmem.engine.division.trial_tracking import Host, Moment
-    from napari_xmem.engine.division.undecided import SearchHost, Undecided
     from napari_xmem.engine.given_detections import GivenDetections
     from napari_xmem.engine.scopes.object_state import TrackedObject
     from napari_xmem.engine.scopes.preprocess import FrameGeometry
@@ -46,7 +46,7 @@ _RETURN_AREA = 2.0
 
 
 class Newcomers:
-    """Looks for new cells beside another who decides about a scope's objects; an `Undecided`.
+    """Looks for new cells beside another who decides about a scope's objects; an `ObjectsOnTrial`.
 
     Every few frames what no object owns is searched with the memories of the painted objects (of all, once none of
     those is left). What is found is followed in a world of its own for `DELAY_FRAMES` frames, where it competes with
@@ -55,7 +55,7 @@ class Newcomers:
 
     Parameters
     ----------
-    inner : Undecided
+    inner : ObjectsOnTrial
         Decides about divisions; results wait for both in one place.
     new_ids : NewIds
         Source of ids, the one that `inner` has.
@@ -71,7 +71,7 @@ class Newcomers:
 
     def __init__(
         self,
-        inner: Undecided,
+        inner: ObjectsOnTrial,
         new_ids: NewIds,
         geometry: FrameGeometry,
         min_confidence: float,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_xmem.engine.division.daughter_appearance import joined_claim, shared_claims
 from napari_xmem.engine.division.mask_parts import find_parts
-from napari_xmem.engine.division.meetings import OneBody, Sighting, TakenOver
+from napari_xmem.engine.division.merge_policies import OneBody, Sighting, TakenOver
 from napari_xmem.engine.division.open_trials import OpenTrials
-from napari_xmem.engine.division.painted import PaintedBirths
+from napari_xmem.engine.division.painted_births import PaintedBirths
 from napari_xmem.engine.division.policies import (
     DELAY_FRAMES,
     EARLY_LOOKS,
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from napari_xmem.engine.division.delayed_results import DelayedResults
-    from napari_xmem.engine.division.meetings import JudgesMerges, Meeting, ProposesMerges
+    from napari_xmem.engine.division.merge_policies import JudgesMerges, Meeting, ProposesMerges
     from napari_xmem.engine.division.new_ids import NewIds
-    from napari_xmem.engine.division.painted import KnowsNames
+    from napari_xmem.engine.division.painted_births import KnowsNames
     from napari_xmem.engine.division.trial_tracking import Host, Moment
     from napari_xmem.engine.scopes.object_state import TrackedObject
     from napari_xmem.engine.scopes.region_masks import RegionMask

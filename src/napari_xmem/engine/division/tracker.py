@@ -12,7 +12,7 @@ from scipy import ndimage
 from napari_xmem.engine.division.faint_sister import FaintSister, FormerPlaces
 from napari_xmem.engine.division.mask_parts import fill_bays
 from napari_xmem.engine.division.open_trials import OpenTrials
-from napari_xmem.engine.division.painted import PaintedBirths
+from napari_xmem.engine.division.painted_births import PaintedBirths
 from napari_xmem.engine.division.policies import (
     DELAY_FRAMES,
     EARLY_LOOKS,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.division.faint_sister import AsksForSister
     from napari_xmem.engine.division.mask_parts import Parts
     from napari_xmem.engine.division.new_ids import NewIds
-    from napari_xmem.engine.division.painted import KnowsNames
+    from napari_xmem.engine.division.painted_births import KnowsNames
     from napari_xmem.engine.division.policies import AsksForBuds, Judge, Proposer
     from napari_xmem.engine.division.trial_tracking import Host, Moment
     from napari_xmem.engine.scopes.object_state import TrackedObject

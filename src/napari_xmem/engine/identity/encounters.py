@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from scipy import ndimage
 
+from napari_xmem.engine.identity.disc_overlap import shared_by_discs
 from napari_xmem.engine.identity.likeness import Likeness, Track
-from napari_xmem.engine.identity.overlap import shared_by_discs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,7 +13,7 @@ from napari_xmem.engine.identity.encounters import Encounters
 from napari_xmem.engine.identity.likeness import Track
 from napari_xmem.engine.identity.portraits import Past, Scene
 from napari_xmem.engine.identity.returns import Returns, probability
-from napari_xmem.engine.identity.written import Written, contradicted
+from napari_xmem.engine.identity.written_entries import WrittenEntry, contradicted
 from napari_xmem.engine.scopes.object_state import Observation
 from napari_xmem.engine.scopes.postprocess import postprocess_masks
 from napari_xmem.engine.scopes.region_masks import RegionMask
@@ -123,7 +123,7 @@ class IdentityKeeper:
         self._origin = (0.0, 0.0)
         self._frames: list[tuple[int, int]] = []
         self._parted: dict[int, int] = {}
-        self._written: dict[int, tuple[Written, ...]] = {}
+        self._written: dict[int, tuple[WrittenEntry, ...]] = {}
         self._scene: Scene | None = None
 
     @property
@@ -198,7 +198,7 @@ class IdentityKeeper:
         for i, seen in sure.items():
             if written is not None and i not in written:
                 continue
-            entry = Written(self._time, seen.confidence, seen.area_px)
+            entry = WrittenEntry(self._time, seen.confidence, seen.area_px)
             self._written[i] = (*self._written.get(i, ()), entry)[-_FRAMES_KNOWN:]
 
     def _let_go(self, given: Set[int], objects: Mapping[int, TrackedObject]) -> None:
@@ -326,7 +326,7 @@ class IdentityKeeper:
         self._frames = [(int(time), int(frame)) for time, frame in state["frames"]]
         self._parted = {int(i): int(time) for i, time in state["parted"]}
         self._written = {
-            int(i): tuple(Written(int(time), float(odds), float(area)) for time, odds, area in entries)
+            int(i): tuple(WrittenEntry(int(time), float(odds), float(area)) for time, odds, area in entries)
             for i, entries in state["written"]
         }
 

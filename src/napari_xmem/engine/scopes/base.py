@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_xmem.config import MemoryConfig
-    from napari_xmem.engine.division.undecided import Undecided
+    from napari_xmem.engine.division.objects_on_trial import ObjectsOnTrial
     from napari_xmem.engine.scopes.light import FrameLight
     from napari_xmem.engine.scopes.region_masks import FrameLabels
     from napari_xmem.memory import MemoryBank, MemorySnapshot
@@ -44,7 +44,7 @@ class TrackingScope(Protocol):
         """Elements in each store, over all banks."""
 
     @property
-    def divisions(self) -> Undecided | None:
+    def divisions(self) -> ObjectsOnTrial | None:
         """What finds divisions and holds back results until they are decided; None: nothing does."""
 
     @property

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.engine.scopes.picture import Picture
+from napari_xmem.engine.scopes.comparison_picture import Picture
 from napari_xmem.engine.scopes.stage_drift import Views, farther_candidates, packed_pictures, unpacked_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from napari_xmem.engine.scopes.comparison_picture import Frame
     from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
-    from napari_xmem.engine.scopes.picture import Frame
 
 __all__ = ["FrameGate", "Verdict", "convincing_share", "may_be_written"]
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.config import MemoryConfig
-    from napari_xmem.engine.division.undecided import Undecided
+    from napari_xmem.engine.division.objects_on_trial import ObjectsOnTrial
     from napari_xmem.engine.scopes.base import Undo
     from napari_xmem.engine.scopes.preprocess import FrameGeometry, NetworkInput
     from napari_xmem.memory import MemorySnapshot
@@ -72,7 +72,7 @@ class LocalScope:
         what was expected for some frames.
     budget : Budget, optional
         How much is computed at a time; bounds memory and changes no number.
-    divisions : Undecided, optional
+    divisions : ObjectsOnTrial, optional
         Lets daughters begin where an object divides, or backward a mother where two objects become one, and lets cells
         come in; None: objects stay what they are.
     """
@@ -86,7 +86,7 @@ class LocalScope:
         prepare: NetworkInput | None = None,
         max_displacement_px: float | None = None,
         budget: Budget | None = None,
-        divisions: Undecided | None = None,
+        divisions: ObjectsOnTrial | None = None,
     ) -> None:
         self.network = network
         self.memory = memory

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from napari_xmem.engine.scopes.aggregation import others_in
-from napari_xmem.engine.scopes.picture import Picture
+from napari_xmem.engine.scopes.comparison_picture import Picture
 from napari_xmem.imaging import local_contrast, luminance, object_boxes
 from napari_xmem.imaging.block_means import block_means
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_xmem.config import ModelConfig
+    from napari_xmem.engine.scopes.comparison_picture import Picture
     from napari_xmem.engine.scopes.object_state import TrackedObject
-    from napari_xmem.engine.scopes.picture import Picture
     from napari_xmem.engine.scopes.video_rate import VideoRate
 
 __all__ = ["Search"]

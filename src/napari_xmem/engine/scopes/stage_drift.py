@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from scipy import fft, ndimage
 
-from napari_xmem.engine.scopes.picture import Frame, Picture
+from napari_xmem.engine.scopes.comparison_picture import Frame, Picture
 from napari_xmem.imaging.block_means import block_means
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from napari_xmem.engine.scopes.comparison_picture import Picture
     from napari_xmem.engine.scopes.object_state import TrackedObject
-    from napari_xmem.engine.scopes.picture import Picture
     from napari_xmem.engine.scopes.preprocess import FrameGeometry
     from napari_xmem.model import XMem
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_xmem.widgets.jobs.viewer_runner import ViewerRunner
     from napari_xmem.widgets.review.form import ReviewForm
     from napari_xmem.widgets.review.mendings import Mending
-    from napari_xmem.widgets.review.review_state import ReviewSubject
+    from napari_xmem.widgets.review.review_subject import ReviewSubject
 
 __all__ = ["ReviewActions"]
 

@@ -15,13 +15,13 @@ from napari_xmem.widgets.common.keys import KeyBindings, with_keys
 from napari_xmem.widgets.common.status_text import some
 from napari_xmem.widgets.jobs.viewer_runner import runner_of
 from napari_xmem.widgets.layers.numbers_view import NumbersView
-from napari_xmem.widgets.layers.pointer import Pointer
+from napari_xmem.widgets.layers.pointing_ring import PointingRing
 from napari_xmem.widgets.layers.session_watch import SessionWatch
 from napari_xmem.widgets.review.actions import ReviewActions
 from napari_xmem.widgets.review.confidence_strip import strip_legend
 from napari_xmem.widgets.review.form import CORRECT_TIP, RIGHT_TIP, ReviewForm
 from napari_xmem.widgets.review.mending_row import MENDING_KEYS
-from napari_xmem.widgets.review.review_state import EMPTY, FOREIGN, ReviewSubject
+from napari_xmem.widgets.review.review_subject import EMPTY, FOREIGN, ReviewSubject
 from napari_xmem.widgets.saving.bar import SavingBar
 from napari_xmem.widgets.saving.close_guard import guard_window
 
@@ -99,7 +99,7 @@ class ReviewWidget(Dock):
         presses = {key: partial(self.form.mending.press, key) for key in MENDING_KEYS}
         self.mending_keys = KeyBindings(self.viewer, presses)
         self.release_too(self.mending_keys.release)
-        self.pointer, self.numbers = Pointer(self.viewer, self), NumbersView(self.viewer)
+        self.pointer, self.numbers = PointingRing(self.viewer, self), NumbersView(self.viewer)
         self.form.numbers.toggled.connect(self._show_numbers)
         self.runner.frame_done.connect(self._on_frame_done)
         self.on_theme()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari_xmem.imaging import label_dtype
 from napari_xmem.widgets.jobs.messages import Stage
 from napari_xmem.widgets.jobs.networks import NETWORKS
-from napari_xmem.widgets.saving.saved_desk import read_parts, write_desk
+from napari_xmem.widgets.saving.saved_work import read_parts, write_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_xmem.widgets.jobs.threads import JobControl
     from napari_xmem.widgets.layers.movie_view import MovieView
     from napari_xmem.widgets.layers.result_layer import ResultTarget
-    from napari_xmem.widgets.saving.saved_desk import SavedDesk
+    from napari_xmem.widgets.saving.saved_work import SavedWork
 
 __all__ = ["OpenedWork", "open_job", "save_job"]
 
@@ -56,18 +56,18 @@ def save_job(
     control: JobControl,
     path: Path,
     session: TrackingSession,
-    desk: SavedDesk,
+    work: SavedWork,
     data: Mapping[int, Any],
     strokes: Callable[[], Mapping[int, NDArray[Any]]],
 ) -> Generator[Stage, None, Path]:
-    """Save; returns the file. Parameters and errors as for `write_desk`."""
+    """Save; returns the file. Parameters and errors as for `write_work`."""
     yield Stage("Saving")
-    write_desk(path, session, desk, data, strokes)
+    write_work(path, session, work, data, strokes)
     return path
 
 
 def open_job(
-    control: JobControl, archive: SessionArchive, source: FrameSource, target: ResultTarget, desk: SavedDesk
+    control: JobControl, archive: SessionArchive, source: FrameSource, target: ResultTarget, work: SavedWork
 ) -> Generator[Stage, None, OpenedWork]:
     """Read everything, with `target` made and filled; raises `XMemError` if it cannot be.
 
@@ -81,17 +81,17 @@ def open_job(
         Its movie.
     target : ResultTarget
         What the session shall write into.
-    desk : SavedDesk
+    work : SavedWork
         What the viewer added.
     """
     yield Stage("Loading the model")
-    chosen = desk.settings.get("run", {}).get("device", archive.config.device)
-    network = NETWORKS.get(desk.settings.get("model", "bundled"), chosen)
+    chosen = work.settings.get("run", {}).get("device", archive.config.device)
+    network = NETWORKS.get(work.settings.get("model", "bundled"), chosen)
     yield Stage("Reading")
     largest = int(archive.facts.get("largest_id", 0))
-    target.allocate(label_dtype(largest) if desk.result is None else desk.layers[desk.result].dtype)
+    target.allocate(label_dtype(largest) if work.result is None else work.layers[work.result].dtype)
     from napari_xmem.session import TrackingSession  # loads torch
 
     session = TrackingSession.load(archive.path, source, model=network, write=target.write)
-    data, strokes = read_parts(archive.path, desk, session.frame_shape)
+    data, strokes = read_parts(archive.path, work, session.frame_shape)
     return OpenedWork(session, target.movie, target, data, strokes)

@@ -12,7 +12,7 @@ from napari_xmem.errors import SessionError, XMemError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from napari_xmem.widgets.saving.saved_desk import SavedMovie
+    from napari_xmem.widgets.saving.saved_work import SavedMovie
 
 __all__ = ["find_movie"]
 

@@ -25,12 +25,12 @@ from napari_xmem.widgets.layers.result_layer import (
     result_name,
 )
 from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
-from napari_xmem.widgets.saving.desk import desk_of
 from napari_xmem.widgets.saving.file_jobs import OpenedWork, open_job, save_job
 from napari_xmem.widgets.saving.movie_finder import find_movie
 from napari_xmem.widgets.saving.removed_work import RemovedWork
-from napari_xmem.widgets.saving.saved_desk import SavedDesk, SavedMovie, read_desk
+from napari_xmem.widgets.saving.saved_work import SavedMovie, SavedWork, read_work
 from napari_xmem.widgets.saving.unsaved import UnsavedWork
+from napari_xmem.widgets.saving.viewer_work import work_of
 
 if TYPE_CHECKING:
     import os
@@ -131,7 +131,7 @@ class Saver(QObject):
         if target is None:
             raise SessionError("Say where to save: path=.")
         self._require_rest()
-        desk, session, data, strokes = desk_of(self._viewer)
+        work, session, data, strokes = work_of(self._viewer)
         before = self._unsaved.settle(self._viewer)
 
         def ended(saved: Path | None) -> None:
@@ -139,12 +139,12 @@ class Saver(QObject):
                 self._unsaved.restore(before)
                 return
             self.path = saved
-            if not desk.movie.has_file:
+            if not work.movie.has_file:
                 show_info(
-                    f"Saved. The movie '{desk.movie.name}' has no file: save it too, and open it before {saved.name}."
+                    f"Saved. The movie '{work.movie.name}' has no file: save it too, and open it before {saved.name}."
                 )
 
-        self._start(f"Saving {target.name}", ended, save_job, target, session, desk, data, strokes)
+        self._start(f"Saving {target.name}", ended, save_job, target, session, work, data, strokes)
         if wait:
             self.wait()
 
@@ -170,17 +170,17 @@ class Saver(QObject):
         from napari_xmem.session.archive import SessionArchive  # loads torch
 
         archive = SessionArchive(file)
-        desk = read_desk(file) or _plain_desk(archive)
-        image = find_movie(self._viewer, desk.movie, archive.facts["movie"], file, self.ask_movie)
-        movie = desk.movie.view(image)
+        work = read_work(file) or _plain_work(archive)
+        image = find_movie(self._viewer, work.movie, archive.facts["movie"], file, self.ask_movie)
+        movie = work.movie.view(image)
         target = ResultTarget(movie)
 
         def ended(opened: OpenedWork | None) -> None:
             if opened is not None:
-                self._show(file, image, desk, opened)
+                self._show(file, image, work, opened)
 
-        source = movie.source(desk.movie.channels)
-        self._start(f"Opening {file.name}", ended, open_job, archive, source, target, desk)
+        source = movie.source(work.movie.channels)
+        self._start(f"Opening {file.name}", ended, open_job, archive, source, target, work)
         if wait:
             self.wait()
 
@@ -214,7 +214,7 @@ class Saver(QObject):
 
     def save_as(self, *, wait: bool = False) -> bool:
         """Ask where, and save; returns False if the person changed their mind."""
-        desk_of(self._viewer)  # nothing to save: said before anybody is asked
+        work_of(self._viewer)  # nothing to save: said before anybody is asked
         path, _ = QFileDialog.getSaveFileName(None, "Save everything", str(self._proposal()), FILES)
         if path:
             self.save(path if path.endswith(SUFFIX) else path + SUFFIX, wait=wait)
@@ -229,7 +229,7 @@ class Saver(QObject):
     def _proposal(self) -> Path:
         if self.path is not None:
             return self.path
-        movie = desk_of(self._viewer)[0].movie
+        movie = work_of(self._viewer)[0].movie
         folder = Path.home() if movie.path is None else Path(movie.path).parent
         return folder / f"{movie.name}{SUFFIX}"
 
@@ -266,20 +266,20 @@ class Saver(QObject):
         self._error = error
         show_error(str(error))
 
-    def _show(self, file: Path, image: Any, desk: SavedDesk, opened: OpenedWork) -> None:
+    def _show(self, file: Path, image: Any, work: SavedWork, opened: OpenedWork) -> None:
         """Add the layers, and put everything where it was."""
         viewer, session = self._viewer, opened.session
-        image.name = image.name if image.source.path is not None else desk.movie.name
+        image.name = image.name if image.source.path is not None else work.movie.name
         for name in ("scale", "translate", "units", "axis_labels"):
-            if desk.movie.place and len(desk.movie.place[name]) == image.ndim:
-                setattr(image, name, desk.movie.place[name])
+            if work.movie.place and len(work.movie.place[name]) == image.ndim:
+                setattr(image, name, work.movie.place[name])
         layers = []
-        for number, saved in enumerate(desk.layers):
-            data = opened.target.data if number == desk.result else opened.data[number]
+        for number, saved in enumerate(work.layers):
+            data = opened.target.data if number == work.result else opened.data[number]
             layer = Labels(data, name=saved.name, visible=saved.visible, metadata=saved.metadata, **saved.arguments)
             layer.contour = saved.contour
             layers.append(layer)
-        result = None if desk.result is None else layers[desk.result]
+        result = None if work.result is None else layers[work.result]
         if result is None and session.results.frames:  # saved by a script
             result = Labels(opened.target.data, name=result_name(image.name), **place_like(image))
             layers.append(result)
@@ -290,9 +290,9 @@ class Saver(QObject):
         for layer in layers:
             viewer.add_layer(layer)
         for dock in docks_of(viewer, PROPAGATE)[:1]:
-            dock.take_settings(image, None if desk.seeds is None else layers[desk.seeds], desk.settings)
-        if len(desk.shown) == viewer.dims.ndim:
-            viewer.dims.point = desk.shown
+            dock.take_settings(image, None if work.seeds is None else layers[work.seeds], work.settings)
+        if len(work.shown) == viewer.dims.ndim:
+            viewer.dims.point = work.shown
         if result is not None:
             reviewed = ReviewedResult(result, opened.movie)
             for frame, labels in opened.strokes.items():
@@ -302,13 +302,13 @@ class Saver(QObject):
         self.path = file
 
 
-def _plain_desk(archive: SessionArchive) -> SavedDesk:
+def _plain_work(archive: SessionArchive) -> SavedWork:
     """Return what is to be shown of a session that was saved without a viewer."""
     path, facts = archive.movie_path, archive.facts
     name = Path(path).stem if path else Path(archive.path).stem
     channels = facts["movie"]["shape"][-1]
     movie = SavedMovie(name, path, None, None, None, None, None, tuple(range(channels)) if channels > 1 else None, {})
-    return SavedDesk(movie, (), settings={"model": archive.model or "bundled"})
+    return SavedWork(movie, (), settings={"model": archive.model or "bundled"})
 
 
 def _ask_movie(problem: str) -> str:

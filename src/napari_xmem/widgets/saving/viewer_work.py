@@ -15,8 +15,8 @@ from napari_xmem.widgets.layers.result_layer import METADATA_KEY, VIEW_KEY, movi
 from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
 from napari_xmem.widgets.layers.seed_view import SeedView
 from napari_xmem.widgets.layers.session_watch import layers_with_session
-from napari_xmem.widgets.saving.saved_desk import SavedDesk, SavedMovie
 from napari_xmem.widgets.saving.saved_layers import SavedLayer
+from napari_xmem.widgets.saving.saved_work import SavedMovie, SavedWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     Strokes = Callable[[], dict[int, NDArray[Any]]]
 
-__all__ = ["desk_of"]
+__all__ = ["work_of"]
 
 NOTHING = "There is nothing to save yet: open a movie, and paint the objects to follow."
 
 
-def desk_of(viewer: Any) -> tuple[SavedDesk, TrackingSession, dict[int, Any], Strokes]:
+def work_of(viewer: Any) -> tuple[SavedWork, TrackingSession, dict[int, Any], Strokes]:
     """Look at everything that is to be saved.
 
     Parameters
@@ -43,7 +43,7 @@ def desk_of(viewer: Any) -> tuple[SavedDesk, TrackingSession, dict[int, Any], St
 
     Returns
     -------
-    desk : SavedDesk
+    work : SavedWork
         Layers and settings.
     session : TrackingSession
         The session of the chosen result; an empty one where there is none yet.
@@ -72,7 +72,7 @@ def desk_of(viewer: Any) -> tuple[SavedDesk, TrackingSession, dict[int, Any], St
 
         session = TrackingSession(movie.source(channels), None, model=settings.get("model", "bundled"))
     seeds = None if dock is None else dock.controls.seeds
-    desk = SavedDesk(
+    work = SavedWork(
         SavedMovie.of_layer(image, movie, channels),
         tuple(SavedLayer.of_layer(layer, _metadata(layer)) for layer in layers),
         layers.index(result) if result in layers else None,
@@ -88,7 +88,7 @@ def desk_of(viewer: Any) -> tuple[SavedDesk, TrackingSession, dict[int, Any], St
             return {}
         return {t: reviewed.read(t) for t in range(reviewed.movie.n_frames) if reviewed.edited(t)}
 
-    return desk, session, data, strokes
+    return work, session, data, strokes
 
 
 def _result(viewer: Any) -> Any:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 
 from napari_xmem.config import MemoryConfig
-from napari_xmem.engine.identity.written import Written, contradicted
+from napari_xmem.engine.identity.written_entries import WrittenEntry, contradicted
 from napari_xmem.memory import MemoryBank
 
 
-def entries(*pairs: tuple[float, float]) -> list[Written]:
-    return [Written(time, odds, area) for time, (odds, area) in enumerate(pairs)]
+def entries(*pairs: tuple[float, float]) -> list[WrittenEntry]:
+    return [WrittenEntry(time, odds, area) for time, (odds, area) in enumerate(pairs)]
 
 
 def test_only_the_poor_end_is_contradicted() -> None:

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from napari_xmem.session import TrackingSession
 
-__all__ = ["FORMAT", "SavedDesk", "SavedMovie", "read_desk", "read_parts", "write_desk"]
+__all__ = ["FORMAT", "SavedMovie", "SavedWork", "read_parts", "read_work", "write_work"]
 
 T = TypeVar("T")
 
 #: Name and version of what is added.
 FORMAT = "napari-xmem viewer 1"
-_DESK = "viewer/desk.json"
+_WORK = "viewer/desk.json"
 _LAYERS = "viewer/layers"
 _STROKES = "viewer/strokes"
 
@@ -96,7 +96,7 @@ class SavedMovie:
 
 
 @dataclass(frozen=True, slots=True)
-class SavedDesk:
+class SavedWork:
     """All that a viewer adds.
 
     Attributes
@@ -123,10 +123,10 @@ class SavedDesk:
     shown: tuple[float, ...] = ()
 
 
-def write_desk(
+def write_work(
     path: str | os.PathLike[str],
     session: TrackingSession,
-    desk: SavedDesk,
+    work: SavedWork,
     data: Mapping[int, Any],
     strokes: Callable[[], Mapping[int, NDArray[Any]]],
 ) -> None:
@@ -138,7 +138,7 @@ def write_desk(
         The file; replaced if it exists.
     session : TrackingSession
         The session.
-    desk : SavedDesk
+    work : SavedWork
         What is added.
     data : mapping
         Number of a layer to its data, for layers whose labels the session does not hold.
@@ -154,18 +154,18 @@ def write_desk(
         with atomic_write(path) as partial:
             session.save(partial)
             with zipfile.ZipFile(partial, "a") as file:
-                for number, layer in enumerate(desk.layers):
+                for number, layer in enumerate(work.layers):
                     if number in data:
                         layer.write_planes(file, f"{_LAYERS}/{number}", data[number])
                 for frame, labels in strokes().items():
                     file.writestr(f"{_STROKES}/{frame:06d}.npz", pack_labels(labels))
-                facts = {"format": FORMAT, **asdict(desk)}
-                file.writestr(_DESK, json.dumps(facts, indent=1), zipfile.ZIP_DEFLATED)
+                facts = {"format": FORMAT, **asdict(work)}
+                file.writestr(_WORK, json.dumps(facts, indent=1), zipfile.ZIP_DEFLATED)
     except OSError as error:
         raise OutputError(f"The work cannot be saved to {path}: {error}. Choose another place.") from error
 
 
-def read_desk(path: str | os.PathLike[str]) -> SavedDesk | None:
+def read_work(path: str | os.PathLike[str]) -> SavedWork | None:
     """Return what a viewer added to a session's file; None if it was saved without one.
 
     Raises
@@ -174,25 +174,25 @@ def read_desk(path: str | os.PathLike[str]) -> SavedDesk | None:
         If it is missing, damaged or no session.
     """
 
-    def read() -> SavedDesk | None:
+    def read() -> SavedWork | None:
         with zipfile.ZipFile(path) as file:
-            if _DESK not in file.namelist():
+            if _WORK not in file.namelist():
                 return None
-            facts = json.loads(file.read(_DESK))
+            facts = json.loads(file.read(_WORK))
         if facts.pop("format") != FORMAT:
             raise ValueError("another version")
         layers = tuple(SavedLayer.from_dict(values) for values in facts.pop("layers"))
-        desk = SavedDesk(**{**facts, "layers": layers, "movie": SavedMovie.from_dict(facts["movie"])})
-        for number in (desk.result, desk.seeds):
+        work = SavedWork(**{**facts, "layers": layers, "movie": SavedMovie.from_dict(facts["movie"])})
+        for number in (work.result, work.seeds):
             if number is not None and not 0 <= number < len(layers):
                 raise ValueError(f"no layer {number}")
-        return desk
+        return work
 
     return _reading(path, read)
 
 
 def read_parts(
-    path: str | os.PathLike[str], desk: SavedDesk, frame_shape: tuple[int, int]
+    path: str | os.PathLike[str], work: SavedWork, frame_shape: tuple[int, int]
 ) -> tuple[dict[int, NDArray[Any]], dict[int, NDArray[Any]]]:
     """Return data of all layers but the result, by their number, and strokes by frame.
 
@@ -208,8 +208,8 @@ def read_parts(
         with zipfile.ZipFile(path) as file:
             data = {
                 number: layer.read_planes(file, f"{_LAYERS}/{number}")
-                for number, layer in enumerate(desk.layers)
-                if number != desk.result
+                for number, layer in enumerate(work.layers)
+                if number != work.result
             }
             strokes = {
                 int(Path(member).stem): unpack_labels(file, member, frame_shape)

@@ -10,11 +10,11 @@ from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError, is
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["network_errors"]
+__all__ = ["torch_errors"]
 
 
 @contextmanager
-def network_errors(what: str = "Frames done so far are valid.") -> Iterator[None]:
+def torch_errors(what: str = "Frames done so far are valid.") -> Iterator[None]:
     """Turn a RuntimeError or MemoryError of the block into `PropagationError` or `OutOfMemoryError`.
 
     Parameters

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Pointer"]
+__all__ = ["PointingRing"]
 
 NAME = "look here"
 FLASHES, FLASH_MS = 3, 180
@@ -25,7 +25,7 @@ RING_DIAMETERS, LEAST_RING_PX = 2.0, 40
 LEAST_OBJECT_PX = 14
 
 
-class Pointer(QObject):
+class PointingRing(QObject):
     """One Points layer with a ring for each place.
 
     Parameters

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine.cost.budget import Budget
     from napari_xmem.engine.division.delayed_results import DelayedResults
-    from napari_xmem.engine.division.painted import KnowsNames
+    from napari_xmem.engine.division.painted_births import KnowsNames
     from napari_xmem.engine.division.trial_tracking import Moment
     from napari_xmem.engine.scopes.object_state import TrackedObject
     from napari_xmem.engine.scopes.region_masks import RegionMask
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.scopes.tiling import EncodedFrame
     from napari_xmem.model import XMem
 
-__all__ = ["SearchHost", "Undecided"]
+__all__ = ["ObjectsOnTrial", "SearchHost"]
 
 
 class SearchHost(Host, Protocol):
@@ -41,7 +41,7 @@ class SearchHost(Host, Protocol):
         """The frame, as far as it was encoded."""
 
 
-class Undecided(Protocol):
+class ObjectsOnTrial(Protocol):
     """Objects on trial beside those of a scope: daughters, or cells that may have come in.
 
     `ahead` says who daughters are by frames that are painted later; None: nobody does.

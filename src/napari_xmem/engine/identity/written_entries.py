@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Written", "contradicted"]
+__all__ = ["WrittenEntry", "contradicted"]
 
 #: An entry is poor if its odds are below this share of what was usual, or its area is off by more than these factors.
 _POOR_ODDS, _USUAL_AREA = 0.85, (0.7, 1.4)
@@ -19,7 +19,7 @@ _FEWEST, _MOST = 4, 32
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenEntry:
     """One entry into the memory of an object.
 
     Attributes
@@ -37,7 +37,7 @@ class Written:
     area_px: float
 
 
-def contradicted(written: Sequence[Written]) -> set[int]:
+def contradicted(written: Sequence[WrittenEntry]) -> set[int]:
     """Return the times of the poor entries that the latest ones form without a break: the way into a loss.
 
     Poor is an entry of odds below 0.85 times the median, or of an area beyond 0.7 to 1.4 times the median. Where fewer
@@ -45,7 +45,7 @@ def contradicted(written: Sequence[Written]) -> set[int]:
 
     Parameters
     ----------
-    written : sequence of Written
+    written : sequence of WrittenEntry
         All entries of an object before it was lost, in order.
     """
     if len(written) < _FEWEST:
