@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from dataclasses import fields
 from fractions import Fraction
@@ -159,3 +160,17 @@ def test_networks_of_absurd_size_are_refused(values, message):
     with pytest.raises(ConfigError) as caught:
         ModelConfig(**values)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(("file", "name"), [("memory", "Memory"), ("propagation", "Propagation")])
+def test_type_checkers_know_the_fields_that_can_be_changed(repository, file, name):
+    tree = ast.parse((repository / "src" / "napari_xmem" / "config" / f"{file}.py").read_text(encoding="utf-8"))
+    classes = {
+        node.name: {
+            field.target.id: ast.unparse(field.annotation) for field in node.body if isinstance(field, ast.AnnAssign)
+        }
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    assert len(classes[f"{name}Config"]) > 10
+    assert classes[f"{name}Changes"] == classes[f"{name}Config"]

@@ -27,6 +27,9 @@ def settings() -> None:
     nx.PropagationConfig(direction="sideways")  # type: ignore[arg-type]
     nx.PropagationConfig(percentiles=(1, 2, 3))  # type: ignore[arg-type]
     nx.MemoryConfig().top_k = 3  # type: ignore[misc]
+    nx.MemoryConfig().replace(topk=20)  # type: ignore[call-arg]
+    nx.MemoryConfig.paper(top_k="20")  # type: ignore[arg-type]
+    nx.PropagationConfig().replace(directon="both")  # type: ignore[call-arg]
     EVICTIONS.register("mine", NoPolicy())  # type: ignore[arg-type]
 
 
@@ -71,6 +74,7 @@ def sessions(frames: Any, seeds: Any) -> None:
     """Sessions."""
     nx.TrackingSession(frames, seeds, direction="both")  # type: ignore[call-arg]
     session = nx.TrackingSession(frames, seeds, config="fast")  # type: ignore[arg-type]
+    nx.TrackingSession.of_labels(frames, seeds, modle="bundled")  # type: ignore[call-arg]
     session.correct(frames, forwards=True)  # type: ignore[call-arg]
     session.lock("all")  # type: ignore[arg-type]
     session.swap(1, 2)  # type: ignore[call-arg]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from napari_xmem.config.policies import (
     BUILT_IN,
@@ -17,6 +17,38 @@ from napari_xmem.config.policies import (
     policy_name,
 )
 from napari_xmem.config.settings import build, check_names, check_settings, described, require, setting
+
+if TYPE_CHECKING:
+    from typing import TypedDict, Unpack
+
+    class MemoryChanges(TypedDict, total=False):
+        """Fields of `MemoryConfig`, for type checkers: a test compares them."""
+
+        memory_interval_frames: int
+        deep_update_interval_frames: int | None
+        top_k: int | None
+        permanent_seeds: bool
+        correction_radius_frames: int
+        long_term: bool
+        working_min_frames: int
+        working_max_frames: int
+        num_prototypes: int
+        long_term_max_elements: int
+        prototype_selection: SelectionName | PolicyName | SelectionPolicy
+        novelty_weight: float
+        potentiation: PotentiationName | PolicyName | PotentiationPolicy
+        importance_strength: float
+        consistency_strength: float
+        reading_importance_strength: float
+        permanent_log_prior: float
+        eviction: EvictionName | PolicyName | EvictionPolicy
+        count_long_term_usage: bool
+        half_life_frames: float
+        mix_usage: float
+        mix_age: float
+        mix_relevance: float
+        mix_contribution: float
+
 
 __all__ = ["MemoryConfig"]
 
@@ -218,7 +250,7 @@ class MemoryConfig:
         )
 
     @classmethod
-    def paper(cls, **changes: Any) -> Self:
+    def paper(cls, **changes: Unpack[MemoryChanges]) -> Self:
         """Return the memory of the XMem paper.
 
         Parameters
@@ -249,7 +281,7 @@ class MemoryConfig:
         }
         return cls(**{**values, **changes})
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, **changes: Unpack[MemoryChanges]) -> Self:
         """Return a copy with changes.
 
         Parameters

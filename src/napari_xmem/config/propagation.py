@@ -10,6 +10,7 @@ from napari_xmem.config.settings import Option, check_names, check_settings, des
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TypedDict, Unpack
 
 __all__ = ["Direction", "Divisions", "Entries", "MemoryDevice", "Precision", "PropagationConfig", "Scope"]
 
@@ -21,6 +22,29 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 MemoryDevice = Literal["auto", "device", "host"]
 
 FRAMES, SEARCH, COMPUTING = "Frames", "Search", "Computing"
+
+
+if TYPE_CHECKING:
+
+    class PropagationChanges(TypedDict, total=False):
+        """Fields of `PropagationConfig`, for type checkers: a test compares them."""
+
+        memory: MemoryConfig
+        scope: Scope
+        direction: Direction
+        divisions: Divisions
+        entries: Entries
+        entry_interval_frames: int
+        min_confidence: float
+        start: int | None
+        stop: int | None
+        device: str
+        diameter_px: float | None
+        max_displacement_px: float | None
+        memory_budget_bytes: int | None
+        precision: Precision
+        memory_device: MemoryDevice
+        percentiles: tuple[float, float]
 
 
 @described
@@ -243,7 +267,7 @@ class PropagationConfig:
             given.pop("memory", None)
         return cls(**given)
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, **changes: Unpack[PropagationChanges]) -> Self:
         """Return a copy with changes.
 
         Raises

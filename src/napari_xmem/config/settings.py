@@ -308,7 +308,7 @@ def require(condition: bool, message: str) -> None:
         raise ConfigError(message)
 
 
-def check_names(cls: type, values: dict[str, Any]) -> None:
+def check_names(cls: type, values: Mapping[str, Any]) -> None:
     """Raise `ConfigError`, which lists the right names, if the dataclass lacks a field for one of the values."""
     known = [f.name for f in fields(cls)]
     unknown = sorted(str(name) for name in set(values) - set(known))

@@ -108,14 +108,35 @@ class TrackingSession:
         self._views = ResultViews(self._context, self._parts)
 
     @classmethod
-    def of_run(cls, run: Run, **options: Any) -> Self:
-        """Make a session of a prepared run; `options` as for the class."""
-        session = cls(run.source, None, model=run.network, config=run.config, **options)
+    def of_run(
+        cls, run: Run, *, write: Write | None = None, read: Read | None = None, explain_bytes: int = 256_000_000
+    ) -> Self:
+        """Make a session of a prepared run; `write`, `read` and `explain_bytes` as for the class."""
+        session = cls(
+            run.source,
+            None,
+            model=run.network,
+            config=run.config,
+            write=write,
+            read=read,
+            explain_bytes=explain_bytes,
+        )
         session._context.adopt(run)
         return session
 
     @classmethod
-    def of_labels(cls, frames: Any, labels: Any, **options: Any) -> Self:
+    def of_labels(
+        cls,
+        frames: Any,
+        labels: Any,
+        *,
+        model: str | Path | XMem = "bundled",
+        config: PropagationConfig | None = None,
+        write: Write | None = None,
+        read: Read | None = None,
+        explain_bytes: int = 256_000_000,
+        detections: Any = None,
+    ) -> Self:
         """Make a session of a result that exists, made by whatever program, to review and correct it.
 
         Parameters
@@ -124,7 +145,7 @@ class TrackingSession:
             The movie.
         labels : array_like
             ``(T, Y, X)`` integers, read frame by frame. Frames without objects count as without result.
-        **options
+        model, config, write, read, explain_bytes, detections
             As for the class.
 
         Raises
@@ -132,7 +153,16 @@ class TrackingSession:
         SeedError
             If the labels do not fit the movie.
         """
-        session = cls(frames, None, **options)
+        session = cls(
+            frames,
+            None,
+            model=model,
+            config=config,
+            write=write,
+            read=read,
+            explain_bytes=explain_bytes,
+            detections=detections,
+        )
         session._context.adopt_labels(labels)
         return session
 
