@@ -77,6 +77,23 @@ def test_another_field_is_foreign_if_the_objects_are_not_found() -> None:
     assert gate.judge(other, (0.0, 0.0), REACH_PX, lambda shift: 1.0).believed
 
 
+MANY = [(20, 24), (22, 56), (50, 20), (52, 50), (24, 88), (80, 30), (82, 62), (56, 84)]
+
+
+def test_a_jump_that_the_whole_frame_shows_is_believed_though_some_objects_changed() -> None:
+    frame, labels = field(0, MANY)
+    moved, _ = field(0, [(y + 40, x + 36) for y, x in MANY])
+    strangers, _ = field(7, [(y + 40, x + 36) for y, x in [(90, 90), (20, 90), (70, -20), (-20, 40), (60, 60)]])
+    jump = (40.0, 36.0)
+    some = {True: 0.4, False: 0.1}  # the others have divided
+    gate = gate_that_knows(frame, labels)
+    verdict = gate.judge(moved, jump, REACH_PX, lambda shift: some[max(abs(shift[0] - 40), abs(shift[1] - 36)) < 6])
+    assert verdict.believed
+    assert verdict.drift_px == jump
+    assert gate.judge(strangers, jump, REACH_PX, lambda shift: 0.4).reason == "foreign"
+    assert gate.judge(moved, jump, REACH_PX, lambda shift: 0.2).drift_px != jump
+
+
 def test_nobody_to_ask_means_nothing_to_protect() -> None:
     frame, labels = field(0, HERE)
     other, _ = field(7, ELSEWHERE)

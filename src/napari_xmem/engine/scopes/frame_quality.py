@@ -27,9 +27,9 @@ _FIRST_USUAL, _USUAL_FRAMES = 0.5, 8
 _LACK_GAIN, _LACK = 3.0, 0.1
 #: A shift beyond the objects' reach is considered only if they would look so much like before as is usual: a share,
 #: and a smaller one where the whole frame agrees on the shift.
-_ALIKE, _ALIKE_AGREED = 0.82, 0.65
-#: And so much before it is known what is usual.
-_FIRST_ALIKE = 0.65
+_ALIKE, _ALIKE_AGREED = 0.82, 0.6
+#: What they are taken to look like usually before that is known.
+_FIRST_USUAL_PLACE = 0.8
 #: Objects that look less like before than this after a far shift are first looked for without it.
 _CLEAR = 0.75
 #: Where frames usually match by less than this there is nothing to miss: objects change places or looks every time.
@@ -40,6 +40,8 @@ _MAJORITY, _CONFIDENCE, _AREA = 0.5, 0.6, (0.5, 2.0)
 #: Cells that divide halve their area or worse, and daughters grow fast: one that is so sure may differ by this much.
 _SURE, _DIVIDING_AREA = 0.85, (0.25, 4.0)
 _LARGE_MAJORITY = 0.75
+#: And so many suffice on a shift beyond their reach on which the whole frame agrees: the others have divided or left.
+_MINORITY = 0.35
 #: Most that all objects may grow at once, in area, and by how much they may differ in that.
 _MAGNIFIED, _ALIKE_GROWTH = 4.0, 1.5
 #: After so many frames in a row that were not believed the scene itself has changed.
@@ -124,9 +126,8 @@ class FrameGate:
             return bool(usual >= _LEAST_USUAL and views.match(shift) < _DOUBTFUL * usual)
 
         def least_alike(shift: Shift) -> float:
-            if not self._usual:
-                return _FIRST_ALIKE
-            return float(usual_place * (_ALIKE if is_doubtful(shift) else _ALIKE_AGREED))
+            known = usual_place if self._usual else _FIRST_USUAL_PLACE
+            return float(known * (_ALIKE if is_doubtful(shift) else _ALIKE_AGREED))
 
         def trusted(shift: Shift) -> bool:
             return not is_far(shift) or views.resemblance(shift) >= least_alike(shift)
@@ -149,6 +150,10 @@ class FrameGate:
             asked[shift] = found
             if found >= (_LARGE_MAJORITY if is_doubtful(shift) and not is_far(shift) else _MAJORITY):
                 return Verdict("", shift)
+        agreed = {shift: found for shift, found in asked.items() if is_far(shift) and not is_doubtful(shift)}
+        best = max(agreed, key=lambda shift: agreed[shift], default=None)
+        if best is not None and agreed[best] >= _MINORITY:
+            return Verdict("", best)
         return Verdict("foreign" if is_doubtful(near) else "", near, 1 - max(asked.values()))
 
     def hold(self) -> None:
