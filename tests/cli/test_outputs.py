@@ -37,6 +37,25 @@ def test_the_same_for_scores_and_overview(files, tiny_model, capsys, option, nam
     assert "is a folder" in capsys.readouterr().err and os.listdir(files.results) == [name]
 
 
+@pytest.mark.parametrize("option", ["-o", "--scores", "--measure", "--overview"])
+@pytest.mark.parametrize("place", [".", "/", ""])
+def test_the_folder_at_hand_is_no_output(files, tiny_model, capsys, monkeypatch, option, place):
+    """Its path has no name that a lock or an unfinished run could be called after."""
+    monkeypatch.chdir(files.results)
+    command = ["propagate", str(files.movie), "--seeds", str(files.seeds), "-o", "labels.tif", "--model", tiny_model]
+    assert main([*command, option, place]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and (f"{place} is a folder" if place else f"an empty text is given for {option}") in err
+    assert os.listdir(files.results) == []
+
+
+@pytest.mark.parametrize("command", [["models", ""], ["batch", "movies", "--output="], ["demo", ""]])
+def test_an_empty_text_is_not_the_folder_at_hand(capsys, monkeypatch, tmp_path, command):
+    monkeypatch.chdir(tmp_path)
+    assert main(command) == 2
+    assert "an empty text is given" in capsys.readouterr().err and os.listdir(tmp_path) == []
+
+
 def test_a_store_that_holds_the_movie_is_not_replaced(files, tiny_model, capsys):
     store = files.folder / "store.zarr"
     group = zarr.open_group(str(store), mode="w")

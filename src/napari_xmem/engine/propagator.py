@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_xmem.config import MemoryConfig
 from napari_xmem.config.arguments import checked_methods
+from napari_xmem.engine.inputs import open_movie_input
 from napari_xmem.engine.scopes.global_scope import GlobalScope
 from napari_xmem.engine.scopes.local_scope import LocalScope
+from napari_xmem.engine.scopes.preprocess import FrameGeometry, NetworkInput
 from napari_xmem.errors import ConfigError, InputError
+from napari_xmem.imaging import IntensityNormaliser
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from napari_xmem.model import XMem
 
 __all__ = ["Propagator"]
+
+LARGEST_SCALE = 8.0
 
 
 @checked_methods
@@ -36,9 +41,10 @@ class Propagator:
 
     Examples
     --------
-    >>> p = Propagator(network, MemoryConfig.paper(), scope="global")  # doctest: +SKIP
-    >>> p.step(first_image, masks, object_ids=[1, 2])  # doctest: +SKIP
-    >>> probabilities = p.step(next_image)  # doctest: +SKIP
+    >>> p = Propagator(network, scope="local")  # doctest: +SKIP
+    >>> images = p.images(movie)  # doctest: +SKIP
+    >>> p.step(next(images), masks, object_ids=[1, 2])  # doctest: +SKIP
+    >>> probabilities = [p.step(image) for image in images]  # doctest: +SKIP
     """
 
     def __init__(self, network: XMem, memory: MemoryConfig | None = None, *, scope: str = "global") -> None:
@@ -60,6 +66,50 @@ class Propagator:
         """Elements in each store: ``working``, ``long_term``, ``permanent`` (local scope: summed over objects)."""
         return self.scope.memory_sizes
 
+    def images(
+        self,
+        frames: Any,
+        *,
+        axes: str | None = None,
+        channels: Sequence[int] | None = None,
+        scale: float = 1.0,
+        percentiles: tuple[float, float] = (0.5, 99.8),
+    ) -> Iterator[Tensor]:
+        """Turn the frames of a movie into what `step` takes, one after the other.
+
+        Parameters
+        ----------
+        frames : array_like, Movie or path
+            As for `napari_xmem.propagate`.
+        axes, channels
+            As for `napari_xmem.propagate`.
+        scale : float
+            Pixels of an image per pixel of the movie. Networks do best where objects have about
+            ``network.config.nominal_diameter_px``; masks have the size of the images.
+        percentiles : tuple of 2 float
+            Of the movie's intensities, which become dark and bright.
+
+        Yields
+        ------
+        Tensor
+            ``(C, H, W)`` float32, H and W those of the movie times `scale`.
+
+        Raises
+        ------
+        InputError
+            If the movie cannot be used.
+        ConfigError
+            If `scale` is not above 0, or percentiles are not rising from 0 to 100.
+        """
+        if not 0 < scale <= LARGEST_SCALE:
+            raise ConfigError(f"scale is {scale!r}, expected more than 0, at most {LARGEST_SCALE:g}.")
+        source = open_movie_input(frames, axes, channels)
+        normaliser = IntensityNormaliser.fit(source, percentiles)
+        to_image = NetworkInput(
+            self.network.config, normaliser, FrameGeometry.fit(source.frame_shape, scale, stride_px=1, min_px=1)
+        )
+        return (to_image(source.read(t), t).to(self.network.device) for t in range(len(source)))
+
     def step(
         self, image: Tensor, masks: Tensor | None = None, object_ids: Sequence[int] | None = None, last: bool = False
     ) -> Tensor:
@@ -68,7 +118,9 @@ class Propagator:
         Parameters
         ----------
         image : Tensor
-            ``(C, H, W)`` float32, normalised as the network wants it (official network: ImageNet mean and deviation).
+            ``(C, H, W)`` float32, as the network wants it; `images` makes it of a movie's frames. The official network
+            wants 3 channels, normalised by ImageNet's mean and deviation; the bundled one red, green and blue (or
+            gray three times), dark 0 and bright 1, and their local contrast.
         masks : Tensor, optional
             ``(O, H, W)``, 0 to 1, one per id of `object_ids`. Objects without a mask are predicted and give way where
             a mask is painted; if every known object has one, nothing is predicted.

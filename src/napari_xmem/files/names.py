@@ -34,11 +34,13 @@ def neighbour(path: str | os.PathLike[str], suffix: str, *, hidden: bool = False
         In the same folder.
     """
     target = Path(path)
+    if not target.name:  # "." and what is as good as that
+        target = Path(os.path.abspath(target))
     start = "." if hidden else ""
     longest = _longest_name(target.parent)
     full = f"{start}{target.name}{suffix}"
     if len(os.fsencode(full)) <= longest:
-        return target.with_name(full)
+        return target.parent / full
     mark = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:_MARK_LETTERS]
     room = longest - len(os.fsencode(f"{start}~{mark}{suffix}"))
     kept = target.name

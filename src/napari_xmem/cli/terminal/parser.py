@@ -23,6 +23,8 @@ EXIT_CODES = """exit codes:
 
 documentation: https://github.com/napari-xmem/napari-xmem/tree/main/docs"""
 
+#: Options that may be followed by an empty text.
+_MAY_BE_EMPTY = {"--seeds-suffix"}
 _SETTING = re.compile(r"[A-Za-z][\w-]*=")
 
 
@@ -53,11 +55,19 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(EXIT_BAD_INPUT)
 
     def check_names(self, argv: Sequence[str]) -> None:
-        """Refuse options that there are not, before argparse says what is missing or takes ``-out`` for ``-o ut``."""
+        """Refuse options that there are not, before argparse says what is missing or takes ``-out`` for ``-o ut``.
+
+        Refuse empty texts as well, which would be taken for the current folder: mostly a variable without a value.
+        """
         known = options_of(self)
-        for word in argv:
+        for before, word in zip(("", *argv), argv, strict=False):
             if word == "--":
                 return
+            option, equals, value = word.partition("=")
+            is_empty = not word or (equals and not value and option in known)
+            owner = (option if equals else before) if (option if equals else before).startswith("-") else ""
+            if is_empty and owner not in _MAY_BE_EMPTY:
+                self.error(f"an empty text is given{f' for {owner}' if owner else ''}; is a variable not set?")
             name = word.partition("=")[0]
             as_long = name.startswith("-") and len(name) > 3 and any(o.startswith(f"-{name}") for o in known)
             if as_long or (name.startswith("--") and len(name) > 2 and name not in known):
