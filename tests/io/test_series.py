@@ -70,6 +70,20 @@ def test_one_series_is_read_in_the_order_of_its_numbers(tmp_path: Path, names: l
     assert frames(tmp_path / "d") == [0, 1, 2, 3, 4]
 
 
+def test_pictures_of_another_kind_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "d"
+    write(folder, [f"t{k}.tif" for k in range(5)])
+    Image.fromarray(LABELS[0]).save(folder / "look.png")
+    with pytest.warns(UserWarning, match=r"d holds 1 \.png besides 5 \.tif; only the \.tif are read"):
+        assert frames(folder) == [0, 1, 2, 3, 4]
+    for k in range(5):
+        Image.fromarray(LABELS[k]).save(folder / f"t{k}.png")
+    (folder / "look.png").unlink()
+    with pytest.raises(InputError, match=r"holds 5 \.png and 5 \.tif; choose, for example '.*d/\*\.png'"):
+        open_movie(folder)
+    assert frames(folder / "*.tif") == [0, 1, 2, 3, 4]
+
+
 def test_missing_numbers_are_named(tmp_path: Path) -> None:
     write(tmp_path / "gap", ["t000.tif", "t001.tif", "t002.tif", "t004.tif", "t005.tif"])
     with pytest.warns(UserWarning, match="gap lacks the images with number 3: time jumps there"):

@@ -208,7 +208,7 @@ def check_labels(labels: Any, frame_shape: tuple[int, int], name: str = "seeds")
             f"{name} have shape {array.shape}, expected {tuple(frame_shape)} like the movie's frames{hint}."
         )
     if array.dtype.kind == "f" and np.isfinite(array).all() and (array == np.round(array)).all():
-        if abs(array).max(initial=0) > MAX_ID:
+        if float(abs(array).max(initial=0)) > MAX_ID:
             raise SeedError(f"{name} hold {array.max():g}, expected at most {MAX_ID} (2**31 - 1); relabel them.")
         warnings.warn(f"{name} are whole numbers of dtype {array.dtype}; they are taken as labels.", stacklevel=3)
         array = array.astype(np.int64)
@@ -296,12 +296,12 @@ def _from_stack(stack: Any, n_frames: int, frame_shape: tuple[int, int]) -> dict
     if tuple(stack.shape[1:]) == tuple(frame_shape) and n_labelled < n_frames:
         raise SeedError(
             f"seeds are labels of {n_labelled} frames (shape {tuple(stack.shape)}) for a movie of {n_frames}. If they "
-            f"belong to frames 0 to {n_labelled - 1}, say so with --seeds-axes TYX; else pass {{frame: labels}}."
+            f"belong to frames 0 to {n_labelled - 1}, say so with --seeds-axes TYX; in Python pass {{frame: labels}}."
         )
     if tuple(stack.shape) != (n_frames, *frame_shape):
         raise SeedError(
             f"seeds have shape {tuple(stack.shape)}, expected {(n_frames, *frame_shape)} like the movie; "
-            "for labels of some frames only pass {frame: labels}."
+            "frames without labels are 0 there. In Python, {frame: labels} gives those of some frames only."
         )
     found = {}
     for frame in range(n_frames):

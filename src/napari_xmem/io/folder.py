@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ _TIFF = (".tif", ".tiff")
 
 
 def open_folder(path: Path, key: str = "", *, pattern: str = "", labels: bool = False) -> Opened:
-    """Open the images of a folder, one frame per file; where several kinds lie there, the most frequent one.
+    """Open the images of a folder, one frame per file; of several kinds the most frequent, with a word.
 
     Parameters
     ----------
@@ -43,14 +44,15 @@ def open_folder(path: Path, key: str = "", *, pattern: str = "", labels: bool = 
     Raises
     ------
     InputError
-        If there are no images, they are several series, or the first one is no single 2D image.
+        If there are no images, they are several series or as many of one kind as of another, or the first one is no
+        single 2D image.
     """
     files = [f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".")]
     if pattern:
         files = [f for f in files if f.match(pattern)]
     if not files:
         raise InputError(f"{path / pattern} holds no images ({', '.join(IMAGE_SUFFIXES)}).")
-    kind = Counter(f.suffix.lower() for f in files).most_common(1)[0][0]
+    kind = _one_kind(path, files)
     ordered = choose_series([f for f in files if f.suffix.lower() == kind], pattern)
     if kind in _TIFF and len(ordered) > 1 and spans_files(ordered[0]):
         with suppress(InputError):  # parts of it are missing or have other names: each file by itself
@@ -61,6 +63,17 @@ def open_folder(path: Path, key: str = "", *, pattern: str = "", labels: bool = 
     if not labels:
         warn_of_gaps(ordered)
     return Opened(array, "TYX" if len(array.shape) == 3 else "TYXC", frames=frame_numbers(ordered))
+
+
+def _one_kind(folder: Path, files: Sequence[Path]) -> str:
+    """Return the ending of the images to read, where there are several the most frequent one."""
+    (kind, most), *others = Counter(sorted(f.suffix.lower() for f in files)).most_common()
+    if others:
+        counts = ", ".join(f"{n} {ending}" for ending, n in others)
+        if others[0][1] == most:
+            raise InputError(f"{folder} holds {most} {kind} and {counts}; choose, for example '{folder / '*'}{kind}'.")
+        warnings.warn(f"{folder} holds {counts} besides {most} {kind}; only the {kind} are read.", stacklevel=4)
+    return kind
 
 
 def open_image(path: Path, key: str = "", *, labels: bool = False) -> Opened:
