@@ -6,9 +6,11 @@ import torch
 
 from napari_xmem.config import MemoryConfig
 from napari_xmem.engine.discovery.example_choice import Templates
+from napari_xmem.engine.discovery.example_fit import Fit, spread
 from napari_xmem.engine.discovery.likeness import Appearance
 from napari_xmem.engine.discovery.more_examples import differing
 from napari_xmem.engine.discovery.moved_examples import Candidate, Place
+from napari_xmem.engine.discovery.outlines import Outlines
 from napari_xmem.engine.scopes.object_state import TrackedObject
 from napari_xmem.engine.scopes.regions import Region
 from napari_xmem.engine.scopes.tiling import EncodedFrame
@@ -106,3 +108,37 @@ def test_background_that_looks_like_the_inside_of_objects_stays_background():
     key[:, 16:20, 16:20] = 3
     likeness = Appearance.of(encoded(key), labels > 0, STRIDE, 56.0, 1 << 20).likeness(encoded(key), 1 << 20)
     assert likeness[:10, :10].max() <= 0.6
+
+
+def test_an_example_is_turned_and_stretched_to_what_was_seen():
+    """Ends of a rod come to lie on the ends of another one, and its sensory memory turns with it."""
+    lying, slant = rod(0, (0, 0)), rod(0.9, (0, 0), length=60)
+    fit = Fit.of(spread(lying.inside), spread(slant.inside), (52.0, 44.0))
+    end = torch.tensor([np.sin(0.9) * 30, np.cos(0.9) * 30], dtype=torch.float64)
+    at_end = fit.matrix @ end
+    assert abs(at_end[0]) < 1 and abs(abs(at_end[1]) - 20) < 1
+    side = fit.matrix @ torch.tensor([np.cos(0.9) * 6, -np.sin(0.9) * 6], dtype=torch.float64)
+    assert abs(abs(side[0]) - 6) < 1 and abs(side[1]) < 1
+    turned = Fit.of(spread(lying.inside), spread(rod(0.9, (0, 0)).inside), (40.0, 34.0)).applied(
+        lying.probability[None]
+    )
+    expected = rod(0.9, (0, 0)).inside
+    seen = turned[0].numpy() > 0.5
+    assert (seen & expected).sum() / (seen | expected).sum() > 0.85
+    same = Fit.of(spread(slant.inside), spread(slant.inside), (52.0, 44.0))
+    assert torch.allclose(same.matrix, torch.eye(2, dtype=torch.float64), atol=1e-6)
+
+
+def test_outlines_are_as_clear_as_the_frame_changes_across_them():
+    y, x = np.mgrid[:120, :160]
+    disc = np.hypot(y - 40, x - 50) < 20
+    outlines = Outlines((1.0 - 0.5 * disc).astype(np.float32), (120, 160))
+    on, off = outlines.strength(disc, 0, 0), outlines.strength(disc, 30, 80)
+    assert on is not None and off is not None
+    assert off < 0.05 * on
+    window = disc[10:80, 20:90]
+    assert outlines.strength(window, 10, 20) == pytest.approx(on)
+    brighter = Outlines((2.0 * disc).astype(np.float32), (120, 160)).strength(disc, 0, 0)
+    assert brighter == pytest.approx(4 * on, rel=1e-3)
+    assert outlines.strength(np.ones((2, 160), bool), 0, 0) is None  # at the border nothing can be said
+    assert outlines.strength(np.zeros((9, 9), bool), 0, 0) is None

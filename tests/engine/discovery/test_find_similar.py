@@ -130,3 +130,22 @@ def test_a_limit_asked_for_is_one_taken_later(network, scene, found):
     assert min(lower.object_ids) == 100
     with pytest.raises(nx.errors.InputError, match="first_id is 2"):
         nx.find_similar(scene[0], scene[2], model=network, first_id=2)
+
+
+def test_background_that_looks_like_the_inside_of_cells_is_none(network):
+    """Dark cells with bright rims, on ground as dark as they are: what has no rim is no cell, and turned ones are."""
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[:256, :256]
+    frame, truth = np.full((256, 256), 60.0), np.zeros((256, 256), np.int32)
+    places = [(60, 60, 0.0), (60, 140, 1.4), (130, 70, 0.8), (140, 160, 2.2)]
+    for i, (cy, cx, angle) in enumerate(places, 1):
+        along = (y - cy) * np.sin(angle) + (x - cx) * np.cos(angle)
+        across = (y - cy) * np.cos(angle) - (x - cx) * np.sin(angle)
+        away = np.sqrt((along / 26) ** 2 + (across / 16) ** 2)
+        frame[(away > 1) & (away < 1.3)] = 200
+        truth[away <= 1] = i
+    frame += rng.normal(0, 4, frame.shape)
+    seeds = np.where(truth == 1, 1, 0)
+    found = nx.find_similar(frame.clip(0, 255).astype(np.uint8), seeds, model=network)
+    assert overlaps(found.labels, found.object_ids, truth, [1]) == (3, 3)
+    assert len(found) == 3

@@ -30,7 +30,8 @@ def scene(network):
     frame, truth = movie[0].astype(np.float32), truth[0].astype(np.int32)
     painted = np.where(np.isin(truth, (2, 3)), truth, 0)
     found = nx.find_similar(frame, painted, model=network)
-    late = found.object_ids[0]
+    rim = [*found.labels[0], *found.labels[-1], *found.labels[:, 0], *found.labels[:, -1]]
+    late = next(i for i in found.object_ids if i not in rim)
     hidden = frame.copy()
     grown = np.isin(found.labels, [late])
     for _ in range(4):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.engine.discovery.moved_examples import Candidate
+    from napari_xmem.engine.discovery.outlines import Outlines
 
 __all__ = ["ExampleKind", "Ground", "solidity"]
 
@@ -31,8 +32,10 @@ _SOLIDITY_SHARE = 0.8
 #: What is usual: solidity as such a share, areas as shares of the smallest and the largest example, and likeness as a
 #: share of that of the examples' own pixels. Beyond, a candidate ranks lower.
 _USUAL_SOLIDITY_SHARE, _USUAL_AREA_SHARES, _USUAL_LIKENESS_SHARE = 0.95, (0.7, 1.3), 0.6
+#: The same for how much the frame changes across the outline; and what is so faint that it is looked at once only.
+_USUAL_OUTLINE_SHARE, _FAINT_OUTLINE_SHARE = 0.7, 0.35
 #: How much lower: factors of the logarithm.
-_SIZE_WEIGHT, _SOLIDITY_WEIGHT, _LIKENESS_WEIGHT = 0.7, 3.0, 0.5
+_SIZE_WEIGHT, _SOLIDITY_WEIGHT, _LIKENESS_WEIGHT, _OUTLINE_WEIGHT = 0.7, 3.0, 0.5, 0.7
 #: Share of a candidate's pixels that may be another one's already without its being seen as what is left of it.
 _OVERLAP_SHARE = 0.1
 
@@ -69,6 +72,10 @@ class ExampleKind:
         Key stride.
     scaled_shape : tuple of 2 int
         Size of the frame without padding.
+    outlines : Outlines
+        How much the frame changes across outlines.
+    usual_outline : float
+        The mean change across the examples' own; 0 if that cannot be said.
     """
 
     smallest_px: float
@@ -78,6 +85,8 @@ class ExampleKind:
     usual_likeness: float
     stride_px: int
     scaled_shape: tuple[int, int]
+    outlines: Outlines
+    usual_outline: float
 
     @classmethod
     def of(
@@ -88,9 +97,10 @@ class ExampleKind:
         likeness: NDArray[np.float32],
         stride_px: int,
         scaled_shape: tuple[int, int],
+        outlines: Outlines,
     ) -> Self:
         """Return what examples of these areas make plausible; `owner` ``(H, W)`` holds the ids of their pixels."""
-        solid, usual = [], []
+        solid, usual, clear = [], [], list[float]()
         for i, (top, left, bottom, right) in object_boxes(owner).items():
             if i in object_ids:
                 cells = tuple(slice(a // stride_px, -(-b // stride_px)) for a, b in ((top, bottom), (left, right)))
@@ -98,6 +108,8 @@ class ExampleKind:
                 inside = owner[window] == i
                 solid.append(solidity(inside))
                 usual.append(_mean_on(likeness[cells], inside, stride_px))
+                strength = outlines.strength(inside, window[0].start, window[1].start)
+                clear += [] if strength is None else [strength]
         return cls(
             min(areas_px),
             max(areas_px),
@@ -106,7 +118,19 @@ class ExampleKind:
             float(np.mean(usual)) if usual else 1.0,
             stride_px,
             scaled_shape,
+            outlines,
+            float(np.mean(clear)) if clear else 0.0,
         )
+
+    def outline_share(self, candidate: Candidate) -> float:
+        """Return how clear its outline is, as a share of those of the examples; 1 if that cannot be said."""
+        region = candidate.region
+        strength = self.outlines.strength(candidate.inside, region.y, region.x) if self.usual_outline else None
+        return 1.0 if strength is None else strength / self.usual_outline
+
+    def may_become_one(self, candidate: Candidate) -> bool:
+        """Return True if a candidate ends clearly enough for another look at it to be worth while."""
+        return bool(candidate.area_px) and self.outline_share(candidate) >= _FAINT_OUTLINE_SHARE
 
     def admits(self, candidate: Candidate) -> bool:
         """Return True if a candidate may be an object of this kind."""
@@ -117,14 +141,15 @@ class ExampleKind:
         return solidity(candidate.inside) >= _SOLIDITY_SHARE * self.least_solidity
 
     def rank(self, candidate: Candidate) -> float:
-        """Return its confidence, less where it looks less like the examples, or differs in size or shape from them."""
+        """Return its confidence, less where looks, clearness, size or shape are unlike those of the examples."""
         if not candidate.area_px:
             return 0.0
         shape = self._size_excess(candidate) + self._hollowness(candidate)
         rows, columns = (slice(s.start // self.stride_px, s.stop // self.stride_px) for s in candidate.region.slices)
         likeness = _mean_on(self.likeness[rows, columns], candidate.inside, self.stride_px)
         share = likeness / max(1e-6, _USUAL_LIKENESS_SHARE * self.usual_likeness)
-        return candidate.confidence * math.exp(-shape) * min(1.0, share) ** _LIKENESS_WEIGHT
+        clear = min(1.0, self.outline_share(candidate) / _USUAL_OUTLINE_SHARE) ** _OUTLINE_WEIGHT
+        return candidate.confidence * math.exp(-shape) * min(1.0, share) ** _LIKENESS_WEIGHT * clear
 
     def may_be_several(self, candidate: Candidate) -> bool:
         """Return True if more than one object may be in it: it is large or not convex."""

@@ -12,9 +12,11 @@ import torch
 from napari_xmem.engine.discovery.candidate_filter import ExampleKind, Ground
 from napari_xmem.engine.discovery.candidate_parts import parts_of
 from napari_xmem.engine.discovery.example_choice import Templates
+from napari_xmem.engine.discovery.example_fit import Fit, spread
 from napari_xmem.engine.discovery.likeness import Appearance, cover, likely_centres
 from napari_xmem.engine.discovery.more_examples import differing, learned
 from napari_xmem.engine.discovery.moved_examples import Candidate, Place, Transplanter
+from napari_xmem.engine.discovery.outlines import Outlines
 from napari_xmem.engine.scopes.region_masks import RegionMask
 
 if TYPE_CHECKING:
@@ -31,8 +33,9 @@ __all__ = ["search_frame"]
 _OFF_CENTRE_RADII = 0.35
 #: How far a place moves to where it is most like an example, in radii.
 _SETTLE_RADII = 0.5
-#: Between these confidences a place is tried with other examples; what is less sure is none with any of them.
-_DOUBTFUL = (0.3, 0.8)
+#: Between these confidences a place is tried with other examples, and with one that is fitted to what was seen; what is
+#: less sure is none with any of them.
+_DOUBTFUL, _FITTED = (0.3, 0.8), (0.15, 0.85)
 #: Searches of what is left: least distance between places, in radii, and least confidence.
 _ROUNDS = ((1.2, 0.8), (0.9, 0.65), (0.7, 0.0))
 #: In so many of them, what was found before says anew what objects look like.
@@ -79,20 +82,27 @@ def search_frame(
     areas, ids = [e.area_px for e in all_examples], [e.object_id for e in all_examples]
     where = cover(torch.from_numpy(allowed), stride).numpy() > 0.5
     known = _KnownExamples(host, examples, masks, owner)
+    image = host.image[0].float().mean(0).cpu().numpy()
+    outlines = Outlines(image, scaled_shape)
     ground, found, pool = Ground(owner > 0), list[Candidate](), list[Candidate]()
     tried, likeness = set[tuple[int, int]](), np.zeros(where.shape, np.float32)
+    barren = np.zeros(owner.shape, bool)
     for number, (spacing, limit) in enumerate(_ROUNDS):
         if number < _FRESH_ROUNDS:
             likeness = _likeness(host, ground.owned)
-        kind = ExampleKind.of(areas, owner, ids, likeness, stride, scaled_shape)
+        kind = ExampleKind.of(areas, owner, ids, likeness, stride, scaled_shape, outlines)
         least = min(max(_LIKELY_SHARE * kind.usual_likeness, _LIKELY[0]), _LIKELY[1])
         free = likeness * where * (1 - cover(torch.from_numpy(ground.owned), stride).numpy())
+        free *= 1 - cover(torch.from_numpy(barren), stride).numpy()
         centres = [(y * stride, x * stride) for y, x in likely_centres(free, radius / stride, spacing, least)]
         if known.learn(found):
             tried.clear()
         centres = [c for c in centres if (int(c[0]), int(c[1])) not in tried]
         tried.update((int(y), int(x)) for y, x in centres)
-        seen = _look(known, centres, radius)
+        seen = _look(known, kind, centres, radius)
+        for c in seen:
+            if c.area_px and not kind.may_become_one(c):
+                barren[c.region.slices] |= c.inside
         seen = [c for c in seen if c.confidence >= _HOPELESS_SHARE * least_confidence and _within(allowed, c)]
         pool += seen
         pool += [part for c in seen if kind.may_be_several(c) for part in parts_of(c, radius)]
@@ -132,6 +142,14 @@ class _KnownExamples:
         banks = [example.bank.fork() for example in self.examples]  # a read counts usage
         self.transplanter = Transplanter(host.network, host.encoded, self.examples, banks, shape, host.budget)
         self.templates = Templates(host.encoded, self.examples, self.labels, stride)
+        self.spreads = [spread(self.labels == e.object_id) for e in self.examples]
+
+    def fitted(self, seen: Candidate, example: int) -> Place:
+        """Return the place of an example turned and stretched to what was seen."""
+        inside = seen.inside
+        rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+        extent = (float(rows[-1] + 1 - rows[0]), float(columns[-1] + 1 - columns[0]))
+        return Place(example, seen.centre_px, Fit.of(self.spreads[example], spread(inside), extent))
 
     def learn(self, found: Sequence[Candidate]) -> bool:
         """Make examples of what was found since, where it differs from those there are; return True if there were."""
@@ -164,20 +182,31 @@ def representative(examples: Sequence[TrackedObject]) -> list[TrackedObject]:
     return [ordered[round(k * (len(ordered) - 1) / (MOST_EXAMPLES - 1))] for k in range(MOST_EXAMPLES)]
 
 
-def _look(known: _KnownExamples, centres: Sequence[tuple[float, float]], radius_px: float) -> list[Candidate]:
-    """Decode places with the example that is most alike, again around what was seen, doubtful ones with others."""
+def _look(
+    known: _KnownExamples, kind: ExampleKind, centres: Sequence[tuple[float, float]], radius_px: float
+) -> list[Candidate]:
+    """Decode places with the example that is most alike, again around what was seen.
+
+    What is doubtful is looked at again with other examples, and in the end with the best one turned and stretched to
+    what was seen. What ends nowhere is left at that.
+    """
     transplanter = known.transplanter
     reach = max(1, round(_SETTLE_RADII * radius_px / transplanter.network.config.stride_px))
     centres, alike = known.templates.settled(centres, reach)
     order = np.argsort(-alike, axis=1, kind="stable")
     best = transplanter.decode([Place(int(order[n, 0]), centre) for n, centre in enumerate(centres)])
     best = _again(transplanter, best, radius_px)
-    for turn in range(1, min(_MOST_TRIES, len(transplanter.examples))):
-        doubtful = [n for n, c in enumerate(best) if _DOUBTFUL[0] <= c.confidence < _DOUBTFUL[1]]
-        if not doubtful:
-            break
-        other = transplanter.decode([Place(int(order[n, turn]), best[n].centre_px) for n in doubtful])
-        for n, candidate in zip(doubtful, other, strict=True):
+    clear = [kind.may_become_one(c) for c in best]
+    turns = min(_MOST_TRIES, len(transplanter.examples))
+    for turn in range(1, turns + 1):
+        last = turn == turns
+        low, high = _FITTED if last else _DOUBTFUL
+        doubtful = [n for n, c in enumerate(best) if clear[n] and low <= c.confidence < high]
+        if last:
+            places = [known.fitted(best[n], best[n].place.example) for n in doubtful]
+        else:
+            places = [Place(int(order[n, turn]), best[n].centre_px) for n in doubtful]
+        for n, candidate in zip(doubtful, transplanter.decode(places), strict=True):
             if candidate.confidence > best[n].confidence:
                 best[n] = candidate
     return best

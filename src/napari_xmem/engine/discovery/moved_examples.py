@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_xmem.engine.cost.budget import Budget
+    from napari_xmem.engine.discovery.example_fit import Fit
     from napari_xmem.engine.scopes.tiling import EncodedFrame
     from napari_xmem.memory import MemoryBank
     from napari_xmem.model import XMem
@@ -42,10 +43,14 @@ _POSITION_GAIN = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An example put somewhere: its number among the examples, and the centre y, x in pixels of the scaled frame."""
+    """An example put somewhere: its number among the examples, and the centre y, x in pixels of the scaled frame.
+
+    `fit` says how it is turned and stretched there; None: as it was painted.
+    """
 
     example: int
     centre_px: tuple[float, float]
+    fit: Fit | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +146,7 @@ class Transplanter:
 
     def region(self, place: Place) -> Region:
         """Return the region that is decoded for a place."""
-        extent = self.examples[place.example].extent_px
+        extent = place.fit.extent_px if place.fit else self.examples[place.example].extent_px
         margin = _MARGIN_SHARE * max(extent)
         return object_region(place.centre_px, extent, self.frame_shape, self.network.config.stride_px, margin)
 
@@ -157,7 +162,7 @@ class Transplanter:
                 self.network.config.stride_px,
                 self.budget.similarities,
             )
-            answers = self._read(batch, [places[m.object_id].example for m in chunk])
+            answers = self._read(batch, places)
             seen = decode_regions(self.network, self.encoded, batch, _READ_ONLY, 0, answers).cpu()
             for mask, probability in zip(chunk, seen, strict=True):
                 found[mask.object_id] = self._seen(places[mask.object_id], mask.region, probability)
@@ -169,33 +174,39 @@ class Transplanter:
         return [found[i] for i in range(len(places))]
 
     def _seen(self, place: Place, region: Region, probability: Tensor) -> Candidate:
-        return _candidate(place, region, probability, _REACH_SHARE * min(self.examples[place.example].extent_px))
+        extent = place.fit.extent_px if place.fit else self.examples[place.example].extent_px
+        return _candidate(place, region, probability, _REACH_SHARE * min(extent))
 
     def _moved(self, number: int, place: Place) -> TrackedObject:
         """Return an example as if it had moved to a place."""
         example = self.examples[place.example]
+        hidden, fit = example.hidden, place.fit
         return TrackedObject(
             number,
             self._banks[place.example],
             place.centre_px,
-            example.extent_px,
+            fit.extent_px if fit else example.extent_px,
             example.area_px,
-            hidden=example.hidden,
+            hidden=fit.applied(hidden) if fit and hidden is not None else hidden,
             expected_px=place.centre_px,
         )
 
-    def _read(self, batch: RegionBatch, examples: Sequence[int]) -> dict[int, Tensor]:
+    def _read(self, batch: RegionBatch, places: Sequence[Place]) -> dict[int, Tensor]:
         """Ask each example's memory once for all of its places in a batch."""
         keys = batch.crop(self.encoded.key).flatten(2)
         selections = batch.crop(self.encoded.selection).flatten(2)
         centres = [item.expected_px for item in batch.tracked]
         keys, selections = batch.with_positions(keys, selections, centres, self.network.config.locality_px)
         if self.network.config.locality_px:
+            for row, item in enumerate(batch.tracked):
+                fit = places[item.object_id].fit
+                if fit:
+                    keys[row, -POSITION_CHANNELS:] = fit.matrix.to(keys) @ keys[row, -POSITION_CHANNELS:]
             appearance, position = selections[:, :-POSITION_CHANNELS], selections[:, -POSITION_CHANNELS:]
             selections = torch.cat([appearance, _POSITION_GAIN * position], 1)
         rows_of: dict[int, list[int]] = defaultdict(list)
-        for row, example in enumerate(examples):
-            rows_of[example].append(row)
+        for row, item in enumerate(batch.tracked):
+            rows_of[places[item.object_id].example].append(row)
         answers: dict[int, Tensor] = {}
         cells = keys.shape[2]
         for example, rows in rows_of.items():

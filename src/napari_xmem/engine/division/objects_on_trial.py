@@ -9,6 +9,8 @@ from napari_xmem.engine.division.trial_tracking import Host
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from torch import Tensor
+
     from napari_xmem.engine.cost.budget import Budget
     from napari_xmem.engine.division.delayed_results import DelayedResults
     from napari_xmem.engine.division.painted_births import KnowsNames
@@ -35,6 +37,10 @@ class SearchHost(Host, Protocol):
 
     def region_for(self, centre_px: tuple[float, float], extent_px: tuple[float, float]) -> Region:
         """Return the region of an object of this place and size."""
+
+    @property
+    def image(self) -> Tensor:
+        """The scaled, padded frame, ``(1, C, H, W)``."""
 
     @property
     def encoded(self) -> EncodedFrame:
