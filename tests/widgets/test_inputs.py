@@ -385,10 +385,18 @@ def test_presets_set_memory_and_scope(widget):
     widget.memory = MemoryConfig()
     widget.scope = "auto"
     assert widget.preset == "standard"
+    widget.preset = "Long movie"
+    assert widget.preset == "long", "as it reads on the screen"
+
+
+def test_misspelt_settings_of_a_panel_are_refused(widget):
+    with pytest.raises(ConfigError, match=r"panel Propagate labels has no directon \(did you mean direction\?\)"):
+        widget.directon = "both"
+    assert widget.direction == "forward" and not hasattr(widget, "directon")
 
 
 def test_fits_a_narrow_dock_and_explains_every_control(widget):
-    from qtpy.QtWidgets import QAbstractButton, QComboBox, QSpinBox
+    from qtpy.QtWidgets import QAbstractButton, QAbstractSlider, QComboBox, QScrollBar, QSpinBox
 
     scroll_bar_px = 15
     assert widget.minimumWidth() <= 360
@@ -397,6 +405,9 @@ def test_fits_a_narrow_dock_and_explains_every_control(widget):
         for control in widget.form.findChildren(kind):
             if control.isVisibleTo(widget.form):
                 assert control.toolTip(), control.objectName() or control
+    for kind in (QAbstractSlider, QComboBox, QSpinBox):
+        for control in widget.form.findChildren(kind):
+            assert control.accessibleName() or isinstance(control, QScrollBar), control.toolTip()
 
 
 def test_labels_too_large_for_memory_lie_on_disk():

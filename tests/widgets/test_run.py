@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QToolButton
 
 from napari_xmem.errors import ConfigError, InputError
 from napari_xmem.widgets.jobs.viewer_runner import RunState
@@ -100,10 +101,14 @@ def test_pause_and_resume(qtbot, loaded):
     assert loaded.state in (RunState.PAUSING, RunState.PAUSED) and loaded.form.pause.text() == "Resume"
     qtbot.waitUntil(lambda: loaded.state is RunState.PAUSED, timeout=WAIT)
     qtbot.waitUntil(lambda: "Paused" in loaded.form.status.text, timeout=WAIT)
+    greyed = [control for control in loaded.form.input.findChildren(QToolButton) if control.isVisibleTo(loaded.form)]
+    tips = [control.toolTip() for control in greyed]
+    assert greyed and all(tip.endswith("a run is going on.") and tip.count("Not now") == 1 for tip in tips)
     with qtbot.waitSignal(loaded.run_ended, timeout=WAIT) as ended:
         loaded.form.pause.click()
     assert ended.args[0].status == "finished" and ended.args[0].n_frames == 6
     assert RunState.PAUSED in states
+    assert not any("a run is going on" in control.toolTip() for control in greyed)
 
 
 def test_stop_while_paused(qtbot, loaded):

@@ -16,6 +16,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_xmem.config.settings import did_you_mean
+from napari_xmem.errors import UnknownNameError
 from napari_xmem.widgets.common.theme import Colours, style_sheet, theme_colours
 from napari_xmem.widgets.common.viewer_events import Connections, plain_viewer
 
@@ -56,6 +58,13 @@ class Dock(QWidget):
         self.events.connect(self.viewer.events.theme, self.on_theme)
         release = self._release
         self.destroyed.connect(lambda *_: [undo() for undo in release])
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse what a script misspells; a dock has all its attributes when it is docked."""
+        if self.__dict__.get("_is_docked") and not name.startswith("_") and not hasattr(self, name):
+            known = [k for k in dir(type(self)) if isinstance(getattr(type(self), k, None), property)]
+            raise UnknownNameError(f"The panel {self.dock_name} has no {name}{did_you_mean(name, known)}.")
+        super().__setattr__(name, value)
 
     def event(self, event: Any) -> bool:
         """Join the tabs of our other docks when docked first; where the user puts the dock later is left alone."""

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Choice", "Section", "button", "enable", "frame_box", "row_of", "small_button"]
+__all__ = ["Choice", "Section", "button", "enable", "enable_all", "frame_box", "row_of", "small_button"]
 
 NAME_WIDTH_PX = 82
 
@@ -219,24 +219,46 @@ def enable(widget: QWidget, enabled: bool, why: str) -> None:
     why : str
         Why not, in words.
     """
-    tip, note = widget.toolTip(), widget.property("why") or ""
-    base = tip.removesuffix(note) if note else tip
-    new = "" if enabled or not why else f"\nNot now: {why}"
-    if new != note:
-        widget.setProperty("why", new)
-        widget.setToolTip(base + new)
+    _give_reason(widget, "why", "" if enabled else why)
     if widget.isEnabled() != enabled:
         widget.setEnabled(enabled)
 
 
+def enable_all(section: QWidget, enabled: bool, why: str) -> None:
+    """Do as `enable` for everything in a section; what is grey by itself stays so when the section is enabled."""
+    if section.isEnabled() == enabled:
+        return
+    for child in section.findChildren(QWidget):
+        if child.toolTip():
+            _give_reason(child, "section_why", "" if enabled else why)
+    section.setEnabled(enabled)
+
+
+def _give_reason(widget: QWidget, of: str, why: str) -> None:
+    """Say behind a tooltip why the control is grey: for the section that it is in, or for itself."""
+    widget.setProperty(of, why)
+    why = widget.property("section_why") or widget.property("why")
+    tip, new = widget.toolTip(), f"\nNot now: {why}" if why else ""
+    text = tip.removesuffix(widget.property("reason") or "") + new
+    widget.setProperty("reason", new)
+    if text != tip:
+        widget.setToolTip(text)
+
+
 def row_of(*widgets: QWidget | str, stretch: int | None = 0) -> QWidget:
-    """Put widgets (or words) side by side; the one at position `stretch` takes the room that is left."""
+    """Put widgets (or words) side by side; the one at position `stretch` takes the room that is left.
+
+    To a screen reader, a widget without a name has that of the words before it.
+    """
     row = QWidget()
     layout = QHBoxLayout(row)
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(6)
     for position, item in enumerate(widgets):
         widget = _role(QLabel(item), "muted") if isinstance(item, str) else item
+        before = widgets[position - 1] if position else None
+        if isinstance(before, str) and not widget.accessibleName():
+            widget.setAccessibleName(before)
         layout.addWidget(widget, 1 if position == stretch else 0)
     if stretch is None:
         layout.addStretch(1)

@@ -22,6 +22,7 @@ def make_table(names: Sequence[str]) -> QTableWidget:
     """Return an empty table; the last column takes the room that is left."""
     table = QTableWidget(0, len(names))
     table.setHorizontalHeaderLabels(list(names))
+    table.setAccessibleName(f"Table of {', '.join(names).lower()}")
     rows, header = table.verticalHeader(), table.horizontalHeader()
     if rows is not None:
         rows.hide()

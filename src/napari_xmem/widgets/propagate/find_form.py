@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QSlider, QVBoxLayout, QWidget
 
-from napari_xmem.widgets.common.forms import row_of, small_button
+from napari_xmem.widgets.common.forms import enable, row_of, small_button
 from napari_xmem.widgets.common.status import StatusLine
 from napari_xmem.widgets.jobs.finding import LOWEST_CONFIDENCE
 
@@ -65,4 +65,4 @@ class FindForm(QWidget):
     def say_what_it_does(self, text: str, problem: str) -> None:
         """Name the button; `problem` says why it cannot be pressed."""
         self.start.setText(text)
-        self.start.setToolTip(problem or TIP)
+        enable(self.start, not problem, problem)

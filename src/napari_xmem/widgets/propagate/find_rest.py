@@ -292,7 +292,6 @@ class FindRest(QObject):
 
     def _show_readiness(self, *_: Any) -> None:
         problem = "" if self.is_finding else self._problem_now()
-        self._form.find.start.setEnabled(not problem)
         self._form.find.say_what_it_does("Stop" if self.is_finding else "Find the rest", problem)
 
     def _problem_now(self) -> str:

@@ -260,6 +260,8 @@ for _name in RUN_SETTINGS:
 
 
 def _choose(choice: Choice, value: Any, name: str) -> None:
+    if choice.index_of(value) < 0 and isinstance(value, str) and choice.findText(value) >= 0:
+        value = choice.itemData(choice.findText(value))  # as it reads on the screen
     if choice.index_of(value) < 0:
         offered = ", ".join(repr(choice.itemData(i)) for i in range(choice.count()))
         raise ConfigError(f"{name} is {value!r}, expected one of {offered}.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QObject
 
-from napari_xmem.widgets.common.forms import enable
+from napari_xmem.widgets.common.forms import enable, enable_all
 from napari_xmem.widgets.common.keys import with_keys
 from napari_xmem.widgets.common.status import error_details
 from napari_xmem.widgets.common.status_text import outcome_text, pace_text, running_text, step_text
@@ -151,4 +151,4 @@ class RunDisplay(QObject):
         enable(form.stop, not idle and state is not RunState.STOPPING, "nothing runs." if idle else "it is stopping.")
         form.progress.setVisible(not idle or form.progress.format() != "")
         for section in (form.input, form.range, form.method, form.more):
-            section.setEnabled(idle)
+            enable_all(section, idle, "a run is going on.")
