@@ -29,7 +29,7 @@ def worked(viewer, widget, tmp_path):
     (image,) = viewer.open(str(tmp_path / "own.tif"), plugin="napari")
     image.scale, image.units = (1, 0.5, 0.5), ("pixel", "um", "um")
     seeds = viewer.add_labels(seeds_on(truth, 0), name="mine", scale=(1, 0.5, 0.5))
-    widget.seeds, widget.last_frame, widget.topk = seeds, 4, 7
+    widget.seeds, widget.last_frame = seeds, 4
     widget.scope = "global"
     result = widget.run(wait=True)
     session = session_of(result)
