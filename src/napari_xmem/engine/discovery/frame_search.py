@@ -33,8 +33,8 @@ __all__ = ["search_frame"]
 _OFF_CENTRE_RADII = 0.35
 #: How far a place moves to where it is most like an example, in radii.
 _SETTLE_RADII = 0.5
-#: Between these confidences a place is tried with other examples, and with one that is fitted to what was seen; what is
-#: less sure is none with any of them.
+#: Between these confidences a place is tried with other examples, and with the same one fitted to what was seen; what
+#: is less sure is none with any of them.
 _DOUBTFUL, _FITTED = (0.3, 0.8), (0.15, 0.85)
 #: Searches of what is left: least distance between places, in radii, and least confidence.
 _ROUNDS = ((1.2, 0.8), (0.9, 0.65), (0.7, 0.0))
@@ -187,8 +187,8 @@ def _look(
 ) -> list[Candidate]:
     """Decode places with the example that is most alike, again around what was seen.
 
-    What is doubtful is looked at again with other examples, and in the end with the best one turned and stretched to
-    what was seen. What ends nowhere is left at that.
+    What is doubtful is looked at again with the example turned and stretched to what was seen, then with others, both
+    like that and as they are. What ends nowhere is left at that.
     """
     transplanter = known.transplanter
     reach = max(1, round(_SETTLE_RADII * radius_px / transplanter.network.config.stride_px))
@@ -197,16 +197,13 @@ def _look(
     best = transplanter.decode([Place(int(order[n, 0]), centre) for n, centre in enumerate(centres)])
     best = _again(transplanter, best, radius_px)
     clear = [kind.may_become_one(c) for c in best]
-    turns = min(_MOST_TRIES, len(transplanter.examples))
-    for turn in range(1, turns + 1):
-        last = turn == turns
-        low, high = _FITTED if last else _DOUBTFUL
+    for turn in range(min(_MOST_TRIES, len(transplanter.examples))):
+        low, high = _DOUBTFUL if turn else _FITTED
         doubtful = [n for n, c in enumerate(best) if clear[n] and low <= c.confidence < high]
-        if last:
-            places = [known.fitted(best[n], best[n].place.example) for n in doubtful]
-        else:
-            places = [Place(int(order[n, turn]), best[n].centre_px) for n in doubtful]
-        for n, candidate in zip(doubtful, transplanter.decode(places), strict=True):
+        places = [known.fitted(best[n], int(order[n, turn])) for n in doubtful]
+        if turn:
+            places += [Place(place.example, place.centre_px) for place in places]
+        for n, candidate in zip(itertools.cycle(doubtful), transplanter.decode(places), strict=False):
             if candidate.confidence > best[n].confidence:
                 best[n] = candidate
     return best
