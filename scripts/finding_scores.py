@@ -22,7 +22,7 @@ import napari_xmem as nx
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-LIMITS = (0.5, 0.7, 0.8, 0.9)
+LIMITS = (0.5, 0.65, 0.75, 0.9)
 STILLS = {"fluo": ("bbbc038_fluo.npz", "fluo"), "phase": ("usiigaci_phase.npz", "phase")}
 KINDS = (*STILLS, "yeast")
 
@@ -146,7 +146,7 @@ def main(data: Path, kinds: list[str]) -> None:
             ratio = seconds / (time.process_time() - begun)
             fewer = {limit: found.at_least(limit) for limit in LIMITS}
             told = "  ".join(
-                "{:.1f}: {:.2f} ({} of {}, {} found)".format(c, *score(f.labels, f.object_ids, truth, seeds))
+                "{:.2f}: {:.2f} ({} of {}, {} found)".format(c, *score(f.labels, f.object_ids, truth, seeds))
                 for c, f in fewer.items()
             )
             right = jaccards(found.labels, found.object_ids, truth, seeds)

@@ -130,7 +130,7 @@ class PropagationConfig:
         offered=10_000,
     )
     min_confidence: float = setting(
-        0.8,
+        0.75,
         label="Least confidence",
         help="Objects that were found rather than painted are left out if they are less sure than this.",
         effect="Larger: fewer are found, and more of them are right.",
