@@ -142,3 +142,13 @@ def test_outlines_are_as_clear_as_the_frame_changes_across_them():
     assert brighter == pytest.approx(4 * on, rel=1e-3)
     assert outlines.strength(np.ones((2, 160), bool), 0, 0) is None  # at the border nothing can be said
     assert outlines.strength(np.zeros((9, 9), bool), 0, 0) is None
+
+
+def test_cells_that_touch_end_as_clearly_as_others():
+    y, x = np.mgrid[:120, :160]
+    cell = (np.abs(y - 60) < 20) & (np.abs(x - 60) < 20)
+    neighbours = (np.abs(y - 60) < 20) & (x >= 80) & (x < 120)
+    alone, among = (Outlines(a.astype(np.float32), (120, 160)) for a in (cell, cell | neighbours))
+    free = alone.strength(cell, 0, 0)
+    assert free is not None
+    assert among.strength(cell, 0, 0) == pytest.approx(free, rel=0.15)

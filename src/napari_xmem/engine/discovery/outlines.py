@@ -35,10 +35,11 @@ class Outlines:
         self._limit = np.array(scaled_shape)[:, None] - _RIM_PX
 
     def strength(self, inside: NDArray[np.bool_], top: int, left: int) -> float | None:
-        """Return the mean change across the outline of a mask whose corner lies there, in the image's unit.
+        """Return the mean change across the clearer half of a mask's outline, in the image's unit.
 
-        Changes count by their amount: halos and cells that are brighter here and darker there than what is around
-        them have clear outlines too. None where the whole outline lies at the frame's border.
+        Cells that touch hardly end where they do. Changes count by their amount: halos and cells that are brighter
+        here and darker there than what is around them have clear outlines too. `top` and `left` say where the mask's
+        corner lies. None where the whole outline lies at the frame's border.
         """
         rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
         if not len(rows):
@@ -53,4 +54,5 @@ class Outlines:
         soft = ndimage.gaussian_filter(mask.astype(np.float32), _SMOOTH_PX)
         normal = np.stack([ndimage.sobel(soft, axis)[y, x] for axis in (0, 1)])
         change = (self._along[:, there[0], there[1]] * normal).sum(0) / np.maximum(1e-6, np.linalg.norm(normal, axis=0))
-        return float(np.abs(change).mean())
+        clearest = np.sort(np.abs(change))[len(change) // 2 :]
+        return float(clearest.mean())
