@@ -38,6 +38,15 @@ def test_all_docks_take_up_the_result_of_a_run(qtbot, viewer, docks):
     assert review.frame == 1
 
 
+def test_docks_opened_by_a_script_in_a_row_are_tabs_of_each_other(qtbot, make_napari_viewer):
+    viewer = make_napari_viewer(show=True)
+    names = ("Propagate labels", *OTHERS)
+    docks = [viewer.window.add_plugin_dock_widget("napari-xmem", name)[0] for name in names]
+    window = docks[0].window()
+    qtbot.waitUntil(lambda: len(window.tabifiedDockWidgets(docks[0])) >= len(OTHERS), timeout=WAIT)
+    assert set(docks[1:]) <= set(window.tabifiedDockWidgets(docks[0]))
+
+
 def test_docks_are_tabs_of_each_other_and_the_new_one_is_in_front(qtbot, make_napari_viewer):
     """On a small screen docks below each other would leave no room for any."""
     from qtpy.QtWidgets import QMainWindow

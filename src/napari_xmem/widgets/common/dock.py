@@ -43,7 +43,7 @@ class Dock(QWidget):
     dock_name: ClassVar[str] = ""
 
     def __init__(self, napari_viewer: Any) -> None:
-        self._has_joined = self._is_docked = False  # Qt may send events before it is made
+        self._has_joined = self._is_settled = self._is_docked = False  # Qt may send events before it is made
         self._form: QWidget | None = None
         super().__init__()
         self._join_timer = QTimer(self)
@@ -103,9 +103,11 @@ class Dock(QWidget):
         if not isinstance(window, QMainWindow):
             return
         self.on_window(window)
-        area = window.dockWidgetArea(dock)
+        area, self._is_settled = window.dockWidgetArea(dock), True
         for other in window.findChildren(QDockWidget):
-            ours = other is not dock and isinstance(other.widget(), Dock)
+            widget = other.widget()
+            # of docks that are opened at once each joins those before it: it would leave the tabs of whom joined it
+            ours = other is not dock and isinstance(widget, Dock) and widget._is_settled
             if ours and not other.isHidden() and not other.isFloating() and window.dockWidgetArea(other) == area:
                 window.tabifyDockWidget(other, dock)
                 dock.show()
