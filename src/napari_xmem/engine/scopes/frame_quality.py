@@ -28,6 +28,8 @@ _LACK_GAIN, _LACK = 3.0, 0.1
 #: A shift beyond the objects' reach is considered only if they would look so much like before as is usual: a share,
 #: and a smaller one where the whole frame agrees on the shift.
 _ALIKE, _ALIKE_AGREED = 0.82, 0.6
+#: The whole frame agrees on a shift if it matches so well, and by no less than half of what is usual.
+_AGREED = 0.3
 #: What they are taken to look like usually before that is known.
 _FIRST_USUAL_PLACE = 0.8
 #: Objects that look less like before than this after a far shift are first looked for without it.
@@ -125,9 +127,12 @@ class FrameGate:
         def is_doubtful(shift: Shift) -> bool:
             return bool(usual >= _LEAST_USUAL and views.match(shift) < _DOUBTFUL * usual)
 
+        def is_agreed(shift: Shift) -> bool:
+            return bool(views.match(shift) >= max(_AGREED, _DOUBTFUL * usual))
+
         def least_alike(shift: Shift) -> float:
             known = usual_place if self._usual else _FIRST_USUAL_PLACE
-            return float(known * (_ALIKE if is_doubtful(shift) else _ALIKE_AGREED))
+            return float(known * (_ALIKE_AGREED if is_agreed(shift) else _ALIKE))
 
         def trusted(shift: Shift) -> bool:
             return not is_far(shift) or views.resemblance(shift) >= least_alike(shift)
@@ -150,7 +155,7 @@ class FrameGate:
             asked[shift] = found
             if found >= (_LARGE_MAJORITY if is_doubtful(shift) and not is_far(shift) else _MAJORITY):
                 return Verdict("", shift)
-        agreed = {shift: found for shift, found in asked.items() if is_far(shift) and not is_doubtful(shift)}
+        agreed = {shift: found for shift, found in asked.items() if is_far(shift) and is_agreed(shift)}
         best = max(agreed, key=lambda shift: agreed[shift], default=None)
         if best is not None and agreed[best] >= _MINORITY:
             return Verdict("", best)
