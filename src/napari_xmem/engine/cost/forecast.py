@@ -131,7 +131,7 @@ def forecast(
     divisions: Divisions = "track",
     entries: Entries = "ignore",
     entry_interval_frames: int = 3,
-    min_confidence: float = 0.8,
+    min_confidence: float = 0.75,
     start: int | None = None,
     stop: int | None = None,
     diameter_px: float | None = None,
