@@ -91,12 +91,8 @@ def _step(
 
 
 def jaccard(labels: NDArray[np.integer], truth: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return the mean Jaccard index of the three cells on every frame."""
-    scores = []
-    for i in (1, 2, 3):
-        mine, true = labels == i, truth == i
-        scores.append((mine & true).sum((1, 2)) / np.maximum((mine | true).sum((1, 2)), 1))
-    return np.asarray(np.mean(scores, 0))
+    """Return the mean Jaccard index of the three cells on every frame after the first."""
+    return np.array([row.mean_jaccard for row in nx.evaluate(labels, truth).rows])
 
 
 def short_memory(

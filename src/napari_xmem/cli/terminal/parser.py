@@ -63,12 +63,12 @@ class Parser(argparse.ArgumentParser):
         for before, word in zip(("", *argv), argv, strict=False):
             if word == "--":
                 return
-            option, equals, value = word.partition("=")
-            is_empty = not word or (equals and not value and option in known)
-            owner = (option if equals else before) if (option if equals else before).startswith("-") else ""
-            if is_empty and owner not in _MAY_BE_EMPTY:
-                self.error(f"an empty text is given{f' for {owner}' if owner else ''}; is a variable not set?")
-            name = word.partition("=")[0]
+            name, equals, value = word.partition("=")
+            option = name if equals else before
+            is_empty = not word or (equals and not value and name in known)
+            if is_empty and option not in _MAY_BE_EMPTY:
+                whose = f" for {option}" if option.startswith("-") else ""
+                self.error(f"an empty text is given{whose}; is a variable not set?")
             as_long = name.startswith("-") and len(name) > 3 and any(o.startswith(f"-{name}") for o in known)
             if as_long or (name.startswith("--") and len(name) > 2 and name not in known):
                 self.refuse([word])

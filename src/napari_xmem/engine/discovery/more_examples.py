@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
+from napari_xmem.engine.discovery.example_fit import spread
 from napari_xmem.engine.scopes.object_state import Observation
 from napari_xmem.engine.scopes.region_masks import RegionMask
 from napari_xmem.imaging import object_boxes
@@ -82,8 +83,8 @@ def differing(
             described.append((labels[top:bottom, left:right] == i, top, left))
     described += [(found[n].inside, found[n].region.y, found[n].region.x) for n in sure]
     keys = np.stack([_mean_key(encoded.key[0], *item, stride_px) for item in described])
-    spread = max(1e-6, float(np.sqrt(((keys - keys.mean(0)) ** 2).sum(1).mean())))
-    places = np.concatenate([[_shape_of(inside) for inside, _, _ in described], keys / spread], 1)
+    scale = max(1e-6, float(np.sqrt(((keys - keys.mean(0)) ** 2).sum(1).mean())))
+    places = np.concatenate([[_shape_of(inside) for inside, _, _ in described], keys / scale], 1)
     known, new = np.split(places, [len(described) - len(sure)])
     distance = np.full(len(new), np.inf)
     for place in known:
@@ -107,12 +108,12 @@ def _mean_key(key: Tensor, inside: NDArray[np.bool_], top: int, left: int, strid
 
 def _shape_of(inside: NDArray[np.bool_]) -> tuple[float, float, float]:
     """Return what tells masks apart: logarithm of the area, and elongation along two axes of double angles."""
-    y, x = np.nonzero(inside)
-    if not len(y):
+    area = int(inside.sum())
+    if not area:
         return (0.0, 0.0, 0.0)
-    yy, xx, xy = float(np.var(y)) + 1 / 12, float(np.var(x)) + 1 / 12, float(np.mean((y - y.mean()) * (x - x.mean())))
+    (yy, xy), (_, xx) = spread(inside).tolist()
     total = yy + xx
-    return (math.log(len(y)) / _AREA_SCALE, (xx - yy) / total / _SHAPE_SCALE, 2 * xy / total / _SHAPE_SCALE)
+    return (math.log(area) / _AREA_SCALE, (xx - yy) / total / _SHAPE_SCALE, 2 * xy / total / _SHAPE_SCALE)
 
 
 def learned(

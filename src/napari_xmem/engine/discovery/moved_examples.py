@@ -146,7 +146,7 @@ class Transplanter:
 
     def region(self, place: Place) -> Region:
         """Return the region that is decoded for a place."""
-        extent = place.fit.extent_px if place.fit else self.examples[place.example].extent_px
+        extent = self._extent_px(place)
         margin = _MARGIN_SHARE * max(extent)
         return object_region(place.centre_px, extent, self.frame_shape, self.network.config.stride_px, margin)
 
@@ -174,8 +174,11 @@ class Transplanter:
         return [found[i] for i in range(len(places))]
 
     def _seen(self, place: Place, region: Region, probability: Tensor) -> Candidate:
-        extent = place.fit.extent_px if place.fit else self.examples[place.example].extent_px
-        return _candidate(place, region, probability, _REACH_SHARE * min(extent))
+        return _candidate(place, region, probability, _REACH_SHARE * min(self._extent_px(place)))
+
+    def _extent_px(self, place: Place) -> tuple[float, float]:
+        """Return height and width that the object has there."""
+        return place.fit.extent_px if place.fit else self.examples[place.example].extent_px
 
     def _moved(self, number: int, place: Place) -> TrackedObject:
         """Return an example as if it had moved to a place."""
@@ -185,7 +188,7 @@ class Transplanter:
             number,
             self._banks[place.example],
             place.centre_px,
-            fit.extent_px if fit else example.extent_px,
+            self._extent_px(place),
             example.area_px,
             hidden=fit.applied(hidden) if fit and hidden is not None else hidden,
             expected_px=place.centre_px,
