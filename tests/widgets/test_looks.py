@@ -67,5 +67,6 @@ def test_another_result_has_the_time_in_its_name_and_hides_the_first(viewer, loa
 
 def test_a_slow_run_says_why():
     assert pace_text(1.0, 0.9, 0.2) == "" and pace_text(9.0, None, 0.2) == ""
-    assert pace_text(30.0, 3.0, 0.2) == "Frames take 30 s instead of 3 s: other programs use the processor."
-    assert pace_text(30.0, 3.0, 0.98) == "Frames take 30 s instead of 3 s."
+    assert pace_text(30.0, 3.0, 0.2) == "Frames take 30 s instead of 3.0 s: other programs use the processor."
+    assert pace_text(1.4, 0.9, 0.98) == "Frames take 1.4 s instead of 0.9 s."
+    assert pace_text(0.6, 0.04, 0.98) == "Frames take 0.6 s instead of 40 ms."

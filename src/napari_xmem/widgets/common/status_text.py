@@ -70,7 +70,14 @@ def pace_text(seconds_per_frame: float, forecast_s: float | None, share_of_proce
     if not forecast_s or seconds_per_frame < SLOW_FACTOR * forecast_s or seconds_per_frame < SLOW_S:
         return ""
     why = ": other programs use the processor" if share_of_processor < BUSY_SHARE else ""
-    return f"Frames take {short_time(seconds_per_frame)} instead of {short_time(forecast_s)}{why}."
+    return f"Frames take {_pace(seconds_per_frame)} instead of {_pace(forecast_s)}{why}."
+
+
+def _pace(seconds: float) -> str:
+    """Write the time of a frame: "40 ms", "0.5 s", "30 s"."""
+    if seconds >= 10:
+        return short_time(seconds)
+    return f"{seconds:.1f} s" if seconds >= 0.1 else f"{1000 * seconds:.0f} ms"
 
 
 def lost_objects(history: Sequence[FrameResult]) -> tuple[int, ...]:
@@ -109,8 +116,7 @@ def step_text(step: Any, session: Any) -> str:
 
 def forecast_text(forecast: Any) -> str:
     """Say what a run will cost."""
-    pace = forecast.seconds_per_frame
-    each = f"{pace:.1f} s" if pace >= 0.1 else f"{1000 * pace:.0f} ms"
+    each = _pace(forecast.seconds_per_frame)
     need = f"{forecast.peak_bytes / 1e9:.1f} GB of memory"
     text = f"About {each} per frame on {forecast.device.upper()}, {short_time(forecast.seconds)} in all, {need}."
     if not forecast.fits:
