@@ -109,6 +109,14 @@ def test_a_colour_image_is_not_taken_for_a_movie(tmp_path):
     tifffile.imwrite(tmp_path / "flat.tif", MOVIE[0])
     with pytest.raises(InputError, match="single image"):
         open_movie(tmp_path / "flat.tif")
+    colours = {"photometric": "rgb", "planarconfig": "separate"}
+    for name, how in (("four", {"imagej": True}), ("ome", {"ome": True}), ("three", colours)):
+        n_frames = 3 if name == "three" else 4
+        tifffile.imwrite(tmp_path / f"{name}.tif", MOVIE[:n_frames], **how)
+        with pytest.raises(InputError, match=rf"If its {n_frames} channels are frames, say so: --axes TYX"):
+            open_movie(tmp_path / f"{name}.tif")
+        movie = open_movie(tmp_path / f"{name}.tif", "TYX")
+        np.testing.assert_array_equal(np.asarray(movie.data), MOVIE[:n_frames])
 
 
 def test_npy_is_mapped(tmp_path):

@@ -25,6 +25,16 @@ def array(path, version=3, **options):
     )
 
 
+def labels_of_another_program(path, version=3):
+    """Two levels and what NGFF asks of labels."""
+    root = zarr.open_group(str(path), mode="w", zarr_format=version)
+    levels = [{"path": name} for name in ("s0", "s1/deep")]
+    for level in levels:
+        root.create_array(level["path"], data=np.ones((4, 6, 6), np.uint8), chunks=(1, 3, 3))
+    about = {"multiscales": [{"datasets": levels, "axes": list("tyx")}], "image-label": {}}
+    root.attrs.update({"ome": about} if version == 3 else about)
+
+
 def group(path, version=3):
     root = zarr.open_group(str(path), mode="w", zarr_format=version)
     root.create_group("deep").create_array("0", data=np.ones((4, 6), np.uint8), chunks=(2, 3))
@@ -38,9 +48,37 @@ STORES = {
     "array 2, nested": lambda path: array(path, 2, chunk_key_encoding={"name": "v2", "separator": "/"}),
     "array, dots": lambda path: array(path, 3, chunk_key_encoding={"name": "default", "separator": "."}),
     "sharded": lambda path: array(path, 3, shards=(2, 6, 6)),
-    "group": group,
-    "group 2": lambda path: group(path, 2),
+    "labels of another program": labels_of_another_program,
+    "labels of another program 2": lambda path: labels_of_another_program(path, 2),
+    "nothing": lambda path: zarr.open_group(str(path), mode="w"),
     "our own": lambda path: write(path, False),
+}
+
+
+def image(path, version=3):
+    """An image, which is more than the labels of one movie, even where it carries labels."""
+    labels_of_another_program(path, version)
+    root = zarr.open_group(str(path), mode="r+")
+    root.attrs.put({"multiscales": [{"datasets": [{"path": "s0"}, {"path": "s1/deep"}], "axes": list("tyx")}]})
+
+
+def labels_and_more(path):
+    write(path, False)
+    zarr.open_group(str(path), mode="r+").create_array("raw", data=np.ones((4, 6, 6), np.uint16))
+
+
+def damaged(path):
+    write(path, False)
+    (path / "zarr.json").write_text("{")
+
+
+OTHERS = {
+    "group": (group, "holds 0, deep/0, which are no labels of one movie"),
+    "group 2": (lambda path: group(path, 2), "holds 0, deep/0"),
+    "image": (image, "is an image rather than labels"),
+    "image 2": (lambda path: image(path, 2), "is an image rather than labels"),
+    "labels and more": (labels_and_more, "holds raw, which are no labels"),
+    "damaged": (damaged, "cannot be read"),
 }
 
 
@@ -53,6 +91,19 @@ def test_a_store_of_arrays_is_replaced(tmp_path, kind):
     write(path)
     np.testing.assert_array_equal(zarr.open_group(str(path), mode="r")["0"][:], LABELS)
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.zarr"]
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_store_of_other_arrays_is_left_alone(tmp_path, kind):
+    path = tmp_path / "a.zarr"
+    make, reason = OTHERS[kind]
+    make(path)
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    with pytest.raises(OutputError, match=reason):
+        check_output(path, overwrite=True)
+    with pytest.raises(OutputError, match="is not replaced"):
+        write(path)
+    assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == before
 
 
 @pytest.mark.parametrize("kind", [None, *STORES])

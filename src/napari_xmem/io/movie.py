@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -120,8 +122,7 @@ def _opened_movie(opened: Opened, path: str | Path, axes: str | None, *, volumes
             return _volumes(opened, shape, order.upper(), path)
         plan = AxisPlan.from_axes(shape, order)
     except InputError as error:
-        source = "" if axes else " If the file's own axes are wrong, give the right ones with axes= (--axes)."
-        raise InputError(f"{path}: {error}{source}") from error
+        raise InputError(f"{path}: {error}{'' if axes else _other_axes(shape, order.upper())}") from error
     return _movie(opened, plan, path)
 
 
@@ -176,6 +177,15 @@ def open_labels(path: str | Path, axes: str | None = None, *, volumes: bool = Fa
             f"{path}: labels have {movie.shape[-1]} channels, expected none: (T, Y, X) or (Y, X) integers."
         )
     return movie
+
+
+def _other_axes(shape: tuple[int, ...], axes: str) -> str:
+    """Say how to name the axes of a file where its own make no movie; three or four frames are called colours often."""
+    frames = re.sub("[CS]", "T", axes)
+    several = math.prod(n for n, letter in zip(shape, axes, strict=False) if letter in "CS")
+    if len(shape) == len(axes) == len(set(frames)) and not set(axes) & set("TZQIRP") and several > 1:
+        return f" If its {several} channels are frames, say so: --axes {frames} (axes='{frames}')."
+    return " If the file's own axes are wrong, give the right ones with axes= (--axes)."
 
 
 def _holds_volumes(shape: tuple[int, ...], axes: str) -> bool:

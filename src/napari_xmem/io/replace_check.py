@@ -6,7 +6,10 @@ import os
 import re
 from pathlib import Path
 
+import zarr
+
 from napari_xmem.errors import OutputError
+from napari_xmem.io import ngff
 from napari_xmem.io.ngff_labels import image_around
 
 __all__ = ["check_replaceable"]
@@ -20,8 +23,9 @@ _CHUNK = re.compile(r"c?[./]?\d+([./]\d+)*|c")
 def check_replaceable(target: Path) -> None:
     """Check that what stands at `target` is of the kind that will be written there, so that it may be replaced.
 
-    A file is replaced by a file. A folder is replaced only where the output is a .zarr and the folder is a store of
-    arrays and nothing else: a folder that merely ends in .zarr, or holds other things besides, is left alone.
+    A file is replaced by a file. A folder is replaced only where the output is a .zarr and the folder is one array, or
+    labels as OME-Zarr has them, and nothing else: a folder that merely ends in .zarr, holds other things besides, or
+    is a group of images or other arrays is left alone.
 
     Parameters
     ----------
@@ -41,14 +45,36 @@ def check_replaceable(target: Path) -> None:
     if not is_zarr:
         raise OutputError(f"{target} is a folder, which is never replaced by a file. Choose another name.")
     stranger = _stranger(target)
-    if stranger is not None:
-        holds = (
-            "is no store of arrays" if stranger == target else f"holds {stranger.relative_to(target)} besides arrays"
-        )
+    if stranger is None:
+        holds = _more_than_labels(target)
+    elif stranger == target:
+        holds = "is no store of arrays"
+    else:
+        holds = f"holds {stranger.relative_to(target)} besides arrays"
+    if holds:
         raise OutputError(
             f"{target} {holds}: it is not replaced, even with overwriting allowed. Choose another name, or remove it "
             "yourself."
         )
+
+
+def _more_than_labels(target: Path) -> str:
+    """Return what a store of arrays is that labels may not replace; empty: one array, or labels and their levels."""
+    try:
+        node = zarr.open(str(target), mode="r")
+        if isinstance(node, zarr.Array):
+            return ""
+        attributes = dict(node.attrs)
+        inside = {name for name, inner in node.members(max_depth=None) if isinstance(inner, zarr.Array)}
+        image = ngff.multiscale_of(attributes)
+        levels = {str(level["path"]) for level in image["datasets"]} if image else set()
+    except Exception:  # metadata that are damaged, or of another program
+        return "is a store that cannot be read"
+    if inside - levels:
+        return f"is a group that holds {', '.join(sorted(inside - levels)[:3])}, which are no labels of one movie"
+    if image and "image-label" not in ngff.ome_attributes(attributes):
+        return "is an image rather than labels"
+    return ""
 
 
 def _stranger(node: Path) -> Path | None:
