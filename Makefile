@@ -76,7 +76,7 @@ test-lowest:
 	$(PYTHON) -m pip install --upgrade pip uv
 	$(PYTHON) -m uv venv --clear .venv-lowest
 	VIRTUAL_ENV=.venv-lowest $(PYTHON) -m uv pip install --resolution lowest-direct --editable ".[napari]" \
-		--editable ./training --editable ./benchmarks --group test pyqt6
+		--editable ./training --editable ./benchmarks --group test "pyqt6>=6.7"
 	scripts/run_tests.sh .venv-lowest/bin/python pyqt6
 
 $(VENV)/.installed-release: pyproject.toml constraints.txt

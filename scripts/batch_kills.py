@@ -1,10 +1,13 @@
 """Do a batch on local Dask workers while something of it is killed every few seconds, and compare with a quiet batch.
 
     python scripts/batch_kills.py                            # 12 movies on 3 workers, three times over
-    python scripts/batch_kills.py --every 10 --rounds 1      # on a slow or busy machine
+    python scripts/batch_kills.py --every 10 --rounds 1
 
 What is killed (SIGKILL) is drawn: a worker, which takes the process of its movie along, or the process of a movie
 alone. What stands in the end must be, bit for bit, what the quiet batch has written, with nothing beside it.
+
+On a slow or busy machine a process may need longer to start than others are left alone, and nothing would ever be done;
+so some new frames are waited for besides the seconds.
 """
 
 from __future__ import annotations
@@ -72,6 +75,12 @@ def batch(movies: Path, output: Path, *more: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen([*command, "--report", str(output / "report.csv"), *more], stderr=log)
 
 
+def frames_done(output: Path, n_frames: int) -> int:
+    """Return how many frames of all movies are kept or finished."""
+    kept = sum(1 for _ in output.glob("*.unfinished/frame-*"))
+    return kept + n_frames * sum(1 for _ in output.glob("*_labels.tif"))
+
+
 def kill_something(batch_pid: int, draw: random.Random) -> str | None:
     """Kill a worker that has a movie, or the process of a movie; returns which."""
     try:
@@ -94,6 +103,7 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=24, metavar="N")
     parser.add_argument("--workers", type=int, default=3, metavar="N")
     parser.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="between two kills")
+    parser.add_argument("--new-frames", type=int, default=8, metavar="N", help="at least, between two kills")
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     parser.add_argument("--model", default="bundled", help="a small one is faster")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
@@ -113,12 +123,14 @@ def main() -> int:
             output, begun = root / f"round-{number}", time.monotonic()
             cluster = ["--scheduler", f"local:{args.workers}", "--retries", "20", "--save-every", "1"]
             running, kills = batch(root / "movies", output, *common, *cluster), Counter()
-            due = time.monotonic() + args.every
+            due, done = time.monotonic() + args.every, 0
             while running.poll() is None:
                 time.sleep(0.1)
-                if time.monotonic() >= due and (what := kill_something(running.pid, draw)):
+                if time.monotonic() < due or frames_done(output, args.frames) < done + args.new_frames:
+                    continue
+                if what := kill_something(running.pid, draw):
                     kills[what] += 1
-                    due = time.monotonic() + args.every
+                    due, done = time.monotonic() + args.every, frames_done(output, args.frames)
             found = pixels(output)
             others = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
             with (output / "report.csv").open(newline="") as file:
