@@ -96,7 +96,7 @@ class PropagationConfig:
         "track",
         label="Divisions",
         help="What becomes of a cell that divides.",
-        effect="Tracked in the local scope; results then come up to 3 frames after the frame that is worked on.",
+        effect="Tracked in the local scope; results then come up to 4 frames after the frame that is worked on.",
         group=FRAMES,
         options=(
             Option("track", "Daughters get ids", "The mother ends; two daughters with ids of their own begin."),
@@ -107,7 +107,7 @@ class PropagationConfig:
         "ignore",
         label="New cells",
         help="Whether cells that nobody painted are looked for.",
-        effect="Found in the local scope, forward in time; results then come up to 3 frames after the frame that is "
+        effect="Found in the local scope, forward in time; results then come up to 4 frames after the frame that is "
         "worked on.",
         group=FRAMES,
         options=(

@@ -97,7 +97,7 @@ def iter_propagate(
         Time direction from the seeds.
     divisions : {"track", "keep"}
         "track": where an object divides it ends, and two daughters with ids of their own begin (in the local scope);
-        results then come up to 3 frames after the frame that is worked on, and are final. "keep": both daughters go on
+        results then come up to 4 frames after the frame that is worked on, and are final. "keep": both daughters go on
         under the mother's id.
     entries : {"ignore", "find"}
         "find": cells that look like the painted ones and belong to nobody are found, on the first frame as later, and

@@ -51,6 +51,11 @@ class DelayedResults:
         """How many of them will be yielded."""
         return sum(reported for _, reported in self._waiting)
 
+    @property
+    def last_unpainted(self) -> int | None:
+        """The last frame that waits; None if there is none, or somebody has painted on it."""
+        return self._waiting[-1][0].frame if self._waiting and not self._waiting[-1][0].seeded else None
+
     def put(self, result: FrameResult, *, reported: bool = True) -> None:
         """Take in a frame; `reported`: it will be yielded."""
         self._waiting.append((result, reported))

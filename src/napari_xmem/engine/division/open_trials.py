@@ -58,8 +58,8 @@ class OpenTrials:
 
     @property
     def longest(self) -> int:
-        """On how many frames the oldest trial has been looked at; 0 without one."""
-        return max((len(trial.looks) for trial in self.by_mother.values()), default=0)
+        """Over how many of the last frames the oldest trial goes; 0 without one."""
+        return max((trial.age_frames for trial in self.by_mother.values()), default=0)
 
     def take_decisions(self) -> list[Decision]:
         """Return what was decided since this was last asked."""

@@ -52,6 +52,10 @@ class PaintedBirths:
         """Take in the masks of a frame."""
         self._last = {mask.object_id: mask for mask in masks}
 
+    def last(self, object_id: int) -> RegionMask | None:
+        """Return the mask of an object on the frame before; None if it had none."""
+        return self._last.get(object_id)
+
     def find(self, host: Host, at: Moment, masks: Sequence[RegionMask], new_ids: NewIds) -> list[Decision]:
         """Return a division for every mother of objects that were painted on this frame for the first time."""
         begun = self._begun(host, at, masks)

@@ -25,15 +25,18 @@ __all__ = [
     "SURELY_NOT",
     "AsksForBuds",
     "Budding",
+    "Dates",
     "Evidence",
     "Judge",
     "NeverAsks",
     "Proposer",
     "TwoParts",
+    "WaistBefore",
     "tempered",
 ]
 
-#: A trial is decided on this many frames after its first at the latest: results wait that long at most.
+#: A trial is decided on this many frames after its first at the latest: results wait that long at most, and one frame
+#: more where the daughters are dated to the frame before.
 DELAY_FRAMES = 3
 #: Odds at which a trial ends before its time: surely divided, surely not; and looks that it has had by then.
 SURELY, SURELY_NOT, EARLY_LOOKS = 0.97, 0.03, 3
@@ -156,6 +159,46 @@ class Budding:
         if trial.stays >= self.least_stay and share < self.largest_beside:
             return True
         return share < self.largest_bud and larger >= self.least_mother * trial.before_px
+
+
+class Dates(Protocol):
+    """Says whether a division that is asked about now had taken place on the frame before."""
+
+    def hint(self, mask: NDArray[np.float32]) -> Parts | None:
+        """Return two parts of an object, ``(H, W)``, if a frame later they may be told to have been daughters."""
+
+    def seen_before(self, before: Parts, now: NDArray[np.float32]) -> bool:
+        """Return True if the `hint` of the frame before is believed, given the mother's mask of `now`, ``(H, W)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaistBefore:
+    """Date the division of a rod to the frame before, where that showed the waist already.
+
+    A rod is asked about where its waist is so narrow that it can be nothing else; the daughters are there when the
+    septum is, a little before. So the waist of the two frames together is what dates: they begin on the frame before if
+    ``(waist before + waist now) / 2 <= widest_mean``, the waist before is no wider than `widest_before`, and either
+    part had `least_share` of the rod. What is no rod on both frames is dated where it is asked about.
+
+    Attributes
+    ----------
+    widest_mean, widest_before, least_share : float
+        See above.
+    """
+
+    widest_mean: float = 0.78
+    widest_before: float = 0.92
+    least_share: float = 0.38
+
+    def hint(self, mask: NDArray[np.float32]) -> Parts | None:
+        """Return the two sides of the waist, or None; see `Dates.hint`."""
+        waist = find_waist(mask, widest_neck=self.widest_before)
+        return waist if waist is not None and waist.share >= self.least_share else None
+
+    def seen_before(self, before: Parts, now: NDArray[np.float32]) -> bool:
+        """Return True if the waists of both frames are narrow enough; see `Dates.seen_before`."""
+        waist = find_waist(now)
+        return waist is not None and before.neck + waist.neck <= 2 * self.widest_mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from napari_xmem.engine.division.policies import (
     Budding,
     Evidence,
     TwoParts,
+    WaistBefore,
     tempered,
 )
 from napari_xmem.engine.division.trial import Decision, Trial
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.division.mask_parts import Parts
     from napari_xmem.engine.division.new_ids import NewIds
     from napari_xmem.engine.division.painted_births import KnowsNames
-    from napari_xmem.engine.division.policies import AsksForBuds, Judge, Proposer
+    from napari_xmem.engine.division.policies import AsksForBuds, Dates, Judge, Proposer
     from napari_xmem.engine.division.trial_tracking import Host, Moment
     from napari_xmem.engine.scopes.object_state import TrackedObject
     from napari_xmem.engine.scopes.region_masks import RegionMask
@@ -73,6 +75,8 @@ class DivisionTracker:
         Whether the mother goes on beside a bud.
     sister : AsksForSister, optional
         When to ask about a daughter that the mother does not cover.
+    dates : Dates, optional
+        Whether daughters began on the frame before.
 
     Attributes
     ----------
@@ -87,12 +91,14 @@ class DivisionTracker:
         judge: Judge | None = None,
         budding: AsksForBuds | None = None,
         sister: AsksForSister | None = None,
+        dates: Dates | None = None,
     ) -> None:
         self.new_ids = new_ids
         self.proposer = proposer or TwoParts()
         self.judge = judge or Evidence()
         self.budding = budding or Budding()
         self.sister = sister or FaintSister()
+        self.dates = dates or WaistBefore()
         self.ahead: KnowsNames | None = None
         self._open = OpenTrials(new_ids)
         self.reset()
@@ -104,6 +110,7 @@ class DivisionTracker:
         self._recent: dict[int, tuple[float, ...]] = {}
         self._painted = PaintedBirths()
         self._former = FormerPlaces()
+        self._hinted = False
 
     @property
     def waiting(self) -> DelayedResults:
@@ -118,7 +125,7 @@ class DivisionTracker:
     @property
     def pending(self) -> int:
         """How many of the last frames may still change, the one worked on last among them."""
-        return self._open.longest
+        return max(self._open.longest, int(self._hinted))
 
     def searches(self, *, memorise: bool, last: bool) -> bool:
         """Return False: nothing but the objects' regions is looked at."""
@@ -134,6 +141,7 @@ class DivisionTracker:
     def interrupt(self) -> None:
         """End all trials without a decision: a frame on which nothing can be seen came between."""
         self._open.drop()
+        self._hinted = False
 
     def advance(self, host: Host, at: Moment, todo: Sequence[tuple[int, Region]]) -> list[RegionMask]:
         """Follow the daughters on trial to this frame, decide, and ask about more objects.
@@ -158,6 +166,7 @@ class DivisionTracker:
         masks = self._decide(host, at, list(at.masks), tried)
         for decision in self._painted.find(host, at, masks, self.new_ids):
             masks = self._follow_painted(host, decision, masks)
+        self._hinted = False
         if at.memorise or at.last:
             tried |= self._ask(host, at, masks)
         if at.last:
@@ -260,7 +269,26 @@ class DivisionTracker:
                 begun |= self._begin(host, at, mask, [larger, sister], 0.0, faint=True)
             elif parts is not None and not (at.last and parts.neck):
                 begun |= self._begin(host, at, mask, _split(mask, parts), parts.neck)
+                self._date_back(at, self._open.by_mother.get(i), whole)
+            elif parts is None and not self._hinted:
+                self._hinted = self.dates.hint(whole) is not None
         return begun
+
+    def _date_back(self, at: Moment, trial: Trial | None, now: NDArray[np.float32]) -> None:
+        """Let a trial that has just begun reach back to the frame before, if that showed the daughters already."""
+        frame = self.waiting.last_unpainted
+        before = None if trial is None or trial.painted or trial.kept else self._painted.last(trial.mother)
+        if trial is None or frame is None or before is None:
+            return
+        parts = self.dates.hint(fill_bays(before.pixels, before.region, at.picture_shape))
+        if parts is None or not self.dates.seen_before(parts, now):
+            return
+        pair = _split(before, parts)
+        first = trial.masks[trial.frame][0]
+        if _distance_px(pair[1], first, at.drift_px) < _distance_px(pair[0], first, at.drift_px):
+            pair.reverse()
+        trial.masks[frame] = tuple(replace(mask, object_id=i) for mask, i in zip(pair, trial.daughters, strict=True))
+        trial.frame = frame
 
     def _faint_sister(
         self, at: Moment, mask: RegionMask, masks: Sequence[RegionMask], usual_px: float
@@ -337,6 +365,13 @@ def _split(mask: RegionMask, parts: Parts) -> list[RegionMask]:
     """Give every pixel's probability to the part that is nearer."""
     nearer = ndimage.distance_transform_edt(~parts.first) <= ndimage.distance_transform_edt(~parts.second)
     return [_shown(mask, share) for share in (nearer, ~nearer)]
+
+
+def _distance_px(before: RegionMask, now: RegionMask, drift_px: tuple[float, float]) -> float:
+    """Return how far a mask has gone while the frame drifted."""
+    (y, x), (v, u) = (ndimage.center_of_mass(mask.pixels > 0.5) for mask in (before, now))
+    y, x = y + before.region.y + drift_px[0], x + before.region.x + drift_px[1]
+    return math.hypot(now.region.y + v - y, now.region.x + u - x)
 
 
 def _shown(mask: RegionMask, pixels: NDArray[np.bool_]) -> RegionMask:

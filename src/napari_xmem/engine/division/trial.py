@@ -28,7 +28,7 @@ class Trial:
     daughters : tuple of int
         Ids under which the two parts are followed, the larger first; one where an object merely goes on as another.
     frame : int
-        First frame on which two parts were seen.
+        First frame of the two parts: that on which they were asked about, or the one before.
     neck : float
         Width of the neck between the parts then, see `Parts`; backward that of the mother's first mask, 1 without one.
     growth : float
@@ -87,6 +87,11 @@ class Trial:
     def told(self, given: Set[int]) -> bool:
         """Return True if somebody of it is painted on this frame: a person decides."""
         return bool(given & {*self.tried, self.kept})
+
+    @property
+    def age_frames(self) -> int:
+        """Over how many of the last frames it goes, the one worked on last among them."""
+        return max(len(self.looks), len(self.masks))
 
     @property
     def before_px(self) -> float:
