@@ -101,6 +101,7 @@ def test_a_result_is_asked_by_frame_and_object_and_kept_in_a_file(tmp_path) -> N
     assert set(again.recipe["versions"]) >= {"napari-xmem", "torch"}
     settings = settings_of_recipe(again.recipe)
     assert settings["model"] == "tiny"
+    assert settings["diameter_px"] == result.recipe["diameter_px"] != round(result.recipe["diameter_px"], 2)
     repeated = propagate(frames, {1: labels[1]}, **(settings | {"model": network}))
     np.testing.assert_array_equal(repeated.labels, result.labels)
 

@@ -193,6 +193,10 @@ def make_scene(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, An
             nx.TrackingSession.of_labels,
             {"frames": frames, "labels": labels, "model": network},
         ),
+        "TrackingSession.of_result": (
+            nx.TrackingSession.of_result,
+            {"frames": frames, "result": result, "model": network},
+        ),
         "TrackingSession.load": (nx.TrackingSession.load, {"path": saved, "frames": frames, "model": network}),
         "session.save": (session.save, {"path": folder / "again.xmem"}),
         "session.labels": (session.labels, {"frame": 1}),

@@ -62,7 +62,9 @@ def results(result: nx.PropagationResult, truth: NDArray[np.int32]) -> None:
 def sessions(frames: NDArray[np.uint16], seeds: NDArray[np.int32]) -> None:
     """Sessions."""
     session = nx.TrackingSession(frames, {0: seeds}, config=nx.PropagationConfig(scope="local"))
-    assert_type(session.run(), nx.PropagationResult)
+    result = session.run(progress=True)
+    assert_type(result, nx.PropagationResult)
+    assert_type(nx.TrackingSession.of_result(frames, result, seeds={0: seeds}), nx.TrackingSession)
     session.correct({3: seeds}, backward=False)
     session.lock([1, 2])
     session.lock(range(5))

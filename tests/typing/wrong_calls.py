@@ -75,6 +75,8 @@ def sessions(frames: Any, seeds: Any) -> None:
     nx.TrackingSession(frames, seeds, direction="both")  # type: ignore[call-arg]
     session = nx.TrackingSession(frames, seeds, config="fast")  # type: ignore[arg-type]
     nx.TrackingSession.of_labels(frames, seeds, modle="bundled")  # type: ignore[call-arg]
+    nx.TrackingSession.of_result(frames, "result.npz")  # type: ignore[arg-type]
+    session.run(progress=3)  # type: ignore[arg-type]
     session.correct(frames, forwards=True)  # type: ignore[call-arg]
     session.lock("all")  # type: ignore[arg-type]
     session.swap(1, 2)  # type: ignore[call-arg]

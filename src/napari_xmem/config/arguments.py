@@ -245,6 +245,7 @@ _CLASSES = (
     "Lineage",
     "MemoryConfig",
     "PropagationConfig",
+    "PropagationResult",
     "StoredMemory",
     "Tensor",
     "XMem",

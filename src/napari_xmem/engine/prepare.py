@@ -117,7 +117,7 @@ def prepare_run(
         **_entry_settings(config, given, min(labels)),
         "frames": [low, high],
         "seeded_frames": sorted(labels),
-        "diameter_px": round(diameter, 2),
+        "diameter_px": float(diameter),  # as it was: rounded, a run repeated would scale the frames a little otherwise
         "seed_diameter_px": round(measured, 2),
         "scale": round(geometry.scale, 4),
         "intensity_low": list(normaliser.low),

@@ -13,7 +13,7 @@ from napari_xmem.engine.result_file import read_result, write_result
 from napari_xmem.errors import InputError
 from napari_xmem.imaging import label_at
 from napari_xmem.imaging.acquisition import Acquisition
-from napari_xmem.tracking import EventKind, Lineage, sorted_events
+from napari_xmem.tracking import End, EventKind, Lineage, sorted_events
 from napari_xmem.words import counted
 
 if TYPE_CHECKING:
@@ -274,6 +274,7 @@ class PropagationResult:
             raise InputError(f"Frame {frame} was not propagated; {span}.")
         row = int(rows[0])
         known = ~np.isnan(self.scores.confidence[row])
+        births, ends = self._births_and_ends(row)
         return FrameResult(
             int(frame),
             self.labels[frame],
@@ -281,9 +282,27 @@ class PropagationResult:
             self.scores.area_px[row, known],
             self.scores.confidence[row, known],
             seeded=frame in self.recipe.get("seeded_frames", ()),
+            births=births,
+            ends=ends,
             events=tuple(event for event in self.events if event.frame == frame),
             findings=tuple(one for one in self.acquisition.findings if one.frame == frame),
         )
+
+    def _births_and_ends(self, row: int) -> tuple[tuple[tuple[int, int | None], ...], tuple[tuple[int, str], ...]]:
+        """Return who begins and who ends on a frame, as `FrameResult` says it."""
+        frame, lineage = int(self.scores.frames[row]), self.lineage
+        births: dict[int, int | None] = {
+            event.objects[0]: None for event in self.events if event.frame == frame and event.kind is EventKind.ENTRY
+        }
+        if frame in self.recipe.get("seeded_frames", ()) and self.recipe.get("direction") == "forward":
+            new = np.isnan(self.scores.confidence[:row]).all(axis=0) & ~np.isnan(self.scores.confidence[row])
+            births |= dict.fromkeys(self.scores.object_ids[new].tolist())
+        births |= {i: mother for i, mother in lineage.parents.items() if lineage.first_frame[i] == frame}
+        ends = {}
+        for mother in dict.fromkeys(mother for mother in births.values() if mother is not None):
+            if lineage.last_frame[mother] < frame and lineage.ends[mother] in (End.DIVIDED, End.CONTINUED):
+                ends[mother] = str(lineage.ends[mother])
+        return tuple(births.items()), tuple(ends.items())
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write labels, scores, lineage, events, what was wrong with frames and recipe into one file, for `load`.

@@ -24,7 +24,7 @@ from napari_xmem.session.results import FrameRecord, History, Recording, Results
 from napari_xmem.tracking.given_labels import given_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -71,6 +71,8 @@ class SessionContext:
         What the memory of a new run starts with.
     unfinished : tuple of Unfinished
         What the latest correction left undone when it was stopped.
+    made : (str, str, dict)
+        Scope, reason and recipe of what was there before the first run.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class SessionContext:
         self.upcoming: tuple[int, ...] = ()
         self.start_memory: StoredMemory | None = None
         self.unfinished: tuple[Unfinished, ...] = ()
+        self.made: tuple[str, str, dict[str, Any]] = ("", "not propagated", {})
         self._unwritten: set[int] = set()
 
     def check_frame(self, frame: int) -> None:
@@ -125,10 +128,15 @@ class SessionContext:
             return 0, n_frames
         return config.start or 0, n_frames if config.stop is None else config.stop
 
+    @property
+    def has_seeds(self) -> bool:
+        """True if a run can begin without a correction."""
+        return self.seeds is not None or self.detections is not None
+
     def prepare(self) -> Run:
         """Check everything and load the model, if that was not done yet."""
         if self.run is None:
-            if self.seeds is None and self.detections is None:
+            if not self.has_seeds:
                 raise SessionError("This session has no seeds; correct a frame, and it is propagated from there.")
             config = self.config_now()
             self.adopt(prepare_run(self.source, self.seeds, self.model, config, detections=self.detections))
@@ -163,6 +171,16 @@ class SessionContext:
             image = check_labels(labels[t], self.source.frame_shape, f"labels of frame {t}")
             if image.any():
                 self.results.put(t, FrameRecord.of_labels(t, image, seeded=False, confidence=float("nan")))
+
+    def adopt_records(self, records: Iterable[FrameRecord]) -> None:
+        """Take frames of a result that exists; those with seeds count as painted."""
+        seeds = {}
+        for record in records:
+            self.results.put(record.scores.frame, record)
+            if record.scores.seeded:
+                seeds[record.scores.frame] = record.packed
+        self.annotate(replace(self.annotations, labels={**seeds, **self.annotations.labels}))
+        self.tell(list(self.results.frames))
 
     def current_run(self) -> Run:
         """Return the prepared run with the settings of now."""

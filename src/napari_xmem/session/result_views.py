@@ -75,8 +75,9 @@ class ResultViews:
         for t in frames:
             labels[t] = self._context.results.labels(t)
         run, memory = self._context.run, self._context.results.snapshots(frames)
-        scope, reason = (run.scope, run.scope_reason) if run is not None else ("", "not propagated")
-        recipe = {} if run is None else self._context.current_run().recipe
+        scope, reason, recipe = self._context.made
+        if run is not None:
+            scope, reason, recipe = run.scope, run.scope_reason, self._context.current_run().recipe
         seen = Acquisition.collect(one for t in frames for one in self._context.results.findings(t))
         return PropagationResult(
             labels, self._context.results.scores(), memory, scope, reason, recipe, lineage, events, seen, self

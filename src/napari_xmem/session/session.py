@@ -6,10 +6,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Self
 
 from napari_xmem.config.arguments import checked_methods
+from napari_xmem.engine.inputs import progress_calls
 from napari_xmem.session.archive import SessionArchive, write_session
 from napari_xmem.session.context import SessionContext
 from napari_xmem.session.corrections.lineage_edits import LineageEdits
 from napari_xmem.session.corrections.result_edits import ResultEdits
+from napari_xmem.session.finished_result import records_of, seeds_of, settings_of
 from napari_xmem.session.memory_editor import MemoryEditor
 from napari_xmem.session.objects_in_parts import PartsCounter
 from napari_xmem.session.part_method import of_part
@@ -21,13 +23,14 @@ from napari_xmem.session.tasks import PropagationTask
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from napari_xmem.config import MemoryConfig, PropagationConfig
     from napari_xmem.engine import FrameResult, PropagationResult, Run
+    from napari_xmem.engine.inputs import Progress
     from napari_xmem.engine.scopes.base import TrackingScope
     from napari_xmem.model import XMem
     from napari_xmem.session.annotations import Annotations
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from napari_xmem.tracking import Event, Lineage
 
 __all__ = ["TrackingSession"]
+
+_FOR_PANELS = {"runner", "edits", "lineage_edits", "follower", "current_run", "prepare"}
 
 
 @checked_methods
@@ -167,6 +172,62 @@ class TrackingSession:
         return session
 
     @classmethod
+    def of_result(
+        cls,
+        frames: Any,
+        result: PropagationResult,
+        *,
+        seeds: Any = None,
+        model: str | Path | XMem | None = None,
+        write: Write | None = None,
+        read: Read | None = None,
+        explain_bytes: int = 256_000_000,
+    ) -> Self:
+        """Make a session of a finished result of `napari_xmem.propagate`, to review and correct it without a new run.
+
+        Labels, scores, lineage, events and settings are those of the result; a result that was loaded from a file or
+        sent between processes does as well. There is no memory to look into before something is run or corrected.
+
+        Parameters
+        ----------
+        frames : array_like, FrameSource, Movie or path
+            The movie.
+        result : PropagationResult
+            What was made of it.
+        seeds : mapping or array, optional
+            What was painted, as for the class; None: the labels of the result on the frames that had seeds.
+        model : str, path or XMem, optional
+            The network; None: that of the result, which has to have a name or be at hand.
+        write, read, explain_bytes
+            As for the class; `write` gets every frame of the result.
+
+        Returns
+        -------
+        TrackingSession
+            Ready to be reviewed, corrected and run again.
+
+        Raises
+        ------
+        SeedError
+            If the result is that of another movie.
+        SessionError
+            If the result does not say how it was made, see `of_labels` for such.
+        """
+        config, network = settings_of(result)
+        session = cls(
+            frames,
+            seeds_of(result) if seeds is None else seeds,
+            model=network if model is None else model,
+            config=config,
+            write=write,
+            read=read,
+            explain_bytes=explain_bytes,
+        )
+        session._context.made = (result.scope, result.scope_reason, result.recipe)
+        session._context.adopt_records(records_of(result, session._context.source))
+        return session
+
+    @classmethod
     def load(
         cls,
         path: str | os.PathLike[str],
@@ -237,6 +298,10 @@ class TrackingSession:
         done, n_frames = len(self.results.frames), self.n_frames
         rows, columns = self.frame_shape
         return f"TrackingSession({self.state.value}, {done} of {n_frames} frames of {rows} x {columns} px)"
+
+    def __dir__(self) -> list[str]:
+        """Leave out what only panels need."""
+        return sorted(set(super().__dir__()) - _FOR_PANELS)
 
     # ---- looking: nothing here changes anything or waits
 
@@ -366,7 +431,9 @@ class TrackingSession:
         """Return the prepared run with the settings of now."""
         return self._context.current_run()
 
-    def frames(self, *, wait: bool = True, stay: Callable[[], bool] | None = None) -> Iterator[FrameResult]:
+    def frames(
+        self, *, wait: bool = True, stay: Callable[[], bool] | None = None
+    ) -> Generator[FrameResult, None, None]:
         """Do the work, one frame at a time; a new propagation if nothing was begun.
 
         Parameters
@@ -392,19 +459,28 @@ class TrackingSession:
         """
         return self._counted(self.runner.frames(wait=wait, stay=stay))
 
-    def _counted(self, frames: Generator[FrameResult, None, None]) -> Iterator[FrameResult]:
+    def _counted(self, frames: Generator[FrameResult, None, None]) -> Generator[FrameResult, None, None]:
         """Count the parts of objects as frames come: all at once would make whoever asks for the review wait."""
         with closing(frames):
             for result in frames:
                 self._parts.count(result.frame)
                 yield result
 
-    def run(self) -> PropagationResult:
-        """Do all the work in this thread and return the result; goes on with a run that was paused."""
+    def run(self, *, progress: Progress | bool | None = None) -> PropagationResult:
+        """Do all the work in this thread and return the result; goes on with a run that was paused.
+
+        Parameters
+        ----------
+        progress : callable or bool, optional
+            Called with frames done and frames in all, after each frame; True: a bar. If it raises, frames done stay.
+        """
+        shown = progress_calls(progress)
         if self.state is SessionState.PAUSED:
             self.resume()
-        for _ in self.frames():
-            pass
+        with closing(self.frames()) as frames:
+            for _ in frames:
+                if shown is not None:
+                    shown(self.runner.status.frames_done, self.runner.status.frames_total)
         return self.result()
 
     def pause(self) -> None:

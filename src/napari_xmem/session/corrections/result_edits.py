@@ -133,7 +133,9 @@ class ResultEdits:
             old = self._runner.task
             rest = old.frames_left if isinstance(old, PropagationTask) else ()
             run = context.run
-            if run is None:
+            if run is None and context.has_seeds:
+                run = context.prepare()
+            elif run is None:
                 seeds = {t: image.unpack() for t, image in packed.items() if image.unpack().any()}
                 config = replace(context.config_now(), start=None, stop=None, direction="both")
                 run = prepare_run(context.source, seeds, context.model, config)
@@ -372,7 +374,11 @@ class ResultEdits:
             packed[int(frame)] = PackedLabels.pack(check_labels(image, shape, f"labels of frame {frame}"))
         if not packed:
             raise SessionError("No frame was corrected; change the labels of at least one frame.")
-        if self._context.run is None and not any(image.unpack().any() for image in packed.values()):
+        if (
+            self._context.run is None
+            and not self._context.has_seeds
+            and not any(image.unpack().any() for image in packed.values())
+        ):
             raise SessionError("The corrected frames hold no object; paint at least one.")
         return packed
 
