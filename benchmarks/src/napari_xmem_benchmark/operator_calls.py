@@ -1,6 +1,6 @@
 """Operator calls and CPU seconds per frame of the local scope, by phase: what a GPU waits for, and where time goes.
 
-``python -m napari_xmem_benchmark.operator_calls --objects 30 124``
+``python -m napari_xmem_benchmark.operator_calls --objects 30 124 --as-on cpu accelerator``
 
 Dense simulated nuclei, of which some are followed, with full memory, over whole cycles from one consolidation to the
 next. Calls are what torch's dispatcher sees (`TorchDispatchMode`): those that compute or copy, which on a GPU are
@@ -14,7 +14,8 @@ import argparse
 import sys
 import time
 from collections import Counter, defaultdict
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from napari_xmem.engine.scopes.frame_quality import FrameGate
 from napari_xmem.engine.scopes.local_scope import LocalScope
 from napari_xmem.engine.scopes.ownership import Ownership
 from napari_xmem.engine.scopes.stage_drift import DriftTracker
+from napari_xmem.memory.few_calls import as_on_accelerator
 from napari_xmem.model import InferenceXMem, load_model
 from napari_xmem.sample_data import simulated_nuclei
 from napari_xmem_benchmark.scenes import fill_long_term, fill_working
@@ -49,7 +51,7 @@ PHASES: dict[str, list[tuple[Any, str]]] = {
     "read": [(frame_now, "decode_regions")],
     "decode": [(InferenceXMem, "decode"), (InferenceXMem, "judge")],
     "value": [(InferenceXMem, "encode_value")],
-    "write": [(frame_now, "memorise_regions")],
+    "write": [(frame_now, "memorise_regions"), (frame_now, "settle")],
     "credit": [(local_scope, "credit_memory")],
     "masks": [
         (local_scope, "aggregate_regions"),
@@ -143,6 +145,8 @@ def measure(
     shape: tuple[int, int] = SHAPE,
     nuclei: int = NUCLEI,
     model: str = "bundled",
+    *,
+    as_on: str = "cpu",
 ) -> tuple[Meter, int]:
     """Follow objects over frames that are counted and frames that are timed.
 
@@ -160,12 +164,28 @@ def measure(
         Nuclei on the frame.
     model : str
         Name or file of the network.
+    as_on : {"cpu", "accelerator"}
+        Share out the work as a CPU does, which keeps to what its caches hold, or as a GPU does, which computes as much
+        at once as it can. Only the first says anything about seconds on a CPU.
 
     Returns
     -------
     tuple of Meter and int
         Calls, and seconds, over so many frames each.
     """
+    with as_on_accelerator() if as_on == "accelerator" else nullcontext():
+        return _measure(n_objects, cycles, device, precision, shape, nuclei, model)
+
+
+def _measure(
+    n_objects: int,
+    cycles: int,
+    device: str,
+    precision: Precision,
+    shape: tuple[int, int],
+    nuclei: int,
+    model: str,
+) -> tuple[Meter, int]:
     network, memory = load_model(model, device), MemoryConfig()
     cycle = (memory.working_max_frames - memory.working_min_frames) * memory.memory_interval_frames
     warm_up, each = 1 + 2 * cycle, cycle * cycles
@@ -218,13 +238,16 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--model", default="bundled", help="name or file of the network")
+    parser.add_argument(
+        "--as-on", nargs="+", choices=("cpu", "accelerator"), default=["cpu"], help="whose way to share out the work"
+    )
     parser.add_argument("--operators", type=int, default=0, metavar="N", help="also the N most frequent of each phase")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    for n_objects in args.objects:
-        meter, frames = measure(n_objects, args.cycles, args.device, args.precision, model=args.model)
-        title = f"{n_objects} of {NUCLEI} nuclei, {SHAPE[0]} x {SHAPE[1]} px, per frame"
-        sys.stdout.write(table(meter, frames, title) + "\n")
+    for as_on, n_objects in product(args.as_on, args.objects):
+        meter, frames = measure(n_objects, args.cycles, args.device, args.precision, model=args.model, as_on=as_on)
+        title = f"{n_objects} of {NUCLEI} nuclei, {SHAPE[0]} x {SHAPE[1]} px, per frame, as on "
+        sys.stdout.write(table(meter, frames, title + ("a CPU" if as_on == "cpu" else "an accelerator")) + "\n")
         for phase, names in meter.names.items() if args.operators else ():
             most = ", ".join(f"{name} {n / frames:.0f}" for name, n in names.most_common(args.operators))
             sys.stdout.write(f"{phase}: {most}\n\n")

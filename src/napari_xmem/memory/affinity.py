@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from napari_xmem.memory.few_calls import wants_few_calls
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -211,7 +213,7 @@ def topk_affinity(scores: Tensor, top_k: int | None) -> SparseAffinity:
 
 def largest(scores: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
     """Return the largest ``top_k`` scores of each row and their places, both (q, top_k), unsorted."""
-    if scores.device.type != "cpu":
+    if wants_few_calls(scores.device):
         best, index = torch.topk(scores, top_k, dim=-1, sorted=False)
         return best, index
     n_elements = scores.shape[1]

@@ -213,7 +213,7 @@ class MemoryBank:
             {object_id: value.T for object_id, value in zip(object_ids, values, strict=True)},
         )
         state.count_frame(frame, keys.looks.shape[0], lasting=lasting)
-        enforce_limits(state, self._policies)
+        enforce_limits([(state, self._policies)])
 
     @torch.no_grad()
     def read(

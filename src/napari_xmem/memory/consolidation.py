@@ -2,11 +2,14 @@
 
 XMem (Cheng & Schwing, ECCV 2022, arXiv 2207.07115), section 3.3: choose prototypes, then average the values of *all*
 candidates by their affinity to each prototype (full softmax, queries are the prototypes with their selection).
+
+Several memories are consolidated at once, each by itself: tensors have a leading axis of N memories, and what one of
+them lacks to the longest is masked.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,58 +17,49 @@ from torch import Tensor
 from napari_xmem.memory.affinity import augment_query, similarity
 from napari_xmem.memory.potentiation import AffinityPotentiation, Potentiation
 from napari_xmem.memory.prototype_selection import PrototypeSelection, UsageSelection
-from napari_xmem.memory.store import ElementTable, Store
-from napari_xmem.memory.usage import normalised_usage, trust
+from napari_xmem.memory.store import PackedKeys, Store, fresh_counters
+from napari_xmem.memory.table_stack import pick
+from napari_xmem.memory.usage import SUPPORT, SUPPORT_MASS, normalised_usage, trust
 
-__all__ = ["Prototypes", "append_prototypes", "consolidate"]
+if TYPE_CHECKING:
+    from napari_xmem.memory.store import Name
+    from napari_xmem.memory.table_stack import Rows, TableStack
+
+__all__ = ["consolidate", "queries_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Prototypes:
-    """What a consolidation made, p prototypes.
-
-    Attributes
-    ----------
-    index : Tensor
-        (p,) int64, the rows of the table whose keys, frames and places they inherit.
-    shrinkage : Tensor
-        (p,) float32.
-    values : dict of int to Tensor
-        (p, V) per object; zero where not valid.
-    valid : dict of int to Tensor
-        (p,) bool per object: the inherited row holds that object.
-    """
-
-    index: Tensor
-    shrinkage: Tensor
-    values: dict[int, Tensor]
-    valid: dict[int, Tensor]
+def queries_of(source: Tensor, *, with_selection: bool) -> Tensor:
+    """Return elements as queries (..., m, 2 C + 1), of their part ``source`` (..., m, 2 C + 1)."""
+    channels = source.shape[-1] // 2
+    chooser = source[..., channels : 2 * channels].mT if with_selection else None
+    return augment_query(source[..., :channels].mT, chooser)
 
 
 def consolidate(
-    table: ElementTable,
-    candidates: Tensor,
+    stack: TableStack,
+    candidates: Rows,
     known: Tensor,
     count: int,
     selection: PrototypeSelection,
     potentiation: Potentiation,
     *,
     with_selection: bool = True,
-) -> Prototypes:
-    """Make prototypes of some rows of the table; the table itself does not change.
+) -> dict[Name, Tensor]:
+    """Make prototypes of some rows of every table; the tables themselves do not change.
 
     An object that joined late takes part with the candidates that hold it, and its values stay aligned with their keys.
+    Keys, frames and places are those of the chosen rows; usage restarts, selection is dropped (ones).
 
     Parameters
     ----------
-    table : ElementTable
-        All elements.
-    candidates : Tensor
-        (m,) int64 rows to consolidate.
+    stack : TableStack
+        N tables.
+    candidates : Rows
+        Rows to consolidate, at least ``count`` of each.
     known : Tensor
-        (l,) int64 rows that stay in memory (for novelty).
+        (N, longest) bool, rows that stay in memory (for novelty).
     count : int
-        Number of prototypes wanted; clamped to m.
+        Number of prototypes.
     selection, potentiation : PrototypeSelection, Potentiation
         The policies.
     with_selection : bool
@@ -73,73 +67,97 @@ def consolidate(
 
     Returns
     -------
-    Prototypes
-        In the order of `PrototypeSelection.select`.
+    dict of tuple of str and int to Tensor
+        (N, count, ...) for `TableStack.replace`, in the order of `PrototypeSelection.select`.
     """
-    rows = table["rows"][candidates]
-    chooser = table["selection"][candidates].T if with_selection else None
-    queries = augment_query(table["key"][candidates].T, chooser)
-    chosen = selection.select(
-        rows=rows,
-        queries=queries,
-        usage=normalised_usage(table)[candidates],
-        known=table["rows"][known[:0] if isinstance(selection, UsageSelection) else known],  # saves copying them
-        count=min(count, candidates.shape[0]),
+    looks, source = stack.take("looks", candidates.index), stack.take("source", candidates.index)
+    rows, counters = looks[..., :-2], stack.take("counters", candidates.index)
+    queries, channels = queries_of(source, with_selection=with_selection), source.shape[-1] // 2
+    chosen = _choose(stack, candidates, rows, queries, normalised_usage(counters), known, count, selection)
+    scores = similarity(rows, pick(queries, chosen))
+    if not isinstance(potentiation, AffinityPotentiation):  # saves looking at the values
+        scores = scores + _log_prior(stack, candidates, rows, queries, counters, potentiation)[:, None]
+    if candidates.held is not None:
+        scores = scores.masked_fill(~candidates.held[:, None], float("-inf"))
+    everyone, inherited = torch.softmax(scores, dim=2), pick(source, chosen)
+    keys = PackedKeys.of(
+        inherited[..., :channels].mT,
+        (everyone @ source[..., -1:])[..., 0],
+        None,
+        pick(looks[..., -2:], chosen),
     )
-    scores = similarity(rows, queries[chosen])
-    prior = _log_prior(table, candidates, rows, queries, potentiation)
-    if prior is not None:
-        scores = scores + prior
-    everyone = torch.softmax(scores, dim=1)
-    values, valid = _strengthen(table, candidates, chosen, scores, everyone)
-    return Prototypes(candidates[chosen], everyone @ table["shrinkage"][candidates], values, valid)
+    n, fresh = len(candidates.counts), fresh_counters(stack.device)
+    made: dict[Name, Tensor] = {
+        ("looks", 0): keys.looks,
+        ("source", 0): keys.source,
+        ("origin", 0): pick(stack.take("origin", candidates.index), chosen),
+        ("store", 0): fresh.new_full((n, count), int(Store.LONG_TERM), dtype=torch.uint8),
+        ("counters", 0): fresh.expand(n, count, len(fresh)),
+    }
+    for place in range(len(stack.tables[0].object_ids)):
+        made["values", place], made["valid", place] = _strengthen(stack, place, candidates, chosen, scores, everyone)
+    return made
 
 
-def append_prototypes(table: ElementTable, made: Prototypes) -> None:
-    """Add prototypes to long-term memory; usage restarts, selection is dropped (ones)."""
-    table.append(
-        key=table["key"][made.index],
-        shrinkage=made.shrinkage,
-        selection=None,
-        frame=table["frame"][made.index],
-        block=table["block"][made.index],
-        position=table["position"][made.index],
-        store=Store.LONG_TERM,
-        values=made.values,
-        valid=made.valid,
-    )
+def _choose(
+    stack: TableStack,
+    candidates: Rows,
+    rows: Tensor,
+    queries: Tensor,
+    usage: Tensor,
+    known: Tensor,
+    count: int,
+    selection: PrototypeSelection,
+) -> Tensor:
+    """Return the prototypes (N, count) among the candidates."""
+    if isinstance(selection, UsageSelection):  # needs to know nothing but usage, so that all are chosen at once
+        usage = usage if candidates.held is None else usage.masked_fill(~candidates.held, float("-inf"))
+        return selection.select(rows=rows, queries=queries, usage=usage, known=rows[:, :0], count=count)
+    everything = stack.part("looks")[..., :-2]
+    chosen = [
+        selection.select(
+            rows=rows[n, :m], queries=queries[n, :m], usage=usage[n, :m], known=everything[n][known[n]], count=count
+        )
+        for n, m in enumerate(candidates.counts)
+    ]
+    return torch.stack(chosen)
 
 
 def _log_prior(
-    table: ElementTable, candidates: Tensor, rows: Tensor, queries: Tensor, potentiation: Potentiation
-) -> Tensor | None:
-    if isinstance(potentiation, AffinityPotentiation):  # saves stacking the values
-        return None
-    return potentiation.log_prior(
-        rows=rows,
-        queries=queries,
-        block=table["block"][candidates],
-        values=torch.stack([table.values(object_id)[candidates] for object_id in table.object_ids]),
-        valid=torch.stack([table.valid(object_id)[candidates] for object_id in table.object_ids]),
-        trust=trust(table["support"][candidates], table["support_mass"][candidates]),
-    )
+    stack: TableStack, candidates: Rows, rows: Tensor, queries: Tensor, counters: Tensor, potentiation: Potentiation
+) -> Tensor:
+    """Return what is added to the similarities of the candidates (N, m); each memory is asked about by itself."""
+    places = range(len(stack.tables[0].object_ids))
+    block = stack.take("origin", candidates.index)[..., 1]
+    values = torch.stack([stack.values(place, candidates.index) for place in places], dim=1)
+    valid = torch.stack([stack.valid(place, candidates.index) for place in places], dim=1)
+    priors = rows.new_zeros(rows.shape[:2])
+    for n, m in enumerate(candidates.counts):
+        prior = potentiation.log_prior(
+            rows=rows[n, :m],
+            queries=queries[n, :m],
+            block=block[n, :m],
+            values=values[n, :, :m],
+            valid=valid[n, :, :m],
+            trust=trust(counters[n, :m, SUPPORT], counters[n, :m, SUPPORT_MASS]),
+        )
+        if prior is not None:
+            priors[n, :m] = prior
+    return priors
 
 
 def _strengthen(
-    table: ElementTable, candidates: Tensor, chosen: Tensor, scores: Tensor, everyone: Tensor
-) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
-    """Average the values per object over the candidates that hold it; returns values and validity."""
-    values: dict[int, Tensor] = {}
-    valid: dict[int, Tensor] = {}
-    for object_id in table.object_ids:
-        holds = table.valid(object_id)[candidates]
-        own = table.values(object_id)[candidates].float()
-        if bool(holds.all()):
-            values[object_id] = everyone @ own
-        elif bool(holds[chosen].any()):
-            weight = torch.softmax(scores.masked_fill(~holds, float("-inf")), dim=1)
-            values[object_id] = (weight @ own) * holds[chosen, None]
-        else:
-            continue
-        valid[object_id] = holds[chosen]
-    return values, valid
+    stack: TableStack, place: int, candidates: Rows, chosen: Tensor, scores: Tensor, everyone: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Average the values of the objects at one place over the candidates that hold them; returns values and validity.
+
+    Values are (N, p, V), zero where not valid; validity (N, p), that of the inherited row.
+    """
+    own, holds = stack.values(place, candidates.index).float(), stack.valid(place, candidates.index)
+    if candidates.held is not None:
+        holds = holds | ~candidates.held  # which are masked already
+    held = pick(holds, chosen)
+    if bool(holds.all()):
+        return everyone @ own, held
+    weight = torch.softmax(scores.masked_fill(~holds[:, None], float("-inf")), dim=2)
+    return torch.where(held[..., None], weight @ own, 0.0), held

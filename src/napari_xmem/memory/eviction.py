@@ -15,7 +15,9 @@ from torch import Tensor
 
 from napari_xmem.errors import ConfigError
 from napari_xmem.memory.affinity import chunk_size, similarity
+from napari_xmem.memory.few_calls import wants_few_calls
 from napari_xmem.memory.policy_registry import Registry
+from napari_xmem.memory.table_stack import pick
 
 __all__ = [
     "EVICTIONS",
@@ -44,6 +46,9 @@ class Eviction(Protocol):
     then saves the work of measuring confidence. One with ``own_pixels`` True is given as ``contribution`` the mean mass
     that the object's own pixels gave, instead of mass times confidence. One that looks at ``isolation`` must say so
     with ``uses_isolation`` True; otherwise it is not measured and given as zeros.
+
+    One of this package that rates every element by itself has ``over_objects`` True: it is asked about many memories at
+    once, with all arguments (N, m). Others are asked about one memory after the other.
     """
 
     def worth(
@@ -78,6 +83,7 @@ class UsageEviction:
     """The paper: least use / life goes first."""
 
     uses_feedback: ClassVar[bool] = False
+    over_objects: ClassVar[bool] = True
 
     def worth(
         self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor, isolation: Tensor
@@ -98,6 +104,7 @@ class AgeEviction:
 
     half_life_frames: float = 100.0
     uses_feedback: ClassVar[bool] = False
+    over_objects: ClassVar[bool] = True
 
     def worth(
         self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor, isolation: Tensor
@@ -112,6 +119,7 @@ class RelevanceEviction:
     """What the present scene asks for least goes first: running mean of the affinity mass received."""
 
     uses_feedback: ClassVar[bool] = False
+    over_objects: ClassVar[bool] = True
 
     def worth(
         self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor, isolation: Tensor
@@ -123,6 +131,8 @@ class RelevanceEviction:
 @dataclass(frozen=True, slots=True)
 class ContributionEviction:
     """What supported the fewest confident predictions goes first: running mean of mass times confidence."""
+
+    over_objects: ClassVar[bool] = True
 
     def worth(
         self, *, usage: Tensor, age_frames: Tensor, relevance: Tensor, contribution: Tensor, isolation: Tensor
@@ -150,6 +160,7 @@ class MixEviction:
     relevance: float = 1.0
     contribution: float = 1.0
     half_life_frames: float = 100.0
+    over_objects: ClassVar[bool] = True
 
     @property
     def uses_feedback(self) -> bool:
@@ -180,6 +191,7 @@ class CoverageEviction:
     """
 
     uses_feedback: ClassVar[bool] = False
+    over_objects: ClassVar[bool] = True
     uses_isolation: ClassVar[bool] = True
 
     def worth(
@@ -203,6 +215,7 @@ class UsageCoverageEviction:
 
     weight: float = 0.5
     uses_feedback: ClassVar[bool] = False
+    over_objects: ClassVar[bool] = True
 
     @property
     def uses_isolation(self) -> bool:
@@ -252,10 +265,10 @@ class RelevanceFreshnessEviction:
 
 
 def _share(criterion: Tensor) -> Tensor:
-    return criterion.double() / criterion.double().max().clamp_min(_TINY)
+    return criterion.double() / criterion.double().amax(dim=-1, keepdim=True).clamp_min(_TINY)
 
 
-def isolation(rows: Tensor, queries: Tensor, rank: Tensor, known: Tensor) -> Tensor:
+def isolation(rows: Tensor, queries: Tensor, rank: Tensor, known: Tensor, known_held: Tensor | None = None) -> Tensor:
     """Return the distance of each element to the nearest one that ranks higher: what is lost if it goes.
 
     After the density peaks of Rodriguez & Laio (Science 344, 2014): an element is told from its copies by the distance
@@ -267,40 +280,42 @@ def isolation(rows: Tensor, queries: Tensor, rank: Tensor, known: Tensor) -> Ten
     Parameters
     ----------
     rows : Tensor
-        (m, D) elements as memory (`augment_memory`).
+        (m, D) elements as memory (`augment_memory`), or (N, m, D) those of N memories, each by itself.
     queries : Tensor
         (m, D) the same elements as queries (`augment_query`).
     rank : Tensor
         (m,) float.
     known : Tensor
         (l, D) elements that rank above all, as memory; ``l`` may be 0.
+    known_held : Tensor or None
+        (N, l) bool, False for those that are only there because another memory has more; None: all are.
 
     Returns
     -------
     Tensor
-        (m,) float32, at least 0; infinite where nothing ranks higher.
+        (m,) or (N, m) float32, at least 0; infinite where nothing ranks higher.
     """
-    best = torch.sort(rank, stable=True).indices.flip(0)  # of equal rank the later first
-    everyone, asking = torch.cat([known, rows[best]]), queries[best]
-    block = (
-        BLOCK_ELEMENTS if rows.device.type == "cpu" else max(1, rows.shape[0])
-    )  # elsewhere calls count, not products
-    step = min(block, chunk_size(everyone.shape[0]))
-    lower = _not_higher(min(step, rows.shape[0]), rows.device)
-    nearest = []
-    for low in range(0, rows.shape[0], step):
-        here = asking[low : low + step]
-        first = known.shape[0] + low  # so many rank above all of the block
-        scores = similarity(everyone[: first + len(here) - 1], here)
-        if scores.shape[1]:
-            scores[:, first:].masked_fill_(lower[: len(here), : len(here) - 1], float("-inf"))
-            nearest.append(scores.amax(dim=1).neg_())
-        else:
-            nearest.append(queries.new_full((len(here),), float("inf")))
-    delta = queries.new_full((rows.shape[0],), float("inf"))
-    if nearest:
-        delta[best] = torch.cat(nearest)
-    return delta.clamp_min_(0.0)
+    if rows.ndim == 2:
+        return isolation(rows[None], queries[None], rank[None], known[None])[0]
+    best = torch.sort(rank, stable=True).indices.flip(-1)  # of equal rank the later first
+    everyone, asking = torch.cat([known, pick(rows, best)], dim=1), pick(queries, best)
+    n, n_rows, n_known = len(rows), rows.shape[1], known.shape[1]
+    block = n_rows if wants_few_calls(rows.device) else BLOCK_ELEMENTS
+    step = max(1, min(block, chunk_size(n * everyone.shape[1])))
+    lower = _not_higher(min(step, n_rows), rows.device)
+    nearest = [queries.new_empty(n, 0)]
+    for low in range(0, n_rows, step):
+        here = asking[:, low : low + step]
+        first, size = n_known + low, here.shape[1]  # so many rank above all of the block
+        scores = similarity(everyone[:, : first + size - 1], here)
+        if not scores.shape[-1]:
+            nearest.append(queries.new_full((n, size), float("inf")))
+            continue
+        scores[..., first:].masked_fill_(lower[:size, : size - 1], float("-inf"))
+        if known_held is not None:
+            scores[..., :n_known].masked_fill_(~known_held[:, None], float("-inf"))
+        nearest.append(scores.amax(dim=-1).neg_())
+    return torch.empty_like(rank).scatter_(1, best, torch.cat(nearest, dim=1)).clamp_min_(0.0)
 
 
 @lru_cache(maxsize=4)
@@ -311,8 +326,8 @@ def _not_higher(size: int, device: torch.device) -> Tensor:
 
 
 def evict(worth: Tensor, count: int) -> Tensor:
-    """Return the ``count`` rows of least worth (count,) int64; of equal rows the first."""
-    return torch.sort(worth, stable=True).indices[: max(0, count)]
+    """Return the ``count`` rows of least worth (..., count) int64, of worths (..., m); of equal rows the first."""
+    return torch.sort(worth, stable=True).indices[..., : max(0, count)]
 
 
 EVICTIONS: Registry[Eviction] = Registry("eviction")

@@ -67,13 +67,17 @@ class GrowingBuffer:
 
     def take(self, index: Tensor) -> GrowingBuffer:
         """Return a new buffer of the rows ``index`` (n,) int64, with room to grow as before."""
+        other = self.emptied(index.shape[0])
+        torch.index_select(self.rows, 0, index, out=other.rows)
+        return other
+
+    def emptied(self, n: int, more: int = 0) -> GrowingBuffer:
+        """Return a new buffer of ``n`` rows to be written to at once, with room for ``more`` and to grow as before."""
         capacity = self._capacity
-        while capacity > 64 and capacity > 4 * index.shape[0]:
+        while capacity > 64 and capacity > 4 * n:
             capacity //= 2
-        other = GrowingBuffer(tuple(self._data.shape[1:]), self._data.dtype, self._data.device, capacity)
-        other.reserve(index.shape[0])
-        other.size = index.shape[0]
-        torch.index_select(self.rows, 0, index, out=other._data[: other.size])
+        other = GrowingBuffer(tuple(self._data.shape[1:]), self._data.dtype, self._data.device, max(capacity, n + more))
+        other.size = n
         return other
 
     def share(self) -> GrowingBuffer:

@@ -60,7 +60,7 @@ class UsageSelection:
 
     def select(self, *, rows: Tensor, queries: Tensor, usage: Tensor, known: Tensor, count: int) -> Tensor:
         """Choose candidates, see `PrototypeSelection.select`."""
-        return torch.sort(usage, descending=True, stable=True).indices[:count]
+        return torch.sort(usage, descending=True, stable=True).indices[..., :count]
 
 
 @dataclass(frozen=True, slots=True)

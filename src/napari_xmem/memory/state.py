@@ -71,8 +71,10 @@ class BankState:
         Elements per store.
     working_blocks : tuple of int
         Memorised frames that working memory holds, oldest first.
+    block_sizes : tuple of int
+        Elements that working memory holds of each.
     anchored : bool
-        The first of them is the first memorised frame of a bank without permanent seeds: it never goes.
+        The first of these frames is the first memorised frame of a bank without permanent seeds: it never goes.
     version : int
         Differs after every change of the table, across all banks of this process.
     pending : tuple of SparseAffinity
@@ -92,6 +94,7 @@ class BankState:
     totals: MemoryTotals = field(default_factory=MemoryTotals)
     sizes: MemorySizes = field(default_factory=MemorySizes)
     working_blocks: tuple[int, ...] = ()
+    block_sizes: tuple[int, ...] = ()
     anchored: bool = False
     version: int = 0
     pending: tuple[SparseAffinity, ...] = ()
@@ -160,13 +163,14 @@ class BankState:
         self.mark_changed()
         self.pending, self.pending_query = (), None
         self._groups, self._objects, self._permanent = {}, None, None
-        self.sizes, self.working_blocks, self.anchored = MemorySizes(), (), False
+        self.sizes, self.working_blocks, self.block_sizes, self.anchored = MemorySizes(), (), (), False
         if self.table is None or not len(self.table):
             return
         store, block = self.table["store"], self.table["block"]
         long_term, permanent, working = torch.bincount(store, minlength=3).tolist()
         self.sizes = MemorySizes(working, long_term, permanent)
-        self.working_blocks = tuple(torch.unique(block[store == int(Store.WORKING)]).tolist())
+        blocks, counts = torch.unique(block[store == int(Store.WORKING)], return_counts=True)
+        self.working_blocks, self.block_sizes = tuple(blocks.tolist()), tuple(counts.tolist())
         if working and not self.config.permanent_seeds:
             protected = block[store == int(Store.PERMANENT)]
             self.anchored = not permanent or self.working_blocks[0] < int(protected.min())
@@ -185,7 +189,8 @@ class BankState:
         if not self.config.permanent_seeds or self.sizes.total + n != len(self.filled()):
             self.refresh()
             return
-        self._recount(replace(self.sizes, working=self.sizes.working + n), (*self.working_blocks, self.next_block - 1))
+        blocks = (*zip(self.working_blocks, self.block_sizes, strict=True), (self.next_block - 1, n))
+        self._recount(replace(self.sizes, working=self.sizes.working + n), blocks)
 
     def count_consolidated(self, blocks: Sequence[int], candidates: int, made: int, evicted: int) -> None:
         """Recount after memorised frames went to long-term memory, without looking at all elements."""
@@ -198,9 +203,10 @@ class BankState:
         first = self._permanent
         if first is not None and (first.start, first.stop) != (0, self.sizes.permanent):
             self._permanent = None  # what stood before or between them may be gone
-        self._recount(sizes, tuple(block for block in self.working_blocks if block not in blocks))
+        held = zip(self.working_blocks, self.block_sizes, strict=True)
+        self._recount(sizes, [(block, n) for block, n in held if block not in blocks])
 
-    def _recount(self, sizes: MemorySizes, working_blocks: tuple[int, ...]) -> None:
+    def _recount(self, sizes: MemorySizes, blocks: Sequence[tuple[int, int]]) -> None:
         single = len(self.object_ids) == 1  # what does not hold it is not kept
         self.mark_changed()
         self.pending, self.pending_query = (), None
@@ -208,7 +214,8 @@ class BankState:
             ids: groups for ids, groups in self._groups.items() if single and groups and groups[0].subset is None
         }
         self._objects = None
-        self.sizes, self.working_blocks, self.anchored = sizes, working_blocks, False
+        self.sizes, self.anchored = sizes, False
+        self.working_blocks, self.block_sizes = tuple(block for block, _ in blocks), tuple(n for _, n in blocks)
 
     def permanent_rows(self) -> slice:
         """Return the rows from the first to the last permanent element: mostly these alone, at the beginning."""
@@ -271,13 +278,13 @@ class BankState:
             for (frame, store), count, ids in zip(found.tolist(), counts.tolist(), objects, strict=True)
         )
 
-    def describe(self, frame: int) -> MemorySnapshot:
-        """Make a snapshot and start a new list of events."""
+    def describe(self, frame: int, *, with_usage: bool = True) -> MemorySnapshot:
+        """Make a snapshot and start a new list of events; without usage its `usage_counts` are empty."""
         table = self.table
         row = 0 if table is None else table.row_bytes + len(self.object_ids) * table.value_row_bytes
         counts = {name: getattr(self.sizes, name) for name in ("working", "long_term", "permanent")}
         nothing = torch.empty(0, dtype=torch.float32, device="cpu")
-        usage = nothing if table is None else normalised_usage(table)
+        usage = nothing if table is None or not with_usage else normalised_usage(table.counters)
         events, self.events = self.events, ()
         return MemorySnapshot(
             frame=frame,
@@ -285,7 +292,7 @@ class BankState:
             objects=self.objects(),
             events=events,
             totals=self.totals,
-            usage_counts=usage_histogram(usage),
+            usage_counts=usage_histogram(usage) if with_usage else (),
         )
 
     def state_dict(self) -> dict[str, Any]:

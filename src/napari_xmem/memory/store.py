@@ -13,9 +13,9 @@ from napari_xmem.memory.affinity import augment_memory
 from napari_xmem.memory.growing_buffer import GrowingBuffer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-__all__ = ["LIFE_START", "ElementTable", "PackedKeys", "Store", "append_together"]
+__all__ = ["LIFE_START", "ElementTable", "Name", "PackedKeys", "Part", "Store", "fresh_counters"]
 
 #: Life of a new element, so that usage / life is defined (as in XMem).
 LIFE_START = 1e-7
@@ -37,6 +37,8 @@ Column = Literal[
     "support_mass",
 ]
 Part = Literal["looks", "source", "origin", "store", "counters"]
+#: A part and 0, or one of the two things that a table has of each object and the object's place in its order.
+Name = tuple[Part | Literal["values", "valid"], int]
 _COUNTERS: tuple[Column, ...] = ("use", "life", "relevance", "exposure", "support", "support_mass")
 #: What changes after an element was memorised.
 _MUTABLE: tuple[Part, ...] = ("store", "counters")
@@ -209,8 +211,7 @@ class ElementTable:
         origin = self._parts["origin"].extend(n)
         origin[:, 0], origin[:, 1] = frame, block
         self._parts["store"].extend(n).fill_(int(store))
-        counters = self._parts["counters"].extend(n).zero_()
-        counters[:, _COUNTERS.index("life")] = LIFE_START
+        self._parts["counters"].extend(n).copy_(fresh_counters(self.device))
         for object_id, buffer in self._values.items():
             held = object_id in values
             if held:
@@ -299,6 +300,25 @@ class ElementTable:
         """Return address and bytes of every buffer, to count those that several frozen tables share only once."""
         return {buffer._data.data_ptr(): buffer.n_bytes for buffer in self._buffers()}
 
+    def buffers_by_name(self) -> dict[Name, GrowingBuffer]:
+        """Return all buffers: parts, then values and validity of each object in order."""
+        named: dict[Name, GrowingBuffer] = {(name, 0): buffer for name, buffer in self._parts.items()}
+        for place, object_id in enumerate(self._values):
+            named["values", place], named["valid", place] = self._values[object_id], self._valid[object_id]
+        return named
+
+    def take_buffers(self, buffers: Mapping[Name, GrowingBuffer]) -> None:
+        """Go on with other buffers, named as in `buffers_by_name`, of one size."""
+        ids = self.object_ids
+        self._parts = {name: buffers[name, 0] for name in self._parts}
+        self._values = {object_id: buffers["values", place] for place, object_id in enumerate(ids)}
+        self._valid = {object_id: buffers["valid", place] for place, object_id in enumerate(ids)}
+
+    def is_like(self, other: ElementTable) -> bool:
+        """Return True if both hold as many objects, in the same form and place."""
+        mine = (len(self._values), self.value_dim, self.value_dtype, self.device, self.row_bytes)
+        return mine == (len(other._values), other.value_dim, other.value_dtype, other.device, other.row_bytes)
+
     def _like(self) -> Self:
         """Return a table of the same shape without any buffer."""
         other = object.__new__(type(self))
@@ -340,46 +360,8 @@ class PackedKeys:
         return PackedKeys(self.looks[place], self.source[place])
 
 
-def append_together(
-    tables: Sequence[ElementTable],
-    keys: PackedKeys,
-    frame: int,
-    blocks: Sequence[int],
-    stores: Sequence[Store],
-    values: Tensor,
-) -> None:
-    """Add n elements of one frame to each of N tables of one object, with a call per part.
-
-    Parameters
-    ----------
-    tables : sequence of ElementTable
-        N tables on one device, no one twice.
-    keys : PackedKeys
-        (N, n, ...).
-    frame : int
-        Frame of the movie.
-    blocks : sequence of int
-        Number of the memorised frame in each.
-    stores : sequence of Store
-        Where the elements live in each.
-    values : Tensor
-        (N, n, V).
-    """
-    count, n, device = len(tables), keys.looks.shape[1], values.device
-    for table in tables:
-        table.reserve(n)  # all before any is written
-    origin = torch.tensor([[frame, block] for block in blocks], dtype=torch.int64, device=device)
-    store = torch.tensor([int(store) for store in stores], dtype=torch.uint8, device=device)
+def fresh_counters(device: torch.device) -> Tensor:
+    """Return the counters (6,) of a new element."""
     counters = torch.zeros(len(_COUNTERS), dtype=torch.float32, device=device)
     counters[_COUNTERS.index("life")] = LIFE_START
-    held = torch.ones((), dtype=torch.bool, device=device)
-    parts = {
-        "looks": keys.looks,
-        "source": keys.source,
-        "origin": origin[:, None].expand(count, n, 2),
-        "store": store[:, None].expand(count, n),
-        "counters": counters.expand(count, n, len(_COUNTERS)),
-    }
-    written = [*(parts[name] for name in tables[0].part_names), values, held.expand(count, n)]
-    for rooms, rows in zip(zip(*(table.extend(n) for table in tables), strict=True), written, strict=True):
-        torch._foreach_copy_(list(rooms), list(rows))
+    return counters

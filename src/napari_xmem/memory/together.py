@@ -1,7 +1,8 @@
-"""Many banks of one object each, read together: the same numbers with a few calls for all of them."""
+"""Many banks of one object each, read and described together: the same numbers with a few calls for all of them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,15 +18,18 @@ from napari_xmem.memory.affinity import (
     similarity,
     topk_affinity,
 )
-from napari_xmem.memory.usage import record_reads
+from napari_xmem.memory.few_calls import wants_few_calls
+from napari_xmem.memory.snapshot import merge_snapshots, usage_histogram
+from napari_xmem.memory.usage import normalised_usage, record_reads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_xmem.memory.bank import MemoryBank
+    from napari_xmem.memory.snapshot import MemorySnapshot
     from napari_xmem.memory.state import BankState
 
-__all__ = ["read_together"]
+__all__ = ["read_together", "snapshot_together"]
 
 #: On a CPU no more similarities of one object are held at a time than its caches do.
 _CACHED_ELEMENTS = 1 << 20
@@ -65,7 +69,7 @@ def read_together(
         Place of a bank, and its answer (objects, V, q) as soon as it is counted.
     """
     queries = augment_query(keys, selections)
-    one_by_one = queries.device.type == "cpu"
+    one_by_one = not wants_few_calls(queries.device)
     at_once = min(chunk_elements, _CACHED_ELEMENTS) if one_by_one else chunk_elements
     alone = set(range(len(banks)))
     for rows in _chunks([bank._state for bank in banks], queries, at_once, share=not one_by_one):
@@ -86,6 +90,17 @@ def read_together(
     for row in sorted(alone):
         answer = banks[row].read(keys[row], selections[row], frame=frame, chunk_elements=chunk_elements, count=count)
         yield row, answer
+
+
+def snapshot_together(banks: Sequence[MemoryBank], frame: int) -> MemorySnapshot:
+    """Describe what some banks hold after a frame, as `merge_snapshots` of their snapshots does, with a few calls."""
+    parts = []
+    for bank in banks:
+        bank.edit.mark_reported()
+        parts.append(bank._state.describe(frame, with_usage=False))
+    counters = [bank._state.table.counters for bank in banks if bank._state.table is not None]
+    used = normalised_usage(torch.cat(counters)) if counters else torch.empty(0, dtype=torch.float32, device="cpu")
+    return replace(merge_snapshots(parts), usage_counts=usage_histogram(used))
 
 
 def _chunks(states: Sequence[BankState], queries: Tensor, chunk_elements: int, *, share: bool) -> list[list[int]]:
@@ -126,7 +141,7 @@ def _attend(states: Sequence[BankState], queries: Tensor) -> SparseAffinity:
     top_k, longest = states[0].config.top_k, max(len(state.filled()) for state in states)
     if top_k is None:
         raise ValueError("Banks of which all elements answer are read one by one.")
-    if queries.device.type == "cpu":
+    if not wants_few_calls(queries.device):
         return _attend_in_turn(states, queries, top_k, longest)
     together = queries.new_full((len(states), queries.shape[1], longest), float("-inf"))
     for own, query, state in zip(together, queries, states, strict=True):

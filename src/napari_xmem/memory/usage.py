@@ -16,14 +16,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from napari_xmem.memory.store import ElementTable, Store
+from napari_xmem.memory.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_xmem.memory.affinity import SparseAffinity
+    from napari_xmem.memory.store import ElementTable
 
 __all__ = [
+    "SUPPORT",
+    "SUPPORT_MASS",
     "contribution",
     "importance_prior",
     "normalised_usage",
@@ -33,6 +36,8 @@ __all__ = [
     "trust",
 ]
 
+#: Places among the counters of an element.
+USE, LIFE, RELEVANCE, EXPOSURE, SUPPORT, SUPPORT_MASS = range(6)
 _TINY = 1e-12
 #: Trust never counts as less than this, so that its logarithm stays finite.
 _LEAST_TRUST = 1e-6
@@ -75,19 +80,19 @@ def record_feedback(table: ElementTable, affinity: SparseAffinity, confidence: T
     table["support_mass"].mul_(decay).add_(affinity.mass(n_elements), alpha=1.0 - decay)
 
 
-def normalised_usage(table: ElementTable) -> Tensor:
-    """Return ``use / life`` (m,), affinity mass per read."""
-    return table["use"] / table["life"]
+def normalised_usage(counters: Tensor) -> Tensor:
+    """Return ``use / life`` (...), affinity mass per read, of counters (..., 6)."""
+    return counters[..., USE] / counters[..., LIFE]
 
 
-def relevance(table: ElementTable) -> Tensor:
-    """Return the running mean of the mass received (m,); 0 for elements never read."""
-    return table["relevance"] / table["exposure"].clamp_min(_TINY)
+def relevance(counters: Tensor) -> Tensor:
+    """Return the running mean of the mass received (...), of counters (..., 6); 0 for elements never read."""
+    return counters[..., RELEVANCE] / counters[..., EXPOSURE].clamp_min(_TINY)
 
 
-def contribution(table: ElementTable) -> Tensor:
-    """Return the running mean of the mass that went into confident predictions (m,); 0 without feedback."""
-    return table["support"] / table["exposure"].clamp_min(_TINY)
+def contribution(counters: Tensor) -> Tensor:
+    """Return the running mean of the mass that went into confident predictions (...); 0 without feedback."""
+    return counters[..., SUPPORT] / counters[..., EXPOSURE].clamp_min(_TINY)
 
 
 def trust(support: Tensor, support_mass: Tensor) -> Tensor:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_xmem.memory.limits import enforce_limits
-from napari_xmem.memory.store import Store, append_together
+from napari_xmem.memory.store import Store
+from napari_xmem.memory.table_stack import append_together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from napari_xmem.memory.state import BankState
     from napari_xmem.memory.store import PackedKeys
 
-__all__ = ["add_together"]
+__all__ = ["add_together", "settle"]
 
 
 @torch.no_grad()
@@ -30,7 +31,7 @@ def add_together(
     object_ids: Sequence[int],
     permanent: Sequence[bool],
 ) -> Iterator[int]:
-    """Memorise one frame in each of some banks, as `MemoryBank.add_packed` does in one.
+    """Memorise one frame in each of some banks, as `MemoryBank.add_packed` does in one; `settle` them afterwards.
 
     Banks that hold another object, or are empty or elsewhere, are added to one by one.
 
@@ -52,7 +53,7 @@ def add_together(
     Yields
     ------
     int
-        Place of a bank as soon as it holds the frame. Its limits are enforced before the end.
+        Place of a bank as soon as it holds the frame.
     """
     together = [
         place
@@ -76,13 +77,17 @@ def add_together(
         for state, lasts in zip(states, lasting, strict=True):
             state.count_frame(frame, keys.looks.shape[-2], lasting=lasts)
         yield from together
-        for place in together:
-            enforce_limits(banks[place]._state, banks[place]._policies)
     for place in sorted(set(range(len(banks))) - set(together)):
         banks[place].add_packed(
             frame, keys[place], values[place : place + 1], (object_ids[place],), permanent=permanent[place]
         )
         yield place
+
+
+@torch.no_grad()
+def settle(banks: Iterable[MemoryBank]) -> None:
+    """Bring memories back within their limits, those that can be done at once with a few calls."""
+    enforce_limits((bank._state, bank._policies) for bank in banks)
 
 
 def _is_plain(state: BankState, object_id: int, device: torch.device) -> bool:

@@ -10,6 +10,7 @@ import torch
 from napari_xmem.engine.cost.compute_limit import WorkLimit
 from napari_xmem.engine.device_resources import free_bytes
 from napari_xmem.memory.affinity import CHUNK_ELEMENTS
+from napari_xmem.memory.few_calls import wants_few_calls
 from napari_xmem.model import can_tile, receptive_halo_px
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class Budget:
     @classmethod
     def unplanned(cls, device: torch.device) -> Budget:
         """Return what suits a device with memory enough."""
-        work, tile = _MOST_PIXELS[device.type], _MOST_TILE_PIXELS[device.type]
+        kind = _kind(device)
+        work, tile = _MOST_PIXELS[kind], _MOST_TILE_PIXELS[kind]
         return cls(0, 0, WorkLimit(work, device), WorkLimit(tile, device))
 
     @classmethod
@@ -133,13 +135,18 @@ class Budget:
         return cls(
             total,
             banks,
-            WorkLimit(max(1, min(_MOST_PIXELS[device.type], work)), device, few_sizes),
-            WorkLimit(max(least_tile, min(_MOST_TILE_PIXELS[device.type], tile)), device, few_sizes),
+            WorkLimit(max(1, min(_MOST_PIXELS[_kind(device)], work)), device, few_sizes),
+            WorkLimit(max(least_tile, min(_MOST_TILE_PIXELS[_kind(device)], tile)), device, few_sizes),
             torch.device("cpu") if on_host else None,
             max(_LEAST_SIMILARITIES, min(CHUNK_ELEMENTS, rest // _SIMILARITY_BYTES)),
             fixed + int(max(at_least)) + (0 if may_part else least_bank_bytes),
             asked,
         )
+
+
+def _kind(device: torch.device) -> str:
+    """Return whose limits hold: a CPU that is to share out its work as an accelerator does has those of a GPU."""
+    return "cuda" if device.type == "cpu" and wants_few_calls(device) else device.type
 
 
 def _least_tile_pixels(config: ModelConfig, frame_pixels: int) -> int:

@@ -14,6 +14,7 @@ from napari_xmem.engine.scopes.region_masks import RegionMask, by_shape
 from napari_xmem.engine.scopes.regions import Region, boxes_around
 from napari_xmem.engine.scopes.tiling import TILE_STEP_PX, encode_frame, encode_regions
 from napari_xmem.engine.scopes.video_rate import HALO_PX
+from napari_xmem.memory.writing import settle
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -162,6 +163,7 @@ class FrameNow:
 
         for group in by_shape(masks):
             self.scope.budget.work.map(group, group[0].region.height * group[0].region.width, memorise)
+        settle(objects[mask.object_id].bank for mask in masks)
 
     def _batch(self, objects: Mapping[int, TrackedObject], masks: Sequence[RegionMask]) -> RegionBatch:
         """Return objects with regions of one size as a batch."""

@@ -35,7 +35,8 @@ from napari_xmem.engine.scopes.seeding import seed_regions, seed_rows
 from napari_xmem.engine.scopes.stage_drift import DriftTracker
 from napari_xmem.engine.scopes.video_rate import STEADY_MATCH, VideoRate
 from napari_xmem.imaging.blank import is_blank
-from napari_xmem.memory import POSITION_CHANNELS, MemoryBank, merge_snapshots
+from napari_xmem.memory import POSITION_CHANNELS, MemoryBank
+from napari_xmem.memory.together import snapshot_together
 from napari_xmem.model import inference_settings
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class LocalScope:
 
     def snapshot(self, index: int) -> MemorySnapshot | None:
         """Return the state of all objects' memory after frame `index`; None without objects."""
-        return merge_snapshots([bank.snapshot(index) for bank in self.banks]) if self.objects else None
+        return snapshot_together(self.banks, index) if self.objects else None
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that is needed to go on exactly here; see `TrackingScope.state_dict`."""
