@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
 from napari_xmem.config import MemoryConfig
 from napari_xmem.memory import MemoryBank, together
+from napari_xmem.memory.few_calls import as_on_accelerator
 from napari_xmem.memory.store import ElementTable
 from napari_xmem.memory.together import read_together
+from napari_xmem_benchmark.operator_calls import Meter
 
 KEY, VALUE, QUERIES = 6, 4, 9
 CONFIG = MemoryConfig(num_prototypes=12, long_term_max_elements=40, top_k=5)
@@ -49,7 +53,8 @@ def counters(bank: MemoryBank) -> torch.Tensor:
     ],
 )
 @pytest.mark.parametrize("at_once", [1 << 20, 700])
-def test_the_same_answers_and_counters_as_one_by_one(changes, at_once, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("as_on", [nullcontext, as_on_accelerator])
+def test_the_same_answers_and_counters_as_one_by_one(changes, at_once, as_on, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(together, "_CACHED_ELEMENTS", at_once)
     config = CONFIG.replace(**changes)
     cells = (7, 7, 11, 2, 7)  # on the first frames the fourth holds less than top_k
@@ -57,7 +62,8 @@ def test_the_same_answers_and_counters_as_one_by_one(changes, at_once, monkeypat
         alone, at_same_time = filled_banks(config, frames, cells), filled_banks(config, frames, cells)
         key, selection = queries(len(cells))
         expected = [bank.read(k, s, frame=9) for bank, k, s in zip(alone, key, selection, strict=True)]
-        found = dict(read_together(at_same_time, key, selection, frame=9))
+        with as_on():
+            found = dict(read_together(at_same_time, key, selection, frame=9, chunk_elements=2 * at_once))
         for place, (a, b) in enumerate(zip(alone, at_same_time, strict=True)):
             torch.testing.assert_close(found[place], expected[place], rtol=0, atol=1e-6)
             confidence = torch.rand(QUERIES, generator=torch.Generator().manual_seed(place))
@@ -73,6 +79,19 @@ def test_a_look_without_counting_leaves_banks_as_they_were() -> None:
     dict(read_together(banks, *queries(2), frame=30, count=False))
     for bank, counted in zip(banks, before, strict=True):
         assert torch.equal(counters(bank), counted) and bank._state.frame == 3 and not bank._state.pending
+
+
+def test_the_calls_of_a_read_do_not_grow_with_the_number_of_objects() -> None:
+    counted = {}
+    for n in (4, 16):
+        banks = filled_banks(CONFIG, 9, (7, 11, 8, 7) * (n // 4))
+        meter = Meter()
+        with as_on_accelerator():
+            dict(read_together(banks, *queries(n)))  # finds out what each holds, and keeps it
+            with meter:
+                dict(read_together(banks, *queries(n)))
+        counted[n] = meter.calls.total()
+    assert 0 < counted[4] == counted[16] < 70
 
 
 def test_without_room_for_all_they_are_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,6 +76,10 @@ class TableStack:
         """Return a part of all rows, (N, longest, ...); not to be written to."""
         return self._whole((name, 0))
 
+    def all_values(self, place: int) -> Tensor:
+        """Return all values (N, longest, V) of each table's object at this place in its order; not to be written to."""
+        return self._whole(("values", place))
+
     def existing(self, mask: Tensor) -> Tensor:
         """Return a mask (N, longest) with False behind the last row of each table."""
         return mask if self._held is None else mask & self._held

@@ -20,6 +20,7 @@ from napari_xmem.memory.affinity import (
 )
 from napari_xmem.memory.few_calls import wants_few_calls
 from napari_xmem.memory.snapshot import merge_snapshots, usage_histogram
+from napari_xmem.memory.table_stack import TableStack
 from napari_xmem.memory.usage import normalised_usage, record_reads
 
 if TYPE_CHECKING:
@@ -75,8 +76,13 @@ def read_together(
     for rows in _chunks([bank._state for bank in banks], queries, at_once, share=not one_by_one):
         states, asked = [banks[row]._state for row in rows], queries[rows[0] : rows[-1] + 1]
         try:
-            affinity = _attend(states, asked)
-            answers = [_answer(state, _part(affinity, n, asked.shape[1])) for n, state in enumerate(states)]
+            if one_by_one:
+                affinity = _attend_in_turn(states, asked)
+                answers = [_answer(state, _part(affinity, n, asked.shape[1])) for n, state in enumerate(states)]
+            else:
+                stack = TableStack([state.filled() for state in states])
+                affinity = _attend_at_once(stack, states, asked)
+                answers = _answers_at_once(stack, affinity, asked.shape[1])
             mass = _mass(states, asked, affinity) if count else None
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -136,21 +142,38 @@ def _is_plain(state: BankState, queries: Tensor) -> bool:
     return state.groups_of(state.object_ids)[0].subset is None
 
 
-def _attend(states: Sequence[BankState], queries: Tensor) -> SparseAffinity:
-    """Return who answers: (n q, k), rows of each object's own table; ``queries`` (n, q, D)."""
-    top_k, longest = states[0].config.top_k, max(len(state.filled()) for state in states)
+def _top_k(states: Sequence[BankState]) -> int:
+    top_k = states[0].config.top_k
     if top_k is None:
         raise ValueError("Banks of which all elements answer are read one by one.")
-    if not wants_few_calls(queries.device):
-        return _attend_in_turn(states, queries, top_k, longest)
-    together = queries.new_full((len(states), queries.shape[1], longest), float("-inf"))
-    for own, query, state in zip(together, queries, states, strict=True):
-        own[:, : len(state.filled())] = _scores(state, query)
-    return topk_affinity(together.flatten(0, 1), top_k)
+    return top_k
 
 
-def _attend_in_turn(states: Sequence[BankState], queries: Tensor, top_k: int, longest: int) -> SparseAffinity:
+def _attend_at_once(stack: TableStack, states: Sequence[BankState], queries: Tensor) -> SparseAffinity:
+    """Return who answers: (n q, k), rows of each object's own table; ``queries`` (n, q, D)."""
+    scores = similarity(stack.part("looks")[..., : queries.shape[2]], queries)
+    place = torch.arange(scores.shape[2], dtype=torch.int64, device=scores.device)
+    if prior := states[0].config.permanent_log_prior:
+        spans = [(rows.start, rows.stop) for rows in (state.permanent_rows() for state in states)]
+        ends = torch.tensor(spans, dtype=torch.int64, device=scores.device)
+        permanent = (place >= ends[:, :1]) & (place < ends[:, 1:])
+        scores += (permanent * prior)[:, None]
+    sizes = torch.tensor(stack.sizes, dtype=torch.int64, device=scores.device)
+    scores.masked_fill_((place >= sizes[:, None])[:, None], float("-inf"))
+    return topk_affinity(scores.flatten(0, 1), _top_k(states))
+
+
+def _answers_at_once(stack: TableStack, affinity: SparseAffinity, n_queries: int) -> list[Tensor]:
+    """Return the answer (1, V, q) of each table."""
+    values = stack.all_values(0)
+    shifted = _shifted(affinity.index, len(values), values.shape[1])
+    rows = readout(SparseAffinity(shifted, affinity.weight), values.flatten(0, 1))
+    return list(rows.unflatten(0, (-1, n_queries)).mT[:, None].unbind())
+
+
+def _attend_in_turn(states: Sequence[BankState], queries: Tensor) -> SparseAffinity:
     """Do so on a CPU: one object's similarities at a time, always in the same room, which stays in the caches."""
+    top_k, longest = _top_k(states), max(len(state.filled()) for state in states)
     n_queries = queries.shape[1]
     room = queries.new_empty(longest * n_queries)
     best = queries.new_empty((len(states), n_queries, top_k))
@@ -179,11 +202,16 @@ def _answer(state: BankState, affinity: SparseAffinity) -> Tensor:
     return readout(affinity, table.values(table.object_ids[0])).T[None]
 
 
+def _shifted(index: Tensor, n: int, longest: int) -> Tensor:
+    """Return rows (n q, k) of n tables as those of all tables one after the other, each filled up to the longest."""
+    start = torch.arange(n, dtype=torch.int64, device=index.device) * longest
+    return (index.unflatten(0, (n, -1)) + start[:, None, None]).flatten(0, 1)
+
+
 def _mass(states: Sequence[BankState], queries: Tensor, affinity: SparseAffinity) -> Tensor:
     """Return what each element of each object received, (n, longest)."""
     longest = max(len(state.filled()) for state in states)
-    offsets = torch.arange(len(states), dtype=torch.int64, device=queries.device) * longest
-    shifted = affinity.index + offsets.repeat_interleave(queries.shape[1])[:, None]
+    shifted = _shifted(affinity.index, len(states), longest)
     mass = SparseAffinity(shifted, affinity.weight).mass(len(states) * longest)
     return mass.unflatten(0, (len(states), longest))
 

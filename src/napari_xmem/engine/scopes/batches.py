@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_xmem.engine.scopes.regions import Region, cell_centres, corners, crop_batch, resize_grid
+from napari_xmem.engine.scopes.regions import Region, cell_centres, corners, crop_batch, stack_grids
 from napari_xmem.memory import add_position
 from napari_xmem.memory.affinity import CHUNK_ELEMENTS
 from napari_xmem.memory.store import PackedKeys
@@ -66,11 +66,9 @@ class RegionBatch:
         """Return sensory memory ``(N, Ch, h, w)``, zeros for objects that have none yet; None for 0 channels."""
         if not channels:
             return None
-        blank = torch.zeros(channels, *self.cells, dtype=torch.float32, device="cpu")
-        states = [t.hidden if t.hidden is not None else blank for t in self.tracked]
-        device = next((t.hidden.device for t in self.tracked if t.hidden is not None), None)
-        rows = [resize_grid(s.to(device) if device else s, self.cells).permute(1, 2, 0) for s in states]
-        return torch.stack(rows).permute(0, 3, 1, 2)  # channels last, as they were made
+        states = [item.hidden for item in self.tracked]
+        like = next((state for state in states if state is not None), torch.empty(0, device="cpu"))
+        return stack_grids(states, channels, self.cells, like)  # channels last, as they were made
 
     def keep_hidden(self, hidden: Tensor | None) -> None:
         """Store new sensory memory ``(N, Ch, h, w)``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,7 +24,7 @@ __all__ = [
     "largest_margin_px",
     "object_region",
     "place_region",
-    "resize_grid",
+    "stack_grids",
 ]
 
 
@@ -156,10 +157,15 @@ def corners(places: Iterable[tuple[int, int]]) -> Tensor:
     return torch.tensor(list(places), dtype=torch.int64, device="cpu")
 
 
+@lru_cache(maxsize=32)
 def cell_centres(cells: tuple[int, int], stride_px: int) -> Tensor:
-    """Return the centres of a key grid's cells, row by row: ``(h w, 2)`` float32 y, x in pixels, on the CPU."""
-    y, x = ((torch.arange(n, dtype=torch.float32, device="cpu") + 0.5) * stride_px for n in cells)
-    return torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).flatten(0, 1)
+    """Return the centres of a key grid's cells, row by row: ``(h w, 2)`` float32 y, x in pixels, on the CPU.
+
+    Not to be written to: others get the same tensor.
+    """
+    with torch.inference_mode(False):
+        y, x = ((torch.arange(n, dtype=torch.float32, device="cpu") + 0.5) * stride_px for n in cells)
+        return torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).flatten(0, 1)
 
 
 def crop_batch(tensor: Tensor, regions: Sequence[Region], step_px: int) -> Tensor:
@@ -189,17 +195,40 @@ def crop_batch(tensor: Tensor, regions: Sequence[Region], step_px: int) -> Tenso
     return torch.stack([tensor[0, :, y, x] for y, x in spans])
 
 
-def resize_grid(hidden: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Cut or zero-pad sensory memory ``(C, h, w)`` around its centre to `shape` cells."""
-    if tuple(hidden.shape[1:]) == shape:
-        return hidden
-    out = hidden.new_zeros(hidden.shape[0], *shape)
-    spans = []
-    for old, new in zip(hidden.shape[1:], shape, strict=True):
-        size = min(old, new)
-        spans.append(
-            (slice((old - size) // 2, (old - size) // 2 + size), slice((new - size) // 2, (new - size) // 2 + size))
-        )
-    (oy, ny), (ox, nx) = spans
-    out[:, ny, nx] = hidden[:, oy, ox]
-    return out
+def stack_grids(grids: Sequence[Tensor | None], channels: int, shape: tuple[int, int], like: Tensor) -> Tensor:
+    """Cut or zero-pad sensory memories ``(C, h, w)`` around their centres to `shape` cells and stack them.
+
+    Parameters
+    ----------
+    grids : sequence of Tensor or None
+        ``N`` of them; None: zeros.
+    channels : int
+        ``C``.
+    shape : tuple of 2 int
+        Rows and columns.
+    like : Tensor
+        On the device of the answer.
+
+    Returns
+    -------
+    Tensor
+        ``(N, C, h, w)`` float32, channels last.
+    """
+    out = like.new_zeros(len(grids), *shape, channels, dtype=torch.float32)
+    rooms, parts = [], []
+    for room, grid in zip(out, grids, strict=True):
+        if grid is None:
+            continue
+        (oy, ny), (ox, nx) = (_centred(old, new) for old, new in zip(grid.shape[1:], shape, strict=True))
+        rooms.append(room[ny, nx])
+        parts.append(grid[:, oy, ox].permute(1, 2, 0))
+    if rooms:
+        torch._foreach_copy_(rooms, parts)
+    return out.permute(0, 3, 1, 2)
+
+
+def _centred(old: int, new: int) -> tuple[slice, slice]:
+    """Return where the middle of a side of `old` cells lies, and where in one of `new` cells it goes."""
+    size = min(old, new)
+    first, second = (old - size) // 2, (new - size) // 2
+    return slice(first, first + size), slice(second, second + size)
