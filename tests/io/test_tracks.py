@@ -262,6 +262,10 @@ def test_csv_of_others(tmp_path):
     trackpy = tmp_path / "trackpy.csv"
     trackpy.write_text("y,x,frame,particle\n1,2,0,1\n1,3,1,1\n")
     assert read_tracks(trackpy).lineage.last_frame == {1: 1}
+    trackpy.write_text("y,x,frame,particle\n1,2,0,0\n1,3,1,0\n5,5,1,4\n")
+    assert read_tracks(trackpy).lineage.last_frame == {1: 1, 5: 1}, "0 is background here"
+    trackpy.write_text("track_id,frame,x,y,parent_id\n0,0,1,2,\n1,1,1,2,0\n2,1,5,2,0\n3,0,9,9,-1\n")
+    assert read_tracks(trackpy).lineage.parents == {2: 1, 3: 1}
     for text, words in (
         ("a,b\n1,2\n", "no column track_id, frame, x, y"),
         ("", "no column"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari.utils.colormaps import DirectLabelColormap
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from napari_xmem.widgets.layers.label_colours import PALETTE, choose_colours, give_colours, own_colormap
@@ -66,3 +67,21 @@ def test_a_layer_gets_colours_as_objects_come():
     mine = chosen.colormap
     give_colours(chosen, first)
     assert chosen.colormap is mine, "colours that the user chose stay"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32])
+def test_colours_are_those_that_napari_computes(dtype):
+    from napari.layers import Labels
+
+    layer = Labels(np.zeros((30, 40), dtype), colormap=own_colormap())
+    labels = np.zeros((30, 40), dtype)
+    labels[::3, ::4] = np.arange(100).reshape(10, 10)
+    give_colours(layer, labels)
+    theirs = DirectLabelColormap(color_dict=dict(layer.colormap.color_dict))
+    assert type(layer.colormap) is not DirectLabelColormap
+    np.testing.assert_array_equal(layer.colormap.map(labels), theirs.map(labels))
+    shown = labels == 7
+    for colormap in (layer.colormap, theirs):
+        colormap.selection, colormap.use_selection = 7, True
+    np.testing.assert_array_equal(layer.colormap.map(labels), theirs.map(labels))
+    assert (layer.colormap.map(labels)[~shown, 3] == 0).all()

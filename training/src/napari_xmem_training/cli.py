@@ -190,8 +190,6 @@ def _run(recipe: Recipe, options: RunOptions, init: XMem | None, step: int, *, q
 
     reporter = _Reporter(recipe, options.output, quiet)
     reporter.start = reporter.start or step
-    if not quiet and reporter.start:
-        _say(f"going on at step {reporter.start} of {recipe.steps} in {options.output}")
     try:
         path = train(recipe, options, reporter, init, step)
     finally:
@@ -238,12 +236,16 @@ class _Reporter:
         self._lines = not quiet and not sys.stderr.isatty()
         self._shown: dict[str, str] = {}
         self._loss = 0.0
+        self._begun = False
         self._bar: Any = tqdm(
             total=recipe.steps, initial=self.start, desc=recipe.name, unit="step", disable=quiet or self._lines
         )
 
     def __call__(self, step: int, figures: dict[str, float]) -> None:
-        """Take in the figures of a step."""
+        """Take in the figures of a step; the first one shows that what lies in the folder is a run of this recipe."""
+        if not self._begun and self.start and not self._quiet:
+            _say(f"going on at step {self.start} of {self._steps} in {self._output}")
+        self._begun = True
         self._loss = figures["loss"] if not self._loss else 0.95 * self._loss + 0.05 * figures["loss"]
         self._shown["loss"] = f"{self._loss:.3f}"
         if "val" in figures:

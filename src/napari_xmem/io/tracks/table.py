@@ -92,7 +92,8 @@ def read_table(path: Path) -> Lineage:
     """Read tracks that `write_table` wrote, or any CSV with track_id, frame, x and y.
 
     Columns may have other usual names ("particle", "id", "t", "TRACK_ID", "POSITION_X" and so on) and come in any
-    order; rows without a track are left out, as are the further heads that TrackMate writes.
+    order; rows without a track are left out, as are the further heads that TrackMate writes. Where tracks count from 0
+    every number is one higher, since 0 is background.
 
     Raises
     ------
@@ -123,7 +124,9 @@ def read_table(path: Path) -> Lineage:
         except ValueError as error:
             raise InputError(f"{path}: column {lines[0][where]} holds what is no number ({error}).") from error
 
-    ids, mothers = column("track_id").astype(np.int64), column("parent_id").astype(np.int64)
+    ids, mothers = column("track_id").astype(np.int64), column("parent_id", -1.0).astype(np.int64)
+    from_zero = int(ids.size > 0 and ids.min() == 0)  # as TrackMate and trackpy count; 0 is background here
+    ids = ids + from_zero
     z, places = column("z"), [column("y"), column("x")]
     found = Detections.from_arrays(
         ids,
@@ -132,7 +135,7 @@ def read_table(path: Path) -> Lineage:
         column("area_px").astype(np.int64),
         column("at_border") > 0,
     )
-    parents = {int(i): int(m) for i, m in zip(ids, mothers, strict=True) if m > 0}
+    parents = {int(i): int(m) + from_zero for i, m in zip(ids, mothers, strict=True) if m + from_zero > 0}
     sure = dict(zip(ids.tolist(), column("division_confidence", 1.0).tolist(), strict=True))
     return Lineage.from_detections(found, parents, confidence=sure)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import wraps
+from inspect import isfunction
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def forwards(part: str, kind: type) -> Callable[[C], C]:
                 continue
             if isinstance(member, property):
                 setattr(cls, name, _forwarded_property(part, name, member))
-            elif callable(member):
+            elif isfunction(member):  # no signals
                 setattr(cls, name, _forwarded_method(part, name, member))
         return cls
 

@@ -6,10 +6,21 @@ import sys
 import threading
 from importlib import import_module
 
+from napari_xmem.widgets.layers.label_colours import warm_up_colours
+
 __all__ = ["warm_up"]
+
+_begun = threading.Event()
 
 
 def warm_up() -> None:
-    """Import torch and all that computes in a thread of its own: on the first click the window would stand still."""
+    """Import torch, and compile what draws results, in a thread of its own: the window would stand still for it."""
+    if not _begun.is_set():
+        _begun.set()
+        threading.Thread(target=_warm_up, daemon=True).start()
+
+
+def _warm_up() -> None:
     if "torch" not in sys.modules:
-        threading.Thread(target=import_module, args=("napari_xmem.session.session",), daemon=True).start()
+        import_module("napari_xmem.session.session")
+    warm_up_colours()

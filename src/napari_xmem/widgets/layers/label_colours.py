@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["PALETTE", "choose_colours", "give_colours", "own_colormap"]
+__all__ = ["PALETTE", "ResultColormap", "choose_colours", "give_colours", "own_colormap", "warm_up_colours"]
 
 #: Seven colours that can be told apart with any kind of colour vision (Okabe and Ito 2008, without black).
 PALETTE = np.array(
@@ -64,9 +64,29 @@ def choose_colours(
     return chosen
 
 
-def own_colormap() -> DirectLabelColormap:
+class ResultColormap(DirectLabelColormap):
+    """Colours by id, whose table for thumbnails is made at once.
+
+    napari goes through all values of 16 bits one by one, a tenth of a second for which the window stands still,
+    whenever an object is new.
+    """
+
+    def _map_precast(self, values: NDArray[Any], apply_selection: bool) -> NDArray[np.float32]:
+        colours = self._values_mapping_to_minimum_values_set(apply_selection)[1]
+        numbers = np.fromiter(colours, np.int64, len(colours))
+        table = np.zeros((int(numbers.max()) + 1, 4), np.float32)
+        table[numbers] = [colours[number] for number in numbers.tolist()]
+        return table[values]
+
+
+def own_colormap() -> ResultColormap:
     """Return the colours of a result without objects."""
-    return DirectLabelColormap(color_dict={0: np.zeros(4, np.float32), None: _NEW})
+    return ResultColormap(color_dict={0: np.zeros(4, np.float32), None: _NEW})
+
+
+def warm_up_colours() -> None:
+    """Let napari compile what draws labels of a result; it takes a second or more, the first time."""
+    own_colormap().map(np.zeros((2, 2), np.uint16))
 
 
 def give_colours(layer: Any, labels: NDArray[Any]) -> None:
@@ -88,4 +108,4 @@ def give_colours(layer: Any, labels: NDArray[Any]) -> None:
     centres = object_centres(labels, ids)
     taken = {k: int(np.abs(PALETTE - known[i]).sum(1).argmin()) for k, i in enumerate(ids) if i in known}
     new = {ids[k]: PALETTE[colour] for k, colour in choose_colours(centres, taken).items()}
-    layer.colormap = DirectLabelColormap(color_dict={**known, **new})
+    layer.colormap = ResultColormap(color_dict={**known, **new})
