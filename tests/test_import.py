@@ -81,7 +81,7 @@ def test_unknown_names_are_attribute_errors():
 
 
 def test_errors_are_no_runtime_errors():
-    """napari's generator workers swallow RuntimeError, and the viewer would wait for ever."""
+    """napari's generator workers swallow RuntimeError, and the viewer would never stop waiting."""
     named = [getattr(napari_xmem.errors, name) for name in napari_xmem.errors.__all__]
     errors = [item for item in named if isinstance(item, type)]
     assert len(errors) > 5

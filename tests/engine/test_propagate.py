@@ -1,4 +1,4 @@
-"""Runs over whole movies: which frames are done, what is given out, what is refused."""
+"""Runs over whole movies: which frames are done, what is yielded, what is refused."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_directions(movie: np.ndarray, tiny_network: XMem) -> None:
 
 
 def test_both_ways_with_late_objects(movie: np.ndarray, tiny_network: XMem) -> None:
-    """An object first painted on frame 4 is followed back to frame 0 too; each frame is given out once."""
+    """An object first painted on frame 4 is followed back to frame 0 too; each frame is yielded once."""
     seeds = {2: seed(1), 4: np.where(seed(0, 0, 0, 9) == 9, 9, 0)}
     results = list(iter_propagate(movie, seeds, model=tiny_network, direction="both"))
     assert sorted(r.frame for r in results) == list(range(T))

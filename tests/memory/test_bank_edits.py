@@ -225,7 +225,7 @@ def test_undo_reports_no_event_again(make_bank, add_frame):
     assert report(4)[:2] == ["protected", "protected"]
     bank.edit.undo()
     bank.edit.undo()
-    assert report(4) == ["undone"]  # the first was taken back before anyone was told of it
+    assert report(4) == ["undone"]  # the first was undone before anyone was told of it
     assert report(4) == []
     assert reported.count("consolidated") >= bank.snapshot(4).totals.consolidations == 1
 

@@ -177,7 +177,7 @@ class RunCheckpoint:
             return rest, [self.read(frame) for frame in kept]
 
     def watch(self, follower: TrackingScope, frame: int) -> None:
-        """Look at the memory after each frame, also those that are not given out; see `iter_run`."""
+        """Look at the memory after each frame, also those that are not yielded; see `iter_run`."""
         self._follower = follower
         self._n_worked += 1
         if self.is_whole:
@@ -185,12 +185,12 @@ class RunCheckpoint:
 
     @property
     def n_worked(self) -> int:
-        """Frames worked on so far, over all passes, also those that are not given out."""
+        """Frames worked on so far, over all passes, also those that are not yielded."""
         return self._n_worked
 
     @property
     def is_whole(self) -> bool:
-        """True if all results that were given out are kept: the run can be stopped here.
+        """True if all results that were yielded are kept: the run can be stopped here.
 
         Frames that wait for the decision on a division are part of the memory.
         """
@@ -227,7 +227,7 @@ class RunCheckpoint:
     def save_memory(self) -> None:
         """Write the memory, if the frame worked on last was kept, so that the run can go on after it.
 
-        With it goes what was found on frames that a later pass gives out.
+        With it goes what was found on frames that a later pass yields.
 
         Raises
         ------

@@ -21,7 +21,7 @@ class EventKind(StrEnum):
     #: frame goes on under her own id (budding).
     DIVISION = "division"
     #: (one, another, ...): objects hide each other or merge; `Event.detail` says how it ended: "kept", "exchanged",
-    #: "shared out anew", or "never came apart". What it was weighed against is every other way round.
+    #: "reassigned", or "never came apart". What it was weighed against is every other way round.
     ENCOUNTER = "encounter"
     #: (id,): an object that was not painted comes in or is found.
     ENTRY = "entry"

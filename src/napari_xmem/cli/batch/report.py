@@ -48,7 +48,7 @@ def check_report(path: Path | None) -> None:
 
 
 class BatchReport:
-    """Rows, one per movie, and the files they go to; those are written anew with every row.
+    """Rows, one per movie, and the files they go to; those are rewritten with every row.
 
     Parameters
     ----------

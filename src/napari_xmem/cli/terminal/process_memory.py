@@ -10,7 +10,7 @@ __all__ = ["forget_peak_memory", "peak_device_memory_bytes", "peak_memory_bytes"
 
 
 def forget_peak_memory() -> None:
-    """Begin to measure anew how much memory this process takes at most; only Linux can."""
+    """Reset the peak of the memory that this process has taken; only Linux can."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     if "torch" in sys.modules:

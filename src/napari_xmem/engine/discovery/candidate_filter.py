@@ -192,7 +192,7 @@ class Ground:
     ) -> tuple[list[Candidate], list[Candidate]]:
         """Take candidates, the best first, each on the pixels that are left; return those taken, and the others.
 
-        A candidate that loses pixels to a better one ranks anew by what is left of it. `kind` says what is plausible.
+        A candidate that loses pixels to a better one ranks again by what is left of it. `kind` says what is plausible.
         """
         waiting = [_entry(kind, c, n) for n, c in enumerate(candidates) if c.area_px]
         heapq.heapify(waiting)

@@ -38,7 +38,7 @@ _SETTLE_RADII = 0.5
 _DOUBTFUL, _FITTED = (0.3, 0.8), (0.15, 0.85)
 #: Searches of what is left: least distance between places, in radii, and least confidence.
 _ROUNDS = ((1.2, 0.8), (0.9, 0.65), (0.7, 0.0))
-#: In so many of them, what was found before says anew what objects look like.
+#: In so many of them, what was found before says again what objects look like.
 _FRESH_ROUNDS = 2
 #: What is less sure than this share of what is asked for is not kept for later: on large frames that would be most.
 _HOPELESS_SHARE = 0.5

@@ -352,7 +352,7 @@ def _encounter_event(outcome: Outcome, frame: int) -> Event:
     elif len({part.label for part in outcome.parts.values()}) == len(outcome.parts):
         detail = "exchanged"
     else:
-        detail = "shared out anew"
+        detail = "reassigned"
     return Event(
         EventKind.ENCOUNTER, encounter.frame, encounter.members, min(1.0, outcome.odds), detail=detail, decided=frame
     )

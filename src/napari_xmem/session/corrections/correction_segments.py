@@ -134,7 +134,7 @@ def segment_run(
     absent = {t: tuple(sorted(ids - set(object_ids(known[t])))) for t in seeds if t in whole}
     frames = (*first, segment.frame, *segment.frames)
     dtype = np.promote_types(run.dtype, label_dtype(max(ids, default=0)))
-    # the corrected frame itself is given out too, so that its state of memory counts
+    # the corrected frame itself is yielded too, so that its state of memory counts
     part = Pass(frames, report_from=len(first), backward=segment.direction == "backward")
     return replace(run, seeds=seeds, absent=absent, passes=[part], dtype=dtype)
 
