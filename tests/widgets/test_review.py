@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QAbstractButton
 
 from napari_xmem.errors import SessionError
 from napari_xmem.widgets.layers.result_layer import METADATA_KEY, SCORES_KEY, session_of
@@ -359,6 +360,32 @@ def test_correcting_a_paused_run(viewer, review, loaded, qtbot):
     qtbot.waitUntil(lambda: loaded.state.value == "idle", timeout=WAIT_MS)
     assert session.snapshot().task == "correction of frame 1"
     assert session.snapshot().corrected == (1,)
+
+
+def test_a_run_into_a_corrected_result_says_so_and_gives_the_correction_back(viewer, review, loaded, qtbot):
+    loaded.scope = "global"
+    layer = loaded.run(wait=True)
+    _, truth = drifting_discs()
+    layer.data[3] = truth[3]
+    review.watch.look()
+    review.use_as_correction([3], wait=True)
+    choice = loaded.form.target
+    choice.setCurrentIndex(next(n for n in range(choice.count()) if choice.itemData(n) is layer))
+    assert "Run replaces your corrections of 1 frame in 'movie tracked'." in loaded.form.status.text
+    loaded.first_frame = 4
+    assert "corrections" not in loaded.form.status.text
+    loaded.first_frame = 0
+    assert "corrections of 1 frame" in loaded.form.status.text
+    with qtbot.waitSignal(loaded.run_ended, timeout=WAIT_MS):
+        loaded.form.run.click()
+    assert not np.array_equal(layer.data[3], truth[3])
+    back = next(b for b in loaded.form.findChildren(QAbstractButton) if b.text().startswith("Bring back what you"))
+    assert back.text() == "Bring back what you painted (1 frame)" and back.isEnabled()
+    back.click()
+    np.testing.assert_array_equal(layer.data[3], truth[3])
+    review.watch.look()
+    review.use_as_correction([3], wait=True)
+    assert session_of(layer).snapshot().corrected == (3,)
 
 
 @pytest.mark.slow

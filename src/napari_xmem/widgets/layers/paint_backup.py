@@ -7,12 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_xmem.widgets.layers.result_layer import session_of
 from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
+from napari_xmem.words import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["PaintedOver"]
+__all__ = ["PaintedOver", "warn_of_corrections"]
+
+
+def warn_of_corrections(layer: Any, first: int, last: int) -> str:
+    """Say that a run of frames `first` to `last` into a result replaces corrections; empty if it does not.
+
+    Cheap: what was painted and not yet used is not looked for, see `PaintedOver`.
+    """
+    session = None if layer is None else session_of(layer)
+    corrected = [] if session is None else [t for t in session.annotations.corrected if first <= t <= last]
+    if not corrected:
+        return ""
+    return f"Run replaces your corrections of {counted(len(corrected), 'frame')} in '{layer.name}'."
 
 
 @dataclass(frozen=True, slots=True, eq=False)

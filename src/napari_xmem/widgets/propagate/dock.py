@@ -16,7 +16,7 @@ from napari_xmem.widgets.common.status_text import count
 from napari_xmem.widgets.jobs.propagation import PropagationJob
 from napari_xmem.widgets.jobs.viewer_runner import GOING_ON, runner_of
 from napari_xmem.widgets.jobs.warm_up import warm_up
-from napari_xmem.widgets.layers.paint_backup import PaintedOver
+from napari_xmem.widgets.layers.paint_backup import PaintedOver, warn_of_corrections
 from napari_xmem.widgets.layers.result_layer import ResultTarget
 from napari_xmem.widgets.propagate.actions import PropagateActions
 from napari_xmem.widgets.propagate.find_rest import FindRest
@@ -232,7 +232,10 @@ class PropagateWidget(Dock):
             lost = () if self._painted_over is None else self._painted_over.lost
             if lost:
                 text = f"Bring back what you painted ({count(len(lost), 'frame')})"
-                tip = "Frames that you had painted or corrected in this result, and that the run has written over"
+                tip = (
+                    "Paints frames as you had painted or corrected them before the run wrote over them; "
+                    "a correction in Review and correct carries them on"
+                )
                 self.form.status.offer(text, tip, self.bring_back_painted)
         self.run_ended.emit(outcome)
 
@@ -315,7 +318,8 @@ class PropagateWidget(Dock):
             self.forecasts.cancel()
         elif inputs.scan.complete:
             self.forecasts.ask(self._what_counts())
-        text = "" if problem else f"{inputs.plan} {self.forecasts.text}".strip()
+        over = warn_of_corrections(self.controls.target, self.controls.first_frame, self.controls.last_frame)
+        text = "" if problem else " ".join(part for part in (inputs.plan, over, self.forecasts.text) if part)
         if text != form.status.text:
             form.status.show_text(text, "muted" if self.forecasts.fits else "bad")
             form.progress.reset_text()
@@ -327,6 +331,7 @@ class PropagateWidget(Dock):
         return (
             *(controls.image, controls.seeds, scan.frames, scan.object_ids, controls.channels, controls.seed_frames),
             *(controls.first_frame, controls.last_frame, controls.model, controls.memory, controls.planes),
+            controls.target,
             *self.form.settings.values.values(),
         )
 

@@ -51,6 +51,7 @@ class PropagateControls(QObject):
         form.settings["scope"].changed.connect(self._show_preset)
         form.settings.before_opening("device", self._offer_devices)
         form.preset.currentIndexChanged.connect(self.changed)
+        form.target.currentIndexChanged.connect(self.changed)
         form.settings.connect(self.changed.emit)
 
     @property
