@@ -87,7 +87,7 @@ def test_nobody_imports_the_outermost_rooms(sources):
 
 
 def test_the_package_never_imports_training_or_benchmark(sources):
-    """They are distributions of their own, which `cli.extras` looks for when a command needs them."""
+    """They are distributions of their own, which `cli.optional_commands` looks for when a command needs them."""
     wrong = [
         f"{path} imports {name}"
         for path, _ in sources

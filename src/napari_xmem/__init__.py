@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         settings_of_recipe,
     )
     from napari_xmem.engine.discovery import FoundObjects, find_similar
-    from napari_xmem.engine.identity.identify import Identification, identify
+    from napari_xmem.engine.identity.identify_across_movies import Identification, identify
     from napari_xmem.io import LabelWriter, open_labels, open_movie, read_tracks, write_tracks
     from napari_xmem.model import load_model
     from napari_xmem.session import TrackingSession
@@ -71,8 +71,8 @@ _ROOM_OF = {
     "FrameResult": "napari_xmem.engine",
     "PropagationResult": "napari_xmem.engine",
     "Propagator": "napari_xmem.engine",
-    "Identification": "napari_xmem.engine.identity.identify",
-    "identify": "napari_xmem.engine.identity.identify",
+    "Identification": "napari_xmem.engine.identity.identify_across_movies",
+    "identify": "napari_xmem.engine.identity.identify_across_movies",
     "find_similar": "napari_xmem.engine.discovery",
     "forecast": "napari_xmem.engine",
     "iter_propagate": "napari_xmem.engine",

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from napari_xmem.config import MemoryConfig, PropagationConfig
 from napari_xmem.errors import XMemError
 from napari_xmem.session import Agreement, SessionState, TrackingSession
-from napari_xmem.session.run_states import AT_REST, SETTLED
+from napari_xmem.session.session_states import AT_REST, SETTLED
 from session.conftest import discs
 
 N_FRAMES = 6

@@ -12,8 +12,8 @@ import pytest
 from napari_xmem.engine import FrameResult
 from napari_xmem.engine.interruption import stop_if_asked
 from napari_xmem.errors import SessionError
-from napari_xmem.session.run_states import AT_REST, SETTLED, TRANSITIONS, SessionState
 from napari_xmem.session.session_runner import SessionRunner
+from napari_xmem.session.session_states import AT_REST, SETTLED, TRANSITIONS, SessionState
 
 S = SessionState
 

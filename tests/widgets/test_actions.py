@@ -8,7 +8,7 @@ from napari.utils.shortcuts import default_shortcuts
 
 from napari_xmem.config import MemoryConfig
 from napari_xmem.widgets import track_selected_label as actions
-from napari_xmem.widgets.jobs.run_record import RunState
+from napari_xmem.widgets.jobs.run_outcome import RunState
 from napari_xmem.widgets.layers.result_layer import session_of
 from napari_xmem.widgets.propagate import stored_choices as _settings
 from napari_xmem.widgets.propagate.dock import KEYS, PropagateWidget

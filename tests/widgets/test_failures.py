@@ -9,7 +9,7 @@ import torch
 
 from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError
 from napari_xmem.model.inference import InferenceXMem
-from napari_xmem.widgets.jobs.run_record import RunState
+from napari_xmem.widgets.jobs.run_outcome import RunState
 from review_scenes import add_result
 
 pytestmark = pytest.mark.gui

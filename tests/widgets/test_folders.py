@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 ORDER = ("common", "layers", "jobs", "saving")
-DOCKS = {"propagate", "review", "memory", "explain"}
+DOCKS = {"propagate", "review", "lineage", "memory", "explain"}
 
 
 def test_folders_use_only_those_before_them(repository):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.identity.identify import Identification
+    from napari_xmem.engine.identity.identify_across_movies import Identification
     from napari_xmem.imaging import FrameSource
     from napari_xmem.io import Movie
     from napari_xmem.session.checkpoint import RunCheckpoint
@@ -144,7 +144,7 @@ def _propagate(
 ) -> int:
     from napari_xmem.config import PropagationConfig
     from napari_xmem.engine import iter_run, prepare_run
-    from napari_xmem.engine.identity.identify import with_known
+    from napari_xmem.engine.identity.identify_across_movies import with_known
     from napari_xmem.io import open_labels
     from napari_xmem.session.checkpoint import RunCheckpoint
 

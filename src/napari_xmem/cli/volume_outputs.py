@@ -106,7 +106,7 @@ class VolumeOutputs:
     @property
     def events(self) -> tuple[Event, ...]:
         """What happened, over all planes: a division that several show is one."""
-        from napari_xmem.engine.plane_divisions import one_per_mother
+        from napari_xmem.engine.divisions_across_planes import one_per_mother
 
         return one_per_mother(e for planes in self._planes.values() for _, r in planes for e in r.events)
 
@@ -118,7 +118,7 @@ class VolumeOutputs:
         read : callable
             Takes plane and frame, and returns what was found there.
         """
-        from napari_xmem.engine.plane_divisions import divisions_with_end, rename_in_frame
+        from napari_xmem.engine.divisions_across_planes import divisions_with_end, rename_in_frame
 
         divisions = divisions_with_end(self.events)
         for frame, planes in self._planes.items():

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.engine import Run
-    from napari_xmem.engine.plane_divisions import PlaneDivisions
+    from napari_xmem.engine.divisions_across_planes import PlaneDivisions
     from napari_xmem.engine.volume_runs import VolumeRuns
     from napari_xmem.io import Movie
     from napari_xmem.session.checkpoint import RunCheckpoint
@@ -80,7 +80,7 @@ def _guessed(seeds: NDArray[Any]) -> NDArray[Any]:
 
 
 def _propagate(args: argparse.Namespace, movie: Movie, runs: VolumeRuns, between: tuple[int, int]) -> int:
-    from napari_xmem.engine.plane_divisions import PlaneDivisions
+    from napari_xmem.engine.divisions_across_planes import PlaneDivisions
     from napari_xmem.session.checkpoint import RunCheckpoint
 
     began = time.monotonic()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.engine.scopes.seeding import seed_regions
+from napari_xmem.engine.scopes.seed_masks import seed_regions
 from napari_xmem.errors import SeedError
 from napari_xmem.imaging import check_labels, object_boxes
 from napari_xmem.imaging.reading import read_part

@@ -19,7 +19,7 @@ from napari_xmem.config import (
 )
 from napari_xmem.config.arguments import checked_arguments
 from napari_xmem.engine.explain import Explainer
-from napari_xmem.engine.identity.identify import with_known
+from napari_xmem.engine.identity.identify_across_movies import with_known
 from napari_xmem.engine.inputs import Progress, mention_oddities, open_movie_input, open_seeds, progress_calls
 from napari_xmem.engine.prepare import prepare_run
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores, lineage_of

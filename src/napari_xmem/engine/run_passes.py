@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_xmem.engine.acquisition_watch import AcquisitionWatch
+from napari_xmem.engine.acquisition_faults import AcquisitionWatch
 from napari_xmem.engine.backward_finds import LateObjects
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.device_resources import agree_on_threads, trim_heap
@@ -21,14 +21,14 @@ from napari_xmem.engine.results import FrameResult
 from napari_xmem.engine.run_iterator import RunIterator
 from napari_xmem.engine.scopes.global_scope import GlobalScope
 from napari_xmem.engine.scopes.local_scope import LocalScope
-from napari_xmem.engine.scopes.seeding import keep_seeds
+from napari_xmem.engine.scopes.seed_masks import keep_seeds
 from napari_xmem.engine.torch_errors import torch_errors
 from napari_xmem.tracking import Event, EventKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterator, Sequence
 
-    from napari_xmem.engine.division.objects_on_trial import ObjectsOnTrial
+    from napari_xmem.engine.division.trial_protocol import ObjectsOnTrial
     from napari_xmem.engine.frame_order import Pass
     from napari_xmem.engine.inputs import Progress
     from napari_xmem.engine.run import Run

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.config import Direction, PropagationConfig
     from napari_xmem.engine.cost.forecast import Forecast
-    from napari_xmem.engine.plane_divisions import PlaneDivisions
+    from napari_xmem.engine.divisions_across_planes import PlaneDivisions
     from napari_xmem.engine.run import Run
     from napari_xmem.model import XMem
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from napari_xmem.config import Direction, Divisions, MemoryConfig, MemoryDevice, Precision, PropagationConfig, Scope
 from napari_xmem.config.arguments import checked_arguments
+from napari_xmem.engine.divisions_across_planes import PlaneDivisions, one_per_mother, rename_leftovers
 from napari_xmem.engine.frame_order import frame_range
 from napari_xmem.engine.inputs import open_seeds, open_volumes, progress_calls
-from napari_xmem.engine.plane_divisions import PlaneDivisions, one_per_mother, rename_leftovers
 from napari_xmem.engine.results import Scores, lineage_of
 from napari_xmem.engine.run_iterator import RunIterator, keeping_partial
 from napari_xmem.engine.run_passes import iter_run

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from napari_xmem.session.result_views import ResultViews
     from napari_xmem.session.results import Change
     from napari_xmem.session.review import DoubtfulObject, FrameToCheck, Review
-    from napari_xmem.session.run_states import RunStatus, SessionState
     from napari_xmem.session.session import TrackingSession
     from napari_xmem.session.session_runner import SessionRunner
+    from napari_xmem.session.session_states import RunStatus, SessionState
     from napari_xmem.session.session_status import SessionSnapshot
 
 __all__ = [
@@ -63,11 +63,11 @@ _MODULE_OF = {
     "ResultEdits": "napari_xmem.session.corrections.result_edits",
     "ResultViews": "napari_xmem.session.result_views",
     "Review": "napari_xmem.session.review",
-    "RunStatus": "napari_xmem.session.run_states",
+    "RunStatus": "napari_xmem.session.session_states",
     "SegmentOutcome": "napari_xmem.session.corrections.compare",
     "SessionRunner": "napari_xmem.session.session_runner",
     "SessionSnapshot": "napari_xmem.session.session_status",
-    "SessionState": "napari_xmem.session.run_states",
+    "SessionState": "napari_xmem.session.session_states",
     "TrackingSession": "napari_xmem.session.session",
 }
 

@@ -19,7 +19,7 @@ from napari_xmem.io import Movie, open_movie
 from napari_xmem.session.annotations import Annotations
 from napari_xmem.session.lineage import SessionLineage
 from napari_xmem.session.packed_labels import PackedLabels
-from napari_xmem.session.renumbered_scores import happenings_like
+from napari_xmem.session.renumbered_events import happenings_like
 from napari_xmem.session.results import FrameRecord, History, Recording, ResultsStore
 from napari_xmem.tracking.given_labels import given_labels
 

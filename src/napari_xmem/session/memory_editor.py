@@ -9,7 +9,7 @@ from napari_xmem.config.arguments import checked_methods
 from napari_xmem.engine.state_file import load_memory, save_memory
 from napari_xmem.errors import MemoryBankError, SessionError
 from napari_xmem.memory import MemoryRow
-from napari_xmem.session.run_states import AT_REST, SETTLED
+from napari_xmem.session.session_states import AT_REST, SETTLED
 
 if TYPE_CHECKING:
     import os

@@ -13,7 +13,7 @@ from napari_xmem.errors import SessionError
 from napari_xmem.imaging import object_areas
 from napari_xmem.session.packed_labels import PackedLabels, renumbered_labels
 from napari_xmem.session.renamed_explainer import renamed_explainers
-from napari_xmem.session.renumbered_scores import scores_renumbered, scores_without
+from napari_xmem.session.renumbered_events import scores_renumbered, scores_without
 from napari_xmem.words import counted
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from napari_xmem.session.archive import SessionArchive, write_session
 from napari_xmem.session.context import SessionContext
 from napari_xmem.session.corrections.lineage_edits import LineageEdits
 from napari_xmem.session.corrections.result_edits import ResultEdits
-from napari_xmem.session.finished_result import records_of, seeds_of, settings_of
 from napari_xmem.session.memory_editor import MemoryEditor
+from napari_xmem.session.method_forwarding import of_part
 from napari_xmem.session.objects_in_parts import PartsCounter
-from napari_xmem.session.part_method import of_part
 from napari_xmem.session.result_views import ResultViews
-from napari_xmem.session.run_states import SessionState
+from napari_xmem.session.session_from_result import records_of, seeds_of, settings_of
 from napari_xmem.session.session_runner import SessionRunner
+from napari_xmem.session.session_states import SessionState
 from napari_xmem.session.session_status import SessionSnapshot
 from napari_xmem.session.tasks import PropagationTask
 
@@ -49,7 +49,7 @@ class TrackingSession:
 
     A session computes only while somebody iterates over `frames` (or calls `run` or `correct`, which do); any thread
     may do so, one at a time. Everything else may be called from any thread at any time but in the middle of a frame,
-    that is from inside `write` and `read`. States: `napari_xmem.session.run_states`; locks: `session_runner`.
+    that is from inside `write` and `read`. States: `napari_xmem.session.session_states`; locks: `session_runner`.
 
     Parameters
     ----------

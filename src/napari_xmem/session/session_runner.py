@@ -1,6 +1,6 @@
 """The one state machine of a session: what it does, who may drive it, and who may change it meanwhile.
 
-The states are in `napari_xmem.session.run_states`.
+The states are in `napari_xmem.session.session_states`.
 
 Two locks. The **turn** is held by whoever works on memory and results: the driving thread for one frame at a time, or
 an edit (a correction that is taken up, undo, an edit of memory, saving). The **facts** lock guards the state and all
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from napari_xmem.engine.interruption import FrameInterrupted, interruptible
 from napari_xmem.errors import SessionError
-from napari_xmem.session.run_states import AT_REST, SENTENCES, SETTLED, TRANSITIONS, RunStatus, SessionState, Task
+from napari_xmem.session.session_states import AT_REST, SENTENCES, SETTLED, TRANSITIONS, RunStatus, SessionState, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterator

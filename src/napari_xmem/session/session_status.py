@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from napari_xmem.session.context import SessionContext
-    from napari_xmem.session.run_states import RunStatus, SessionState
+    from napari_xmem.session.session_states import RunStatus, SessionState
 
 __all__ = ["SessionSnapshot"]
 

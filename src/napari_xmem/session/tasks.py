@@ -17,7 +17,7 @@ from napari_xmem.session.corrections.correction_segments import Segment, Segment
 from napari_xmem.session.corrections.direct_corrections import Relabelling, new_numbers, plan_relabelling
 from napari_xmem.session.corrections.unfinished import Unfinished
 from napari_xmem.session.renamed_explainer import RenamedExplainer
-from napari_xmem.session.renumbered_scores import carried_over
+from napari_xmem.session.renumbered_events import carried_over
 from napari_xmem.session.results import FrameRecord
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ Folders, each of which uses those before it:
 - `layers`: layers as movies, seeds and results.
 - `jobs`: what threads do, and the one runner of a viewer that lets them.
 - `saving`: everything in one file, and asking before a window closes.
-- `propagate`, `review`, `memory`, `explain`: a dock each.
+- `propagate`, `review`, `lineage`, `memory`, `explain`: a dock each.
 
-Every dock has a `dock.py` with its widget, a `form.py` with its controls, and parts that the widget owns.
+Every dock has a `dock.py` with its widget, a `form.py` or `panel.py` with its controls, and parts that the widget owns.
 """
 
 from __future__ import annotations

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from napari_xmem.config import MemoryConfig
-from napari_xmem.engine.discovery.example_choice import Templates
-from napari_xmem.engine.discovery.example_fit import Fit, spread
-from napari_xmem.engine.discovery.likeness import Appearance
+from napari_xmem.engine.discovery.candidate_masks import Candidate, Place
+from napari_xmem.engine.discovery.edge_strength import Outlines
+from napari_xmem.engine.discovery.example_transform import Fit, spread
+from napari_xmem.engine.discovery.key_similarity import Appearance
 from napari_xmem.engine.discovery.more_examples import differing
-from napari_xmem.engine.discovery.moved_examples import Candidate, Place
-from napari_xmem.engine.discovery.outlines import Outlines
+from napari_xmem.engine.discovery.template_matching import Templates
 from napari_xmem.engine.scopes.object_state import TrackedObject
 from napari_xmem.engine.scopes.regions import Region
 from napari_xmem.engine.scopes.tiling import EncodedFrame

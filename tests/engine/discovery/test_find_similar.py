@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import napari_xmem as nx
-from napari_xmem.engine.discovery.likeness import likely_centres
+from napari_xmem.engine.discovery.key_similarity import likely_centres
 from napari_xmem.sample_data import simulated_nuclei
 
 

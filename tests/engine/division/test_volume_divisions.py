@@ -7,7 +7,7 @@ import numpy as np
 import napari_xmem as nx
 from engine.division.dividing_movies import apart, dividing_movie
 from napari_xmem.engine import propagate_volumes
-from napari_xmem.engine.plane_divisions import PlaneDivisions, one_per_mother
+from napari_xmem.engine.divisions_across_planes import PlaneDivisions, one_per_mother
 from napari_xmem.engine.results import FrameResult
 from napari_xmem.tracking import Event, EventKind
 

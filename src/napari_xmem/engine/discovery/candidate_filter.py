@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.discovery.moved_examples import Candidate
-    from napari_xmem.engine.discovery.outlines import Outlines
+    from napari_xmem.engine.discovery.candidate_masks import Candidate
+    from napari_xmem.engine.discovery.edge_strength import Outlines
 
 __all__ = ["ExampleKind", "Ground", "solidity"]
 

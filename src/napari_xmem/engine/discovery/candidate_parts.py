@@ -12,7 +12,7 @@ from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
 if TYPE_CHECKING:
-    from napari_xmem.engine.discovery.moved_examples import Candidate
+    from napari_xmem.engine.discovery.candidate_masks import Candidate
 
 __all__ = ["parts_of"]
 

@@ -19,7 +19,7 @@ from napari_xmem.engine.scopes.local_scope import LocalScope
 from napari_xmem.engine.scopes.region_masks import RegionMask, compose_labels
 from napari_xmem.engine.scopes.regions import Region
 from napari_xmem.engine.scopes.schedule import FramePlan
-from napari_xmem.engine.scopes.seeding import seed_regions
+from napari_xmem.engine.scopes.seed_masks import seed_regions
 from napari_xmem.engine.scopes.tiling import encode_regions
 from napari_xmem.engine.torch_errors import torch_errors
 from napari_xmem.errors import InputError, SeedError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.discovery.moved_examples import Candidate
+    from napari_xmem.engine.discovery.candidate_masks import Candidate
     from napari_xmem.engine.run import Run
     from napari_xmem.model import XMem
 

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from napari_xmem.engine.discovery.candidate_filter import ExampleKind, Ground
+from napari_xmem.engine.discovery.candidate_masks import Candidate, Place, Transplanter
 from napari_xmem.engine.discovery.candidate_parts import parts_of
-from napari_xmem.engine.discovery.example_choice import Templates
-from napari_xmem.engine.discovery.example_fit import Fit, spread
-from napari_xmem.engine.discovery.likeness import Appearance, cover, likely_centres
+from napari_xmem.engine.discovery.edge_strength import Outlines
+from napari_xmem.engine.discovery.example_transform import Fit, spread
+from napari_xmem.engine.discovery.key_similarity import Appearance, cover, likely_centres
 from napari_xmem.engine.discovery.more_examples import differing, learned
-from napari_xmem.engine.discovery.moved_examples import Candidate, Place, Transplanter
-from napari_xmem.engine.discovery.outlines import Outlines
+from napari_xmem.engine.discovery.template_matching import Templates
 from napari_xmem.engine.scopes.region_masks import RegionMask
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_xmem.engine.division.objects_on_trial import SearchHost
+    from napari_xmem.engine.division.trial_protocol import SearchHost
     from napari_xmem.engine.scopes.object_state import TrackedObject
 
 __all__ = ["search_frame"]

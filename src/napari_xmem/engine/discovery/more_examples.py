@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
-from napari_xmem.engine.discovery.example_fit import spread
+from napari_xmem.engine.discovery.example_transform import spread
 from napari_xmem.engine.scopes.object_state import Observation
 from napari_xmem.engine.scopes.region_masks import RegionMask
 from napari_xmem.imaging import object_boxes
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from napari_xmem.engine.discovery.moved_examples import Candidate
+    from napari_xmem.engine.discovery.candidate_masks import Candidate
     from napari_xmem.engine.scopes.object_state import TrackedObject
     from napari_xmem.engine.scopes.regions import Region
     from napari_xmem.engine.scopes.tiling import EncodedFrame

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.engine.discovery.entry import Entry, EntryTrial
+from napari_xmem.engine.discovery.entering_cell import Entry, EntryTrial
 from napari_xmem.engine.discovery.frame_search import search_frame
 from napari_xmem.engine.division import DELAY_FRAMES
 from napari_xmem.engine.division.trial_tracking import OtherWorld
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.engine.division import DelayedResults, NewIds
-    from napari_xmem.engine.division.objects_on_trial import ObjectsOnTrial, SearchHost
     from napari_xmem.engine.division.painted_births import KnowsNames
+    from napari_xmem.engine.division.trial_protocol import ObjectsOnTrial, SearchHost
     from napari_xmem.engine.division.trial_tracking import Host, Moment
     from napari_xmem.engine.given_detections import GivenDetections
     from napari_xmem.engine.scopes.object_state import TrackedObject

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from napari_xmem.engine.division.backward_divisions import MergeTracker
 from napari_xmem.engine.division.delayed_results import DelayedResults, pack_happenings, unpack_happenings
-from napari_xmem.engine.division.merges import MergeTracker
 from napari_xmem.engine.division.new_ids import NewIds
 from napari_xmem.engine.division.policies import DELAY_FRAMES
 from napari_xmem.engine.division.tracker import DivisionTracker

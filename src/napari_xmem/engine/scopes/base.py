@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_xmem.config import MemoryConfig
-    from napari_xmem.engine.division.objects_on_trial import ObjectsOnTrial
+    from napari_xmem.engine.division.trial_protocol import ObjectsOnTrial
     from napari_xmem.engine.scopes.light import FrameLight
     from napari_xmem.engine.scopes.region_masks import FrameLabels
     from napari_xmem.memory import MemoryBank, MemorySnapshot

@@ -13,17 +13,17 @@ from napari_xmem.engine.scopes.batches import RegionBatch, decode_regions, memor
 from napari_xmem.engine.scopes.region_masks import RegionMask, by_shape
 from napari_xmem.engine.scopes.regions import Region, boxes_around
 from napari_xmem.engine.scopes.tiling import TILE_STEP_PX, encode_frame, encode_regions
-from napari_xmem.engine.scopes.video_rate import HALO_PX
+from napari_xmem.engine.scopes.unchanged_regions import HALO_PX
 from napari_xmem.memory.writing import settle
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from napari_xmem.engine.cost.budget import Budget
+    from napari_xmem.engine.scopes.frame_view import PartialFrame, WholeFrame
     from napari_xmem.engine.scopes.object_state import TrackedObject
-    from napari_xmem.engine.scopes.partial_frame import PartialFrame, WholeFrame
     from napari_xmem.engine.scopes.schedule import FramePlan
-    from napari_xmem.engine.scopes.search import Search
+    from napari_xmem.engine.scopes.search_regions import Search
     from napari_xmem.engine.scopes.tiling import EncodedFrame
     from napari_xmem.model import XMem
 

@@ -11,12 +11,12 @@ from torch.nn import functional as F
 from napari_xmem.engine.cost.budget import Budget
 from napari_xmem.engine.device_resources import to_device
 from napari_xmem.engine.scopes.light import FrameLight
-from napari_xmem.engine.scopes.prediction_confidence import frame_confidence, own_pixels
+from napari_xmem.engine.scopes.memory_credit import frame_confidence, own_pixels
 from napari_xmem.engine.scopes.region_masks import FrameLabels, labels_from_dense
 from napari_xmem.engine.scopes.regions import Region, cell_centres
 from napari_xmem.engine.scopes.resample import resize
 from napari_xmem.engine.scopes.schedule import FramePlan, MemorySchedule
-from napari_xmem.engine.scopes.seeding import seed_masks, seed_rows
+from napari_xmem.engine.scopes.seed_masks import seed_masks, seed_rows
 from napari_xmem.engine.scopes.tiling import encode_regions
 from napari_xmem.errors import InputError
 from napari_xmem.imaging.blank import is_blank

@@ -21,19 +21,19 @@ from napari_xmem.engine.identity import FrameSeen, IdentityKeeper
 from napari_xmem.engine.scopes.aggregation import aggregate_regions
 from napari_xmem.engine.scopes.frame_now import FrameNow, encode_view
 from napari_xmem.engine.scopes.frame_quality import FrameGate, Verdict, convincing_share, may_be_written
+from napari_xmem.engine.scopes.frame_view import PartialFrame, WholeFrame, view_of
 from napari_xmem.engine.scopes.light import FrameLight
+from napari_xmem.engine.scopes.memory_credit import credit_memory
 from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
 from napari_xmem.engine.scopes.ownership import Ownership
-from napari_xmem.engine.scopes.partial_frame import PartialFrame, WholeFrame, view_of
 from napari_xmem.engine.scopes.postprocess import postprocess_masks
-from napari_xmem.engine.scopes.prediction_confidence import credit_memory
 from napari_xmem.engine.scopes.region_masks import FrameLabels, RegionMask, compose_dense, compose_labels
 from napari_xmem.engine.scopes.regions import Region
 from napari_xmem.engine.scopes.schedule import FramePlan, MemorySchedule
-from napari_xmem.engine.scopes.search import Search
-from napari_xmem.engine.scopes.seeding import seed_regions, seed_rows
+from napari_xmem.engine.scopes.search_regions import Search
+from napari_xmem.engine.scopes.seed_masks import seed_regions, seed_rows
 from napari_xmem.engine.scopes.stage_drift import DriftTracker
-from napari_xmem.engine.scopes.video_rate import STEADY_MATCH, VideoRate
+from napari_xmem.engine.scopes.unchanged_regions import STEADY_MATCH, VideoRate
 from napari_xmem.imaging.blank import is_blank
 from napari_xmem.memory import POSITION_CHANNELS, MemoryBank
 from napari_xmem.memory.together import snapshot_together
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.config import MemoryConfig
-    from napari_xmem.engine.division.objects_on_trial import ObjectsOnTrial
+    from napari_xmem.engine.division.trial_protocol import ObjectsOnTrial
     from napari_xmem.engine.scopes.base import Undo
     from napari_xmem.engine.scopes.preprocess import FrameGeometry, NetworkInput
     from napari_xmem.memory import MemorySnapshot

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_xmem.imaging import object_ids
 from napari_xmem.session.packed_labels import renumbered_labels
-from napari_xmem.session.renumbered_scores import scores_renumbered
+from napari_xmem.session.renumbered_events import scores_renumbered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,9 +17,9 @@ from napari_xmem.imaging import check_labels
 from napari_xmem.session.corrections.compare import Agreement
 from napari_xmem.session.corrections.cut_mask import cut_in_two
 from napari_xmem.session.lineage import found_parents
-from napari_xmem.session.renumbered_scores import happenings_like
+from napari_xmem.session.renumbered_events import happenings_like
 from napari_xmem.session.results import Change
-from napari_xmem.session.run_states import AT_REST
+from napari_xmem.session.session_states import AT_REST
 from napari_xmem.tracking import corrections
 
 if TYPE_CHECKING:

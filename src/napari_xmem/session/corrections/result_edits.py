@@ -16,7 +16,7 @@ from napari_xmem.imaging import check_labels, object_ids
 from napari_xmem.session.corrections.compare import Agreement, CorrectionSummary
 from napari_xmem.session.corrections.direct_corrections import absence_span
 from napari_xmem.session.packed_labels import PackedLabels
-from napari_xmem.session.run_states import AT_REST
+from napari_xmem.session.session_states import AT_REST
 from napari_xmem.session.tasks import CorrectionTask, PropagationTask
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from qtpy.QtCore import Signal
 from napari_xmem.errors import InputError, XMemError
 from napari_xmem.widgets.common.dock import EXPLAIN
 from napari_xmem.widgets.common.status import error_details
-from napari_xmem.widgets.explain.form import ExplainPanel
+from napari_xmem.widgets.explain.panel import ExplainPanel
 from napari_xmem.widgets.explain.vote_layer import VoteLayer
 from napari_xmem.widgets.jobs.threads import JobControl, handle_events_until, start_job
 from napari_xmem.widgets.layers.layer_choice import LayerChoice
 from napari_xmem.widgets.layers.result_dock import ResultDock, has_session
-from napari_xmem.widgets.layers.session_watch import SessionWatch
+from napari_xmem.widgets.layers.session_polling import SessionWatch
 
 if TYPE_CHECKING:
     from collections.abc import Generator

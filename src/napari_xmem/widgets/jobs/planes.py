@@ -9,14 +9,14 @@ import numpy as np
 
 from napari_xmem.errors import SeedError
 from napari_xmem.imaging import label_dtype
-from napari_xmem.widgets.jobs.messages import FrameDone, NextSession, Planned, Stage
+from napari_xmem.widgets.jobs.job_messages import FrameDone, NextSession, Planned, Stage
 from napari_xmem.widgets.jobs.networks import NETWORKS
 from napari_xmem.widgets.jobs.session_loop import session_frames
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from napari_xmem.engine.plane_divisions import PlaneDivisions
+    from napari_xmem.engine.divisions_across_planes import PlaneDivisions
     from napari_xmem.engine.volume_runs import VolumeRuns
     from napari_xmem.widgets.jobs.prepare import PropagationJob
     from napari_xmem.widgets.jobs.threads import JobControl
@@ -26,7 +26,7 @@ __all__ = ["plane_by_plane"]
 
 def plane_by_plane(control: JobControl, job: PropagationJob) -> Generator[Any, None, bool]:
     """Propagate in every painted plane; yields and returns as `propagation_job`."""
-    from napari_xmem.engine.plane_divisions import PlaneDivisions
+    from napari_xmem.engine.divisions_across_planes import PlaneDivisions
     from napari_xmem.session import TrackingSession
 
     runs = yield from _volume_runs(control, job)

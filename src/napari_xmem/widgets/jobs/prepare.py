@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.errors import SeedError
-from napari_xmem.widgets.jobs.messages import Stage
+from napari_xmem.widgets.jobs.job_messages import Stage
 from napari_xmem.widgets.jobs.networks import NETWORKS
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.widgets.jobs.messages import Planned
+from napari_xmem.widgets.jobs.job_messages import Planned
 from napari_xmem.widgets.jobs.planes import plane_by_plane
 from napari_xmem.widgets.jobs.prepare import PropagationJob, prepare_session
 from napari_xmem.widgets.jobs.session_loop import session_frames

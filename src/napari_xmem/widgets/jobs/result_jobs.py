@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xmem.widgets.jobs.messages import Planned, Stage
+from napari_xmem.widgets.jobs.job_messages import Planned, Stage
 from napari_xmem.widgets.jobs.networks import NETWORKS
 from napari_xmem.widgets.jobs.session_loop import session_frames
 

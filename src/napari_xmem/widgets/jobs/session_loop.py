@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem.errors import SessionError, XMemError
-from napari_xmem.widgets.jobs.messages import FrameDone, Questions, Refused
+from napari_xmem.widgets.jobs.job_messages import FrameDone, Questions, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

@@ -14,10 +14,10 @@ from napari_xmem.errors import SessionError
 from napari_xmem.widgets.common.status_text import some
 from napari_xmem.widgets.common.time_left import TimeLeft
 from napari_xmem.widgets.common.viewer_events import Connections, plain_viewer
-from napari_xmem.widgets.jobs.messages import FrameDone, NextSession, Planned, Questions, Refused, Stage
+from napari_xmem.widgets.jobs.job_messages import FrameDone, NextSession, Planned, Questions, Refused, Stage
 from napari_xmem.widgets.jobs.propagation import PropagationJob, propagation_job
 from napari_xmem.widgets.jobs.result_jobs import CorrectionJob, adoption_job, change_job, correction_job, follow_job
-from napari_xmem.widgets.jobs.run_record import RunOutcome, RunRecord, RunState
+from napari_xmem.widgets.jobs.run_outcome import RunOutcome, RunRecord, RunState
 from napari_xmem.widgets.jobs.threads import JobControl, handle_events_until, start_job
 from napari_xmem.widgets.layers.label_colours import give_colours
 from napari_xmem.widgets.layers.live_view import LiveView, add_result_layer
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from napari_xmem.errors import XMemError
     from napari_xmem.session import Change, TrackingSession
     from napari_xmem.session.tasks import CorrectionTask
-    from napari_xmem.widgets.jobs.run_record import Kind
+    from napari_xmem.widgets.jobs.run_outcome import Kind
     from napari_xmem.widgets.layers.movie_view import MovieView
     from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
 

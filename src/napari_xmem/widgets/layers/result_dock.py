@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from napari_xmem.widgets.common.dock import PROPAGATE, Dock, open_dock
 from napari_xmem.widgets.layers.result_layer import session_of
 from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
-from napari_xmem.widgets.layers.session_watch import layers_with_session
+from napari_xmem.widgets.layers.session_polling import layers_with_session
 
 if TYPE_CHECKING:
     from napari_xmem.session import TrackingSession

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.session import Change, TrackingSession
     from napari_xmem.tracking import Lineage
-    from napari_xmem.widgets.jobs.run_record import RunOutcome
+    from napari_xmem.widgets.jobs.run_outcome import RunOutcome
     from napari_xmem.widgets.jobs.viewer_runner import ViewerRunner
     from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
     from napari_xmem.widgets.lineage.form import LineageForm

@@ -22,7 +22,7 @@ from napari_xmem.widgets.common.viewer_events import Connections
 from napari_xmem.widgets.jobs.viewer_runner import runner_of
 from napari_xmem.widgets.layers.layer_choice import LayerChoice
 from napari_xmem.widgets.layers.result_dock import ResultDock, has_session
-from napari_xmem.widgets.layers.session_watch import SessionWatch
+from napari_xmem.widgets.layers.session_polling import SessionWatch
 from napari_xmem.widgets.lineage.actions import LineageActions
 from napari_xmem.widgets.lineage.form import ACTIONS, ALL, FAMILY, LineageForm
 from napari_xmem.widgets.lineage.tracks_layer import TracksLayer

@@ -14,9 +14,9 @@ from napari_xmem.widgets.common.status_text import some
 from napari_xmem.widgets.common.tables import chosen_numbers, fill_table
 from napari_xmem.widgets.layers.layer_choice import LayerChoice
 from napari_xmem.widgets.layers.result_dock import ResultDock, has_session
-from napari_xmem.widgets.layers.session_watch import SessionWatch
+from napari_xmem.widgets.layers.session_polling import SessionWatch
 from napari_xmem.widgets.memory.edits import MemoryEdits
-from napari_xmem.widgets.memory.form import MemoryPanel
+from napari_xmem.widgets.memory.panel import MemoryPanel
 
 if TYPE_CHECKING:
     from napari_xmem.config import MemoryConfig

@@ -10,7 +10,7 @@ from napari.layers import Labels
 from napari_xmem.errors import ConfigError
 from napari_xmem.widgets import track_selected_label
 from napari_xmem.widgets.common.dock import REVIEW, open_dock
-from napari_xmem.widgets.jobs.run_record import RunState
+from napari_xmem.widgets.jobs.run_outcome import RunState
 from napari_xmem.widgets.layers.result_layer import ResultTarget, place_like
 
 if TYPE_CHECKING:

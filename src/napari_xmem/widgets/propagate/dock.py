@@ -34,7 +34,7 @@ from napari_xmem.widgets.saving.saver import saver_of
 
 if TYPE_CHECKING:
     from napari_xmem.session import TrackingSession
-    from napari_xmem.widgets.jobs.run_record import RunOutcome, RunState
+    from napari_xmem.widgets.jobs.run_outcome import RunOutcome, RunState
 
 __all__ = ["KEYS", "PropagateWidget"]
 

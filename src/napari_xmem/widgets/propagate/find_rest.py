@@ -11,7 +11,7 @@ from napari_xmem.errors import ConfigError, XMemError
 from napari_xmem.widgets.common.status import error_details
 from napari_xmem.widgets.common.status_text import count
 from napari_xmem.widgets.jobs.finding import LOWEST_CONFIDENCE, FindingJob, finding_job
-from napari_xmem.widgets.jobs.messages import Stage
+from napari_xmem.widgets.jobs.job_messages import Stage
 from napari_xmem.widgets.jobs.threads import JobControl, handle_events_until, start_job
 from napari_xmem.widgets.layers.found_view import FoundView
 

@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_xmem.widgets.common.status_text import forecast_text
 from napari_xmem.widgets.jobs.propagation import prepare_session
 from napari_xmem.widgets.jobs.threads import JobControl, start_job
-from napari_xmem.widgets.layers.seed_fit import better_frame
+from napari_xmem.widgets.layers.seed_frame_check import better_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -12,7 +12,7 @@ from napari_xmem.widgets.common.forms import enable, enable_all
 from napari_xmem.widgets.common.keys import with_keys
 from napari_xmem.widgets.common.status import error_details
 from napari_xmem.widgets.common.status_text import outcome_text, pace_text, running_text, step_text
-from napari_xmem.widgets.jobs.run_record import RunOutcome, RunState
+from napari_xmem.widgets.jobs.run_outcome import RunOutcome, RunState
 from napari_xmem.widgets.layers.result_layer import session_of
 from napari_xmem.widgets.propagate.form import RUN_TIP
 

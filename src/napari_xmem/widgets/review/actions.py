@@ -19,7 +19,7 @@ from napari_xmem.widgets.review.mendings import MendingKind
 
 if TYPE_CHECKING:
     from napari_xmem.session import Change, CorrectionSummary
-    from napari_xmem.widgets.jobs.run_record import RunOutcome
+    from napari_xmem.widgets.jobs.run_outcome import RunOutcome
     from napari_xmem.widgets.jobs.viewer_runner import ViewerRunner
     from napari_xmem.widgets.review.form import ReviewForm
     from napari_xmem.widgets.review.mendings import Mending

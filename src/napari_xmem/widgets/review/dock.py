@@ -16,7 +16,7 @@ from napari_xmem.widgets.common.status_text import some
 from napari_xmem.widgets.jobs.viewer_runner import runner_of
 from napari_xmem.widgets.layers.numbers_view import NumbersView
 from napari_xmem.widgets.layers.pointing_ring import PointingRing
-from napari_xmem.widgets.layers.session_watch import SessionWatch
+from napari_xmem.widgets.layers.session_polling import SessionWatch
 from napari_xmem.widgets.review.actions import ReviewActions
 from napari_xmem.widgets.review.confidence_strip import strip_legend
 from napari_xmem.widgets.review.form import CORRECT_TIP, RIGHT_TIP, ReviewForm

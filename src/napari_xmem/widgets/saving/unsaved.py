@@ -9,7 +9,7 @@ from napari.layers import Labels
 
 from napari_xmem.widgets.common.viewer_events import Connections
 from napari_xmem.widgets.layers.result_layer import session_of
-from napari_xmem.widgets.layers.session_watch import layers_with_session
+from napari_xmem.widgets.layers.session_polling import layers_with_session
 
 if TYPE_CHECKING:
     from napari_xmem.session import TrackingSession

@@ -14,7 +14,7 @@ from napari_xmem.widgets.jobs.viewer_runner import runner_of
 from napari_xmem.widgets.layers.result_layer import METADATA_KEY, VIEW_KEY, movie_of, session_of
 from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
 from napari_xmem.widgets.layers.seed_view import SeedView
-from napari_xmem.widgets.layers.session_watch import layers_with_session
+from napari_xmem.widgets.layers.session_polling import layers_with_session
 from napari_xmem.widgets.saving.saved_layers import SavedLayer
 from napari_xmem.widgets.saving.saved_work import SavedMovie, SavedWork
 

@@ -12,7 +12,7 @@ from scipy import ndimage
 import napari_xmem as nx
 from napari_xmem.config import MemoryConfig, PropagationConfig
 from napari_xmem.engine import iter_run, prepare_run
-from napari_xmem.engine.identity.identify import with_known
+from napari_xmem.engine.identity.identify_across_movies import with_known
 from napari_xmem.engine.state_file import StoredMemory, load_memory, save_memory
 from napari_xmem.errors import InputError, MemoryBankError, SeedError
 

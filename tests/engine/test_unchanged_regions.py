@@ -10,7 +10,7 @@ from napari_xmem.engine.scopes.comparison_picture import Picture
 from napari_xmem.engine.scopes.object_state import TrackedObject
 from napari_xmem.engine.scopes.region_masks import RegionMask
 from napari_xmem.engine.scopes.regions import Region, boxes_around
-from napari_xmem.engine.scopes.video_rate import VideoRate
+from napari_xmem.engine.scopes.unchanged_regions import VideoRate
 from napari_xmem.memory import MemoryBank
 
 SCALE = 2.0

@@ -8,7 +8,7 @@ import torch
 
 from napari_xmem.engine.scopes.region_masks import RegionMask
 from napari_xmem.engine.scopes.regions import Region, largest_margin_px, object_region
-from napari_xmem.engine.scopes.video_rate import CALM_SHARE
+from napari_xmem.engine.scopes.unchanged_regions import CALM_SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_xmem.config import ModelConfig
     from napari_xmem.engine.scopes.comparison_picture import Picture
     from napari_xmem.engine.scopes.object_state import TrackedObject
-    from napari_xmem.engine.scopes.video_rate import VideoRate
+    from napari_xmem.engine.scopes.unchanged_regions import VideoRate
 
 __all__ = ["Search"]
 

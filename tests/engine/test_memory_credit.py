@@ -8,7 +8,7 @@ import torch
 from engine.simple_movies import disc_movie, tiny_network
 from napari_xmem import MemoryConfig
 from napari_xmem.engine import iter_propagate
-from napari_xmem.engine.scopes.prediction_confidence import frame_confidence, own_pixels, region_confidence
+from napari_xmem.engine.scopes.memory_credit import frame_confidence, own_pixels, region_confidence
 from napari_xmem.memory import MemoryBank
 
 

@@ -16,7 +16,7 @@ from napari_xmem.engine.identity.portraits import Past, Scene
 from napari_xmem.engine.identity.returns import probability
 from napari_xmem.engine.prepare import SPARE_IDS, prepare_run
 from napari_xmem.engine.scopes.regions import Region
-from napari_xmem.engine.scopes.seeding import seed_regions
+from napari_xmem.engine.scopes.seed_masks import seed_regions
 from napari_xmem.engine.state_file import StoredMemory, load_memory
 from napari_xmem.errors import InputError, MemoryBankError, SeedError
 from napari_xmem.imaging import MAX_ID, label_dtype, object_ids

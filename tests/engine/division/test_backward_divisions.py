@@ -11,8 +11,8 @@ import napari_xmem as nx
 from engine.division.dividing_movies import apart, dividing_movie
 from napari_xmem.engine.backward_finds import LateObjects
 from napari_xmem.engine.division import DELAY_FRAMES
+from napari_xmem.engine.division.backward_policies import OneBody, Sighting, TakenOver
 from napari_xmem.engine.division.daughter_appearance import Look
-from napari_xmem.engine.division.merge_policies import OneBody, Sighting, TakenOver
 from napari_xmem.engine.division.trial import Trial
 from napari_xmem.engine.results import FrameResult
 from napari_xmem.tracking import Event, EventKind

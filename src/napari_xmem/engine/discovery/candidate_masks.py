@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_xmem.engine.cost.budget import Budget
-    from napari_xmem.engine.discovery.example_fit import Fit
+    from napari_xmem.engine.discovery.example_transform import Fit
     from napari_xmem.engine.scopes.tiling import EncodedFrame
     from napari_xmem.memory import MemoryBank
     from napari_xmem.model import XMem

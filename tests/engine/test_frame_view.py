@@ -6,7 +6,7 @@ import torch
 
 from napari_xmem.config import ModelConfig
 from napari_xmem.engine.scopes.aggregation import aggregate_regions
-from napari_xmem.engine.scopes.partial_frame import PartialFrame, WholeFrame, is_sparse
+from napari_xmem.engine.scopes.frame_view import PartialFrame, WholeFrame, is_sparse
 from napari_xmem.engine.scopes.preprocess import FrameGeometry, NetworkInput
 from napari_xmem.engine.scopes.region_masks import RegionMask
 from napari_xmem.engine.scopes.regions import Region

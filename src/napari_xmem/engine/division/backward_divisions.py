@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from napari_xmem.engine.division.backward_policies import OneBody, Sighting, TakenOver
 from napari_xmem.engine.division.daughter_appearance import joined_claim, shared_claims
 from napari_xmem.engine.division.mask_parts import find_parts
-from napari_xmem.engine.division.merge_policies import OneBody, Sighting, TakenOver
 from napari_xmem.engine.division.open_trials import OpenTrials
 from napari_xmem.engine.division.painted_births import PaintedBirths
 from napari_xmem.engine.division.policies import (
@@ -24,8 +24,8 @@ from napari_xmem.engine.scopes.postprocess import postprocess_masks
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from napari_xmem.engine.division.backward_policies import JudgesMerges, Meeting, ProposesMerges
     from napari_xmem.engine.division.delayed_results import DelayedResults
-    from napari_xmem.engine.division.merge_policies import JudgesMerges, Meeting, ProposesMerges
     from napari_xmem.engine.division.new_ids import NewIds
     from napari_xmem.engine.division.painted_births import KnowsNames
     from napari_xmem.engine.division.trial_tracking import Host, Moment

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from napari_xmem.engine.scopes.partial_frame import is_sparse
+from napari_xmem.engine.scopes.frame_view import is_sparse
 from napari_xmem.engine.scopes.region_masks import RegionMask
 from napari_xmem.engine.scopes.regions import Region
 from napari_xmem.imaging.block_means import block_means
