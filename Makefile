@@ -73,9 +73,9 @@ test-matrix:
 
 # The oldest versions of what pyproject.toml asks for.
 test-lowest:
-	$(PYTHON) -m pip install --upgrade pip uv
-	$(PYTHON) -m uv venv --clear .venv-lowest
-	VIRTUAL_ENV=.venv-lowest $(PYTHON) -m uv pip install --resolution lowest-direct --editable ".[napari]" \
+	$(PYTHON) -m venv --clear .venv-lowest
+	.venv-lowest/bin/python -m pip install --upgrade pip uv
+	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/python -m uv pip install --resolution lowest-direct --editable ".[napari]" \
 		--editable ./training --editable ./benchmarks --group test "pyqt6>=6.7"
 	scripts/run_tests.sh .venv-lowest/bin/python pyqt6
 
