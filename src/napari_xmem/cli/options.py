@@ -33,11 +33,8 @@ _TRUE, _FALSE, _NONE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}, 
 PAPER = "paper"
 
 
-#: Settings of a run that are options of every subcommand that runs.
-RUN_SETTINGS = (
-    "direction", "divisions", "entries", "entry_interval_frames", "min_confidence", "device", "scope", "diameter_px",
-    "max_displacement_px", "precision", "memory_budget_bytes", "memory_device",
-)  # fmt: skip
+#: Settings of a run that are options of every subcommand that runs; frames are for each to ask in its own way.
+RUN_SETTINGS = tuple(name for name in settings_of(PropagationConfig) if name not in ("start", "stop"))
 
 
 def add_setting(

@@ -1,4 +1,4 @@
-"""The engine: where network and memory meet, frame by frame. Knows no viewer and no files.
+"""The engine: where network and memory meet, frame by frame. Knows no viewer.
 
 `Propagator` is the step-by-step interface; `propagate` and `iter_propagate` take a movie.
 """

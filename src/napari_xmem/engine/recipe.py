@@ -6,7 +6,7 @@ from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from napari_xmem.config import MemoryConfig
+from napari_xmem.config import MemoryConfig, PropagationConfig, settings_of
 from napari_xmem.config.arguments import checked_arguments
 from napari_xmem.errors import ConfigError
 
@@ -15,19 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["settings_of_recipe", "versions"]
 
-#: Entries of a recipe that are arguments of `propagate` as they are.
-_SAME = (
-    "scope",
-    "direction",
-    "divisions",
-    "entries",
-    "entry_interval_frames",
-    "min_confidence",
-    "diameter_px",
-    "max_displacement_px",
-    "precision",
-    "memory_device",
-)
+#: Settings of a run that a recipe tells in another way, or leaves to be chosen.
+_TOLD_OTHERWISE = {"start", "stop", "device"}
 
 
 @checked_arguments
@@ -51,12 +40,11 @@ def settings_of_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """
     try:
         start, stop = recipe["frames"]
-        settings = {name: recipe[name] for name in _SAME if name in recipe}
+        same = settings_of(PropagationConfig).keys() - _TOLD_OTHERWISE
+        settings = {name: value for name, value in recipe.items() if name in same}
         memory = dict(recipe["memory"])
         if "long_term_limited_from" in recipe:
             memory["long_term_max_elements"] = recipe["long_term_limited_from"]
-        if "memory_budget_bytes" in recipe:
-            settings["memory_budget_bytes"] = recipe["memory_budget_bytes"]
         if recipe["direction"] == "forward":
             settings["start"] = start
         settings |= {"model": recipe["model"], "stop": stop, "percentiles": tuple(recipe["percentiles"])}

@@ -1,4 +1,4 @@
-"""A run before its first frame: everything checked and resolved, as plain data."""
+"""A run before its first frame: everything checked and resolved, network and movie with it."""
 
 from __future__ import annotations
 
