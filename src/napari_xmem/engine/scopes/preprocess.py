@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_xmem.engine.scopes.resample import resize
 from napari_xmem.imaging import IntensityNormaliser, local_contrast
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class NetworkInput:
         """
         normaliser = self.normaliser.in_light(light) if light else self.normaliser
         rgb = torch.from_numpy(normaliser.to_rgb(frame, index))
-        scaled = self._scale(rgb)
+        scaled = resize(rgb, self.geometry.scaled_shape)
         if self.model.intensity == "imagenet":
             mean, std = (_per_channel(v) for v in (_IMAGENET_MEAN, _IMAGENET_STD))
             image = (scaled.clamp(0, 1) - mean) / std
@@ -89,14 +90,6 @@ class NetworkInput:
             contrast = local_contrast(np.ascontiguousarray(scaled.mean(0).numpy()), self.model.contrast_px)
             scaled = torch.cat([scaled, torch.from_numpy(contrast)[None]])
         return self._pad(scaled, "replicate")
-
-    def _scale(self, rgb: Tensor) -> Tensor:
-        if self.geometry.scaled_shape == tuple(rgb.shape[1:]):
-            return rgb
-        shrinks = self.geometry.scale < 1
-        return F.interpolate(
-            rgb[None], self.geometry.scaled_shape, mode="bilinear", align_corners=False, antialias=shrinks
-        )[0]
 
     def _pad(self, image: Tensor, mode: str) -> Tensor:
         (height, width), (full_height, full_width) = self.geometry.scaled_shape, self.geometry.padded_shape
