@@ -264,6 +264,9 @@ def test_saved_and_opened_again(session, tmp_path):
     assert again.events == session.events
     assert again.annotations == session.annotations
     assert again.new_ids(2) == session.new_ids(2)
+    for count in (-1, 10**30):
+        with pytest.raises(SessionError, match="new ids were asked for, expected 0 to 100,000"):
+            session.new_ids(count)
     again.link(5, 1)
 
 

@@ -67,7 +67,7 @@ class RegionBatch:
         if not channels:
             return None
         states = [item.hidden for item in self.tracked]
-        like = next((state for state in states if state is not None), torch.empty(0, device="cpu"))
+        like = next((state for state in states if state is not None), torch.empty(0, dtype=torch.float32, device="cpu"))
         return stack_grids(states, channels, self.cells, like)  # channels last, as they were made
 
     def keep_hidden(self, hidden: Tensor | None) -> None:

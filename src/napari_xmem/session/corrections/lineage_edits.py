@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LineageEdits"]
 
+#: So many ids are given at a time: what is asked for beyond that is a mistake.
+_MOST_NEW_IDS = 100_000
+
 
 class LineageEdits:
     """What a person says about who is who, each a step of the history; what cannot be is refused, and changes nothing.
@@ -221,7 +224,20 @@ class LineageEdits:
         return self._relabel(title, from_frame, lambda lineage: corrections.remove(lineage, cell, from_frame))
 
     def new_ids(self, count: int = 1) -> tuple[int, ...]:
-        """Return ids that no object has, or ever had."""
+        """Return ids that no object has, or ever had.
+
+        Parameters
+        ----------
+        count : int
+            How many, 0 to 100,000.
+
+        Raises
+        ------
+        SessionError
+            If more are asked for.
+        """
+        if not 0 <= count <= _MOST_NEW_IDS:
+            raise SessionError(f"{count} new ids were asked for, expected 0 to {_MOST_NEW_IDS:,}.")
         first = 1 + self._context.largest_id
         return tuple(range(first, first + count))
 
