@@ -145,8 +145,6 @@ def measure(
     shape: tuple[int, int] = SHAPE,
     nuclei: int = NUCLEI,
     model: str = "bundled",
-    *,
-    as_on: str = "cpu",
 ) -> tuple[Meter, int]:
     """Follow objects over frames that are counted and frames that are timed.
 
@@ -164,28 +162,12 @@ def measure(
         Nuclei on the frame.
     model : str
         Name or file of the network.
-    as_on : {"cpu", "accelerator"}
-        Share out the work as a CPU does, which keeps to what its caches hold, or as a GPU does, which computes as much
-        at once as it can. Only the first says anything about seconds on a CPU.
 
     Returns
     -------
     tuple of Meter and int
         Calls, and seconds, over so many frames each.
     """
-    with as_on_accelerator() if as_on == "accelerator" else nullcontext():
-        return _measure(n_objects, cycles, device, precision, shape, nuclei, model)
-
-
-def _measure(
-    n_objects: int,
-    cycles: int,
-    device: str,
-    precision: Precision,
-    shape: tuple[int, int],
-    nuclei: int,
-    model: str,
-) -> tuple[Meter, int]:
     network, memory = load_model(model, device), MemoryConfig()
     cycle = (memory.working_max_frames - memory.working_min_frames) * memory.memory_interval_frames
     warm_up, each = 1 + 2 * cycle, cycle * cycles
@@ -239,13 +221,18 @@ def main() -> None:
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--model", default="bundled", help="name or file of the network")
     parser.add_argument(
-        "--as-on", nargs="+", choices=("cpu", "accelerator"), default=["cpu"], help="whose way to share out the work"
+        "--as-on",
+        nargs="+",
+        choices=("cpu", "accelerator"),
+        default=["cpu"],
+        help="whose way to share out the work; seconds mean something with that of a CPU only",
     )
     parser.add_argument("--operators", type=int, default=0, metavar="N", help="also the N most frequent of each phase")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     for as_on, n_objects in product(args.as_on, args.objects):
-        meter, frames = measure(n_objects, args.cycles, args.device, args.precision, model=args.model, as_on=as_on)
+        with as_on_accelerator() if as_on == "accelerator" else nullcontext():
+            meter, frames = measure(n_objects, args.cycles, args.device, args.precision, model=args.model)
         title = f"{n_objects} of {NUCLEI} nuclei, {SHAPE[0]} x {SHAPE[1]} px, per frame, as on "
         sys.stdout.write(table(meter, frames, title + ("a CPU" if as_on == "cpu" else "an accelerator")) + "\n")
         for phase, names in meter.names.items() if args.operators else ():

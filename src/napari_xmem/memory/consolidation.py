@@ -16,12 +16,12 @@ from torch import Tensor
 
 from napari_xmem.memory.affinity import augment_query, similarity
 from napari_xmem.memory.potentiation import AffinityPotentiation, Potentiation
-from napari_xmem.memory.prototype_selection import PrototypeSelection, UsageSelection
 from napari_xmem.memory.store import PackedKeys, Store, fresh_counters
 from napari_xmem.memory.table_stack import pick
 from napari_xmem.memory.usage import SUPPORT, SUPPORT_MASS, normalised_usage, trust
 
 if TYPE_CHECKING:
+    from napari_xmem.memory.prototype_selection import PrototypeSelection
     from napari_xmem.memory.store import Name
     from napari_xmem.memory.table_stack import Rows, TableStack
 
@@ -110,7 +110,7 @@ def _choose(
     selection: PrototypeSelection,
 ) -> Tensor:
     """Return the prototypes (N, count) among the candidates."""
-    if isinstance(selection, UsageSelection):  # needs to know nothing but usage, so that all are chosen at once
+    if getattr(type(selection), "over_objects", False):
         usage = usage if candidates.held is None else usage.masked_fill(~candidates.held, float("-inf"))
         return selection.select(rows=rows, queries=queries, usage=usage, known=rows[:, :0], count=count)
     everything = stack.part("looks")[..., :-2]

@@ -7,7 +7,7 @@ Source of ``usage``: XMem (Cheng & Schwing, ECCV 2022), section 3.3. ``novelty``
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -28,7 +28,11 @@ _TINY = 1e-12
 
 
 class PrototypeSelection(Protocol):
-    """Chooses prototypes among candidates."""
+    """Chooses prototypes among candidates.
+
+    One of this package that needs to know nothing but usage has ``over_objects`` True: it is asked about many memories
+    at once, with all arguments (N, m, ...) and no known elements. Others are asked about one memory after the other.
+    """
 
     def select(self, *, rows: Tensor, queries: Tensor, usage: Tensor, known: Tensor, count: int) -> Tensor:
         """Choose candidates.
@@ -57,6 +61,8 @@ class PrototypeSelection(Protocol):
 @dataclass(frozen=True, slots=True)
 class UsageSelection:
     """The paper: the candidates of highest usage / life, in descending order."""
+
+    over_objects: ClassVar[bool] = True
 
     def select(self, *, rows: Tensor, queries: Tensor, usage: Tensor, known: Tensor, count: int) -> Tensor:
         """Choose candidates, see `PrototypeSelection.select`."""

@@ -38,11 +38,12 @@ class Rows:
     counts: tuple[int, ...]
 
 
-def pick(rows: Tensor, index: Tensor) -> Tensor:
-    """Return rows (N, p, ...) of (N, m, ...) at ``index`` (N, p)."""
+def pick(rows: Tensor, index: Tensor, start: Tensor | None = None) -> Tensor:
+    """Return rows (N, p, ...) of (N, m, ...) at ``index`` (N, p); `start`: m times 0 to N - 1, (N, 1), where known."""
     if len(rows) == 1:
         return rows[0].index_select(0, index[0])[None]
-    start = torch.arange(len(rows), dtype=torch.int64, device=rows.device)[:, None] * rows.shape[1]
+    if start is None:
+        start = torch.arange(len(rows), dtype=torch.int64, device=rows.device)[:, None] * rows.shape[1]
     return rows.flatten(0, 1).index_select(0, (index + start).flatten()).unflatten(0, index.shape)
 
 
@@ -145,11 +146,7 @@ class TableStack:
         return self._copies[name]
 
     def _take(self, name: Name, index: Tensor) -> Tensor:
-        if self._start is None:
-            return self._buffers[0][name].rows.index_select(0, index[0])[None]
-        return (
-            self._whole(name).flatten(0, 1).index_select(0, (index + self._start).flatten()).unflatten(0, index.shape)
-        )
+        return pick(self._whole(name), index, self._start)
 
 
 def append_together(

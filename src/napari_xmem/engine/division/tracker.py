@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from napari_xmem.engine.division.daughter_appearance import share_inside
 from napari_xmem.engine.division.faint_sister import FaintSister, FormerPlaces
 from napari_xmem.engine.division.mask_parts import fill_bays
 from napari_xmem.engine.division.open_trials import OpenTrials
@@ -285,8 +285,7 @@ class DivisionTracker:
             return
         pair = _split(before, parts)
         first = trial.masks[trial.frame][0]
-        if _distance_px(pair[1], first, at.drift_px) < _distance_px(pair[0], first, at.drift_px):
-            pair.reverse()
+        pair.sort(key=lambda half: -share_inside(first, half, at.drift_px))
         trial.masks[frame] = tuple(replace(mask, object_id=i) for mask, i in zip(pair, trial.daughters, strict=True))
         trial.frame = frame
 
@@ -365,13 +364,6 @@ def _split(mask: RegionMask, parts: Parts) -> list[RegionMask]:
     """Give every pixel's probability to the part that is nearer."""
     nearer = ndimage.distance_transform_edt(~parts.first) <= ndimage.distance_transform_edt(~parts.second)
     return [_shown(mask, share) for share in (nearer, ~nearer)]
-
-
-def _distance_px(before: RegionMask, now: RegionMask, drift_px: tuple[float, float]) -> float:
-    """Return how far a mask has gone while the frame drifted."""
-    (y, x), (v, u) = (ndimage.center_of_mass(mask.pixels > 0.5) for mask in (before, now))
-    y, x = y + before.region.y + drift_px[0], x + before.region.x + drift_px[1]
-    return math.hypot(now.region.y + v - y, now.region.x + u - x)
 
 
 def _shown(mask: RegionMask, pixels: NDArray[np.bool_]) -> RegionMask:

@@ -321,7 +321,7 @@ class PropagateWidget(Dock):
         over = warn_of_corrections(self.controls.target, self.controls.first_frame, self.controls.last_frame)
         text = "" if problem else " ".join(part for part in (inputs.plan, over, self.forecasts.text) if part)
         if text != form.status.text:
-            form.status.show_text(text, "muted" if self.forecasts.fits else "bad")
+            form.status.show_text(text, "muted" if self.forecasts.fits and not over else "bad")
             form.progress.reset_text()
             form.progress.hide()
 
