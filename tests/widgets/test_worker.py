@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import warnings
 
 import pytest
 import torch
 
 from napari_xmem.errors import InputError, OutOfMemoryError, PropagationError, XMemError
+from napari_xmem.notices import warn
 from napari_xmem.widgets.common.time_left import TimeLeft, short_time
 from napari_xmem.widgets.jobs.threads import JobControl, start_job
 
@@ -19,7 +21,8 @@ class Record:
     """Callbacks that remember."""
 
     def __init__(self):
-        self.messages, self.error, self.value, self.closed = [], None, None, False
+        self.messages, self.warnings = [], []
+        self.error, self.value, self.closed = None, None, False
 
     def start(self, job, *args, control=None):
         self.control = control or JobControl()
@@ -30,6 +33,7 @@ class Record:
             message=self.messages.append,
             failed=lambda error: setattr(self, "error", error),
             ended=lambda value: setattr(self, "value", value),
+            warned=lambda warning: self.warnings.append(str(warning)),
             closed=lambda: setattr(self, "closed", True),
         )
 
@@ -56,6 +60,36 @@ def test_every_exception_comes_out(qtbot, raised, kind, words):
     assert record.messages == ["first"]
     assert type(record.error) is kind and isinstance(record.error, XMemError)
     assert words in str(record.error)
+
+
+def test_jobs_at_once_leave_the_warnings_of_other_threads_alone(qtbot):
+    def job(control, name, may_end):
+        warn(f"{name} begins")
+        yield name
+        may_end.wait(WAIT / 1000)
+        warn(f"{name} ends")
+        warn(f"{name} ends")
+
+    filters, shown_by = list(warnings.filters), warnings.showwarning
+    first, second = Record(), Record()
+    ends = threading.Event(), threading.Event()
+    first.start(job, "first", ends[0])
+    qtbot.waitUntil(lambda: first.messages == ["first"], timeout=WAIT)
+    second.start(job, "second", ends[1])
+    qtbot.waitUntil(lambda: second.messages == ["second"], timeout=WAIT)
+    assert warnings.filters == filters and warnings.showwarning is shown_by
+    with warnings.catch_warnings():  # as napari does while it makes the colours of a layer
+        warnings.filterwarnings("ignore", message="out of range")
+        ends[0].set()
+        qtbot.waitUntil(lambda: first.closed, timeout=WAIT)
+        warnings.warn("out of range", stacklevel=1)
+    ends[1].set()
+    qtbot.waitUntil(lambda: second.closed, timeout=WAIT)
+    assert warnings.filters == filters and warnings.showwarning is shown_by
+    for record, name in ((first, "first"), (second, "second")):
+        assert record.warnings == [f"{name} begins", f"{name} ends", f"{name} ends"]
+    with pytest.warns(UserWarning, match="nobody listens"):
+        warn("nobody listens")
 
 
 def test_the_backlog_is_bounded(qtbot):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import warnings
 from typing import TYPE_CHECKING
 
 from napari_xmem.errors import SeedError
+from napari_xmem.notices import warn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,9 +60,9 @@ def chosen_seeds(
         seeds[frame] = split_parts(labels) if args.split_parts else labels
     first = min(seeds)
     for note in seed_notes(seeds[first]):
-        warnings.warn(f"frame {first}: {note}", stacklevel=2)
+        warn(f"frame {first}: {note}", stacklevel=2)
     if args.split_parts and len(seeds) > 1:
-        warnings.warn(
+        warn(
             "--split-parts numbers the parts of each frame from 1: equal numbers on several frames need not be one "
             "object.",
             stacklevel=2,

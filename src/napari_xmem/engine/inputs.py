@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,6 +13,7 @@ import numpy as np
 from napari_xmem.errors import ConfigError, InputError
 from napari_xmem.imaging import AxisPlan, FrameSource, known_shape, seed_notes
 from napari_xmem.imaging.blank import is_blank
+from napari_xmem.notices import warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +140,7 @@ def _bar(unit: str) -> Progress:
 def mention_oddities(run: Run) -> None:
     """Warn of what is allowed but rarely meant, as the command line and the viewer say it in their own words."""
     for text in _oddities(run):
-        warnings.warn(text, stacklevel=3)
+        warn(text, stacklevel=3)
 
 
 def _oddities(run: Run) -> Iterator[str]:

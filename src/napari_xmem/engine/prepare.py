@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 import math
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +33,7 @@ from napari_xmem.imaging import (
 )
 from napari_xmem.memory import check_policies
 from napari_xmem.model import InferenceXMem, XMem, load_model, optimise, settle_after_fork
+from napari_xmem.notices import warn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -180,7 +180,7 @@ def on_working_device(network: InferenceXMem) -> InferenceXMem:
         if is_out_of_memory(error):
             raise
         reason = str(error).strip().splitlines()[0]
-        warnings.warn(
+        warn(
             f"This network does not run on {str(network.device).upper()} here ({reason}); the CPU is used instead.",
             stacklevel=2,
         )
@@ -206,7 +206,7 @@ def _within_budget(run: Run, *, announce: bool) -> Run:
         run.recipe["least_budget_bytes"] = budget.least
         if announce:
             text = short_budget(asked, budget.least)
-            warnings.warn(f"{text[0].upper()}{text[1:]}. It goes on with as little at a time as it can.", stacklevel=3)
+            warn(f"{text[0].upper()}{text[1:]}. It goes on with as little at a time as it can.", stacklevel=3)
     if memory is run.config.memory:
         return run
     before = run.config.memory.long_term_max_elements
@@ -214,7 +214,7 @@ def _within_budget(run: Run, *, announce: bool) -> Run:
     run.recipe["long_term_limited_from"] = before
     if announce:
         whose = "the memory budget" if asked is not None else "what is free"
-        warnings.warn(
+        warn(
             f"Long-term memory is limited to {memory.long_term_max_elements} elements instead of {before} "
             f"(long_term_max_elements), so that all memories together stay within {whose}, {budget.total / 1e6:.0f} "
             "MB: labels can differ from those of a run with more memory.",

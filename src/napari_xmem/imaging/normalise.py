@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,6 +10,7 @@ import numpy as np
 from napari_xmem.errors import ConfigError, InputError
 from napari_xmem.imaging.outliers import is_far, outlier_free, range_of_medians, sampled_medians
 from napari_xmem.imaging.source import FrameSource
+from napari_xmem.notices import warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,7 +154,7 @@ class IntensityNormaliser:
         if self.n_channels == 1:
             rgb[1:] = rgb[0]
         if bad:
-            warnings.warn(NonFinitePixelsWarning(index, bad), stacklevel=2)
+            warn(NonFinitePixelsWarning(index, bad), stacklevel=2)
         return rgb
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from napari_xmem.errors import SeedError
 from napari_xmem.imaging.labels import MAX_ID, object_areas
 from napari_xmem.imaging.reading import read_part
+from napari_xmem.notices import warn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -210,7 +210,7 @@ def check_labels(labels: Any, frame_shape: tuple[int, int], name: str = "seeds")
     if array.dtype.kind == "f" and np.isfinite(array).all() and (array == np.round(array)).all():
         if float(abs(array).max(initial=0)) > MAX_ID:
             raise SeedError(f"{name} hold {array.max():g}, expected at most {MAX_ID} (2**31 - 1); relabel them.")
-        warnings.warn(f"{name} are whole numbers of dtype {array.dtype}; they are taken as labels.", stacklevel=3)
+        warn(f"{name} are whole numbers of dtype {array.dtype}; they are taken as labels.", stacklevel=3)
         array = array.astype(np.int64)
     if array.dtype.kind not in "bui":
         raise SeedError(_not_integers(array, name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from napari_xmem.errors import InputError
 from napari_xmem.io.lazy import Opened
 from napari_xmem.io.series import choose_series, frame_numbers, warn_of_gaps
 from napari_xmem.io.tiff import open_tiff, read_image, spans_files
+from napari_xmem.notices import warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,7 @@ def _one_kind(folder: Path, files: Sequence[Path]) -> str:
         counts = ", ".join(f"{n} {ending}" for ending, n in others)
         if others[0][1] == most:
             raise InputError(f"{folder} holds {most} {kind} and {counts}; choose, for example '{folder / '*'}{kind}'.")
-        warnings.warn(f"{folder} holds {counts} besides {most} {kind}; only the {kind} are read.", stacklevel=4)
+        warn(f"{folder} holds {counts} besides {most} {kind}; only the {kind} are read.", stacklevel=4)
     return kind
 
 

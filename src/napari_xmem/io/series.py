@@ -5,11 +5,11 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import re
-import warnings
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from napari_xmem.errors import InputError
+from napari_xmem.notices import warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ def warn_of_gaps(files: Sequence[Path]) -> None:
     missing = [n for before, after in pairs for n in range(before, after, usual)[1 : _SHOWN + 2]]
     if missing:
         shown = ", ".join(str(n) for n in missing[:_SHOWN]) + (" and more" if len(missing) > _SHOWN else "")
-        warnings.warn(f"{files[0].parent} lacks the images with number {shown}: time jumps there.", stacklevel=2)
+        warn(f"{files[0].parent} lacks the images with number {shown}: time jumps there.", stacklevel=2)
 
 
 def _series(files: Sequence[Path]) -> dict[str, list[Path]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from napari_xmem.model.weights_file import (
     safetensors_metadata,
 )
 from napari_xmem.model.xmem import XMem
+from napari_xmem.notices import warn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -263,7 +263,7 @@ def _download_official() -> Path:
             f"The official weights could not be downloaded ({_why_not_downloaded(error)}). Is this computer "
             f"online? Or fetch {XMEM_URL} by hand and give the file as the model (in the viewer: Model > File...)."
         ) from error
-    warnings.warn(
+    warn(
         "The official weights were downloaded but not verified: their authors publish no checksum. Their sha256 is "
         f"{digest}.",
         stacklevel=3,

@@ -61,9 +61,10 @@ def read_pth(path: Path) -> dict[str, Tensor]:
     """
     _check_start(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        # torch on what is refused or accepted below. Set for good: a thread that sets filters for a while takes them
+        # away from the others.
+        warnings.filterwarnings("ignore", message="Detected pickle protocol|TypedStorage is deprecated")
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} holds more than plain tensors and was not opened, since such a file can run code. "

@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 import time
-import warnings
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from napari_xmem.engine.frame_order import yielded_frames
 from napari_xmem.engine.state_file import load_memory, rest_of_run, save_memory
 from napari_xmem.errors import OutputError, SessionError
 from napari_xmem.files import atomic_write, neighbour, parse_json, remove_partial
+from napari_xmem.notices import warn
 from napari_xmem.session.checkpoint_files import (
     held_beside,
     read_frame,
@@ -222,7 +222,7 @@ class RunCheckpoint:
                 self.save_memory()
             except OutputError as error:
                 self._saved = time.monotonic()
-                warnings.warn(f"{error} The run goes on; stopped now, it would begin again.", stacklevel=2)
+                warn(f"{error} The run goes on; stopped now, it would begin again.", stacklevel=2)
 
     def save_memory(self) -> None:
         """Write the memory, if the frame worked on last was kept, so that the run can go on after it.
@@ -301,7 +301,7 @@ class RunCheckpoint:
                 )
         device = run.recipe["device"]
         if facts.get("device", device) != device:
-            warnings.warn(
+            warn(
                 f"This run was begun on {facts['device']} and goes on on {device}; from here on results may differ in "
                 "rounding from those of one device.",
                 stacklevel=3,

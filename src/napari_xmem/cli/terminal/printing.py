@@ -106,8 +106,6 @@ def collected_warnings(quiet: bool = False) -> Iterator[None]:
     warnings.simplefilter("always", NonFinitePixelsWarning)
     warnings.simplefilter("ignore", DeprecationWarning)
     warnings.simplefilter("ignore", PendingDeprecationWarning)
-    # torch on weights that we refuse or accept by ourselves.
-    warnings.filterwarnings("ignore", message="Detected pickle protocol")
     warnings.showwarning = show
     try:
         yield

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,7 @@ from napari_xmem.io.zarr_safety import check_zarr_array
 from napari_xmem.tracking.graph import lineage_from_edges, to_networkx
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -107,8 +105,7 @@ def write_geff(
         related_objects=related,
         extra={_EXTRA: {"start": lineage.start, "stop": lineage.stop}},
     )
-    with _without_warnings():
-        geff.write(graph, str(path), metadata=metadata, zarr_format=3)
+    geff.write(graph, str(path), metadata=metadata, zarr_format=3)
 
 
 def read_geff(path: Path) -> tuple[Lineage, tuple[float, ...] | None, str | None, Path | None]:
@@ -138,8 +135,7 @@ def read_geff(path: Path) -> tuple[Lineage, tuple[float, ...] | None, str | None
     geff = check_geff()
     try:
         group = zarr.open_group(str(path), mode="r")
-        with _without_warnings():
-            metadata = geff.GeffMetadata.read(str(path))
+        metadata = geff.GeffMetadata.read(str(path))
         axes = {axis.name: axis for axis in metadata.axes or []}
         times = [name for name, axis in axes.items() if axis.type == "time"]
         space = [name for name, axis in axes.items() if axis.type == "space"]
@@ -154,8 +150,7 @@ def read_geff(path: Path) -> tuple[Lineage, tuple[float, ...] | None, str | None
         wanted += [times[0], *space]
         sure = [name for name in ("confidence",) if name in metadata.edge_props_metadata]
         _check_arrays(path, group, wanted, sure)
-        with _without_warnings():
-            graph = geff.read(str(path), node_props=wanted, edge_props=sure, backend="networkx")[0]
+        graph = geff.read(str(path), node_props=wanted, edge_props=sure, backend="networkx")[0]
     except (InputError, OutputError):
         raise
     except Exception as error:  # of zarr, pydantic and geff itself
@@ -219,11 +214,3 @@ def _check_arrays(path: Path, group: Any, node_props: Sequence[str], edge_props:
         for part in (name,) if name.endswith("ids") else (f"{name}/values", f"{name}/missing", f"{name}/data"):
             if part in group:
                 check_zarr_array(group[part], f"{path}: {part}")
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Keep the library's remarks on units and versions from the user, who cannot act on them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

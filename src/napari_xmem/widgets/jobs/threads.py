@@ -1,8 +1,9 @@
 """Threads that report, pause, stop and never hang the viewer.
 
 A job is a generator function ``job(control, ...)`` that yields messages. It runs in the pool of threads of napari, so
-closing the viewer waits for it. Two traps of that machinery are handled here: a ``RuntimeError`` in a generator would
-vanish without a signal, and messages would pile up without limit when the viewer is slower than the job.
+closing the viewer waits for it. Three traps of that machinery are handled here: a ``RuntimeError`` in a generator would
+vanish without a signal, messages would pile up without limit when the viewer is slower than the job, and two jobs at
+once would leave Python's warnings set to those of a job that is over.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from qtpy.QtCore import QEventLoop, QObject, QTimer
 from superqt.utils import GeneratorWorker
 
 from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError, is_out_of_memory
+from napari_xmem.notices import listening
 
 #: Workers whose signals may still be on their way: one that died inside its own last signal would crash Qt.
 _ALIVE: dict[GeneratorWorker, QObject] = {}
@@ -83,6 +85,27 @@ class JobControl:
         return False
 
 
+class _Worker(GeneratorWorker):
+    """A worker of superqt that leaves Python's warnings, which all threads share, as they are."""
+
+    def run(self) -> None:
+        """Run the job in its thread and emit what becomes of it; called by Qt."""
+        self.started.emit()
+        self._running = True
+        try:
+            with listening(lambda warning: self.warned.emit((warning,))):
+                value = self.work()
+            if isinstance(value, Exception):
+                raise value
+            if not self.abort_requested:
+                self.returned.emit(value)
+        except Exception as error:
+            self.errored.emit(error)
+        self._running = False
+        self.finished.emit()
+        self._finished.emit(self)
+
+
 class _Inbox(QObject):
     """Hands messages to callbacks strictly one after the other.
 
@@ -108,9 +131,9 @@ class _Inbox(QObject):
         """Take the value of a job that came to its end."""
         self._put("ended", value)
 
-    def on_warned(self, warning: Any) -> None:
+    def on_warned(self, warning: tuple[Warning]) -> None:
         """Take a warning."""
-        self._put("warned", warning)
+        self._put("warned", *warning)
 
     def on_closed(self) -> None:
         """Take note that the thread is free."""
@@ -142,7 +165,7 @@ def start_job(
     message: Callable[[Any], None],
     failed: Callable[[XMemError], None],
     ended: Callable[[Any], None],
-    warned: Callable[[Any], None] | None = None,
+    warned: Callable[[Warning], None] | None = None,
     closed: Callable[[], Any] | None = None,
 ) -> GeneratorWorker:
     """Run ``job(control, *args)`` in a thread; all callbacks are called in the viewer's thread.
@@ -164,11 +187,11 @@ def start_job(
     ended : callable
         Called with the job's value when it came to its end or was stopped.
     warned : callable, optional
-        Called with the arguments of ``warnings.showwarning``.
+        Called with each warning of the program; without it they are dropped.
     closed : callable, optional
         Called last, however the job ended.
     """
-    worker = GeneratorWorker(_work, job, control, args)
+    worker = _Worker(_work, job, control, args)
     control.worker = worker
     inbox = _Inbox(owner)
     given = {"message": message, "failed": failed, "ended": ended, "warned": warned, "closed": closed}

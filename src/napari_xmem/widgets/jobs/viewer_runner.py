@@ -11,6 +11,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_xmem.errors import SessionError
+from napari_xmem.imaging import NonFinitePixelsWarning
 from napari_xmem.widgets.common.status_text import some
 from napari_xmem.widgets.common.time_left import TimeLeft
 from napari_xmem.widgets.common.viewer_events import Connections, plain_viewer
@@ -379,9 +380,9 @@ class ViewerRunner(QObject):
         elif self._image is not None and self._image not in layers:
             self.stop("the movie was removed")
 
-    def _on_warned(self, warning: Any) -> None:
-        if type(warning[0]).__name__ == "NonFinitePixelsWarning":
-            self._record.bad_frames[warning[0].frame] = warning[0].count
+    def _on_warned(self, warning: Warning) -> None:
+        if isinstance(warning, NonFinitePixelsWarning):  # the panel says all others in its own words
+            self._record.bad_frames[warning.frame] = warning.count
 
     def _on_failed(self, error: XMemError) -> None:
         self._record.error = error
