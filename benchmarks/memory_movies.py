@@ -47,7 +47,8 @@ class Movie:
         "return" and "cycle" (`napari_xmem.simulate.kinds.recall`), "drift", "bleach", "focus", "absence", "crowd"
         (`napari_xmem.simulate.kinds.long`), or "dev".
     seed : int or str
-        Seed of the simulation, or name of the file in ``../shared/data``.
+        Seed of the simulation, or name of the file in ``data`` of the folder
+        that the environment variable NAPARI_XMEM_SHARED names.
     """
 
     group: str

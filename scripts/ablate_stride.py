@@ -1,6 +1,8 @@
 """Train small networks that differ in their strides only, and print docs/model.md's table of them.
 
-python scripts/ablate_stride.py --data ../shared/data --output strides
+python scripts/ablate_stride.py --data DATA --output strides
+
+DATA is a folder of image archives; docs/model.md says under "Data" which, and where they come from.
 May be stopped at any time; the same command goes on where it stood.
 """
 

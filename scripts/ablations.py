@@ -1,4 +1,7 @@
-"""Print docs/model.md's table of ablations: python scripts/ablations.py --data ../shared/data [--model FILE]."""
+"""Print docs/model.md's table of ablations: python scripts/ablations.py --data DATA [--model FILE].
+
+DATA is a folder of image archives; docs/model.md says under "Data" which, and where they come from.
+"""
 
 from __future__ import annotations
 

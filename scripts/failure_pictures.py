@@ -1,6 +1,8 @@
 """Draw docs/images/failures/*.jpg: where the model fails on the suite, worst objects first.
 
-python scripts/failure_pictures.py --data ../shared/data [--model FILE] [--kinds KIND ...] [--output DIR]
+python scripts/failure_pictures.py --data DATA [--model FILE] [--kinds KIND ...] [--output DIR]
+
+DATA is a folder of image archives; docs/model.md says under "Data" which, and where they come from.
 
 Each picture shows one movie: four frames, the seeds or the result in colours with the truth as outlines, and below
 them the frames as they are. Objects whose Jaccard index is below 0.5 on the last frame have a red outline.

@@ -1,9 +1,10 @@
 """Bring a model's card, docs/model.md and the loss curve up to date from a run and the suite's numbers.
 
-python scripts/model_card.py --run RUN_DIR --data ../shared/data --suite suite.json --ablations ablations.md
+python scripts/model_card.py --run RUN_DIR --data DATA --suite suite.json --ablations ablations.md
 
-RUN_DIR is the --output of `napari-xmem train`; suite.json comes from `napari-xmem evaluate --suite --json suite.json`,
-ablations.md is what scripts/ablations.py prints. Each part may be left out; what is not given stays as it is.
+RUN_DIR is the --output of `napari-xmem train`, DATA its folder of image archives (docs/model.md says which, under
+"Data"); suite.json comes from `napari-xmem evaluate --suite --json suite.json`, ablations.md is what
+scripts/ablations.py prints. Each part may be left out; what is not given stays as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from napari_xmem_training.recipes import get_recipe
 from napari_xmem_training.suite.table import KindScore, markdown_table
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-SUITE_COMMAND = "napari-xmem evaluate --suite --data ../shared/data --json suite.json"
+SUITE_COMMAND = "napari-xmem evaluate --suite --data DATA --json suite.json"
 LIMITS = [
     "Thin processes of cells in phase contrast are cut at coarse time steps (C2C12: J 0.5).",
     "Dividing nuclei in a crowd: one daughter may be taken for a part of the neighbour she touches.",

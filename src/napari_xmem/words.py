@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
-__all__ = ["counted"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["counted", "frame_list", "frames_named"]
 
 
 def counted(number: int, thing: str) -> str:
     """Write a number of things: 1 frame, 2 frames."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def frame_list(frames: Iterable[int], most: int | None = None) -> str:
+    """Write frame numbers shortly: 1, 3-5, 9; of more than `most` pieces the first."""
+    runs: list[list[int]] = []
+    for frame in sorted(frames):
+        if runs and frame == runs[-1][1] + 1:
+            runs[-1][1] = frame
+        else:
+            runs.append([frame, frame])
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in runs[:most]]
+    return ", ".join([*shown, "..."] if len(runs) > len(shown) else shown)
+
+
+def frames_named(frames: Iterable[int], most: int | None = None) -> str:
+    """Write which frames: frame 3, frames 1, 3-5."""
+    numbers = list(frames)
+    return f"{'frame' if len(numbers) == 1 else 'frames'} {frame_list(numbers, most)}"

@@ -5,9 +5,9 @@ from dataclasses import fields
 import pytest
 
 from napari_xmem.cli.options import memory_config
-from napari_xmem.cli.terminal.printing import frame_list
 from napari_xmem.config import MemoryConfig
 from napari_xmem.errors import ConfigError
+from napari_xmem.words import frame_list
 
 
 def test_every_field_can_be_set():

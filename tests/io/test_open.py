@@ -211,8 +211,9 @@ def test_bad_folders(tmp_path):
     with pytest.raises(InputError, match=r"1.tif has shape \(20, 50\)"):
         FrameSource(open_movie(tmp_path).data).read(1)
     tifffile.imwrite(tmp_path / "0.tif", MOVIE)
-    with pytest.raises(InputError, match="expected one 2D image"):
-        open_movie(tmp_path)
+    for movie in (tmp_path, tmp_path / "*.tif"):
+        with pytest.raises(InputError, match=r"is a stack by itself, of shape .* give its own name, .*0\.tif\.$"):
+            open_movie(movie)
     (tmp_path / "0.tif").write_bytes(b"II*\0")
     with pytest.raises(InputError, match=r"0.tif"):
         open_movie(tmp_path)

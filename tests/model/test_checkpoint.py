@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import pickle
+import re
 import threading
 import zipfile
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -310,7 +311,9 @@ def test_other_float_types_are_taken(tmp_path: Path, dtype: torch.dtype) -> None
     assert all(torch.equal(t.float(), loaded.state_dict()[n].float()) for n, t in state.items())
 
 
-def test_what_was_downloaded_must_not_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_downloaded_must_not_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     from napari_xmem.model import checkpoint
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -319,9 +322,13 @@ def test_what_was_downloaded_must_not_change(tmp_path: Path, monkeypatch: pytest
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setattr(checkpoint, "XMEM_URL", f"http://127.0.0.1:{server.server_port}/official.pth")
-        with pytest.warns(UserWarning, match=r"not verified.*sha256 is [0-9a-f]{64}"):
+        with pytest.warns(UserWarning) as told:
             load_model("xmem", device="cpu")
         server.shutdown()
+    before, after = (str(warning.message) for warning in told)
+    assert re.search(rf"249 MB.*once, to {tmp_path}.*XMem\.pth\.$", before)
+    assert re.search(r"not verified.*sha256 is [0-9a-f]{64}", after)
+    assert "Downloading" not in capfd.readouterr().err
     assert same(network(), load_model("xmem", device="cpu"))  # from the cache, without a word
     kept = next((tmp_path / "cache").rglob("XMem.pth"))
     torch.save(network(name="other", key_dim=4).state_dict(), kept)

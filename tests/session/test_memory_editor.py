@@ -44,8 +44,10 @@ def test_protect_forget_undo(paused):
     assert held(paused) == {(0, "permanent"), (2, "working"), (4, "working")}
     with pytest.raises(SessionError, match="nothing|no change"):
         paused.memory.undo()
-    with pytest.raises(MemoryBankError, match="frame 3"):
+    with pytest.raises(MemoryBankError, match=r"nothing of frame 3; it holds frames 0, 2, 4\.$"):
         paused.memory.protect([3])
+    with pytest.raises(MemoryBankError, match=r"nothing of frames 1, 7-8; it holds frames 0, 2, 4\.$"):
+        paused.memory.forget_frames([8, 1, 7])
     with pytest.raises(MemoryBankError, match="no frame to change"):
         paused.memory.protect([])
 

@@ -136,8 +136,6 @@ def _run_parsed(args: argparse.Namespace) -> int:
     quiet = getattr(args, "quiet", False)
     try:
         settle_threads(getattr(args, "threads", None))
-        if quiet:
-            _quieten_downloads()
         with cleaning_up_when_terminated(), warnings.catch_warnings(), collected_warnings(quiet=quiet):
             code = int(args.run(args))
     except XMemError as error:
@@ -171,12 +169,6 @@ def _kept_for_a_report() -> str:
     except OSError:
         put("stderr", text)
         return "please report it."
-
-
-def _quieten_downloads() -> None:
-    import pooch
-
-    pooch.get_logger().setLevel("WARNING")
 
 
 def _code_of(stop: SystemExit) -> int:

@@ -12,11 +12,12 @@ from napari_xmem.cli.lineage_reader import read_lineage
 from napari_xmem.cli.optional_commands import import_extra
 from napari_xmem.cli.options import int_list
 from napari_xmem.cli.terminal.json_file import check_json, write_json
-from napari_xmem.cli.terminal.printing import frame_list, say
+from napari_xmem.cli.terminal.printing import say
 from napari_xmem.cli.terminal.progress import progress
 from napari_xmem.cli.terminal.verbosity_options import add_talk
 from napari_xmem.cli.track_outputs import add_scored_tracks, labels_and_parents, score_tracks
 from napari_xmem.errors import InputError
+from napari_xmem.words import frame_list
 
 if TYPE_CHECKING:
     import argparse

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from napari_xmem.cli.output_guard import may_replace, wanted_outputs
 from napari_xmem.cli.run_facts import RunTally, run_facts
-from napari_xmem.cli.terminal.printing import found_line, frames_named, say
-from napari_xmem.words import counted
+from napari_xmem.cli.terminal.printing import found_line, say
+from napari_xmem.words import counted, frames_named
 
 if TYPE_CHECKING:
     import argparse

@@ -17,14 +17,14 @@ from napari_xmem.cli.plan_report import report_plan
 from napari_xmem.cli.run_facts import tell
 from napari_xmem.cli.seed_options import chosen_seeds
 from napari_xmem.cli.terminal.json_file import check_json, write_json
-from napari_xmem.cli.terminal.printing import frames_named, say
+from napari_xmem.cli.terminal.printing import say
 from napari_xmem.cli.terminal.progress import progress
 from napari_xmem.cli.terminal.stopping import stopping_gently
 from napari_xmem.cli.terminal.threads import environment_defaults
 from napari_xmem.cli.terminal.verbosity_options import add_talk
 from napari_xmem.cli.track_outputs import add_track_outputs, write_track_outputs
 from napari_xmem.errors import InputError
-from napari_xmem.words import counted
+from napari_xmem.words import counted, frames_named
 
 if TYPE_CHECKING:
     import argparse

@@ -15,13 +15,13 @@ from napari_xmem.cli.output_guard import wanted_outputs
 from napari_xmem.cli.plan_report import report_plan
 from napari_xmem.cli.run_facts import tell
 from napari_xmem.cli.terminal.json_file import write_json
-from napari_xmem.cli.terminal.printing import frame_list, frames_named, say
+from napari_xmem.cli.terminal.printing import say
 from napari_xmem.cli.terminal.progress import progress
 from napari_xmem.cli.terminal.stopping import stopping_gently
 from napari_xmem.cli.track_outputs import write_track_outputs
 from napari_xmem.cli.volume_outputs import VolumeOutputs
 from napari_xmem.errors import InputError
-from napari_xmem.words import counted
+from napari_xmem.words import counted, frame_list, frames_named
 
 if TYPE_CHECKING:
     import argparse

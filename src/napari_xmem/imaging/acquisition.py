@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from napari_xmem.errors import InputError
+from napari_xmem.words import frames_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -114,17 +115,4 @@ class Acquisition:
 
     def describe(self) -> str:
         """Return one line that says what was found and where; empty if nothing was."""
-        return "; ".join(f"{kind}: {_runs(frames)}" for kind in FindingKind if (frames := self.frames(kind)))
-
-
-def _runs(frames: Sequence[int]) -> str:
-    """Write frames with runs of them shortened: frames 3-5, 9."""
-    runs: list[list[int]] = []
-    for frame in frames:
-        if runs and frame == runs[-1][1] + 1:
-            runs[-1][1] = frame
-        else:
-            runs.append([frame, frame])
-    shown = [str(a) if a == b else f"{a}-{b}" for a, b in runs[:8]]
-    more = ["..."] if len(runs) > len(shown) else []
-    return f"{'frame' if len(frames) == 1 else 'frames'} {', '.join([*shown, *more])}"
+        return "; ".join(f"{kind}: {frames_named(frames, 8)}" for kind in FindingKind if (frames := self.frames(kind)))

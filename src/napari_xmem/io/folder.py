@@ -99,7 +99,10 @@ def _read(path: Path, labels: bool = False) -> NDArray[Any]:
         frame = frame[..., :-1]
         frame = frame[..., 0] if frame.shape[-1] == 1 else frame
     if frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[-1] != 3):
-        raise InputError(f"{path} has shape {frame.shape}, expected one 2D image, grey or RGB, per file.")
+        raise InputError(
+            f"{path} is a stack by itself, of shape {frame.shape}: of a folder, or with a *, each file is one frame, a "
+            f"2D image, grey or RGB. To open the stack give its own name, {path}."
+        )
     return frame
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from napari_xmem.errors import MemoryBankError
 from napari_xmem.memory.store import Store
+from napari_xmem.words import frames_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -185,7 +186,10 @@ def _from_frames(state: BankState, frames: list[int]) -> Tensor:
     held = set(torch.unique(state.table["frame"]).tolist()) if state.table is not None else set()
     missing = [frame for frame in frames if frame not in held]
     if missing or state.table is None:
-        raise MemoryBankError(f"Memory holds nothing of frames {missing}; it holds frames {_listed(sorted(held))}.")
+        raise MemoryBankError(
+            f"Memory holds nothing of {frames_named(missing, 12)}; "
+            f"it holds {frames_named(held, 12) if held else 'no frame at all'}."
+        )
     wanted = torch.tensor(frames, dtype=torch.int64, device=state.table.device)
     return torch.isin(state.table["frame"], wanted)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +32,7 @@ from napari_xmem.model.xmem import XMem
 from napari_xmem.notices import warn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["BUNDLED_MODELS", "bundled_path", "infer_config", "load_model", "model_card", "save_model"]
 
@@ -39,6 +41,8 @@ BUNDLED_MODELS = {
     "cells": "cells.safetensors",
 }
 XMEM_URL = "https://github.com/hkchengrex/XMem/releases/download/v1.0/XMem.pth"
+#: Its size.
+XMEM_BYTES = 249_000_000
 #: Letters of a foreign message that are quoted.
 _MOST_LETTERS = 120
 _MAX_NAMES = 6
@@ -254,8 +258,14 @@ def _download_official() -> Path:
         )
     if known is not None:
         return file
+    warn(
+        f"The official weights ({XMEM_BYTES / 1e6:.0f} MB) are not on this computer yet: downloading them once, to "
+        f"{file}.",
+        stacklevel=3,
+    )
     try:
-        path = Path(pooch.retrieve(XMEM_URL, known_hash=None, fname=file.name, path=folder))
+        with _without_words_of(pooch.get_logger()):
+            path = Path(pooch.retrieve(XMEM_URL, known_hash=None, fname=file.name, path=folder))
         digest = pooch.file_hash(path)
         note.write_text(digest + "\n", encoding="ascii")
     except Exception as error:
@@ -269,6 +279,17 @@ def _download_official() -> Path:
         stacklevel=3,
     )
     return path
+
+
+@contextmanager
+def _without_words_of(logger: logging.Logger) -> Iterator[None]:
+    """Let a logger say warnings only: what it would tell has been told."""
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _why_not_downloaded(error: Exception) -> str:

@@ -10,6 +10,7 @@ from napari_xmem.engine.state_file import load_memory, save_memory
 from napari_xmem.errors import MemoryBankError, SessionError
 from napari_xmem.memory import MemoryRow
 from napari_xmem.session.session_states import AT_REST, SETTLED
+from napari_xmem.words import frames_named
 
 if TYPE_CHECKING:
     import os
@@ -215,8 +216,10 @@ class MemoryEditor:
         follower = self._follower()
         changed: list[Callable[[], None]] = []
         found: set[int] = set()
+        known: set[int] = set()
         for bank in follower.banks:
-            held = sorted({row.frame for row in bank.rows()} & set(frames))
+            known |= (there := {row.frame for row in bank.rows()})
+            held = sorted(there & set(frames))
             if held:
                 change(bank, held)
                 changed.append(bank.edit.undo)
@@ -224,7 +227,10 @@ class MemoryEditor:
         if not frames and not forgotten:
             raise MemoryBankError("There is no frame to change; choose frames that memory holds.")
         if not found and not forgotten:
-            raise MemoryBankError(f"Memory holds nothing of frame {_listed(frames)}.")
+            raise MemoryBankError(
+                f"Memory holds nothing of {frames_named(frames, 12)}; "
+                f"it holds {frames_named(known, 12) if known else 'no frame at all'}."
+            )
         with self._context.facts:
             said = self._context.annotations
             self._context.annotate(replace(said, forgotten=said.forgotten | forgotten))

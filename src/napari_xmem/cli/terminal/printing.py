@@ -8,16 +8,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from napari_xmem.cli.terminal.streams import log, put
-from napari_xmem.words import counted
+from napari_xmem.words import counted, frame_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 __all__ = [
     "collected_warnings",
     "found_line",
-    "frame_list",
-    "frames_named",
     "in_words_of_the_shell",
     "keeping_stdout",
     "say",
@@ -113,23 +111,6 @@ def collected_warnings(quiet: bool = False) -> Iterator[None]:
         if frames and not quiet:
             named = frame_list(t for t in frames if t is not None) or "some frames"
             say_error(f"NaN or infinite pixels on frames {named} were treated as dark background.", kind="warning")
-
-
-def frame_list(frames: Iterable[int]) -> str:
-    """Write frame numbers shortly: 1, 3-5, 9."""
-    runs: list[list[int]] = []
-    for t in sorted(frames):
-        if runs and t == runs[-1][-1] + 1:
-            runs[-1].append(t)
-        else:
-            runs.append([t])
-    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
-
-
-def frames_named(frames: Iterable[int]) -> str:
-    """Write which frames: frame 3, frames 1, 3-5."""
-    numbers = list(frames)
-    return f"{'frame' if len(numbers) == 1 else 'frames'} {frame_list(numbers)}"
 
 
 def found_line(n_objects: int, where: str, seconds: float, n_lost: int) -> str:
