@@ -1,4 +1,4 @@
-"""The plots of docs/memory.md."""
+"""The plots of docs/evidence/memory.md."""
 
 from __future__ import annotations
 

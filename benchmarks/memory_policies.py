@@ -2,7 +2,8 @@
 
 Appends one line per run to a JSON Lines file and skips what is there already, so that it can be stopped and gone on
 with at any time: ``python benchmarks/memory_policies.py``. All settings run through a movie together and share the
-network's work (``lockstep.py``). ``memory_report.py`` makes of the lines the tables and plots of docs/memory.md.
+network's work (``lockstep.py``). ``memory_report.py`` makes of the lines the tables and plots of
+docs/evidence/memory.md.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Tables and plots of docs/memory.md from what memory_policies.py measured.
+"""Tables and plots of docs/evidence/memory.md from what memory_policies.py measured.
 
-``python benchmarks/memory_report.py benchmarks/memory_policies.jsonl --images docs/images --page docs/memory.md``
-prints the tables as Markdown, draws the plots, and puts the tables between the marks of the page. Means are over
-movies; intervals are 95 % bootstrap intervals, movies drawn with replacement; differences are paired by movie.
+``python benchmarks/memory_report.py benchmarks/memory_policies.jsonl --images docs/images --page
+docs/evidence/memory.md`` prints the tables as Markdown, draws the plots, and puts the tables between the marks of the
+page. Means are over movies; intervals are 95 % bootstrap intervals, movies drawn with replacement; differences are
+paired by movie.
 """
 
 from __future__ import annotations

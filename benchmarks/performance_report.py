@@ -1,8 +1,8 @@
-"""Tables and plots of docs/performance.md from what ``napari-xmem benchmark`` measured.
+"""Tables and plots of docs/evidence/performance.md from what ``napari-xmem benchmark`` measured.
 
 ``python benchmarks/performance_report.py benchmarks/performance/*.json --images docs/images --page
-docs/performance.md`` joins the results of several runs, draws the plots, and puts the tables between the marks of the
-page. Where two runs hold the same case, the later file counts.
+docs/evidence/performance.md`` joins the results of several runs, draws the plots, and puts the tables between the marks
+of the page. Where two runs hold the same case, the later file counts.
 """
 
 from __future__ import annotations

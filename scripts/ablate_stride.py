@@ -1,4 +1,4 @@
-"""Train small networks that differ in their strides only, and print docs/model.md's table of them.
+"""Train small networks that differ in their strides only, and print docs/evidence/model.md's table of them.
 
 python scripts/ablate_stride.py --data DATA --output strides
 

@@ -1,4 +1,4 @@
-"""Print docs/model.md's table of ablations: python scripts/ablations.py --data DATA [--model FILE].
+"""Print docs/evidence/model.md's table of ablations: python scripts/ablations.py --data DATA [--model FILE].
 
 DATA is a folder of image archives; docs/model.md says under "Data" which, and where they come from.
 """

@@ -1,10 +1,11 @@
-"""Bring a model's card, docs/model.md and the loss curve up to date from a run and the suite's numbers.
+"""Bring a model's card, its two pages and the loss curve up to date from a run and the suite's numbers.
 
 python scripts/model_card.py --run RUN_DIR --data DATA --suite suite.json --ablations ablations.md
 
 RUN_DIR is the --output of `napari-xmem train`, DATA its folder of image archives (docs/model.md says which, under
 "Data"); suite.json comes from `napari-xmem evaluate --suite --json suite.json`, ablations.md is what
-scripts/ablations.py prints. Each part may be left out; what is not given stays as it is.
+scripts/ablations.py prints. The pages are docs/model.md and docs/evidence/model.md. Each part may be left out; what is
+not given stays as it is.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from napari_xmem_training.recipes import get_recipe
 from napari_xmem_training.suite.table import KindScore, markdown_table
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGE, EVIDENCE = DOCS / "model.md", DOCS / "evidence" / "model.md"
+#: Bands of J by which kinds of movies are put together on the page.
+BANDS = ((0.9, "0.90 and more"), (0.8, "0.80 to 0.90"), (0.7, "0.70 to 0.80"), (-1, "less than 0.70"))
 SUITE_COMMAND = "napari-xmem evaluate --suite --data DATA --json suite.json"
 LIMITS = [
     "Thin processes of cells in phase contrast are cut at coarse time steps (C2C12: J 0.5).",
@@ -60,12 +64,15 @@ def main() -> None:
         suite = json.loads(args.suite.read_text())
         changes["scores"] = scores(suite)
         changes["limits"] = LIMITS
-        fill("suite", suite_text(suite))
+        fill(EVIDENCE, "suite", suite_text(suite))
     if args.ablations:
-        fill("ablations", args.ablations.read_text().strip())
+        fill(EVIDENCE, "ablations", args.ablations.read_text().strip())
     if changes:
         rewrite_card(args.model, changes)
-    fill("facts", facts(args.model))
+    card = model_card(args.model)
+    fill(PAGE, "facts", facts(args.model))
+    fill(PAGE, "summary", summary(card))
+    fill(EVIDENCE, "stages", stages(card))
 
 
 def scores(suite: dict) -> dict:
@@ -95,10 +102,6 @@ def facts(model: Path) -> str:
     """Table of facts read from the model's file."""
     network, card = load_model(model, "cpu"), model_card(model)
     config, compute, recipe = network.config, card.get("compute", {}), card.get("recipe", {})
-    stages = "; ".join(
-        f"{s['steps']} steps of {s['batch']} clips of {s['clip_frames']} frames in {s['region_px']} px regions"
-        for s in recipe.get("stages", [])
-    )
     rows = [
         ("file", f"`{model.name}`, {model.stat().st_size / 1e6:.1f} MB, half precision"),
         ("weights", f"`{network.fingerprint}`"),
@@ -107,7 +110,7 @@ def facts(model: Path) -> str:
                      f"sensory {config.hidden_dim} channels"),
         ("input", f"3 colours (grey repeated) and local contrast over {config.contrast_px} px; objects brought to "
                   f"{config.nominal_diameter_px:.0f} px"),
-        ("stages", stages),
+        ("training", f"{recipe.get('steps', '?')} steps in {len(recipe.get('stages', []))} stages"),
         ("seed", str(recipe.get("seed", ""))),
         ("compute", f"{compute.get('hours', 0):.2f} h on {compute.get('device', '?')} "
                     f"({compute.get('threads', '?')} threads, {compute.get('machine', '')}), "
@@ -122,16 +125,41 @@ def facts(model: Path) -> str:
     )
     how = f"\n\n{card['how_it_was_run']}" if card.get("how_it_was_run") else ""
     return (
-        f"| | |\n| --- | --- |\n{table}\n\n"
+        f"| fact | value |\n| --- | --- |\n{table}\n\n"
         f"| trained on | what | source | licence |\n| --- | --- | --- | --- |\n{data}{how}"
     )
 
 
-def fill(name: str, text: str) -> None:
-    """Put `text` between the marks ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` of docs/model.md."""
-    path = DOCS / "model.md"
+def summary(card: dict) -> str:
+    """Kinds of movies by how well they are followed, from the scores in the card."""
+    last = {name: list(scores["J"].values())[-1] for name, scores in card["scores"]["kinds"].items()}
+    lines, above = ["| J on the last frame | kinds of movies |", "| --- | --- |"], float("inf")
+    for least, words in BANDS:
+        inside = sorted((name for name, j in last.items() if least <= round(j, 2) < above), key=lambda n: -last[n])
+        if inside:
+            lines.append(f"| {words} | {', '.join(f'{name} {last[name]:.2f}' for name in inside)} |")
+        above = least
+    mean, identity = card["scores"]["mean"]
+    return "\n".join([*lines, "", f"Mean over kinds: J {mean:.2f}, right identity {identity:.2f}."])
+
+
+def stages(card: dict) -> str:
+    """Table of the stages of the training."""
+    names = {"steps": "steps", "batch": "clips a step", "clip_frames": "frames a clip", "region_px": "region, px",
+             "diameter_px": "objects, px", "learning_rate": "learning rate", "learning_rate_end": "at the end",
+             "mixture": "mixture of clips"}  # fmt: skip
+    rows = [" | ".join(str(stage[key]) for key in names) for stage in card["recipe"]["stages"]]
+    head = [f"| {' | '.join(names.values())} |", f"|{' --- |' * len(names)}"]
+    return "\n".join([*head, *(f"| {row} |" for row in rows)])
+
+
+def fill(page: Path, name: str, text: str) -> None:
+    """Put `text` between the marks ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` of a page."""
     pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
-    path.write_text(pattern.sub(lambda found: f"{found[1]}{text}\n{found[2]}", path.read_text()))
+    filled, found = pattern.subn(lambda marks: f"{marks[1]}{text}\n{marks[2]}", page.read_text(encoding="utf-8"))
+    if not found:
+        raise SystemExit(f"{page} lacks the marks <!-- begin {name} --> and <!-- end {name} -->.")
+    page.write_text(filled, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -175,11 +175,13 @@ class Provoked:
 
     def no_network(self):
         from napari_xmem.model import checkpoint
+        from napari_xmem.notices import listening
 
         before, checkpoint.XMEM_URL = checkpoint.XMEM_URL, "http://127.0.0.1:9/XMem.pth"
         cache, os.environ["XDG_CACHE_HOME"] = os.environ.get("XDG_CACHE_HOME"), os.getcwd()
         try:
-            nx.load_model("xmem")
+            with listening(lambda warning: None):  # that it will be downloaded
+                nx.load_model("xmem")
         finally:
             checkpoint.XMEM_URL = before
             os.environ.pop("XDG_CACHE_HOME")

@@ -107,7 +107,7 @@ def test_every_public_name_is_in_the_reference(repository):
 
 def test_titled_blocks_stand_in_the_examples(repository):
     found = 0
-    for page in [*(repository / "docs").glob("*.md")]:
+    for page in docs_pages(repository):
         for _, title, text in blocks(repository, page.relative_to(repository)):
             if title:
                 source = (repository / title).read_text(encoding="utf-8")
@@ -123,7 +123,7 @@ def test_commands_and_options_exist(repository):
     from napari_xmem_training import cli as training
 
     seen = 0
-    for page in [repository / "README.md", *(repository / "docs").glob("*.md")]:
+    for page in [repository / "README.md", *docs_pages(repository)]:
         for language, title, text in blocks(repository, page.relative_to(repository)):
             if language != "bash" or title:
                 continue

@@ -86,7 +86,7 @@ def plan_cases(
 
 
 def _goals() -> list[Case]:
-    """Return the cases behind the promises of docs/performance.md."""
+    """Return the cases behind the promises of docs/evidence/performance.md."""
     medium, large, huge = SIZES["medium"], SIZES["large"], SIZES["huge"]
     return [
         Case("cutie", *large, 1),
@@ -108,8 +108,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         choices=SUITE_NAMES,
         default=["read", "global", "local", "cutie"],
-        help="what to measure; 'goals' is what docs/performance.md promises, 'real' the movies of --movies beside "
-        "discs, 'long' 10,000 frames; default: read, global, local and cutie",
+        help="what to measure; 'goals' is what docs/evidence/performance.md promises, 'real' the movies of --movies "
+        "beside discs, 'long' 10,000 frames; default: read, global, local and cutie",
     )
     parser.add_argument("--quick", action="store_true", help="few small cases: about two minutes")
     parser.add_argument("--objects", nargs="+", type=int, default=[], metavar="N", help="numbers of objects")

@@ -32,12 +32,18 @@ def save_plots(folder: Path, rows: Sequence[Row]) -> list[Path]:
     return written
 
 
+def _colours(rows: Sequence[Row]) -> dict[tuple[int, int], str]:
+    """Return a colour for each frame size, the smallest first; the same in every picture."""
+    shapes = {(row.case.height, row.case.width) for row in rows if row.case.suite == "local" and not row.case.movie}
+    return {shape: f"C{number}" for number, shape in enumerate(sorted(shapes))}
+
+
 def _objects(axes: Any, rows: Sequence[Row]) -> bool:
     """Seconds per frame over the number of objects, one line per frame size, and what Cutie would take."""
     local = [row for row in rows if row.case.suite == "local" and row.case.diameters < 1 and not row.case.movie]
-    shapes = sorted({(row.case.height, row.case.width) for row in local})
+    colours = _colours(rows)
     drawn = False
-    for number, shape in enumerate(shapes):
+    for shape, colour in colours.items():
         for memory, line in (("full", "-"), ("empty", ":")):
             points = sorted(
                 (row.case.objects, row.seconds["ours"])
@@ -46,15 +52,15 @@ def _objects(axes: Any, rows: Sequence[Row]) -> bool:
             )
             if len(points) > 1:
                 label = f"local scope, {shape[0]} x {shape[1]}, memory {memory}"
-                axes.plot(*zip(*points, strict=True), line, marker="o", ms=4, color=f"C{number}", label=label)
+                axes.plot(*zip(*points, strict=True), line, marker="o", ms=4, color=colour, label=label)
                 drawn = True
-    for number, shape in enumerate(shapes):
+    for shape, colour in colours.items():
         slope = cutie_slope(rows, *shape)
         if slope is not None:
             counts = [1, 5, 20, 124, 500]
             seconds = [slope[0] + slope[1] * n for n in counts]
             label = f"Cutie-small, {shape[0]} x {shape[1]}, from 1 and 5 objects"
-            axes.plot(counts, seconds, "--", color=f"C{number}", label=label)
+            axes.plot(counts, seconds, "--", color=colour, label=label)
     axes.set(xscale="log", yscale="log", xlabel="objects", ylabel="CPU seconds per frame, one thread")
     if drawn:
         axes.legend(fontsize=7)
@@ -82,9 +88,11 @@ def _dense(axes: Any, rows: Sequence[Row]) -> bool:
 def _area(axes: Any, rows: Sequence[Row]) -> bool:
     """Seconds per frame over the area of all regions."""
     local = [row for row in rows if row.case.suite == "local" and row.case.memory == "full" and not row.case.movie]
-    for number, size in enumerate(sorted({row.size for row in local})):
-        points = [(row.figures["region_pixels"] / 1e6, row.seconds["ours"]) for row in local if row.size == size]
-        axes.scatter(*zip(*points, strict=True), s=18, color=f"C{number}", label=f"frames of {size} px")
+    for shape, colour in _colours(rows).items():
+        chosen = [row for row in local if (row.case.height, row.case.width) == shape]
+        points = [(row.figures["region_pixels"] / 1e6, row.seconds["ours"]) for row in chosen]
+        if points:
+            axes.scatter(*zip(*points, strict=True), s=18, color=colour, label=f"frames of {chosen[0].size} px")
     axes.set(xscale="log", yscale="log", xlabel="area of all regions, megapixels", ylabel="CPU seconds per frame")
     if local:
         axes.legend(fontsize=8)
