@@ -22,6 +22,14 @@ def test_identity_at_scale_one() -> None:
     torch.testing.assert_close(resample(patch, corner, corner, (9, 7), 1.0), patch)
 
 
+def test_both_axes_at_once_are_one_after_the_other() -> None:
+    """Squares are resampled along both axes in one go; a row more of output changes nothing of the others."""
+    patches, generator = torch.rand(3, 12, 12), torch.Generator().manual_seed(0)
+    begin, start = torch.randint(0, 30, (2, 3, 2), generator=generator)
+    found = resample(patches, begin, start, (9, 9), 0.7)
+    torch.testing.assert_close(found, resample(patches, begin, start, (10, 9), 0.7)[:, :9], rtol=0, atol=1e-6)
+
+
 def test_offset_moves_content() -> None:
     patch = torch.arange(20.0).reshape(1, 4, 5)
     moved = resample(patch, torch.tensor([[10, 10]]), torch.tensor([[11, 12]]), (2, 2), 1.0)

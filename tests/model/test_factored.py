@@ -13,6 +13,7 @@ from napari_xmem import propagate
 from napari_xmem.config import ModelConfig
 from napari_xmem.errors import ConfigError
 from napari_xmem.model import STATES, XMem, load_model, optimise, save_model
+from napari_xmem.model.blocks import ChannelSpatialGate
 from napari_xmem.model.factored import FactoredConv2d
 
 SMALL = ModelConfig(
@@ -54,6 +55,13 @@ def test_nine_kernels_are_any_convolution(out_channels: int, in_channels: int) -
     torch.testing.assert_close(factored(x), F.conv2d(x, weight, bias, padding=1), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_factored_convolution_is_a_whole_one(bias: bool) -> None:
+    factored = FactoredConv2d(5, 7, 3, bias=bias).requires_grad_(False)
+    x = torch.randn(2, 5, 8, 11)
+    torch.testing.assert_close(factored.whole()(x), factored(x), atol=1e-5, rtol=1e-5)
+
+
 def test_fewer_kernels_are_the_nearest_of_their_rank() -> None:
     """The error of the weights is what the singular values left out say."""
     weight = torch.randn(10, 4, 3, 3)
@@ -81,10 +89,12 @@ def test_checkpoint_keeps_the_shape(tmp_path) -> None:
     assert again.fingerprint == made.fingerprint
 
 
-def test_inference_is_the_same_function() -> None:
-    """Folded normalisation, in-place steps: `optimise` changes nothing but speed."""
+@pytest.mark.parametrize("few_calls", [False, True])
+def test_inference_is_the_same_function(few_calls: bool) -> None:
+    """Folded normalisation, in-place steps, merged kernels: `optimise` changes nothing but speed."""
     plain = network()
-    fast = optimise(plain, "float32")
+    fast = optimise(plain, "float32", few_calls=few_calls)
+    assert few_calls != any(isinstance(module, FactoredConv2d) for module in fast.modules())
     image = torch.rand(1, 4, 64, 64)
     masks = torch.rand(3, 64, 64)
     hidden = torch.randn(3, 8, 8, 8)
@@ -99,6 +109,15 @@ def test_inference_is_the_same_function() -> None:
         outputs.append([features.key, features.selection, value, deep, *judged])
     for a, b in zip(*outputs, strict=True):
         torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+
+
+def test_the_gate_is_that_of_the_paper() -> None:
+    """Woo et al. 2018, equations 2 and 3: what mean and maximum say of channels goes through one network each."""
+    gate, g = ChannelSpatialGate(32).requires_grad_(False), torch.randn(3, 32, 6, 5)
+    channel, spatial = gate.ChannelGate.mlp, gate.SpatialGate.spatial.conv
+    refined = g * (channel(g.mean((2, 3))) + channel(g.amax((2, 3)))).sigmoid()[..., None, None]
+    both = torch.stack([refined.amax(1), refined.mean(1)], 1)
+    torch.testing.assert_close(gate(g), refined * spatial(both).sigmoid(), atol=1e-6, rtol=1e-6)
 
 
 def test_states_have_one_logit_each_and_a_network_without_the_head_says_none() -> None:

@@ -109,7 +109,7 @@ class Meter(TorchDispatchMode):
 def _computes(func: Any, args: Sequence[Any], result: Any) -> bool:
     """Return False for a call that only made a view of its first argument, or room."""
     name = func.overloadpacket.__name__
-    if name.startswith(("empty", "new_empty", "lift", "detach", "unbind", "split")):
+    if name.startswith(("empty", "new_empty", "lift", "detach", "unbind", "split", "chunk")):
         return False
     if name.endswith("_") or not (isinstance(result, torch.Tensor) and args and isinstance(args[0], torch.Tensor)):
         return True

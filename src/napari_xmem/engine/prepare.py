@@ -32,6 +32,7 @@ from napari_xmem.imaging import (
     scale_factor,
 )
 from napari_xmem.memory import check_policies
+from napari_xmem.memory.few_calls import wants_few_calls
 from napari_xmem.model import InferenceXMem, XMem, load_model, optimise, settle_after_fork
 from napari_xmem.notices import warn
 
@@ -95,7 +96,8 @@ def prepare_run(
             f"Choose scope='local', {without}."
         )
     _LOG.info("scope %s", reason)
-    network = optimise(loaded, "float32" if (config.precision, scope) == ("auto", "global") else config.precision)
+    precision = "float32" if (config.precision, scope) == ("auto", "global") else config.precision
+    network = optimise(loaded, precision, few_calls=wants_few_calls(loaded.device))
     network = on_working_device(network)
     make_interruptible(network)
     measured = float(np.median([median_diameter_px(image) for image in labels.values()]))

@@ -135,8 +135,8 @@ class _ChannelGate(nn.Module):
         self.mlp = nn.Sequential(nn.Flatten(), nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
 
     def forward(self, g: Tensor) -> Tensor:
-        pooled = self.mlp(g.mean((2, 3))) + self.mlp(g.amax((2, 3)))
-        return g * torch.sigmoid(pooled)[:, :, None, None]
+        mean, largest = self.mlp(torch.cat([g.mean((2, 3)), g.amax((2, 3))])).chunk(2)
+        return g * torch.sigmoid(mean + largest)[:, :, None, None]
 
 
 class _SpatialConv(nn.Module):

@@ -41,9 +41,11 @@ class InferenceXMem(XMem):
         In eval mode; its weights are shared where they can be, and never changed.
     dtype : torch.dtype
         Type in which convolutions compute.
+    few_calls : bool
+        Compute factored convolutions as the whole ones they stand for, see `optimise`.
     """
 
-    def __init__(self, network: XMem, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, network: XMem, dtype: torch.dtype = torch.float32, *, few_calls: bool = False) -> None:
         nn.Module.__init__(self)
         self.config = network.config
         self.dtype = dtype
@@ -51,6 +53,7 @@ class InferenceXMem(XMem):
         shared = {id(t): t for t in (*network.parameters(), *network.buffers())}
         for name in ("key_encoder", "value_encoder", "key_proj", "decoder"):
             part = split_fusions(fold_norms(copy.deepcopy(getattr(network, name), dict(shared))))
+            part = merge_factors(part) if few_calls else part
             setattr(self, name, _compute_in(part, torch.float32 if name == "key_proj" else dtype))
         self.requires_grad_(False)
         self.train(mode=False)
@@ -108,7 +111,7 @@ class InferenceXMem(XMem):
         return torch.autocast(like.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
 
-def optimise(network: XMem, precision: Precision = "auto") -> InferenceXMem:
+def optimise(network: XMem, precision: Precision = "auto", *, few_calls: bool | None = None) -> InferenceXMem:
     """Return a network that computes the same faster.
 
     Parameters
@@ -117,6 +120,9 @@ def optimise(network: XMem, precision: Precision = "auto") -> InferenceXMem:
         In eval mode.
     precision : {"auto", "float32", "bfloat16", "float16"}
         Type in which convolutions compute; see `choose_precision` for "auto".
+    few_calls : bool, optional
+        Compute each factored convolution as the whole one it stands for: one call for four, and more arithmetic, which
+        an accelerator has to spare. None: where the network is not on a CPU.
 
     Raises
     ------
@@ -125,7 +131,8 @@ def optimise(network: XMem, precision: Precision = "auto") -> InferenceXMem:
     """
     if isinstance(network, InferenceXMem):
         return network
-    return InferenceXMem(network, choose_precision(network.device, precision))
+    few_calls = network.device.type != "cpu" if few_calls is None else few_calls
+    return InferenceXMem(network, choose_precision(network.device, precision), few_calls=few_calls)
 
 
 def choose_precision(device: torch.device, precision: Precision = "auto") -> torch.dtype:
@@ -207,6 +214,15 @@ def split_fusions(module: nn.Module) -> nn.Module:
         for name, child in list(part.named_children()):
             if isinstance(child, FeatureFusion):
                 setattr(part, name, SplitFusion(child))
+    return module
+
+
+def merge_factors(module: nn.Module) -> nn.Module:
+    """Replace the factored convolutions in a module by whole ones, in place; equal up to rounding."""
+    for part in list(module.modules()):
+        for name, child in list(part.named_children()):
+            if isinstance(child, FactoredConv2d):
+                setattr(part, name, child.whole())
     return module
 
 

@@ -62,8 +62,12 @@ def resample(
     Tensor
         ``(N, *out_shape)``.
     """
-    rows = sampling_matrix(out_corner[:, 0], out_shape[0], in_corner[:, 0], patches.shape[1], scale)
-    columns = sampling_matrix(out_corner[:, 1], out_shape[1], in_corner[:, 1], patches.shape[2], scale)
+    if out_shape[0] == out_shape[1] and patches.shape[1] == patches.shape[2]:  # both axes in one go
+        out_start, in_start = out_corner.T.flatten(), in_corner.T.flatten()
+        rows, columns = sampling_matrix(out_start, out_shape[0], in_start, patches.shape[1], scale).chunk(2)
+    else:
+        rows = sampling_matrix(out_corner[:, 0], out_shape[0], in_corner[:, 0], patches.shape[1], scale)
+        columns = sampling_matrix(out_corner[:, 1], out_shape[1], in_corner[:, 1], patches.shape[2], scale)
     return rows @ patches @ columns.transpose(1, 2)
 
 
