@@ -405,6 +405,9 @@ def test_fits_a_narrow_dock_and_explains_every_control(widget):
         for control in widget.form.findChildren(kind):
             if control.isVisibleTo(widget.form):
                 assert control.toolTip(), control.objectName() or control
+            if isinstance(control, QAbstractButton):
+                name = control.accessibleName() or control.text()
+                assert len(name) > 2 or name.isdigit(), f"a screen reader would say only {name!r}"
     for kind in (QAbstractSlider, QComboBox, QSpinBox):
         for control in widget.form.findChildren(kind):
             assert control.accessibleName() or isinstance(control, QScrollBar), control.toolTip()

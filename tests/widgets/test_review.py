@@ -137,7 +137,20 @@ def test_paint_correct_compare_and_take_back(scene, viewer, qtbot):
     assert layer.visible
     assert shown not in viewer.layers
     np.testing.assert_array_equal(layer.data, now)
-    review.form.old.click()
+    for leave in ("paint", "select", "show"):  # who wants to work sees what is worked on
+        review.form.old.click()
+        old_view = review.actions.before.layer
+        old_view.selected_label = 7
+        if leave == "paint":
+            old_view.mode = "paint"
+            assert layer.mode == "paint" and layer.selected_label == 7
+        elif leave == "select":
+            viewer.layers.selection.active = layer
+        else:
+            layer.visible = True
+        assert layer.visible and old_view not in viewer.layers and not review.form.old.isChecked()
+        assert "shown again" in review.form.status.text
+        layer.mode = "pan_zoom"
     np.testing.assert_array_equal(layer.data, new)
     press(qtbot, review, review.form.undo)
     np.testing.assert_array_equal(layer.data, old)
@@ -371,11 +384,12 @@ def test_a_run_into_a_corrected_result_says_so_and_gives_the_correction_back(vie
     review.use_as_correction([3], wait=True)
     choice = loaded.form.target
     choice.setCurrentIndex(next(n for n in range(choice.count()) if choice.itemData(n) is layer))
-    assert "Run replaces your corrections of 1 frame in 'movie tracked'." in loaded.form.status.text
+    replaced = loaded.form.replaced
+    assert replaced.text == "Run replaces your corrections of 1 frame in 'movie tracked'."
     loaded.first_frame = 4
-    assert "corrections" not in loaded.form.status.text
+    assert not replaced.text and replaced.isHidden()
     loaded.first_frame = 0
-    assert "corrections of 1 frame" in loaded.form.status.text
+    assert "corrections of 1 frame" in replaced.text
     with qtbot.waitSignal(loaded.run_ended, timeout=WAIT_MS):
         loaded.form.run.click()
     assert not np.array_equal(layer.data[3], truth[3])
@@ -386,6 +400,9 @@ def test_a_run_into_a_corrected_result_says_so_and_gives_the_correction_back(vie
     review.watch.look()
     review.use_as_correction([3], wait=True)
     assert session_of(layer).snapshot().corrected == (3,)
+    assert "corrections of 1 frame" in replaced.text and not replaced.isHidden(), "with the same target as before"
+    press(qtbot, review, review.form.undo)
+    assert not replaced.text
 
 
 @pytest.mark.slow

@@ -179,14 +179,15 @@ class _NoWheelSpinBox(QSpinBox):
         event.ignore()
 
 
-def frame_box(tooltip: str) -> QSpinBox:
-    """Return a box for a frame number, 0 based as on napari's slider."""
+def frame_box(tooltip: str, name: str = "") -> QSpinBox:
+    """Return a box for a frame number, 0 based as on napari's slider; `name` is what screen readers say."""
     box = _NoWheelSpinBox()
     box.setRange(0, 0)
     box.setKeyboardTracking(False)
     box.setAlignment(Qt.AlignmentFlag.AlignLeft)
     box.setStyleSheet("QSpinBox { min-width: 52px; max-width: 76px; }")  # napari's own says 90
     box.setToolTip(tooltip)
+    box.setAccessibleName(name)
     return box
 
 
@@ -198,10 +199,16 @@ def button(text: str, tooltip: str, clicked: Callable[[], Any], *, role: str = "
     return made
 
 
-def small_button(text: str, tooltip: str, clicked: Callable[[], Any], *, role: str = "small") -> QToolButton:
-    """Return a small button for the end of a row; role "link" looks like a link."""
+def small_button(
+    text: str, tooltip: str, clicked: Callable[[], Any], *, role: str = "small", name: str = ""
+) -> QToolButton:
+    """Return a small button for the end of a row; role "link" looks like a link.
+
+    Screen readers say `name` where the text says little without the row.
+    """
     made = _role(QToolButton(), role)
     made.setText(text)
+    made.setAccessibleName(name)
     made.setToolTip(tooltip)
     made.clicked.connect(lambda _checked=False: clicked())
     return made

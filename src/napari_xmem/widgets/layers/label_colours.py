@@ -52,15 +52,19 @@ def choose_colours(
     dict of int to int
         Index of an object to its colour, of those that had none.
     """
-    held = dict(taken)
     chosen: dict[int, int] = {}
+    nearest_px = np.full((len(centres), n_colours), np.inf)  # of each object to the nearest holder of each colour
+
+    def give(i: int, colour: int) -> None:
+        distances = np.hypot(*(centres - centres[i]).T)
+        np.minimum(nearest_px[:, colour], distances, out=nearest_px[:, colour])
+
+    for i, colour in taken.items():
+        give(i, colour)
     for i in range(len(centres)):
-        if i in held:
-            continue
-        nearest = np.full(n_colours, np.inf)
-        for other, colour in held.items():
-            nearest[colour] = min(nearest[colour], float(np.hypot(*(centres[other] - centres[i]))))
-        held[i] = chosen[i] = int(nearest.argmax())
+        if i not in taken:
+            chosen[i] = int(nearest_px[i].argmax())
+            give(i, chosen[i])
     return chosen
 
 

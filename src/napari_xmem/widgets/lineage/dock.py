@@ -294,7 +294,8 @@ class LineageWidget(ResultDock):
             founders = family if wanted == FAMILY else dividing_founders(lineage)
         tree.set_empty(NO_CHOICE if wanted == FAMILY else NO_DIVISION)
         columns = tree_columns(lineage, founders)
-        colours = np.atleast_2d(layer.colormap.map(np.array(list(columns) or [0])))
+        ids = np.array(list(columns) or [0], layer.data.dtype)  # of another type, napari would compile for a second
+        colours = np.atleast_2d(layer.colormap.map(ids))
         paints = {i: QColor.fromRgbF(*map(float, rgba[:3])) for i, rgba in zip(columns, colours, strict=False)}
         asked = {e.objects[0] for e in self._queue if str(e.kind) == "division"}
         tree.set_tree(lineage, columns, session.n_frames, paints, asked)

@@ -104,6 +104,7 @@ class PropagateWidget(Dock):
         form.forecast.toggled.connect(self._show_readiness)
         self.runner.frame_done.connect(self.frame_done)
         self.runner.state_changed.connect(self.state_changed)
+        self.runner.state_changed.connect(self._show_readiness)
         self.runner.follow_ended.connect(self._on_follow_ended)
         self.runner.ended.connect(self._on_ended)
         saver = saver_of(self.viewer)
@@ -237,6 +238,7 @@ class PropagateWidget(Dock):
                     "a correction in Review and correct carries them on"
                 )
                 self.form.status.offer(text, tip, self.bring_back_painted)
+        self._show_readiness()
         self.run_ended.emit(outcome)
 
     def _turn_to(self, layer: Any) -> None:
@@ -311,6 +313,9 @@ class PropagateWidget(Dock):
         enable(form.show_painted, bool(inputs.scan.frames), "nothing is painted yet.")
         enable(form.new_seeds, inputs.movie is not None, "open a movie first.")
         self.display.show_buttons()
+        over = "" if problem or self.runner.is_running else self._replaced_text()
+        form.replaced.show_text(over, "bad")
+        form.replaced.setVisible(bool(over))
         if self.runner.is_running or self._what_counts() == self._ran_with:
             return  # the status line speaks of the run
         self._ran_with = None
@@ -318,12 +323,15 @@ class PropagateWidget(Dock):
             self.forecasts.cancel()
         elif inputs.scan.complete:
             self.forecasts.ask(self._what_counts())
-        over = warn_of_corrections(self.controls.target, self.controls.first_frame, self.controls.last_frame)
-        text = "" if problem else " ".join(part for part in (inputs.plan, over, self.forecasts.text) if part)
+        text = "" if problem else " ".join(part for part in (inputs.plan, self.forecasts.text) if part)
         if text != form.status.text:
-            form.status.show_text(text, "muted" if self.forecasts.fits and not over else "bad")
+            form.status.show_text(text, "muted" if self.forecasts.fits else "bad")
             form.progress.reset_text()
             form.progress.hide()
+
+    def _replaced_text(self) -> str:
+        controls = self.controls
+        return warn_of_corrections(controls.target, controls.first_frame, controls.last_frame)
 
     def _what_counts(self) -> tuple[Any, ...]:
         """Return everything that a run depends on."""

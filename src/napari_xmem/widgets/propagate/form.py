@@ -154,7 +154,7 @@ class PropagateForm(QWidget):
         section.add("Channels", self.channels, "Channels the model looks at, up to three")
         self.seeds = LayerChoice(viewer, lambda item: isinstance(item, Labels), "no labels yet")
         self.new_seeds = small_button(
-            "+", "New Labels layer that fits the movie, with the brush ready", actions.new_seeds
+            "+", "New Labels layer that fits the movie, with the brush ready", actions.new_seeds, name="New seeds"
         )
         section.add(
             "Seeds",
@@ -162,7 +162,9 @@ class PropagateForm(QWidget):
             "Labels layer in which you painted the objects to follow, each with its own number",
         )
         self.painted = QLabel("")
-        self.show_painted = small_button("Show", "Go to the next painted frame", actions.show_painted)
+        self.show_painted = small_button(
+            "Show", "Go to the next painted frame", actions.show_painted, name="Show the next painted frame"
+        )
         section.add(
             "Painted", row_of(self.painted, self.show_painted), "Objects found in the seeds layer, and their frames"
         )
@@ -215,9 +217,9 @@ class PropagateForm(QWidget):
     def _range_section(self, actions: Any) -> Section:
         section = self.range = Section("Which frames")
         self._add_settings(section, ("direction",))
-        self.first = frame_box("First frame to label, counted from 0 as on the slider")
-        self.last = frame_box("Last frame to label")
-        self.whole = small_button("All", "Whole movie", actions.whole_movie)
+        self.first = frame_box("First frame to label, counted from 0 as on the slider", "First frame")
+        self.last = frame_box("Last frame to label", "Last frame")
+        self.whole = small_button("All", "Whole movie", actions.whole_movie, name="All frames")
         section.add(
             "Frames",
             row_of(self.first, "to", self.last, self.whole, stretch=None),
@@ -266,6 +268,8 @@ class PropagateForm(QWidget):
         self.run = button("Run", with_keys(RUN_TIP), actions.run_clicked, role="primary")
         self.pause = button("Pause", "Wait; press again to go on", actions.pause_clicked)
         self.stop = button("Stop", "End; frames that are done stay", actions.stop)
+        self.replaced = StatusLine()
+        layout.addWidget(self.replaced)
         layout.addWidget(row_of(self.run, self.pause, self.stop))
         self.follow = QCheckBox("Show each frame as it is done")
         self.follow.setToolTip(

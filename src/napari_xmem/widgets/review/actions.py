@@ -57,6 +57,7 @@ class ReviewActions(QObject):
         super().__init__(parent)
         self._viewer, self._subject, self._form, self._runner = viewer, subject, form, runner
         self.before = BeforeView(viewer, self)
+        self.before.left.connect(self._say_new_is_shown)
         self._asked = False
         self._as_it_is: tuple[int, ...] = ()
         self._model: str | None = None
@@ -203,6 +204,10 @@ class ReviewActions(QObject):
                 self.before.show(*self._subject.require())
             except XMemError as error:
                 self._show_error(error)
+        self.changed.emit()
+
+    def _say_new_is_shown(self) -> None:
+        self._form.status.show_text("The result as it is now is shown again: that is the one to paint on.")
         self.changed.emit()
 
     def discard_edits(self) -> None:

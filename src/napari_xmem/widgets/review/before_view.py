@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 
 from napari_xmem.widgets.common.viewer_events import Connections
 from napari_xmem.widgets.layers.overlay import plane_place_like
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from napari_xmem.widgets.layers.reviewed_result import ReviewedResult
 
 __all__ = ["BeforeView"]
+
+#: Tools of a Labels layer that change nothing.
+LOOKING = ("pan_zoom", "transform", "pick")
 
 
 class BeforeView(QObject):
@@ -28,6 +31,9 @@ class BeforeView(QObject):
     parent : QObject
         Owner.
     """
+
+    #: The result is shown again without the button, since somebody wants to work on it.
+    left = Signal()
 
     def __init__(self, viewer: Any, parent: QObject) -> None:
         super().__init__(parent)
@@ -57,11 +63,13 @@ class BeforeView(QObject):
             metadata={VIEW_KEY: True},
         )
         self.layer.contour = result.contour
-        self.layer.editable = False
         self._viewer.layers.insert(self._viewer.layers.index(result) + 1, self.layer)
         result.visible = False
         self._events.connect(self._viewer.dims.events.current_step, self._on_step)
         self._events.connect(self._viewer.layers.events.removed, self._on_removed)
+        self._events.connect(self._viewer.layers.selection.events.active, self._on_active)
+        self._events.connect(result.events.visible, self._on_visible)
+        self._events.connect(self.layer.events.mode, self._on_tool)
 
     def hide(self) -> None:
         """Show the result again."""
@@ -85,6 +93,29 @@ class BeforeView(QObject):
     def _on_step(self, event: Any = None) -> None:
         if self.is_shown and self._reviewed is not None and self._session is not None:
             self.layer.data = self._session.labels_before(self._reviewed.frame_shown(self._viewer))
+
+    def _on_active(self, event: Any = None) -> None:
+        """Show the result again when it is chosen to be worked on."""
+        if self._reviewed is not None and self._viewer.layers.selection.active is self._reviewed.layer:
+            self._leave()
+
+    def _on_visible(self, event: Any = None) -> None:
+        if self._reviewed is not None and self._reviewed.layer.visible:
+            self._leave()
+
+    def _on_tool(self, event: Any = None) -> None:
+        """Hand a tool that changes labels on to the result: what is old is only looked at."""
+        layer, reviewed = self.layer, self._reviewed
+        if layer is None or reviewed is None or str(layer.mode) in LOOKING:
+            return
+        tool, result = str(layer.mode), reviewed.layer
+        result.selected_label, result.brush_size = layer.selected_label, layer.brush_size
+        self._leave()
+        result.mode = tool
+
+    def _leave(self) -> None:
+        self.hide()
+        self.left.emit()
 
     def _on_removed(self, event: Any = None) -> None:
         if self.layer is not None and not self.is_shown:
