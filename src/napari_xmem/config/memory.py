@@ -74,6 +74,15 @@ class MemoryConfig:
     References
     ----------
     Cheng & Schwing 2022, XMem (arXiv 2207.07115), section 3.3.
+
+    Examples
+    --------
+    >>> import napari_xmem as nx
+    >>> nx.MemoryConfig(top_k=20).replace(eviction="usage").eviction
+    'usage'
+    >>> nx.MemoryConfig(top_k=0)
+    Traceback (most recent call last):
+    napari_xmem.errors.ConfigError: top_k is 0, expected ...
     """
 
     memory_interval_frames: int = setting(

@@ -213,9 +213,14 @@ percentiles, detections, known, progress
 
     Examples
     --------
-    >>> result = propagate(movie, {0: labels}, direction="forward")  # doctest: +SKIP
-    >>> result.labels.shape == movie.shape  # doctest: +SKIP
-    True
+    >>> import napari_xmem as nx
+    >>> from napari_xmem.sample_data import simulated_nuclei
+    >>> movie, truth = simulated_nuclei(frames=3, size_px=(64, 64), n_objects=2)
+    >>> result = nx.propagate(movie, {0: truth[0]}, direction="forward")
+    >>> result
+    PropagationResult(3 objects on 3 frames, labels 3 x 64 x 64 uint16, scope local, mean confidence 0.9...)
+    >>> result.scores.confidence.shape  # frames, objects
+    (3, 3)
     """
     config = PropagationConfig.among(locals())
     shown = progress_calls(progress)

@@ -41,10 +41,17 @@ class Propagator:
 
     Examples
     --------
-    >>> p = Propagator(network, scope="local")  # doctest: +SKIP
-    >>> images = p.images(movie)  # doctest: +SKIP
-    >>> p.step(next(images), masks, object_ids=[1, 2])  # doctest: +SKIP
-    >>> probabilities = [p.step(image) for image in images]  # doctest: +SKIP
+    >>> import numpy as np
+    >>> import torch
+    >>> import napari_xmem as nx
+    >>> from napari_xmem.sample_data import simulated_nuclei
+    >>> movie, truth = simulated_nuclei(frames=3, size_px=(64, 64), n_objects=2)
+    >>> p = nx.Propagator(nx.load_model(), scope="local")
+    >>> images = p.images(movie)
+    >>> masks = torch.from_numpy(np.stack([truth[0] == 1, truth[0] == 2])).float()
+    >>> p.step(next(images), masks, object_ids=[1, 2]).shape  # background, object 1, object 2
+    torch.Size([3, 64, 64])
+    >>> probabilities = [p.step(image) for image in images]
     """
 
     def __init__(self, network: XMem, memory: MemoryConfig | None = None, *, scope: str = "global") -> None:

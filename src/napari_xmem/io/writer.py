@@ -112,6 +112,16 @@ class LabelWriter:
     OutputError
         If `path` cannot be written, now or later: it exists, no such folder, no permission, the disk is full, another
         process is writing it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_xmem as nx
+    >>> with nx.LabelWriter("labels.tif", (2, 64, 64)) as writer:
+    ...     for frame in range(2):
+    ...         writer.write(frame, np.ones((64, 64), np.uint16))
+    >>> nx.open_labels("labels.tif").shape
+    (2, 64, 64)
     """
 
     def __init__(

@@ -86,10 +86,15 @@ class TrackingSession:
 
     Examples
     --------
-    >>> session = TrackingSession(movie, {0: labels})  # doctest: +SKIP
-    >>> result = session.run()  # doctest: +SKIP
-    >>> print(session.correct({17: better_labels}, backward=True))  # doctest: +SKIP
-    >>> session.undo()  # doctest: +SKIP
+    >>> import napari_xmem as nx
+    >>> from napari_xmem.sample_data import simulated_nuclei
+    >>> movie, truth = simulated_nuclei(frames=3, size_px=(64, 64), n_objects=2)
+    >>> session = nx.TrackingSession(movie, {0: truth[0]})
+    >>> result = session.run()
+    >>> print(session.correct({1: truth[1]}))
+    2 frames changed (objects 1, 2, 3). Propagated forward from frame 1 to the end.
+    >>> session.undo()
+    Change('correction of frame 1', 2 frames)
     """
 
     def __init__(

@@ -166,6 +166,15 @@ percentiles
     ------
     InputError, SeedError, ConfigError, CheckpointError, DeviceError
         As `iter_propagate`.
+
+    Examples
+    --------
+    >>> import napari_xmem as nx
+    >>> from napari_xmem.sample_data import simulated_nuclei
+    >>> movie, truth = simulated_nuclei(frames=3, size_px=(64, 64), n_objects=2)
+    >>> expected = nx.forecast(movie, {0: truth[0]})
+    >>> expected.n_objects, expected.scope, expected.fits
+    (3, 'local', True)
     """
     config = PropagationConfig.among(locals())
     return forecast_run(

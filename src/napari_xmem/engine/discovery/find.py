@@ -102,8 +102,14 @@ def find_similar(
 
     Examples
     --------
-    >>> found = find_similar(movie[0], painted)  # doctest: +SKIP
-    >>> result = propagate(movie, {0: found.labels})  # doctest: +SKIP
+    >>> import napari_xmem as nx
+    >>> from napari_xmem.sample_data import simulated_nuclei
+    >>> movie, truth = simulated_nuclei(frames=2, size_px=(96, 96), n_objects=4)
+    >>> painted = truth[0] * (truth[0] <= 2)  # two of the five nuclei
+    >>> found = nx.find_similar(movie[0], painted)
+    >>> found
+    FoundObjects(2 found on 96 x 96 px, confidence 0.8... to 0.8...)
+    >>> seeds = {0: found.labels}  # for `propagate`
     """
     if not 0 <= min_confidence <= 1:
         raise InputError(f"min_confidence is {min_confidence}, expected 0 to 1.")

@@ -121,9 +121,16 @@ def identify(
 
     Examples
     --------
-    >>> found = identify(movie[0], labels, "yesterday.memory")  # doctest: +SKIP
-    >>> found.assignment  # doctest: +SKIP
-    {1: 3, 2: None, 3: 1}
+    >>> import napari_xmem as nx
+    >>> from napari_xmem.sample_data import simulated_nuclei
+    >>> movie, truth = simulated_nuclei(frames=3, size_px=(64, 64), n_objects=2)
+    >>> session = nx.TrackingSession(movie[:2], {0: truth[0] * (truth[0] <= 2)})
+    >>> result = session.run()
+    >>> session.memory.save("yesterday.memory")
+    >>> today = 3 - truth[2] * (truth[2] <= 2)  # other numbers: 1 is called 2, and 2 is called 1
+    >>> today[today == 3] = 0
+    >>> nx.identify(movie[2], today, "yesterday.memory").assignment
+    {1: 2, 2: 1}
     """
     frame, labels = np.asarray(frame), np.asarray(labels)
     if labels.ndim == 2:

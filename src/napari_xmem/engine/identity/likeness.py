@@ -54,7 +54,8 @@ def student_t(distance: float, scatter: float, freedom: float, dimensions: int =
     return -dimensions * math.log(scatter) - power * math.log1p(distance**2 / (freedom * scatter**2))
 
 
-def texture(one: Portrait, other: Portrait, turns: Sequence[float] = TURNS) -> float | None:
+@lru_cache(maxsize=2048)  # each is compared as itself, and again as one of the strangers of every other
+def texture(one: Portrait, other: Portrait, turns: tuple[float, ...] = TURNS) -> float | None:
     """Return how alike two objects are inside, -1 to 1, whatever their outlines.
 
     Pearson's correlation over the pixels that both cover, the outermost left out; the best one over `turns`, in
@@ -306,7 +307,7 @@ def _bounded(value: float, own: tuple[float, float], other: tuple[float, float],
     return max(-most, min(most, odds))
 
 
-def _score(portrait: Portrait, past: Past, turns: Sequence[float]) -> float | None:
+def _score(portrait: Portrait, past: Past, turns: tuple[float, ...]) -> float | None:
     """Return the texture score of a portrait with an object: the mean of its best two."""
     few = past.portraits[-_COMPARED + 1 :]
     compared = few if past.portraits[:1] == few[:1] else (past.portraits[0], *few)
