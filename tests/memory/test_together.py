@@ -73,6 +73,23 @@ def test_the_same_answers_and_counters_as_one_by_one(changes, at_once, as_on, mo
             assert a.rows() == b.rows() and a._state.frame == b._state.frame
 
 
+@pytest.mark.parametrize("as_on", [nullcontext, as_on_accelerator])
+@pytest.mark.parametrize("changes", [{}, {"count_long_term_usage": False}, {"top_k": None}])
+def test_each_may_be_asked_as_much_as_it_likes(changes, as_on) -> None:
+    """What fills up the queries of those that are asked less answers nothing and counts for nothing."""
+    config, sizes = CONFIG.replace(**changes), (4, QUERIES, 1, 6)
+    alone, at_same_time = (filled_banks(config, 9, (7, 7, 11, 2)) for _ in range(2))
+    key, selection = queries(len(sizes))
+    with as_on():
+        found = dict(read_together(at_same_time, key, selection, frame=9, sizes=sizes))
+    for place, (a, b, size) in enumerate(zip(alone, at_same_time, sizes, strict=True)):
+        expected = a.read(key[place, :, :size], selection[place, :, :size], frame=9)
+        torch.testing.assert_close(found[place], expected, rtol=0, atol=1e-6)
+        a.feedback(torch.linspace(0, 1, size))
+        b.feedback(torch.linspace(0, 1, size))
+        torch.testing.assert_close(counters(b), counters(a), rtol=1e-6, atol=1e-6)
+
+
 def test_a_look_without_counting_leaves_banks_as_they_were() -> None:
     banks = filled_banks(CONFIG, 4, (7, 11))
     before = [counters(bank).clone() for bank in banks]

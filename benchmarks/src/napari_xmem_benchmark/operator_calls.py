@@ -48,7 +48,7 @@ SHAPE, NUCLEI = (704, 1104), 124
 #: Where a phase begins: owner and name of what is called.
 PHASES: dict[str, list[tuple[Any, str]]] = {
     "encode": [(local_scope, "encode_view")],
-    "read": [(frame_now, "decode_regions")],
+    "read": [(frame_now, "read_regions"), (frame_now, "decode_regions")],
     "decode": [(InferenceXMem, "decode"), (InferenceXMem, "judge")],
     "value": [(InferenceXMem, "encode_value")],
     "write": [(frame_now, "memorise_regions"), (frame_now, "settle")],

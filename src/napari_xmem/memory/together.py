@@ -21,7 +21,7 @@ from napari_xmem.memory.affinity import (
 from napari_xmem.memory.few_calls import wants_few_calls
 from napari_xmem.memory.snapshot import merge_snapshots, usage_histogram
 from napari_xmem.memory.table_stack import TableStack
-from napari_xmem.memory.usage import normalised_usage, record_reads
+from napari_xmem.memory.usage import normalised_usage, record_reads, record_reads_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,6 +45,7 @@ def read_together(
     frame: int | None = None,
     chunk_elements: int = CHUNK_ELEMENTS,
     count: bool = True,
+    sizes: Sequence[int] | None = None,
 ) -> Iterator[tuple[int, Tensor]]:
     """Read banks, each with queries of its own, and count who answered; the numbers are those of `MemoryBank.read`.
 
@@ -63,39 +64,51 @@ def read_together(
         Similarities held at a time; bounds memory only.
     count : bool
         False: banks are left as they were.
+    sizes : sequence of int, optional
+        How many of the q queries each bank is asked, the others being there to fill up. None: all.
 
     Yields
     ------
     tuple of int and Tensor
-        Place of a bank, and its answer (objects, V, q) as soon as it is counted.
+        Place of a bank, and its answer (objects, V, its size) as soon as it is counted.
     """
-    queries = augment_query(keys, selections)
+    queries, sizes = augment_query(keys, selections), sizes or [keys.shape[2]] * len(banks)
     one_by_one = not wants_few_calls(queries.device)
     at_once = min(chunk_elements, _CACHED_ELEMENTS) if one_by_one else chunk_elements
     alone = set(range(len(banks)))
-    for rows in _chunks([bank._state for bank in banks], queries, at_once, share=not one_by_one):
-        states, asked = [banks[row]._state for row in rows], queries[rows[0] : rows[-1] + 1]
+    for rows in _chunks([bank._state for bank in banks], queries.device, sizes, at_once, share=not one_by_one):
+        states, counts = [banks[row]._state for row in rows], [sizes[row] for row in rows]
+        asked = queries[rows[0] : rows[-1] + 1, : max(counts)]
+        stack, answers = None, list[Tensor]()
         try:
             if one_by_one:
                 affinity = _attend_in_turn(states, asked)
-                answers = [_answer(state, _part(affinity, n, asked.shape[1])) for n, state in enumerate(states)]
             else:
                 stack = TableStack([state.filled() for state in states])
                 affinity = _attend_at_once(stack, states, asked)
+            affinity = _without_fillers(affinity, counts, asked.shape[1])
+            if stack is None:
+                answers = [_answer(state, _part(affinity, n, asked.shape[1])) for n, state in enumerate(states)]
+                mass = _mass(states, affinity) if count else None
+            else:
                 answers = _answers_at_once(stack, affinity, asked.shape[1])
-            mass = _mass(states, asked, affinity) if count else None
+                mass = _mass_at_once(stack, affinity) if count else None
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             continue  # one by one, with fewer queries at a time
         if mass is not None:
-            _count(states, asked, affinity, mass, frame)
-        for row, answer in zip(rows, answers, strict=True):
+            _count(states, stack, mass)
+            for n, (state, query) in enumerate(zip(states, asked, strict=True)):
+                state.frame = state.frame if frame is None else frame
+                part = _part(affinity, n, asked.shape[1], counts[n])
+                state.pending, state.pending_query = (part,), query[: counts[n]]
+        for row, size, answer in zip(rows, counts, answers, strict=True):
             alone.discard(row)
-            yield row, answer
+            yield row, answer[..., :size]
     for row in sorted(alone):
-        answer = banks[row].read(keys[row], selections[row], frame=frame, chunk_elements=chunk_elements, count=count)
-        yield row, answer
+        key, selection = keys[row, :, : sizes[row]], selections[row, :, : sizes[row]]
+        yield row, banks[row].read(key, selection, frame=frame, chunk_elements=chunk_elements, count=count)
 
 
 def snapshot_together(banks: Sequence[MemoryBank], frame: int) -> MemorySnapshot:
@@ -109,32 +122,34 @@ def snapshot_together(banks: Sequence[MemoryBank], frame: int) -> MemorySnapshot
     return replace(merge_snapshots(parts), usage_counts=usage_histogram(used))
 
 
-def _chunks(states: Sequence[BankState], queries: Tensor, chunk_elements: int, *, share: bool) -> list[list[int]]:
+def _chunks(
+    states: Sequence[BankState], device: torch.device, sizes: Sequence[int], chunk_elements: int, *, share: bool
+) -> list[list[int]]:
     """Return neighbours among the banks that can be read in one go, each time at most so many similarities.
 
     `share`: all of them together; else each of them, as similarities of one are done with before those of the next.
     """
     chunks: list[list[int]] = []
-    longest = 0
-    for row, state in enumerate(states):
-        if not _is_plain(state, queries):
+    longest = most = 0
+    for row, (state, asked) in enumerate(zip(states, sizes, strict=True)):
+        if not _is_plain(state, device):
             continue
         size = len(state.filled())
         here = chunks[-1] if chunks and chunks[-1][-1] == row - 1 else []
         here = here if here and states[here[0]].config == state.config else []
-        longest = max(size, longest) if here else size
-        if here and (len(here) * share + 1) * longest * queries.shape[1] <= chunk_elements:
+        longest, most = (max(size, longest), max(asked, most)) if here else (size, asked)
+        if here and (len(here) * share + 1) * longest * most <= chunk_elements:
             here.append(row)
-        elif size * queries.shape[1] <= chunk_elements:
+        elif size * asked <= chunk_elements:
             chunks.append([row])
-            longest = size
+            longest, most = size, asked
     return chunks
 
 
-def _is_plain(state: BankState, queries: Tensor) -> bool:
+def _is_plain(state: BankState, device: torch.device) -> bool:
     """Return True if the one object of a bank is held by all elements, of which the best few answer."""
     table, top_k = state.filled(), state.config.top_k
-    if len(state.object_ids) != 1 or top_k is None or top_k >= len(table) or table.device != queries.device:
+    if len(state.object_ids) != 1 or top_k is None or top_k >= len(table) or table.device != device:
         return False
     rows = state.permanent_rows()
     if state.config.reading_importance_strength or rows.stop - rows.start != state.sizes.permanent:
@@ -192,8 +207,17 @@ def _scores(state: BankState, query: Tensor, out: Tensor | None = None) -> Tenso
     return scores
 
 
-def _part(affinity: SparseAffinity, place: int, n_queries: int) -> SparseAffinity:
-    rows = slice(place * n_queries, (place + 1) * n_queries)
+def _without_fillers(affinity: SparseAffinity, counts: Sequence[int], n_queries: int) -> SparseAffinity:
+    """Let nobody answer queries that are there to fill up."""
+    if min(counts) == n_queries:
+        return affinity
+    ends = torch.tensor(counts, dtype=torch.int64, device=affinity.weight.device)
+    asked = torch.arange(n_queries, dtype=torch.int64, device=ends.device) < ends[:, None]
+    return SparseAffinity(affinity.index, affinity.weight * asked.flatten()[:, None])
+
+
+def _part(affinity: SparseAffinity, place: int, n_queries: int, size: int | None = None) -> SparseAffinity:
+    rows = slice(place * n_queries, place * n_queries + (n_queries if size is None else size))
     return SparseAffinity(affinity.index[rows], affinity.weight[rows])
 
 
@@ -208,7 +232,7 @@ def _shifted(index: Tensor, n: int, longest: int) -> Tensor:
     return (index.unflatten(0, (n, -1)) + start[:, None, None]).flatten(0, 1)
 
 
-def _mass(states: Sequence[BankState], queries: Tensor, affinity: SparseAffinity) -> Tensor:
+def _mass(states: Sequence[BankState], affinity: SparseAffinity) -> Tensor:
     """Return what each element of each object received, (n, longest)."""
     longest = max(len(state.filled()) for state in states)
     shifted = _shifted(affinity.index, len(states), longest)
@@ -216,12 +240,15 @@ def _mass(states: Sequence[BankState], queries: Tensor, affinity: SparseAffinity
     return mass.unflatten(0, (len(states), longest))
 
 
-def _count(
-    states: Sequence[BankState], queries: Tensor, affinity: SparseAffinity, mass: Tensor, frame: int | None
-) -> None:
-    config = states[0].config
-    tables = [state.filled() for state in states]
-    record_reads(tables, mass, states[0].decay, count_long_term=config.count_long_term_usage)
-    for place, (state, query) in enumerate(zip(states, queries, strict=True)):
-        state.frame = state.frame if frame is None else frame
-        state.pending, state.pending_query = (_part(affinity, place, queries.shape[1]),), query
+def _mass_at_once(stack: TableStack, affinity: SparseAffinity) -> Tensor:
+    """Return the same, summed in a fixed order on any device, in as much room as the similarities took."""
+    index, weight = (part.unflatten(0, (len(stack.sizes), -1)) for part in (affinity.index, affinity.weight))
+    return weight.new_zeros(*index.shape[:2], max(stack.sizes)).scatter_(2, index, weight).sum(1)
+
+
+def _count(states: Sequence[BankState], stack: TableStack | None, mass: Tensor) -> None:
+    count_long_term, decay = states[0].config.count_long_term_usage, states[0].decay
+    if stack is None:
+        record_reads([state.filled() for state in states], mass, decay, count_long_term=count_long_term)
+    else:
+        record_reads_at_once(stack, mass, decay, count_long_term=count_long_term)

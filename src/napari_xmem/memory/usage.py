@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.memory.affinity import SparseAffinity
     from napari_xmem.memory.store import ElementTable
+    from napari_xmem.memory.table_stack import TableStack
 
 __all__ = [
     "SUPPORT",
@@ -32,6 +33,7 @@ __all__ = [
     "normalised_usage",
     "record_feedback",
     "record_reads",
+    "record_reads_at_once",
     "relevance",
     "trust",
 ]
@@ -70,6 +72,19 @@ def record_reads(tables: Sequence[ElementTable], mass: Tensor, decay: float, *, 
             added[-1][:, :2] *= (table["store"] != int(Store.LONG_TERM))[:, None]
     torch._foreach_mul_(counters, [keep] * len(counters))  # one call for all of them
     torch._foreach_add_(counters, added)
+
+
+def record_reads_at_once(stack: TableStack, mass: Tensor, decay: float, *, count_long_term: bool) -> None:
+    """As `record_reads`, of tables that are stacked: counters are brought together, counted and brought back."""
+    lately = 1.0 - decay  # of use, life, relevance and exposure; what is counted of feedback stays as it is
+    how = [[1.0, 1.0, decay, decay, 1.0, 1.0], [1.0, 0.0, lately, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, lately, 0.0, 0.0]]
+    kept, share, each = torch.tensor(how, dtype=torch.float32, device=mass.device)
+    added = mass[..., None] * share + each
+    if not count_long_term:
+        added[..., :RELEVANCE] *= (stack.part("store") != int(Store.LONG_TERM))[..., None]
+    counted = stack.part("counters") * kept + added
+    rows = [row[:size] for row, size in zip(counted, stack.sizes, strict=True)]
+    torch._foreach_copy_([table.counters for table in stack.tables], rows)
 
 
 def record_feedback(table: ElementTable, affinity: SparseAffinity, confidence: Tensor, decay: float) -> None:

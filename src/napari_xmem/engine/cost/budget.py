@@ -26,6 +26,8 @@ _SHARE = {"cpu": 0.5, "cuda": 0.85, "mps": 0.5}
 _MOST_PIXELS = {"cpu": 16 * 128 * 128, "cuda": 512 * 128 * 128, "mps": 64 * 128 * 128}
 #: Likewise pixels of a frame encoded at a time.
 _MOST_TILE_PIXELS = {"cpu": 1024 * 1024, "cuda": 4096 * 4096, "mps": 2048 * 2048}
+#: Likewise similarities held at a time: an accelerator compares all objects of a frame at once where it can.
+_MOST_SIMILARITIES = {"cpu": CHUNK_ELEMENTS, "cuda": 8 * CHUNK_ELEMENTS, "mps": 2 * CHUNK_ELEMENTS}
 #: Bytes per query and element while memory is read: the similarity, and what choosing the best takes.
 _SIMILARITY_BYTES = 12
 #: Queries are never compared with less at a time than this.
@@ -75,7 +77,8 @@ class Budget:
         """Return what suits a device with memory enough."""
         kind = _kind(device)
         work, tile = _MOST_PIXELS[kind], _MOST_TILE_PIXELS[kind]
-        return cls(0, 0, WorkLimit(work, device), WorkLimit(tile, device))
+        alike = _MOST_SIMILARITIES[kind]
+        return cls(0, 0, WorkLimit(work, device), WorkLimit(tile, device), similarities=alike)
 
     @classmethod
     def plan(
@@ -138,7 +141,7 @@ class Budget:
             WorkLimit(max(1, min(_MOST_PIXELS[_kind(device)], work)), device, few_sizes),
             WorkLimit(max(least_tile, min(_MOST_TILE_PIXELS[_kind(device)], tile)), device, few_sizes),
             torch.device("cpu") if on_host else None,
-            max(_LEAST_SIMILARITIES, min(CHUNK_ELEMENTS, rest // _SIMILARITY_BYTES)),
+            max(_LEAST_SIMILARITIES, min(_MOST_SIMILARITIES[_kind(device)], rest // _SIMILARITY_BYTES)),
             fixed + int(max(at_least)) + (0 if may_part else least_bank_bytes),
             asked,
         )

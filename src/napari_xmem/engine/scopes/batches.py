@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
-from napari_xmem.engine.scopes.regions import Region, cell_centres, corners, crop_batch, stack_grids
+from napari_xmem.engine.scopes.regions import Region, RegionCells, cell_centres, corners, crop_batch, stack_grids
 from napari_xmem.memory import add_position
 from napari_xmem.memory.affinity import CHUNK_ELEMENTS
 from napari_xmem.memory.store import PackedKeys
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.scopes.tiling import EncodedFrame
     from napari_xmem.model import XMem
 
-__all__ = ["RegionBatch", "decode_regions", "memorise_regions"]
+__all__ = ["RegionBatch", "decode_regions", "memorise_regions", "read_regions"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,30 +92,64 @@ class RegionBatch:
         return add_position(key.float(), selection.float(), position, locality_px)
 
 
+def read_regions(
+    network: XMem,
+    encoded: EncodedFrame,
+    tracked: Sequence[TrackedObject],
+    regions: Sequence[Region],
+    plan: FramePlan,
+    frame: int,
+    similarities: int,
+    answers: dict[int, Tensor],
+) -> None:
+    """Read the memory of objects whose regions may be of any sizes, all in one go.
+
+    What memory answers for each, ``(1, V, cells of its region)``, is put into `answers`, from where `decode_regions`
+    takes it; objects that are there already are not read again.
+    """
+    rows = [row for row, item in enumerate(tracked) if item.object_id not in answers]
+    if not rows:
+        return
+    tracked, regions = [tracked[row] for row in rows], [regions[row] for row in rows]
+    config = network.config
+    cells = RegionCells.of(regions, encoded.key.shape[-1], config.stride_px)
+    keys, selections = cells.take(encoded.key, encoded.selection)
+    if config.locality_px:
+        position = cells.centres() - np.array([item.expected_px for item in tracked], np.float32)[:, None]
+        position_px = torch.from_numpy(position)
+        keys, selections = add_position(keys.float(), selections.float(), position_px, config.locality_px)
+    banks, counted = [item.bank for item in tracked], plan.counted
+    for place, answer in read_together(
+        banks, keys, selections, frame=frame, chunk_elements=similarities, count=counted, sizes=cells.counts
+    ):
+        answers[tracked[place].object_id] = answer
+
+
 def decode_regions(
     network: XMem, encoded: EncodedFrame, batch: RegionBatch, plan: FramePlan, frame: int, answers: dict[int, Tensor]
 ) -> Tensor:
     """Read each object's memory and decode its region; updates sensory memory if the plan says so.
 
     What memory answered is kept in `answers` until it is decoded: a read counts usage, so it is not done again when
-    the device runs out of memory and the call is repeated with fewer objects. Nothing else changes before the end.
+    the device runs out of memory and the call is repeated with fewer objects, nor for those that `read_regions` read.
+    Nothing else changes before the end.
 
     Returns
     -------
     Tensor
         ``(N, h, w)`` float32, each object's probability by itself.
     """
-    keys, selections = batch.crop(encoded.key).flatten(2), batch.crop(encoded.selection).flatten(2)
-    expected = [item.expected_px for item in batch.tracked]
-    keys, selections = batch.with_positions(keys, selections, expected, network.config.locality_px)
-    asked = [row for row, item in enumerate(batch.tracked) if item.object_id not in answers]
-    if len(asked) < len(batch.tracked):
-        keys, selections = keys[asked], selections[asked]
-    banks = [batch.tracked[row].bank for row in asked]
-    for place, answer in read_together(
-        banks, keys, selections, frame=frame, chunk_elements=batch.similarities, count=plan.counted
-    ):
-        answers[batch.tracked[asked[place]].object_id] = answer
+    if asked := [row for row, item in enumerate(batch.tracked) if item.object_id not in answers]:
+        keys, selections = batch.crop(encoded.key).flatten(2), batch.crop(encoded.selection).flatten(2)
+        expected = [item.expected_px for item in batch.tracked]
+        keys, selections = batch.with_positions(keys, selections, expected, network.config.locality_px)
+        if len(asked) < len(batch.tracked):
+            keys, selections = keys[asked], selections[asked]
+        banks = [batch.tracked[row].bank for row in asked]
+        for place, answer in read_together(
+            banks, keys, selections, frame=frame, chunk_elements=batch.similarities, count=plan.counted
+        ):
+            answers[batch.tracked[asked[place]].object_id] = answer
     rows = torch.stack([answers[item.object_id][0].T for item in batch.tracked])
     readout = rows.unflatten(1, batch.cells).permute(0, 3, 1, 2)  # channels last, as convolutions want it
     hidden = batch.hidden(network.config.hidden_dim)

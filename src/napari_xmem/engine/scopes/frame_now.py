@@ -9,11 +9,12 @@ from torch import Tensor
 
 from napari_xmem.engine.interruption import stop_if_asked
 from napari_xmem.engine.scopes.aggregation import others_in
-from napari_xmem.engine.scopes.batches import RegionBatch, decode_regions, memorise_regions
+from napari_xmem.engine.scopes.batches import RegionBatch, decode_regions, memorise_regions, read_regions
 from napari_xmem.engine.scopes.region_masks import RegionMask, by_shape
 from napari_xmem.engine.scopes.regions import Region, boxes_around
 from napari_xmem.engine.scopes.tiling import TILE_STEP_PX, encode_frame, encode_regions
 from napari_xmem.engine.scopes.unchanged_regions import HALO_PX
+from napari_xmem.memory.few_calls import wants_few_calls
 from napari_xmem.memory.writing import settle
 
 if TYPE_CHECKING:
@@ -128,7 +129,16 @@ class FrameNow:
             probability = decode_regions(network, self.encoded, batch, self.plan, self.frame, answers).cpu()
             return [RegionMask(m.object_id, m.region, p) for m, p in zip(chunk, probability, strict=True)]
 
+        def read(chunk: Sequence[tuple[int, Region]]) -> Sequence[None]:
+            tracked, regions = [objects[i] for i, _ in chunk], [region for _, region in chunk]
+            most = self.budget.similarities
+            read_regions(network, self.encoded, tracked, regions, self.plan, self.frame, most, answers)
+            return [None] * len(chunk)
+
         out = []
+        if todo and wants_few_calls(network.device):
+            by_size = sorted(todo, key=lambda item: item[1].height * item[1].width)
+            self.scope.budget.work.map(by_size, by_size[-1][1].height * by_size[-1][1].width, read)
         for group in by_shape(RegionMask(i, region, self.encoded.key) for i, region in todo):
             out += self.scope.budget.work.map(group, group[0].region.height * group[0].region.width, decode)
         return out

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from numpy.typing import NDArray
+
     from napari_xmem.config import ModelConfig
 
 __all__ = [
     "Region",
+    "RegionCells",
     "boxes_around",
     "bucket_side",
     "cell_centres",
@@ -193,6 +197,50 @@ def crop_batch(tensor: Tensor, regions: Sequence[Region], step_px: int) -> Tenso
         rows = tensor[0].permute(1, 2, 0)
         return torch.stack([rows[span] for span in spans]).permute(0, 3, 1, 2)
     return torch.stack([tensor[0, :, y, x] for y, x in spans])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegionCells:
+    """Key cells of regions of any sizes in one table, row by row of each; those with fewer are filled up.
+
+    Attributes
+    ----------
+    index : ndarray
+        ``(N, most)`` int64, places in the frame's key grid; 0 behind the last of each.
+    counts : tuple of int
+        How many of each.
+    columns, stride_px : int
+        Of the frame's key grid.
+    """
+
+    index: NDArray[np.int64]
+    counts: tuple[int, ...]
+    columns: int
+    stride_px: int
+
+    @classmethod
+    def of(cls, regions: Sequence[Region], columns: int, stride_px: int) -> Self:
+        """List the cells of ``N`` regions on a key grid with so many columns."""
+        each = []
+        for region in regions:
+            y = np.arange(region.y // stride_px, (region.y + region.height) // stride_px)
+            x = np.arange(region.x // stride_px, (region.x + region.width) // stride_px)
+            each.append((y[:, None] * columns + x).ravel())
+        index = np.zeros((len(each), max(map(len, each))), np.int64)
+        for row, cells in zip(index, each, strict=True):
+            row[: len(cells)] = cells
+        return cls(index, tuple(map(len, each)), columns, stride_px)
+
+    def take(self, *tensors: Tensor) -> list[Tensor]:
+        """Take the cells ``(N, C, most)`` of frame tensors ``(1, C, h, w)`` of the key grid's resolution."""
+        index = torch.from_numpy(self.index).to(tensors[0].device).flatten()
+        rows = (tensor[0].flatten(1).T.index_select(0, index) for tensor in tensors)
+        return [taken.unflatten(0, self.index.shape).mT for taken in rows]
+
+    def centres(self) -> NDArray[np.float32]:
+        """Return the cells' centres ``(N, most, 2)`` as y, x in pixels of the scaled frame."""
+        places = np.stack(np.divmod(self.index, self.columns), -1)
+        return (places.astype(np.float32) + np.float32(0.5)) * np.float32(self.stride_px)
 
 
 def stack_grids(grids: Sequence[Tensor | None], channels: int, shape: tuple[int, int], like: Tensor) -> Tensor:
