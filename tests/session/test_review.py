@@ -53,6 +53,33 @@ def test_an_object_lost_long_ago_does_not_drown_the_rest():
     assert review.doubt()[50] < 0.01
 
 
+def test_an_object_that_is_rightly_gone_costs_no_confidence():
+    confidence = np.full((12, 4), 0.9, np.float32)
+    for column, since in enumerate((4, 5, 6)):
+        confidence[since:, column] = 0
+    asked = []
+
+    def absent():
+        asked.append(1)
+        return {1: ((4, 12),), 2: ((5, 8),), 77: ((0, 12),)}
+
+    review = Review(scores(confidence), [0], absent=absent)
+    low = review.confidence_band()[0]
+    np.testing.assert_allclose(low[:6], 0.9)
+    assert low[6] == 0 and low[7] == 0.5, "3 was lost on frame 6"
+    assert low[8] == 0, "2 is missing again after its span"
+    assert [w.reason for w in review.worst_objects(4, 4)][-1] == "gone since frame 4"
+    vouched = Review(scores(confidence), [0, 7], absent=absent)
+    assert vouched.confidence_band()[0][6] == 0, "what was not looked at stays a question"
+    np.testing.assert_allclose(vouched.confidence_band()[0][7:], 0.9)
+    confidence[9, 2] = 0.8
+    again = Review(scores(confidence), [0, 7], absent=absent).confidence_band()[0]
+    assert again[10] == 0, "one that came back can be lost again"
+    asked.clear()
+    Review(scores(confidence[:4]), [0], absent=absent)
+    assert not asked, "nothing is lost, nothing is read"
+
+
 def test_frames_whose_objects_changed_their_size_are_newer():
     area = np.full((30, 3), 100)
     area[15:] = 210

@@ -259,6 +259,7 @@ def test_labels_of_another_program_can_be_adopted(viewer, review, tiny_model, qt
     qtbot.waitUntil(lambda: not review.is_busy, timeout=WAIT_MS)
     session = session_of(layer)
     np.testing.assert_array_equal(session.result().labels, truth)
+    assert review.form.frame_text.text() == f"Frame {review.subject.frame}: confidence unknown"
     layer.data[2][truth[2] == 3] = 0
     summary = review.use_as_correction([2], wait=True)
     assert 3 in summary.objects_changed

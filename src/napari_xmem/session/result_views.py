@@ -13,6 +13,7 @@ from napari_xmem.imaging.acquisition import Acquisition
 from napari_xmem.session.events_to_check import events_to_check
 from napari_xmem.session.objects_in_parts import objects_in_parts
 from napari_xmem.session.review import Review
+from napari_xmem.tracking import End
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,7 +92,12 @@ class ResultViews:
             parts = objects_in_parts(self._parts.read())
             return events_to_check(context.lineage.read(said)[0], said.checked, said.mothers, said.absent, parts)
 
-        return Review(self._context.results.scores(), said.checked, happened, said.settled)
+        def absent() -> dict[int, tuple[tuple[int, int], ...]]:
+            lineage, n = context.lineage.read(said)[0], len(context.source)
+            over = {i: ((lineage.last_frame[i] + 1, n),) for i, end in lineage.ends.items() if end is not End.LOST}
+            return {i: (*over.get(i, ()), *said.absent.get(i, ())) for i in {*over, *said.absent}}
+
+        return Review(context.results.scores(), said.checked, happened, said.settled, absent)
 
     def explain(
         self, frame: int, y: float, x: float, object_id: int | None = None, top: int | None = None

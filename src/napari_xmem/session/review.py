@@ -12,7 +12,7 @@ from napari_xmem.config.arguments import checked_methods
 from napari_xmem.session.events_to_check import EventToCheck, QuestionKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -78,7 +78,8 @@ class Review:
     """What deserves a look in a result.
 
     The score of a frame is its doubt times its novelty. Doubt is 1 minus the mean confidence of its worst three
-    objects; an object that was just lost counts as confidence 0, on later frames without it less and less. Novelty
+    objects; an object that was just lost counts as confidence 0, on later frames without it less and less. One that
+    left, or is known to be absent, costs no confidence; nor one that is absent from a checked frame on. Novelty
     grows with the time to the nearest checked frame and with the change of the objects' areas since then. Frames are
     chosen one after the other, each chosen one counting as checked from then on, so that they spread over the movie.
 
@@ -92,6 +93,9 @@ class Review:
         Returns what happened that deserves a look; called when somebody asks.
     settled : collection of keys
         Questions that were answered.
+    absent : callable, optional
+        Returns, for objects that left or that a person knows to be absent, the frames without them: spans, first and
+        end (exclusive). Called when an object is lost.
     """
 
     def __init__(
@@ -100,12 +104,14 @@ class Review:
         checked: Sequence[int] = (),
         happened: Callable[[], tuple[EventToCheck, ...]] = tuple,
         settled: Collection[tuple[int, str, tuple[int, ...]]] = (),
+        absent: Callable[[], Mapping[int, Collection[tuple[int, int]]]] = dict,
     ) -> None:
         self._settled = frozenset(settled)
         self.scores = scores
         self._happened = happened
         self.checked = tuple(checked)
-        self._sure = _filled(scores)
+        self._gone = _rightly_gone(scores, self.checked, absent)
+        self._sure = _filled(scores, self._gone)
 
     @property
     def frames(self) -> NDArray[np.int64]:
@@ -255,7 +261,7 @@ class Review:
             since = row
             while since > 0 and not area[since - 1]:
                 since -= 1
-            return f"not found since frame {int(self.frames[since])}"
+            return f"{'gone' if self._gone[row, column] else 'not found'} since frame {int(self.frames[since])}"
         if row and area[row - 1] and not 0.6 < area[row] / area[row - 1] < 1.6:
             return (
                 f"area {'grew' if area[row] > area[row - 1] else 'shrank'} from {area[row - 1]} to {area[row]} pixels"
@@ -274,9 +280,29 @@ def _nan_quantile(values: NDArray[np.float32], share: float) -> NDArray[np.float
     return mixed
 
 
-def _filled(scores: Scores) -> NDArray[np.float32]:
-    """Return confidence (F, O) where an object that stays lost counts less and less, and one not yet known is 1."""
-    sure = scores.confidence.astype(np.float32).copy()
+def _rightly_gone(
+    scores: Scores, checked: Collection[int], absent: Callable[[], Mapping[int, Collection[tuple[int, int]]]]
+) -> NDArray[np.bool_]:
+    """Return where (F, O) an object is not found and that is right: it left, or a person vouched for it."""
+    lost = (scores.area_px == 0) & (scores.confidence == 0)
+    gone = np.zeros_like(lost)
+    vouched = np.isin(scores.frames, list(checked))
+    for row in range(len(lost)):
+        gone[row] = lost[row] & (vouched[row] | (gone[row - 1] if row else False))
+    if (lost & ~gone).any():
+        columns = {int(i): column for column, i in enumerate(scores.object_ids)}
+        for i, spans in absent().items():
+            for low, high in spans if i in columns else ():
+                gone[(scores.frames >= low) & (scores.frames < high), columns[i]] = True
+    return gone & lost
+
+
+def _filled(scores: Scores, gone: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return confidence (F, O) where an object that stays lost counts less and less.
+
+    One not yet known is 1, and so is one that is rightly gone.
+    """
+    sure = np.where(gone, np.float32(np.nan), scores.confidence).astype(np.float32)
     lost_for = np.zeros(sure.shape[1])
     for row in range(sure.shape[0]):
         lost = (scores.area_px[row] == 0) & (sure[row] == 0)

@@ -257,7 +257,7 @@ class ReviewWidget(Dock):
                 "corrected by you" if frame in annotations.corrected
                 else "painted by you" if frame in annotations.labels
                 else "least certain objects:" if worst and worst[0].confidence == worst[0].confidence
-                else "confidence unknown" if worst else "no result"
+                else "confidence unknown" if frame in session.results else "no result"
             )  # fmt: skip
             asked_here = self._asked is not None and self._asked.frame == frame
             text = self._asked_text if asked_here else f"Frame {frame}: {kind}"
