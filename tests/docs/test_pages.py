@@ -13,6 +13,7 @@ import pytest
 import tifffile
 import yaml
 
+from napari_xmem import PropagationConfig, TrackingSession
 from napari_xmem.model import load_model, save_model
 
 PAGES = (
@@ -24,7 +25,7 @@ PAGES = (
         "docs/errors.md",
         "docs/correcting.md",
     ),
-    *("docs/round_trips.md", "docs/finding.md", "docs/command_line.md"),
+    *("docs/round_trips.md", "docs/finding.md", "docs/command_line.md", "docs/identity.md", "docs/lineages.md"),
 )
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
@@ -173,15 +174,45 @@ def scene(tmp_path, monkeypatch):
     }
 
 
+def cells_that_divide():
+    """3 divides into 7 and 8, 4 goes on as 9, and 5 and 6 stay as they are, on six frames; `painted` halves 6."""
+    t, y, x = np.mgrid[:6, :64, :96]
+    labels = np.zeros(t.shape, np.uint16)
+    discs = {3: (16, 16, 7, range(3)), 7: (9, 16, 5, range(3, 6)), 8: (23, 16, 5, range(3, 6))}
+    discs |= {4: (16, 48, 7, range(4)), 9: (16, 48, 7, range(4, 6)), 5: (16, 80, 7, range(6)), 6: (48, 40, 7, range(6))}
+    for number, (row, column, radius, frames) in discs.items():
+        inside = (y - row) ** 2 + (x - column - t / 2) ** 2 < radius**2
+        labels[inside & np.isin(t, frames)] = number
+    movie = (200 + 3000 * (labels > 0) + np.random.default_rng(0).normal(0, 50, t.shape)).astype(np.uint16)
+    painted = np.zeros_like(labels[0])
+    painted[40:56, 36:41], painted[40:56, 43:48] = 20, 21
+    return {"movie": movie, "labels": labels, "painted": painted}
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_code_of_a_page_runs(repository, scene, page):
     if page == "README.md":
-        scene["movie"] = None  # not used there
+        scene = {}  # it is pasted by who has nothing yet
+    if page == "docs/identity.md":
+        session = TrackingSession(scene["movie"][:2], {0: scene["seeds"]}, config=PropagationConfig(scope="local"))
+        session.run()
+        scene |= {"session": session, "labels": scene["seeds"]}
+    if page == "docs/lineages.md":
+        scene |= cells_that_divide()
+        for name in ("movie", "labels"):
+            tifffile.imwrite(f"{name}.tif", scene[name], photometric="minisblack", metadata={"axes": "TYX"})
     code = [text for language, title, text in blocks(repository, page) if language == "python" and not title]
     assert code
     for text in code:
         if "iter_propagate(frames, {0: first_labels, 40:" in text:  # its movie is longer than ours
             text = text.replace("40:", "3:")
+        if "session.divide(" in text:  # each line is another way; what is done last can be taken back
+            scene["session"] = session = TrackingSession.of_labels(scene["movie"], scene["labels"])
+            for line in text.splitlines():
+                exec(line, scene)
+                if "(" in line and "link(7, 3)" not in line:
+                    session.undo()
+            continue
         if "viewer." not in text:  # a viewer's own affair, see tests/widgets
             exec(compile(text, page, "exec"), scene)
 
