@@ -45,6 +45,7 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+	$(BIN)/pyright --project tests/typing/pyrightconfig.json --pythonpath $(BIN)/python
 
 check: lint types test
 

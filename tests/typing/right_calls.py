@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, assert_type
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 import napari_xmem as nx
@@ -36,6 +37,8 @@ def runs(frames: NDArray[np.uint16], seeds: NDArray[np.int32]) -> None:
     assert_type(result, nx.PropagationResult)
     nx.propagate("movie.tif", Path("seeds.tif"), axes="TCYX", channels=[1], memory=nx.MemoryConfig())
     nx.propagate(nx.open_movie("movie.tif"), nx.open_labels("seeds.tif"), progress=lambda done, total: None)
+    nx.propagate(list(frames), [seeds], start=0)
+    nx.propagate(torch.zeros(3, 64, 64), {0: torch.zeros(64, 64), 2: "seeds.tif"})
     for frame in nx.iter_propagate(frames, seeds, divisions="keep", entries="find"):
         assert_type(frame, nx.FrameResult)
         assert_type(frame.confidence, NDArray[np.float32])
@@ -52,6 +55,7 @@ def results(result: nx.PropagationResult, truth: NDArray[np.int32]) -> None:
     assert_type(result.frame(3), nx.FrameResult)
     assert_type(result.scores.frames, NDArray[np.int64])
     result.explain(3, y=1.5, x=2)
+    nx.evaluate(nx.open_labels("labels.tif"), result)
     for frames in (None, 3, [1, 2]):
         nx.evaluate(result, truth, frames)
     nx.measure(None, result, result.lineage, scale=(0.3, 0.3), unit="um").to_csv("table.csv")

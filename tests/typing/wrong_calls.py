@@ -36,6 +36,11 @@ def settings() -> None:
 def runs(frames: Any, seeds: Any, network: nx.ModelConfig) -> None:
     """Runs and what they cost."""
     nx.propagate(frames)  # type: ignore[call-arg]
+    nx.propagate("movie.tif", None)  # type: ignore[arg-type]
+    nx.propagate(3, seeds)  # type: ignore[arg-type]
+    nx.iter_propagate(None, seeds)  # type: ignore[arg-type]
+    nx.forecast(frames, 1)  # type: ignore[arg-type]
+    nx.propagate_volumes(frames, None)  # type: ignore[arg-type]
     nx.propagate(frames, seeds, "bundled")  # type: ignore[call-arg]
     nx.propagate(frames, seeds, directon="both")  # type: ignore[call-arg]
     nx.propagate(frames, seeds, direction="sideways")  # type: ignore[arg-type]
@@ -62,6 +67,7 @@ def results(result: nx.PropagationResult, frames: Any) -> None:
     result.label  # type: ignore[attr-defined]  # noqa: B018
     result.explain(3, y=1)  # type: ignore[call-arg]
     result.scores.to_dataframes()  # type: ignore[attr-defined]
+    nx.evaluate(result, 3)  # type: ignore[arg-type]
     nx.evaluate(result.labels, frames, frames="all")  # type: ignore[arg-type]
     nx.measure(frames, result, scale=0.3)  # type: ignore[arg-type]
     nx.open_movie(3)  # type: ignore[arg-type]
@@ -72,6 +78,7 @@ def results(result: nx.PropagationResult, frames: Any) -> None:
 
 def sessions(frames: Any, seeds: Any) -> None:
     """Sessions."""
+    nx.TrackingSession(1, seeds)  # type: ignore[arg-type]
     nx.TrackingSession(frames, seeds, direction="both")  # type: ignore[call-arg]
     session = nx.TrackingSession(frames, seeds, config="fast")  # type: ignore[arg-type]
     nx.TrackingSession.of_labels(frames, seeds, modle="bundled")  # type: ignore[call-arg]

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_xmem.config.given import Frames, Seeds
     from napari_xmem.engine.run import Run
     from napari_xmem.engine.state_file import StoredMemory
     from napari_xmem.model import XMem
@@ -42,8 +43,8 @@ __all__ = ["complete_run", "iter_propagate", "propagate"]
 
 @checked_arguments
 def iter_propagate(
-    frames: Any,
-    seeds: Any,
+    frames: Frames,
+    seeds: Seeds,
     *,
     axes: str | None = None,
     channels: Sequence[int] | None = None,
@@ -153,8 +154,8 @@ def iter_propagate(
 
 @checked_arguments
 def propagate(
-    frames: Any,
-    seeds: Any,
+    frames: Frames,
+    seeds: Seeds,
     *,
     axes: str | None = None,
     channels: Sequence[int] | None = None,

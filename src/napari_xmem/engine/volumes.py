@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_xmem.config.given import Frames, Seeds
     from napari_xmem.engine.inputs import Progress
     from napari_xmem.engine.results import FrameResult
     from napari_xmem.tracking import Event
@@ -85,8 +86,8 @@ class VolumeResult:
 
 @checked_arguments
 def propagate_volumes(
-    frames: Any,
-    seeds: Any,
+    frames: Frames,
+    seeds: Seeds,
     *,
     fill_planes: bool = False,
     model: str | Path | XMem = "bundled",
@@ -193,8 +194,8 @@ class _Gathered:
 
 @checked_arguments
 def iter_volumes(
-    frames: Any,
-    seeds: Any,
+    frames: Frames,
+    seeds: Seeds,
     *,
     fill_planes: bool = False,
     model: str | Path | XMem = "bundled",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xmem.config import MemoryConfig, PropagationConfig
+    from napari_xmem.config.given import Frames, Seeds
     from napari_xmem.engine import FrameResult, PropagationResult, Run
     from napari_xmem.engine.inputs import Progress
     from napari_xmem.engine.scopes.base import TrackingScope
@@ -99,8 +100,8 @@ class TrackingSession:
 
     def __init__(
         self,
-        frames: Any,
-        seeds: Any = None,
+        frames: Frames,
+        seeds: Seeds | None = None,
         *,
         model: str | Path | XMem = "bundled",
         config: PropagationConfig | None = None,
@@ -137,7 +138,7 @@ class TrackingSession:
     @classmethod
     def of_labels(
         cls,
-        frames: Any,
+        frames: Frames,
         labels: Any,
         *,
         model: str | Path | XMem = "bundled",
@@ -179,10 +180,10 @@ class TrackingSession:
     @classmethod
     def of_result(
         cls,
-        frames: Any,
+        frames: Frames,
         result: PropagationResult,
         *,
-        seeds: Any = None,
+        seeds: Seeds | None = None,
         model: str | Path | XMem | None = None,
         write: Write | None = None,
         read: Read | None = None,
@@ -236,7 +237,7 @@ class TrackingSession:
     def load(
         cls,
         path: str | os.PathLike[str],
-        frames: Any = None,
+        frames: Frames | None = None,
         *,
         model: str | Path | XMem | None = None,
         write: Write | None = None,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_xmem.config.given import Labels
+
 __all__ = ["EvaluationTable", "FrameScores", "evaluate", "usual_frames"]
 
 IDENTITY_IOU = 0.5
@@ -132,8 +134,8 @@ class EvaluationTable:
 
 @checked_arguments
 def evaluate(
-    pred: Any,
-    truth: Any,
+    pred: Labels,
+    truth: Labels,
     frames: Sequence[int] | int | Literal["usual"] | None = None,
     seed_frame: int = 0,
     lineage: Mapping[int, int] | None = None,
@@ -174,17 +176,17 @@ def evaluate(
     >>> nx.evaluate(truth, truth).mean_jaccard
     1.0
     """
-    pred, truth = given_labels(pred, "pred"), given_labels(truth, "truth")
+    predicted, true = given_labels(pred, "pred"), given_labels(truth, "truth")
     if isinstance(frames, (int, np.integer)):
         frames = [int(frames)]
     if frames is not None and not isinstance(frames, (str, Iterable)):
         raise InputError(f"frames are {frames!r}, expected frame numbers, 'usual', or None for all.")
-    if tuple(pred.shape) != tuple(truth.shape) or len(truth.shape) not in (3, 4):
+    if tuple(predicted.shape) != tuple(true.shape) or len(true.shape) not in (3, 4):
         raise InputError(
-            f"labels of shape {tuple(pred.shape)} and truth of shape {tuple(truth.shape)}: expected two movies "
+            f"labels of shape {tuple(predicted.shape)} and truth of shape {tuple(true.shape)}: expected two movies "
             "(T, Y, X), or two of volumes (T, Z, Y, X), of one shape."
         )
-    n_frames = int(truth.shape[0])
+    n_frames = int(true.shape[0])
     if not 0 <= seed_frame < n_frames:
         raise InputError(f"seed frame {seed_frame} does not exist: there are frames 0 to {n_frames - 1}.")
     if isinstance(frames, str):
@@ -196,13 +198,13 @@ def evaluate(
     if not scored:
         raise InputError(f"none of the frames {list(frames or [])} can be scored: there are 0 to {n_frames - 1}.")
     roots = _Roots(lineage)
-    seeded = np.unique(roots(_frame(truth, seed_frame)))
+    seeded = np.unique(roots(_frame(true, seed_frame)))
     seeded = seeded[(seeded > 0) & (True if object_ids is None else np.isin(seeded, list(object_ids)))]
     if seeded.size == 0:
         raise InputError(
             f"the truth holds no{'' if object_ids is None else ' such'} objects on seed frame {seed_frame}."
         )
-    rows = [_score(t, roots(_frame(pred, t)), roots(_frame(truth, t)), seeded) for t in scored]
+    rows = [_score(t, roots(_frame(predicted, t)), roots(_frame(true, t)), seeded) for t in scored]
     return EvaluationTable(tuple(rows), seed_frame)
 
 

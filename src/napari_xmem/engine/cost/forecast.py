@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_xmem.config import (
     Direction,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from napari_xmem.config.given import Frames, Seeds
     from napari_xmem.engine.run import Run
     from napari_xmem.model import XMem
 
@@ -118,8 +119,8 @@ class Forecast:
 
 @checked_arguments
 def forecast(
-    frames: Any,
-    seeds: Any,
+    frames: Frames,
+    seeds: Seeds,
     *,
     axes: str | None = None,
     channels: Sequence[int] | None = None,
