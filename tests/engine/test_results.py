@@ -14,7 +14,7 @@ from engine.division.dividing_movies import apart, dividing_movie
 from engine.simple_movies import disc_movie, tiny_network
 from napari_xmem.engine import PropagationResult, iter_propagate, propagate, propagate_volumes, settings_of_recipe
 from napari_xmem.errors import ConfigError, InputError, OutputError
-from napari_xmem.tracking import measure
+from napari_xmem.tracking import evaluate, measure
 
 FRAMES, LABELS = disc_movie(2, 4, (48, 64), diameter=12)
 
@@ -63,6 +63,9 @@ def test_records_are_shown_in_one_line(result):
     assert repr(volumes) == "VolumeResult(2 objects on 4 frames, 2 planes followed, labels 4 x 2 x 48 x 64 uint16)"
     records = [result, frame, result.scores, result.memory[0], result.lineage, volumes, measure(FRAMES, LABELS)]
     records.append(result.explain(2, *np.argwhere(LABELS[2] == 1).mean(0), 1))
+    scored = evaluate(np.concatenate([LABELS] * 40), np.concatenate([LABELS] * 40))
+    assert repr(scored) == f"EvaluationTable(2 objects on {4 * 40 - 1} frames, mean Jaccard 1.000, identity 1.000)"
+    records += [scored, result.lineage.detections]
     for record in records:
         assert "\n" not in repr(record) and len(repr(record)) < 400, repr(record)
 

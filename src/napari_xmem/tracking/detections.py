@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_xmem.errors import InputError
 from napari_xmem.tracking.label_geometry import measure_objects
+from napari_xmem.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,6 +44,9 @@ class Detections:
     centroids_px: NDArray[np.float64]
     areas_px: NDArray[np.int64]
     at_border: NDArray[np.bool_]
+
+    def __repr__(self) -> str:
+        return f"Detections({counted(len(np.unique(self.object_ids)), 'object')}, {counted(len(self.frames), 'row')})"
 
     @classmethod
     def from_arrays(

@@ -12,6 +12,7 @@ from napari_xmem.config.arguments import checked_arguments
 from napari_xmem.errors import InputError
 from napari_xmem.tracking.given_labels import given_labels
 from napari_xmem.tracking.label_geometry import overlaps
+from napari_xmem.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,6 +120,12 @@ class EvaluationTable:
             for i, jaccard in zip(row.object_ids, row.jaccard, strict=True):
                 found.setdefault(i, []).append(jaccard)
         return {i: float(np.mean(values)) for i, values in sorted(found.items())}
+
+    def __repr__(self) -> str:
+        return (
+            f"EvaluationTable({counted(len(self.per_object()), 'object')} on {counted(len(self.rows), 'frame')}, "
+            f"mean Jaccard {self.mean_jaccard:.3f}, identity {self.identity:.3f})"
+        )
 
     def __str__(self) -> str:
         lines = [" frame  objects       J      id  swaps  losses"]

@@ -158,6 +158,9 @@ class CorrectionSummary:
         """Frames computed again."""
         return sum(len(segment.frames_done) for segment in self.segments)
 
+    def __repr__(self) -> str:
+        return f"CorrectionSummary({str(self).partition('. ')[0].removesuffix('.')})"
+
     def __str__(self) -> str:
         objects = self.objects_changed or {}
         worst = sorted(objects, key=lambda i: -len(objects[i]))
