@@ -74,6 +74,25 @@ def test_the_same_memory_as_one_by_one(changes: dict[str, object], as_on: Callab
     assert all(bank.snapshot(20).totals.consolidations for bank in together) or not config.long_term
 
 
+@pytest.mark.parametrize("as_on", [nullcontext, as_on_accelerator])
+def test_each_may_memorise_as_much_as_it_likes(as_on: Callable[[], AbstractContextManager]) -> None:
+    """What fills up those with fewer elements is not memorised, and there is room for the rest as long as they grow."""
+    alone, together = ([MemoryBank(CONFIG, key_dim=KEY, value_dim=VALUE) for _ in range(N)] for _ in range(2))
+    for frame in range(9):
+        keys, values = same_frame(frame)
+        sizes = [1 + (frame + 2 * row) % CELLS for row in range(N)]
+        for row, (bank, n) in enumerate(zip(alone, sizes, strict=True)):
+            bank.add_packed(frame, keys[row, :n], values[row : row + 1, :, :n], (row,), permanent=frame == 0)
+        with as_on():
+            list(add_together(together, frame, keys, values, range(N), [frame == 0] * N, sizes))
+            settle([*alone, *together])
+        for a, b in zip(alone, together, strict=True):
+            assert a.sizes == b.sizes
+            one, other = (bank._state.filled() for bank in (a, b))
+            torch.testing.assert_close(other["rows"], one["rows"], equal_nan=True)
+            torch.testing.assert_close(other.values(*other.object_ids), one.values(*one.object_ids))
+
+
 def test_the_calls_do_not_grow_with_the_number_of_objects() -> None:
     """Nor do the memories of objects become another's where all are consolidated at once."""
     counted = {}

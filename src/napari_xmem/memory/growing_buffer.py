@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-__all__ = ["GrowingBuffer"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["GrowingBuffer", "reserve_together"]
 
 
 class GrowingBuffer:
@@ -47,13 +52,7 @@ class GrowingBuffer:
 
     def reserve(self, n: int) -> None:
         """Make room for ``n`` more rows."""
-        needed = self.size + n
-        if needed > self._capacity:
-            capacity = max(needed, self._capacity * 5 // 4)
-            with torch.inference_mode(False):
-                grown = self._data.new_empty((capacity, *self._data.shape[1:]))
-            grown[: self.size] = self.rows
-            self._data, self._capacity = grown, capacity
+        reserve_together([self], [n])
 
     def append(self, rows: Tensor) -> None:
         """Add rows (n, ...) at the end."""
@@ -92,3 +91,21 @@ class GrowingBuffer:
         with torch.inference_mode(False):
             other._data, other.size, other._capacity = self._data.clone(), self.size, self._capacity
         return other
+
+
+def reserve_together(buffers: Sequence[GrowingBuffer], counts: Sequence[int]) -> None:
+    """Make room for so many more rows of each buffer, with a call per type; nothing has changed if there is none."""
+    grown: dict[torch.dtype, list[tuple[GrowingBuffer, int, Tensor]]] = defaultdict(list)
+    for buffer, n in zip(buffers, counts, strict=True):
+        needed = buffer.size + n
+        if needed > buffer._capacity:
+            capacity = max(needed, buffer._capacity * 5 // 4)
+            with torch.inference_mode(False):
+                data = buffer._data.new_empty((capacity, *buffer._data.shape[1:]))
+            grown[data.dtype].append((buffer, capacity, data))
+    for alike in grown.values():
+        rooms = [data[: buffer.size] for buffer, _, data in alike]
+        torch._foreach_copy_(rooms, [buffer.rows for buffer, _, _ in alike])
+    for alike in grown.values():
+        for buffer, capacity, data in alike:
+            buffer._data, buffer._capacity = data, capacity

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from napari_xmem.memory.affinity import augment_memory
-from napari_xmem.memory.growing_buffer import GrowingBuffer
+from napari_xmem.memory.growing_buffer import GrowingBuffer, reserve_together
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["LIFE_START", "ElementTable", "Name", "PackedKeys", "Part", "Store", "fresh_counters"]
 
@@ -226,8 +226,7 @@ class ElementTable:
 
     def reserve(self, n: int) -> None:
         """Make room for n more elements."""
-        for buffer in self._buffers():
-            buffer.reserve(n)
+        reserve_together(self._buffers(), [n] * len(self._buffers()))
 
     def extend(self, n: int) -> list[Tensor]:
         """Return room for n more elements, part by part, then values and validity; to be written to at once."""
@@ -296,6 +295,12 @@ class ElementTable:
         other._values = {i: GrowingBuffer((self.value_dim,), self.value_dtype, self.device) for i in self._values}
         return other
 
+    @staticmethod
+    def reserve_in_all(tables: Sequence[ElementTable], counts: Sequence[int]) -> None:
+        """Make room for so many more elements of each table, with a few calls for all of them."""
+        buffers = [(buffer, n) for table, n in zip(tables, counts, strict=True) for buffer in table._buffers()]
+        reserve_together([buffer for buffer, _ in buffers], [n for _, n in buffers])
+
     def buffers(self) -> dict[int, int]:
         """Return address and bytes of every buffer, to count those that several frozen tables share only once."""
         return {buffer._data.data_ptr(): buffer.n_bytes for buffer in self._buffers()}
@@ -355,8 +360,8 @@ class PackedKeys:
         looks = torch.cat([augment_memory(key, shrinkage), where], dim=-1)
         return cls(looks, torch.cat([rows, chooser, shrinkage[..., None]], dim=-1))
 
-    def __getitem__(self, place: int | slice | list[int]) -> PackedKeys:
-        """Return those at some places of the first axis."""
+    def __getitem__(self, place: int | slice | list[int] | tuple[int, slice]) -> PackedKeys:
+        """Return those at some places of the first axis, or of the first two."""
         return PackedKeys(self.looks[place], self.source[place])
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from napari_xmem.memory.store import PackedKeys, Store, fresh_counters
+from napari_xmem.memory.store import ElementTable, PackedKeys, Store, fresh_counters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from napari_xmem.memory.growing_buffer import GrowingBuffer
-    from napari_xmem.memory.store import ElementTable, Name, Part
+    from napari_xmem.memory.store import Name, Part
 
 __all__ = ["Rows", "TableStack", "append_together", "pick"]
 
@@ -156,8 +156,9 @@ def append_together(
     blocks: Sequence[int],
     stores: Sequence[Store],
     values: Tensor,
+    sizes: Sequence[int] | None = None,
 ) -> None:
-    """Add n elements of one frame to each of N tables of one object, with a call per part.
+    """Add elements of one frame to each of N tables of one object, with a call per part.
 
     Parameters
     ----------
@@ -173,10 +174,12 @@ def append_together(
         Where the elements live in each.
     values : Tensor
         (N, n, V).
+    sizes : sequence of int, optional
+        How many of the n elements each table gets; None: all.
     """
     count, n, device = len(tables), keys.looks.shape[1], values.device
-    for table in tables:
-        table.reserve(n)  # all before any is written
+    sizes = sizes or [n] * count
+    ElementTable.reserve_in_all(tables, sizes)  # all before any is written
     origin = torch.tensor([[frame, block] for block in blocks], dtype=torch.int64, device=device)
     store = torch.tensor([int(store) for store in stores], dtype=torch.uint8, device=device)
     counters = fresh_counters(device)
@@ -189,5 +192,7 @@ def append_together(
         "counters": counters.expand(count, n, len(counters)),
     }
     written = [*(parts[name] for name in tables[0].part_names), values, held.expand(count, n)]
-    for rooms, rows in zip(zip(*(table.extend(n) for table in tables), strict=True), written, strict=True):
-        torch._foreach_copy_(list(rooms), list(rows))
+    rooms = zip(*(table.extend(size) for table, size in zip(tables, sizes, strict=True)), strict=True)
+    for parts_of_all, rows in zip(rooms, written, strict=True):
+        dense = rows.contiguous()  # so that a device copies all of them in one go
+        torch._foreach_copy_(list(parts_of_all), [row[:size] for row, size in zip(dense, sizes, strict=True)])

@@ -30,6 +30,7 @@ def add_together(
     values: Tensor,
     object_ids: Sequence[int],
     permanent: Sequence[bool],
+    sizes: Sequence[int] | None = None,
 ) -> Iterator[int]:
     """Memorise one frame in each of some banks, as `MemoryBank.add_packed` does in one; `settle` them afterwards.
 
@@ -49,12 +50,15 @@ def add_together(
         The one object of each.
     permanent : sequence of bool
         The object was seeded or corrected.
+    sizes : sequence of int, optional
+        How many of the n elements each bank gets, the others being there to fill up. None: all.
 
     Yields
     ------
     int
         Place of a bank as soon as it holds the frame.
     """
+    sizes = sizes or [keys.looks.shape[-2]] * len(banks)
     together = [
         place
         for place, (bank, i) in enumerate(zip(banks, object_ids, strict=True))
@@ -73,14 +77,14 @@ def add_together(
             [state.next_block for state in states],
             [Store.PERMANENT if lasts else Store.WORKING for lasts in lasting],
             values[chosen].transpose(1, 2),
+            [sizes[place] for place in together],
         )
-        for state, lasts in zip(states, lasting, strict=True):
-            state.count_frame(frame, keys.looks.shape[-2], lasting=lasts)
+        for place, state, lasts in zip(together, states, lasting, strict=True):
+            state.count_frame(frame, sizes[place], lasting=lasts)
         yield from together
     for place in sorted(set(range(len(banks))) - set(together)):
-        banks[place].add_packed(
-            frame, keys[place], values[place : place + 1], (object_ids[place],), permanent=permanent[place]
-        )
+        own, value = keys[place, : sizes[place]], values[place : place + 1, :, : sizes[place]]
+        banks[place].add_packed(frame, own, value, (object_ids[place],), permanent=permanent[place])
         yield place
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -111,18 +112,25 @@ def read_regions(
     if not rows:
         return
     tracked, regions = [tracked[row] for row in rows], [regions[row] for row in rows]
-    config = network.config
-    cells = RegionCells.of(regions, encoded.key.shape[-1], config.stride_px)
+    cells = RegionCells.of(regions, encoded.key.shape[-1], network.config.stride_px)
     keys, selections = cells.take(encoded.key, encoded.selection)
-    if config.locality_px:
-        position = cells.centres() - np.array([item.expected_px for item in tracked], np.float32)[:, None]
-        position_px = torch.from_numpy(position)
-        keys, selections = add_position(keys.float(), selections.float(), position_px, config.locality_px)
+    expected = [item.expected_px for item in tracked]
+    keys, selections = _with_positions(keys, selections, cells, expected, network.config.locality_px)
     banks, counted = [item.bank for item in tracked], plan.counted
     for place, answer in read_together(
         banks, keys, selections, frame=frame, chunk_elements=similarities, count=counted, sizes=cells.counts
     ):
         answers[tracked[place].object_id] = answer
+
+
+def _with_positions(
+    key: Tensor, selection: Tensor, cells: RegionCells, centres_px: Sequence[tuple[float, float]], locality_px: float
+) -> tuple[Tensor, Tensor]:
+    """Add to keys and selections ``(N, Ck, most)`` where their cells lie relative to each object's centre."""
+    if not locality_px:
+        return key, selection
+    position = torch.from_numpy(cells.centres() - np.array(centres_px, np.float32)[:, None])
+    return add_position(key.float(), selection.float(), position, locality_px)
 
 
 def decode_regions(
@@ -139,17 +147,7 @@ def decode_regions(
     Tensor
         ``(N, h, w)`` float32, each object's probability by itself.
     """
-    if asked := [row for row, item in enumerate(batch.tracked) if item.object_id not in answers]:
-        keys, selections = batch.crop(encoded.key).flatten(2), batch.crop(encoded.selection).flatten(2)
-        expected = [item.expected_px for item in batch.tracked]
-        keys, selections = batch.with_positions(keys, selections, expected, network.config.locality_px)
-        if len(asked) < len(batch.tracked):
-            keys, selections = keys[asked], selections[asked]
-        banks = [batch.tracked[row].bank for row in asked]
-        for place, answer in read_together(
-            banks, keys, selections, frame=frame, chunk_elements=batch.similarities, count=plan.counted
-        ):
-            answers[batch.tracked[asked[place]].object_id] = answer
+    read_regions(network, encoded, batch.tracked, batch.regions, plan, frame, batch.similarities, answers)
     rows = torch.stack([answers[item.object_id][0].T for item in batch.tracked])
     readout = rows.unflatten(1, batch.cells).permute(0, 3, 1, 2)  # channels last, as convolutions want it
     hidden = batch.hidden(network.config.hidden_dim)
@@ -167,7 +165,7 @@ def memorise_regions(
     network: XMem,
     image: Tensor,
     encoded: EncodedFrame,
-    batch: RegionBatch,
+    batches: Sequence[RegionBatch],
     masks: Sequence[RegionMask],
     total: Tensor,
     plan: FramePlan,
@@ -177,29 +175,38 @@ def memorise_regions(
 ) -> None:
     """Encode what to remember of each object and add it to its memory; nothing is stored before all is computed.
 
-    `image` is ``(1, C, H, W)``; `masks` are the batch's, in its order; `total` ``(H, W)`` is the sum of all objects'
-    probabilities; `permanent` are the objects whose mask was given on this frame. Objects join `done` as they are
-    stored, and are not stored again when the device runs out of memory and the call is repeated with fewer objects.
+    `image` is ``(1, C, H, W)``; `masks` are those of all batches, in their order; `total` ``(H, W)`` is the sum of all
+    objects' probabilities; `permanent` are the objects whose mask was given on this frame. Objects join `done` as they
+    are stored, and are not stored again when the device runs out of memory and the call is repeated with fewer objects.
     """
     if encoded.encoding is None:
         raise ValueError("The frame was encoded without the value encoder's share.")
-    own = torch.stack([m.probability for m in masks]).to(image.device)
-    others = (batch.crop_pixels(total[None, None])[:, 0].to(image.device) - own).clamp(min=0)
-    hidden = batch.hidden(network.config.hidden_dim)
-    hidden = None if hidden is None else hidden.to(image.device)
-    value, hidden = network.encode_value(
-        batch.crop_pixels(image), own, others, encoded.encoding.map(batch.crop), hidden, deep=plan.deep_update
-    )
-    key, shrinkage, selection = (batch.crop(t).flatten(2) for t in (encoded.key, encoded.shrinkage, encoded.selection))
-    positions, centres = batch.cell_centres(), [item.centre_px for item in batch.tracked]
-    key, selection = batch.with_positions(key, selection, centres, network.config.locality_px)
-    packed, value = PackedKeys.of(key, shrinkage[:, 0], selection, positions.to(key.device)), value.flatten(2)
-    rows = [row for row, item in enumerate(batch.tracked) if item.object_id not in done]
-    if len(rows) < len(batch.tracked):
-        packed, value = packed[rows], value[rows]
-    ids = [batch.tracked[row].object_id for row in rows]
-    banks, lasting = [batch.tracked[row].bank for row in rows], [i in permanent for i in ids]
-    for place in add_together(banks, frame, packed, value, ids, lasting):
+    config, tracked = network.config, [item for batch in batches for item in batch.tracked]
+    cells = RegionCells.of([mask.region for mask in masks], encoded.key.shape[-1], config.stride_px)
+    key, shrinkage, selection = cells.take(encoded.key, encoded.shrinkage, encoded.selection)
+    centres = [item.centre_px for item in tracked]
+    key, selection = _with_positions(key, selection, cells, centres, config.locality_px)
+    packed = PackedKeys.of(key, shrinkage[:, 0], selection, torch.from_numpy(cells.centres()).to(key.device))
+    values, sensory, first = key.new_zeros(*cells.index.shape, config.value_dim, dtype=torch.float32), [], 0
+    for batch in batches:
+        rows = slice(first, first + len(batch.tracked))
+        own = torch.stack([m.probability for m in masks[rows]]).to(image.device)
+        others = (batch.crop_pixels(total[None, None])[:, 0].to(image.device) - own).clamp(min=0)
+        hidden = batch.hidden(config.hidden_dim)
+        hidden = None if hidden is None else hidden.to(image.device)
+        value, hidden = network.encode_value(
+            batch.crop_pixels(image), own, others, encoded.encoding.map(batch.crop), hidden, deep=plan.deep_update
+        )
+        values[rows, : math.prod(batch.cells)] = value.flatten(2).transpose(1, 2)
+        sensory.append(hidden)
+        first = rows.stop
+    left = [row for row, item in enumerate(tracked) if item.object_id not in done]
+    if len(left) < len(tracked):
+        packed, values = packed[left], values[left]
+    ids = [tracked[row].object_id for row in left]
+    banks, lasting, sizes = [tracked[row].bank for row in left], [i in permanent for i in ids], cells.counts
+    for place in add_together(banks, frame, packed, values.mT, ids, lasting, [sizes[row] for row in left]):
         done.add(ids[place])
     if plan.deep_update:
-        batch.keep_hidden(hidden)
+        for batch, hidden in zip(batches, sensory, strict=True):
+            batch.keep_hidden(hidden)

@@ -156,12 +156,12 @@ class FrameNow:
         total, done = others_in(everyone, (self.image.shape[-2], self.image.shape[-1])), set[int]()
 
         def memorise(chunk: Sequence[RegionMask]) -> Sequence[RegionMask]:
-            batch = self._batch(objects, chunk)
+            batches = [self._batch(objects, group) for group in by_shape(chunk)]
             memorise_regions(
                 self.scope.network,
                 self.image,
                 self.encoded,
-                batch,
+                batches,
                 chunk,
                 total,
                 self.plan,
@@ -171,8 +171,10 @@ class FrameNow:
             )
             return chunk
 
-        for group in by_shape(masks):
-            self.scope.budget.work.map(group, group[0].region.height * group[0].region.width, memorise)
+        by_size = sorted(masks, key=lambda mask: (mask.region.height * mask.region.width, mask.region.height))
+        groups = [by_size] if wants_few_calls(self.network.device) else by_shape(masks)
+        for group in groups:
+            self.scope.budget.work.map(group, group[-1].region.height * group[-1].region.width, memorise)
         settle(objects[mask.object_id].bank for mask in masks)
 
     def _batch(self, objects: Mapping[int, TrackedObject], masks: Sequence[RegionMask]) -> RegionBatch:
