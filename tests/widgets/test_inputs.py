@@ -162,6 +162,11 @@ def test_what_falls_outside_is_said_and_labels_can_be_laid_on_the_movie(qtbot, v
     assert not widget.form.place.isVisibleTo(widget.form)
     np.testing.assert_allclose(viewer.layers["seeds"].scale, (1, 0.5, 0.5))
     assert np.array_equal(widget.make_job().seeds.read(0), truth[0])
+    assert "unit" not in widget.form.status.text, "labels without a unit have the movie's"
+    viewer.layers["seeds"].units = ("pixel", "mm", "mm")
+    widget.inputs.look_at_seeds()
+    said = "'seeds': its unit is millimeter, the movie's micrometer"
+    qtbot.waitUntil(lambda: said in widget.form.status.text, timeout=60_000)
 
 
 def test_labels_without_the_channel_axis(viewer, widget):
@@ -453,6 +458,7 @@ def test_seeds_that_are_not_what_they_seem_are_mended_by_a_click(viewer, widget,
     seeds[1, 4:12, 4:12] = seeds[1, 30:40, 30:40] = 3
     seeds[2, 10:20, 40:50] = 5
     seeds[2, 12:18, 42:48] = 0
+    seeds[2, 30, 20:22] = 2
     layer = viewer.add_labels(seeds, name="seeds")
     viewer.dims.set_point(0, 0)
     form, scan = widget.form, widget.inputs.scan
@@ -460,6 +466,7 @@ def test_seeds_that_are_not_what_they_seem_are_mended_by_a_click(viewer, widget,
     shown = {item for item in (form.split, form.fill, form.one_frame) if not item.isHidden()}
     assert shown == {form.split, form.fill, form.one_frame} and not form.repairs.isHidden()
     assert "Object 5 encloses background on frame 2" in form.status.text
+    assert "Object 2 has only a few pixels on frame 2" in form.status.text
     form.split.click()
     qtbot.waitUntil(lambda: not scan.in_parts and scan.complete, timeout=WAIT)
     assert set(np.unique(layer.data[1])) == {0, 3, 6}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QScrollArea
 
-from napari_xmem.widgets.common.status_text import pace_text
+from napari_xmem.session.annotations import Annotations
+from napari_xmem.session.results import Change, FrameChange
+from napari_xmem.widgets.common.status_text import pace_text, step_text
 from napari_xmem.widgets.common.theme import style_sheet, theme_colours
 
 pytestmark = pytest.mark.gui
@@ -70,3 +73,12 @@ def test_a_slow_run_says_why():
     assert pace_text(30.0, 3.0, 0.2) == "Frames take 30 s instead of 3.0 s: other programs use the processor."
     assert pace_text(1.4, 0.9, 0.98) == "Frames take 1.4 s instead of 0.9 s."
     assert pace_text(0.6, 0.04, 0.98) == "Frames take 0.6 s instead of 40 ms."
+
+
+def test_undoing_what_a_correction_did_in_the_place_of_a_run_says_what_is_missing():
+    record = SimpleNamespace()
+    frames = {t: FrameChange(record if t < 3 else None, record) for t in range(1, 6)}
+    step = Change("correction of frame 1", frames, Annotations(), Annotations())
+    undone, in_effect = (SimpleNamespace(history=SimpleNamespace(latest=latest)) for latest in (None, step))
+    assert step_text(step, undone) == "Undone: correction of frame 1. Frames 3 to 5 have no result now."
+    assert step_text(step, in_effect) == "Correction of frame 1."

@@ -367,7 +367,11 @@ def test_correcting_a_paused_run(viewer, review, loaded, qtbot):
     review.watch.look()
     assert review.result is layer
     _, truth = drifting_discs()
+    viewer.dims.set_point(0, 1)
     layer.data[1] = truth[1]
+    layer.events.paint(value=[])
+    qtbot.waitUntil(lambda: review.edited_frames == (1,), timeout=WAIT_MS)
+    assert review.form.correct.text() == "Use as correction"
     review.use_as_correction([1], wait=True)
     np.testing.assert_array_equal(layer.data[1], truth[1])
     assert session.snapshot().with_result == tuple(range(6))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "count",
+    "emptied_text",
     "forecast_text",
     "lost_objects",
     "outcome_text",
@@ -111,7 +112,19 @@ def step_text(step: Any, session: Any) -> str:
     """Say which step of a session was done or undone."""
     title = getattr(step, "title", "")
     done = session is not None and session.history.latest is step
-    return f"{title[:1].upper()}{title[1:]}." if done else f"Undone: {title}." if title else ""
+    if done or not title:
+        return f"{title[:1].upper()}{title[1:]}." if title else ""
+    return f"Undone: {title}.{emptied_text(step)}"
+
+
+def emptied_text(step: Any) -> str:
+    """Say which frames have no result once a step is undone: those that it did first, in the place of a run."""
+    frames = sorted(t for t, pair in step.frames.items() if pair.before is None)
+    if not frames:
+        return ""
+    return (
+        f" Frame {frames[0]} has no result now." if len(frames) == 1 else f" Frames {some(frames)} have no result now."
+    )
 
 
 def forecast_text(forecast: Any) -> str:

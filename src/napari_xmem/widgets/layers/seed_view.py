@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SeedScan", "SeedView"]
 
+#: What is less wide is no object but a speck: four pixels or fewer.
+SPECK_PX = 2.3
 SCAN_BUDGET_S = 0.012
 
 
@@ -224,6 +226,15 @@ class SeedScan(QObject):
     def hollow(self) -> dict[int, tuple[int, ...]]:
         """Frame to objects that enclose background there: outlines, or masks with holes."""
         return dict(sorted(self._hollow.items()))
+
+    @property
+    def specks(self) -> dict[int, tuple[int, ...]]:
+        """Frame to objects of a few pixels there: points, or slips of the brush."""
+        found = {
+            t: tuple(i for i, d in zip(self._painted[t], diameters, strict=True) if d < SPECK_PX)
+            for t, diameters in sorted(self._diameters.items())
+        }
+        return {t: ids for t, ids in found.items() if ids}
 
     @property
     def diameter_px(self) -> float:

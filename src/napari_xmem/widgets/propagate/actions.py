@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
 
 from napari_xmem.errors import ConfigError
 from napari_xmem.widgets import track_selected_label
@@ -83,7 +85,11 @@ class PropagateActions:
 
     def open_sample(self) -> None:
         """Open the simulated nuclei with their seeds, and show the painted frame."""
-        self._viewer.open_sample("napari-xmem", "simulated_nuclei")
+        QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)  # drawing it takes a moment
+        try:
+            self._viewer.open_sample("napari-xmem", "simulated_nuclei")
+        finally:
+            QApplication.restoreOverrideCursor()
         self._inputs.show_frame(0)
 
     def open_review(self) -> None:

@@ -157,8 +157,9 @@ class PropagateInputs(QObject):
         if layer is not None:
             for event in (layer.events.data, layer.events.paint, layer.events.labels_update, layer.events.set_data):
                 self._seed_events.connect(event, self._on_painted)
-            for event in (layer.events.scale, layer.events.translate, layer.events.rotate, layer.events.affine):
-                self._seed_events.connect(event, self.look_at_seeds)
+            for name in ("scale", "translate", "rotate", "affine", "units"):
+                if (event := getattr(layer.events, name, None)) is not None:
+                    self._seed_events.connect(event, self.look_at_seeds)
         self.look_at_seeds()
 
     def look_at_seeds(self, *_: Any) -> None:
@@ -334,6 +335,7 @@ class PropagateInputs(QObject):
                 text,
                 _of_objects(self.scan.in_parts, "lies", "lie", "in several places", "one number on two cells?"),
                 _of_objects(self.scan.hollow, "encloses", "enclose", "background", "to be filled?"),
+                _of_objects(self.scan.specks, "has", "have", "only a few pixels", "a slip of the brush?"),
                 self._odd_size_text(),
                 empty,
                 self.source.plane_text,
@@ -361,18 +363,21 @@ class PropagateInputs(QObject):
 
     @property
     def place_text(self) -> str:
-        """What is said of seeds that lie elsewhere, or have other pixels, than the movie; empty if they do not."""
+        """What is said of seeds that lie elsewhere, or have other pixels or units, than the movie; empty if not."""
         view, form = self._seed_view, self._form
-        if view is None or not view.is_placed:
+        if view is None:
             return ""
+        units = [str(layer.units[-1]) for layer in (form.seeds.layer, form.image.layer)]
+        differ = f"Its unit is {units[0]}, the movie's {units[1]}; numbers are compared as they are."
+        if not view.is_placed:  # labels without any unit are those of a movie with one
+            return (
+                "" if units[0] == units[1] or units[0] == "pixel" else f"'{view.name}': {differ[0].lower()}{differ[1:]}"
+            )
         text = f"'{view.name}' has a place or pixels of its own; it counts where you see it."
         share = max((view.outside(t) for t in self.scan.frames[:5]), default=0.0)
         if share >= 0.005:
             text += f" {share:.0%} of what is painted lies outside the movie."
-        units = [str(layer.units[-1]) for layer in (form.seeds.layer, form.image.layer)]
-        if units[0] != units[1]:
-            text += f" Its unit is {units[0]}, the movie's {units[1]}; numbers are compared as they are."
-        return text
+        return text if units[0] == units[1] else f"{text} {differ}"
 
 
 def _of_objects(found: Mapping[int, Sequence[int]], one: str, many: str, rest: str, question: str) -> str:

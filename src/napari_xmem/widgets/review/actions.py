@@ -11,7 +11,7 @@ from napari_xmem.config import PropagationConfig
 from napari_xmem.errors import SessionError, XMemError
 from napari_xmem.widgets.common.dock import PROPAGATE, docks_of
 from napari_xmem.widgets.common.status import error_details
-from napari_xmem.widgets.common.status_text import count, some
+from napari_xmem.widgets.common.status_text import count, emptied_text, some
 from napari_xmem.widgets.jobs.threads import in_plain_words
 from napari_xmem.widgets.review.before_view import BeforeView
 from napari_xmem.widgets.review.mending_row import mend
@@ -359,7 +359,7 @@ class ReviewActions(QObject):
         if session is None:
             return
         done = session.history.latest is step
-        self._form.status.show_text(f"{'Redone' if done else 'Undone'}: {step.title}.")
+        self._form.status.show_text(f"Redone: {step.title}." if done else f"Undone: {step.title}.{emptied_text(step)}")
         frames = step.after.corrected ^ step.before.corrected or step.frames
         if frames and subject.frame not in {*frames, *step.frames}:
             subject.show_frame(min(frames))

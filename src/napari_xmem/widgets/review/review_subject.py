@@ -95,7 +95,7 @@ class ReviewSubject(QObject):
     def look_for_edits(self) -> None:
         """Compare the frame that the viewer shows with the result; painting does it by itself."""
         frame = self.frame
-        if self.reviewed is None or frame is None or self._runner.is_running:
+        if self.reviewed is None or frame is None or self.is_occupied:
             return
         was = frame in self._edited
         if self.reviewed.edited(frame) is not was:
@@ -179,5 +179,5 @@ class ReviewSubject(QObject):
             self.edited.emit()
 
     def _on_painted(self, event: Any = None) -> None:
-        if not self._runner.is_running and self.session is not None:
+        if self.session is not None and not self.is_occupied:
             self._pause_after_paint.start()
