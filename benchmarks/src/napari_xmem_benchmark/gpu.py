@@ -1,8 +1,9 @@
 """Everything that is to be known of a GPU, in minutes: is it right, how quick, how busy, how near to what it could do.
 
-``sh benchmarks/gpu.sh --device cuda --output gpu`` runs it; ``--device cpu --quick`` tries all of it at small sizes.
-First the labels of two movies are compared with those of the CPU; what is measured after that is written after each
-step, so that a run that is cut off leaves what it has.
+``sh benchmarks/gpu.sh --device cuda --output gpu`` runs it; ``--device cpu --quick`` tries all of it at small sizes,
+the CPU sharing out its work as a GPU does. ``--only compare calls`` does some of its steps. First the labels of two
+movies are compared with those of the CPU; what is measured after that is written after each step, so that a run that is
+cut off leaves what it has.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import sys
 import time
 import traceback
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from napari_xmem.config import PropagationConfig
 from napari_xmem.engine import prepare_run, propagate
 from napari_xmem.engine.run_passes import open_scope, tidy
-from napari_xmem.model import load_model
+from napari_xmem.errors import XMemError
+from napari_xmem.memory.few_calls import as_on_accelerator
+from napari_xmem.model import load_model, resolve_device
 from napari_xmem.sample_data import simulated_nuclei, simulated_phase_contrast
 from napari_xmem_benchmark import cutie
 from napari_xmem_benchmark.measure import Case
@@ -36,11 +40,14 @@ from napari_xmem_benchmark.scenes import disc_movie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from napari_xmem.config import Precision
 
 __all__ = ["Floor", "Report", "main", "measure_card", "same_as_cpu"]
 
+#: What there is to do, in this order.
+STEPS = ("compare", "card", "local", "busy", "global", "calls")
 #: Labels of the two movies may differ on this share of the pixels: rounding decides on single pixels of outlines.
 MOST_DIFFERENT = 1e-3
 
@@ -111,6 +118,11 @@ class _Bytes(TorchDispatchMode):
         return result
 
 
+def _as_on_a_gpu(device: torch.device) -> AbstractContextManager[None]:
+    """Let a CPU share out its work as an accelerator does, so that what is tried on it is what a GPU will do."""
+    return as_on_accelerator() if device.type == "cpu" else nullcontext()
+
+
 def _synchronise(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -137,8 +149,8 @@ def measure_card(device: torch.device, side: int = 8192) -> Floor:
     return Floor(flops, 2 * block.nbytes / best(lambda: block.clone()))
 
 
-def same_as_cpu(device: str, n_frames: int, size: int) -> list[tuple[str, float, bool]]:
-    """Follow two movies on the CPU and on the device, both in float32.
+def same_as_cpu(device: str, n_frames: int, size: int, model: str = "bundled") -> list[tuple[str, float, bool]]:
+    """Follow two movies on the CPU and on the device, both in float32; as the device a CPU does as a GPU would.
 
     Returns
     -------
@@ -151,19 +163,20 @@ def same_as_cpu(device: str, n_frames: int, size: int) -> list[tuple[str, float,
     }
     found = []
     for name, (frames, truth) in movies.items():
-        ours, cpu = (
-            propagate(frames, {0: truth[0]}, device=place, precision="float32", scope="local")
-            for place in (device, "cpu")
-        )
+        with _as_on_a_gpu(torch.device(device)):
+            ours = propagate(frames, {0: truth[0]}, model=model, device=device, precision="float32", scope="local")
+        cpu = propagate(frames, {0: truth[0]}, model=model, device="cpu", precision="float32", scope="local")
         apart = float((np.asarray(ours.labels) != np.asarray(cpu.labels)).mean())
         stores = [[snapshot.stores for snapshot in result.memory] for result in (ours, cpu)]
         found.append((name, apart, stores[0] == stores[1]))
     return found
 
 
-def busy(device: str, shape: tuple[int, int], objects: int, precision: Precision, n_frames: int) -> dict[str, float]:
+def busy(
+    device: str, shape: tuple[int, int], objects: int, precision: Precision, n_frames: int, model: str = "bundled"
+) -> dict[str, float]:
     """Follow discs and say, per frame: launches, seconds of the device and of the clock, operations, bytes moved."""
-    network = load_model("bundled", device)
+    network = load_model(model, device)
     nominal = network.config.nominal_diameter_px
     warm_up = 6
     frames, labels = disc_movie(shape, objects, 1 + warm_up + 3 * n_frames, 0.8 * nominal)
@@ -221,26 +234,43 @@ def _suite(report: Report, case: Case) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare and measure; returns 1 if the device does not give the CPU's labels."""
+    """Compare and measure; returns 1 if the device does not give the CPU's labels, 2 if it is not there."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("-o", "--output", type=Path, default=Path("gpu-results"))
     parser.add_argument("--quick", action="store_true", help="small sizes, to try the script itself")
     parser.add_argument("--minutes", type=float, default=5.5, help="no step begins after so many")
+    parser.add_argument("--only", nargs="+", choices=STEPS, default=STEPS, help="which steps")
+    parser.add_argument("--model", default="bundled", help="network of all steps but local and global")
     args = parser.parse_args(arguments)
+    try:
+        resolve_device(args.device)
+    except XMemError as error:
+        sys.stderr.write(f"{error} To try the script without a GPU: --device cpu --quick.\n")
+        return 2
     args.output.mkdir(parents=True, exist_ok=True)
-    device, quick = torch.device(args.device), args.quick
     report = Report(args.output, describe_machine(0, args.device), time.monotonic() + 60 * args.minutes)
-    apart: list[tuple[str, float, bool]] = []
+    wrong: list[str] = ["nothing was compared"] if "compare" in args.only else []
 
     def compare() -> None:
-        apart.extend(same_as_cpu(args.device, 3 if quick else 8, 96 if quick else 208))
-        for name, share, same_memory in apart:
+        found = same_as_cpu(args.device, 3 if args.quick else 8, 96 if args.quick else 208, args.model)
+        for name, share, same_memory in found:
             report.say(f"* {name}: {share:.1e} of the pixels differ from the CPU, memory sizes equal: {same_memory}")
+        wrong[:] = [name for name, share, same_memory in found if share > MOST_DIFFERENT or not same_memory]
 
-    report.step("as on the CPU", compare)
+    if "compare" in args.only:
+        report.step("as on the CPU", compare)
+    with _as_on_a_gpu(torch.device(args.device)):
+        _measure_all(report, args)
+    report.say(f"* **not as on the CPU**: {', '.join(wrong)}" if wrong else "* done")
+    return 1 if wrong else 0
+
+
+def _measure_all(report: Report, args: argparse.Namespace) -> None:
+    device, quick, only, model = torch.device(args.device), args.quick, set(args.only), args.model
     floors: list[Floor] = []
-    report.step("card", lambda: floors.append(measure_card(device, 512 if quick else 8192)))
+    if only & {"card", "busy"}:
+        report.step("card", lambda: floors.append(measure_card(device, 512 if quick else 8192)))
     for floor in floors:
         rates = ", ".join(f"{name} {rate / 1e12:.2f} TFLOP/s" for name, rate in floor.flops.items())
         report.say(f"* measured: {rates}, {floor.bytes_per_s / 1e9:.0f} GB/s")
@@ -251,27 +281,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for objects in counts:
             name = f"local scope, {objects} objects, {shape[0]} x {shape[1]}"
             case = Case("local", *shape, objects, device=args.device, threads=0, repeats=1)
-            report.step(name, lambda case=case: _suite(report, case))  # type: ignore[misc]
-            for precision in precisions if floors and objects != max(counts) else ():
+            if "local" in only:
+                report.step(name, lambda case=case: _suite(report, case))  # type: ignore[misc]
+            for precision in precisions if floors and "busy" in only and objects != max(counts) else ():
                 report.step(f"{name}, busy", lambda o=objects, s=shape, p=precision, n=name: report.say(  # type: ignore[misc]
-                    _busy_line(n, busy(args.device, s, o, p, 1 if quick else 3), floors[0], p)
+                    _busy_line(n, busy(args.device, s, o, p, 1 if quick else 3, model), floors[0], p)
                 ))  # fmt: skip
     whole = (64, 96) if quick else (480, 854)
-    for objects in (1, 2) if quick else (1, 5, 20):
+    for objects in ((1, 2) if quick else (1, 5, 20)) if "global" in only else ():
         for precision in precisions:
             case = Case("global", *whole, objects, "empty" if quick else "full", 2, 0, args.device, precision)
             report.step(f"global scope, {objects}, {precision}", lambda case=case: _suite(report, case))  # type: ignore[misc]
         if cutie.available():
             case = Case("cutie", *whole, objects, device=args.device, threads=0)
             report.step(f"Cutie-small, {objects}", lambda case=case: _suite(report, case))  # type: ignore[misc]
-    for objects in (2,) if quick else (30, 124):
+    for objects in ((2,) if quick else (30, 124)) if "calls" in only else ():
         size: dict[str, Any] = {"shape": (96, 128), "nuclei": 4} if quick else {}
         report.step(f"operator calls, {objects}", lambda o=objects, s=size: report.say(  # type: ignore[misc]
-            table(*measure(o, device=args.device, **s), f"{o} nuclei, per frame, by phase")
+            table(*measure(o, device=args.device, model=model, **s), f"{o} nuclei, per frame, by phase")
         ))  # fmt: skip
-    wrong = [name for name, share, same in apart if share > MOST_DIFFERENT or not same]
-    report.say(f"* **not as on the CPU**: {', '.join(wrong)}" if wrong else "* done")
-    return 1 if wrong or not apart else 0
 
 
 if __name__ == "__main__":
