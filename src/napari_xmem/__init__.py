@@ -10,10 +10,10 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 from napari_xmem import errors
-from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig
 from napari_xmem.errors import XMemError
 
 if TYPE_CHECKING:
+    from napari_xmem.config import MemoryConfig, ModelConfig, PropagationConfig
     from napari_xmem.engine import (
         FrameResult,
         PropagationResult,
@@ -67,6 +67,9 @@ __all__ = [
 ]
 
 _ROOM_OF = {
+    "MemoryConfig": "napari_xmem.config",
+    "ModelConfig": "napari_xmem.config",
+    "PropagationConfig": "napari_xmem.config",
     "FoundObjects": "napari_xmem.engine.discovery",
     "FrameResult": "napari_xmem.engine",
     "PropagationResult": "napari_xmem.engine",

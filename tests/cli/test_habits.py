@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,11 +13,14 @@ import numpy as np
 import pytest
 import tifffile
 
+import napari_xmem as nx
 from napari_xmem.cli import main
 from napari_xmem.cli.command_line import build_parser
 from napari_xmem.cli.terminal.parser import spread_memory
 from napari_xmem.cli.terminal.printing import in_words_of_the_shell
 from napari_xmem.cli.terminal.progress import Progress
+from napari_xmem.errors import InputError
+from napari_xmem.model import load_model
 
 
 def run(capsys, *arguments):
@@ -228,6 +232,27 @@ def test_ranges_that_are_none(files, tiny_model, capsys, start, stop, message):
 )
 def test_messages_speak_of_options(python, shell):
     assert in_words_of_the_shell(python) == shell
+
+
+@pytest.mark.parametrize(
+    ("shape", "seeds"),
+    [((4, 2, 48, 64), (48, 64)), ((2, 6, 48, 64), (48, 64)), ((48, 64, 6), (48, 64)), ((6, 48, 64, 5), (48, 64))],
+)
+def test_messages_about_axes_speak_of_options(shape, seeds):
+    with pytest.raises(InputError) as caught:
+        nx.propagate(np.zeros(shape, np.uint8), np.ones(seeds, np.uint8), model=load_model("bundled", "cpu"))
+    said = in_words_of_the_shell(str(caught.value))
+    assert "--axes " in said
+    assert not re.search(r"numpy|axes=|channels=|propagate_volumes", said), said
+
+
+@pytest.mark.parametrize(
+    ("words", "lacking"),
+    [(["--json"], "--json is given without FILE"), (["--direction"], "--direction is given without one of forward, ")],
+)
+def test_an_option_without_its_value_says_which(files, tiny_model, capsys, words, lacking):
+    code, _, err = run(capsys, *common(files, tiny_model), *words)
+    assert code == 2 and lacking in err and len(err.splitlines()) == 1
 
 
 def test_one_thread_and_defaults_of_the_environment(files, tiny_model):

@@ -51,6 +51,13 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and leave."""
+        lacking = re.fullmatch(r"argument (?:\S+/)?(--[\w-]+): expected (?:one|at least one) argument", message)
+        if lacking:
+            action = self._option_string_actions[lacking[1]]
+            name = action.metavar or (
+                f"one of {', '.join(map(str, action.choices))}" if action.choices else "its value"
+            )
+            message = f"{lacking[1]} is given without {name if isinstance(name, str) else name[0]}"
         say_error(f"{message.rstrip('.')} (see {self.prog} --help)")
         raise SystemExit(EXIT_BAD_INPUT)
 

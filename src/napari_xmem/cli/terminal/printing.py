@@ -62,6 +62,11 @@ _SHELL_WORDS = (
     (re.compile(r"(--\w[\w-]*) \((?:axes)=\)"), r"\1"),
     (re.compile(r"\b\w+= \((--\w[\w-]*)\)"), r"\1"),
     (re.compile(r"\(overwrite=True, (--overwrite)\)"), r"(\1)"),
+    (re.compile(r"pass numpy\.moveaxis\([^)]*\), or (?=axes=)"), "give "),
+    (re.compile(r"(axes=\"\w+\"), or pass numpy\.moveaxis\([^)]*\)"), r"\1"),
+    (re.compile(r"\baxes=\"(\w+)\""), r"--axes \1"),
+    (re.compile(r"\bchannels=\[([\d, ]+)\]"), lambda m: f"--channels {m[1].replace(' ', '')}"),
+    (re.compile(r"(for .*?volumes \(T, Z, Y, X\)|Is it depth,) use propagate_volumes"), r"\1 give --axes TZYX"),
     (re.compile(r"\b(device|model|scope|direction|precision|memory_device)='([\w./:]+)'"), None),
     (re.compile(r"\b(start|stop|diameter_px|max_displacement_px)=(\d+)"), None),
 )
