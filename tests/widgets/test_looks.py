@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from napari.settings import get_settings
 from qtpy.QtWidgets import QScrollArea
 
 from napari_xmem.session.annotations import Annotations
@@ -58,6 +59,16 @@ def test_a_larger_font_gets_the_room_it_needs(viewer, qtbot, name):
     area = dock.findChild(QScrollArea)
     dock.resize(dock.minimumWidth(), 600)
     assert dock.form.minimumSizeHint().width() <= dock.minimumWidth() - area.verticalScrollBar().sizeHint().width()
+
+
+def test_letters_of_small_buttons_have_the_size_that_the_user_chose(viewer, widget, monkeypatch):
+    appearance = get_settings().appearance
+    small, fold = widget.form.new_seeds, widget.form.more.header
+    for size in (14, 9):
+        monkeypatch.setattr(appearance, "font_size", size)
+        for item in (small, fold):
+            item.ensurePolished()
+            assert item.font().pointSize() == size
 
 
 def test_another_result_has_the_time_in_its_name_and_hides_the_first(viewer, loaded):

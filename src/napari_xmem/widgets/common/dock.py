@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_xmem.config.settings import did_you_mean
 from napari_xmem.errors import UnknownNameError
-from napari_xmem.widgets.common.theme import Colours, style_sheet, theme_colours
+from napari_xmem.widgets.common.theme import Colours, font_size_changed, font_size_pt, style_sheet, theme_colours
 from napari_xmem.widgets.common.viewer_events import Connections, plain_viewer
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ class Dock(QWidget):
         self.events = Connections()
         self._release: list[Callable[[], Any]] = [self.events.release]
         self.events.connect(self.viewer.events.theme, self.on_theme)
+        if (font_size := font_size_changed()) is not None:
+            self.events.connect(font_size, self.on_theme)
         release = self._release
         self.destroyed.connect(lambda *_: [undo() for undo in release])
 
@@ -158,7 +160,7 @@ class Dock(QWidget):
     def take_theme(self) -> Colours:
         """Style the dock like napari's theme; returns its colours."""
         colours = theme_colours(self.viewer.theme)
-        self.setStyleSheet(style_sheet(colours))
+        self.setStyleSheet(style_sheet(colours, font_size_pt()))
         return colours
 
     def on_theme(self, event: Any = None) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from napari.settings import get_settings
 from napari.utils.theme import get_theme
 
-__all__ = ["Colours", "style_sheet", "theme_colours"]
+__all__ = ["Colours", "font_size_changed", "font_size_pt", "style_sheet", "theme_colours"]
+
+DEFAULT_FONT_PT = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,24 @@ def theme_colours(name: str) -> Colours:
     return Colours(**hexes, warning=theme.warning.as_hex(), error=theme.error.as_hex(), dark=dark)
 
 
-def style_sheet(colours: Colours) -> str:
-    """Return style rules for the object names and properties that our forms use."""
+def font_size_pt() -> int:
+    """Return the size of letters that the user chose for napari, in points."""
+    return int(getattr(get_settings().appearance, "font_size", DEFAULT_FONT_PT))
+
+
+def font_size_changed() -> Any:
+    """Return what tells that the user chose another size of letters; None if nothing does."""
+    return getattr(get_settings().appearance.events, "font_size", None)
+
+
+def style_sheet(colours: Colours, font_pt: int = DEFAULT_FONT_PT) -> str:
+    """Return style rules for the object names and properties that our forms use.
+
+    napari's own rules give no size to the letters of tool buttons, so that these would stay small: `font_pt`.
+    """
     c = colours
     return f"""
+    QToolButton[role] {{ font-size: {font_pt}pt; }}
     QLabel[role="heading"] {{ font-weight: 600; color: {c.text}; }}
     QLabel[role="muted"] {{ color: {c.muted}; }}
     QLabel[role="bad"] {{ color: {c.bad}; }}
