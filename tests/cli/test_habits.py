@@ -207,6 +207,29 @@ def test_seeds_at_the_end_of_the_way_are_hinted_at(files, tiny_model, capsys, di
 
 
 @pytest.mark.parametrize(
+    ("movie", "seeds", "words", "meant"),
+    [
+        ("movie", "man_seg003", [], 3),
+        ("counted", "man_seg013", [], 3),  # its frames are files numbered 10 to 14
+        ("movie", "man_seg003", ["--seed-frame", 3], None),
+        ("movie", "man_seg000", [], None),
+        ("movie", "seeds_v2", [], None),
+    ],
+)
+def test_the_number_in_the_name_of_seeds_is_spoken_of(files, tiny_model, capsys, movie, seeds, words, meant):
+    if movie == "counted":
+        os.mkdir(files.folder / "counted")
+        for t, frame in enumerate(tifffile.imread(files.movie)):
+            tifffile.imwrite(files.folder / "counted" / f"t{10 + t}.tif", frame)
+        files.movie = str(files.folder / "counted")
+    files.seeds = str(files.folder / f"{seeds}.tif")
+    tifffile.imwrite(files.seeds, files.arrays["truth"][0].astype(np.uint16))
+    code, _, err = run(capsys, *common(files, tiny_model), *words, "--dry-run")
+    assert code == 0
+    assert (f"taken for frame 0; if it shows frame {meant}" in err) == (meant is not None), err
+
+
+@pytest.mark.parametrize(
     ("start", "stop", "message"), [(-2, None, "--start -2: frames are counted"), (0, 99, "0 to 4")]
 )
 def test_ranges_that_are_none(files, tiny_model, capsys, start, stop, message):

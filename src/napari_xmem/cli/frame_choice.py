@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_xmem.cli.terminal.printing import say_error
@@ -9,9 +11,9 @@ from napari_xmem.errors import InputError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["check_seed_frame", "frame_range", "hint_at_direction", "seed_frame"]
+__all__ = ["check_seed_frame", "frame_range", "hint_at_direction", "hint_at_number", "seed_frame"]
 
 
 def check_seed_frame(args: argparse.Namespace, shape: tuple[int, ...], single: int) -> None:
@@ -64,6 +66,33 @@ def hint_at_direction(args: argparse.Namespace, seeded: Iterable[int], start: in
             f"the seeds lie on frame {frames[0]}, and there is no frame {'after' if other == 'backward' else 'before'} "
             f"it: nothing else will be labelled with --direction {args.direction}. Did you mean --direction {other} or "
             "both?",
+            kind="note",
+        )
+
+
+def hint_at_number(args: argparse.Namespace, numbers: Sequence[int] | None, n_frames: int, taken: int) -> None:
+    """Say so where a single image of seeds bears the number of another frame than the one it is taken for.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        The command line; nothing is said where it names the frame.
+    numbers : sequence of int or None
+        Numbers in the names of the movie's frames, where they are files of their own.
+    n_frames : int
+        Frames of the movie.
+    taken : int
+        The frame that the seeds are taken for.
+    """
+    found = re.search(r"(?<!\d)(\d{2,})$", Path(str(args.seeds)).stem)
+    if args.seed_frame is not None or args.quiet or found is None:
+        return
+    number = int(found[1])
+    meant = numbers.index(number) if numbers and number in numbers else number
+    if meant != taken and meant < n_frames:
+        say_error(
+            f"{args.seeds} is taken for frame {taken}; if it shows frame {meant}, as its name says, add "
+            f"--seed-frame {meant}.",
             kind="note",
         )
 

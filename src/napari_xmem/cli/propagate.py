@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari_xmem.cli import volumes
 from napari_xmem.cli.checkpointing import keeping, watching
 from napari_xmem.cli.find_rest import with_the_rest
-from napari_xmem.cli.frame_choice import check_seed_frame, frame_range, hint_at_direction, seed_frame
+from napari_xmem.cli.frame_choice import check_seed_frame, frame_range, hint_at_direction, hint_at_number, seed_frame
 from napari_xmem.cli.movie_options import add_reading, add_time
 from napari_xmem.cli.options import add_model_options, add_save_every, engine_options, memory_config
 from napari_xmem.cli.output_guard import check_outputs, finished_before, holding, wanted_outputs
@@ -122,6 +122,8 @@ def _run(args: argparse.Namespace) -> int:
     start, stop = frame_range(args, len(source))
     labels = open_labels(args.seeds, args.seeds_axes)
     check_seed_frame(args, labels.shape, 2)
+    if len(labels.shape) == 2:
+        hint_at_number(args, movie.frames, len(source), seed_frame(args, start, stop))
     seeds = normalise_seeds(labels, len(source), source.frame_shape, seed_frame(args, start, stop))
     seeds = chosen_seeds(args, seeds, len(source))
     if not any(start <= t < stop for t in seeds):
