@@ -202,7 +202,7 @@ def test_objects_that_grow_alike_agree_and_one_that_grows_alone_does_not() -> No
 
 def test_a_movie_that_is_magnified_in_the_middle_goes_on() -> None:
     frame, labels = field(0, HERE)
-    where = {"matrix": [1 / 1.5] * 2, "offset": [64 * (1 - 1 / 1.5)] * 2}
+    where = {"matrix": np.eye(2) / 1.5, "offset": [64 * (1 - 1 / 1.5)] * 2}
     closer = ndimage.affine_transform(frame, **where, order=1, mode="nearest")
     truth = ndimage.affine_transform(labels, **where, order=0)
     rng = np.random.default_rng(2)

@@ -145,6 +145,21 @@ def test_progress_and_stopping(movie: np.ndarray, tiny_network: XMem) -> None:
     assert seen == [(1, 6), (2, 6)]
 
 
+@pytest.mark.parametrize(("length", "share"), [(8, 1.0), (18, 1.0), (24, np.pi**0.5 / 2), (40, 0.8)])
+def test_narrow_objects_are_shown_larger(tiny_network: XMem, length: int, share: float) -> None:
+    """A rectangle a by b has a width of 2 a / sqrt(3) by its moments, and a diameter of 2 sqrt(a b / pi)."""
+    frames = np.zeros((2, 64, 64), np.float32)
+    seeds = np.zeros((64, 64), np.int64)
+    seeds[20:28, 10 : 10 + length] = 4
+    frames[:, seeds > 0] = 1
+    recipe = propagate(frames, seeds, model=tiny_network, scope="local").recipe
+    measured = 2 * (8 * length / np.pi) ** 0.5
+    assert recipe["seed_diameter_px"] == pytest.approx(measured, abs=0.01)
+    assert recipe["diameter_px"] == pytest.approx(share * measured)
+    told = propagate(frames, seeds, model=tiny_network, scope="local", diameter_px=measured)
+    assert told.recipe["diameter_px"] == measured and told.recipe["scale"] <= recipe["scale"]
+
+
 def test_recipe_says_it_all(movie: np.ndarray, tiny_network: XMem) -> None:
     result = propagate(movie, {0: seed(1)}, model=tiny_network, memory=MemoryConfig(top_k=5))
     assert result.recipe["memory"]["top_k"] == 5

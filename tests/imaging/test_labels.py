@@ -8,6 +8,7 @@ from napari_xmem.imaging import (
     label_dtype,
     labels_to_masks,
     median_diameter_px,
+    median_width_px,
     object_areas,
     object_boxes,
     object_ids,
@@ -52,6 +53,8 @@ def test_empty():
     assert object_ids(np.zeros((0, 5), np.uint16)) == ()
     with pytest.raises(SeedError, match="no object"):
         median_diameter_px(empty)
+    with pytest.raises(SeedError, match="no object"):
+        median_width_px(empty)
 
 
 def test_median_diameter():
@@ -59,6 +62,21 @@ def test_median_diameter():
     yy, xx = np.mgrid[:60, :60]
     labels[(yy - 30) ** 2 + (xx - 30) ** 2 <= 15**2] = 3
     assert median_diameter_px(labels) == pytest.approx(30, abs=0.5)
+
+
+def test_median_width():
+    labels = np.zeros((90, 90), int)
+    labels[2:11, 2:42] = 2**31 - 1  # a rectangle's second moment is its width squared over 12
+    labels[20:50, 60:67] = 5
+    labels[60, 2:30] = 7
+    assert median_width_px(labels) == pytest.approx(4 * np.sqrt(7**2 / 12))
+    assert median_width_px(np.where(labels == 7, 0, labels)) == pytest.approx(
+        4 * np.sqrt((9**2 + 7**2 + 2 * 9 * 7) / 48)
+    )
+    yy, xx = np.mgrid[:60, :60]
+    assert median_width_px((yy - 30) ** 2 + (xx - 30) ** 2 <= 15**2) == pytest.approx(30, abs=0.5)
+    slanted = abs(yy - xx) <= 6  # a band 13 px wide along y, 13 / sqrt(2) across
+    assert median_width_px(slanted & (yy + xx > 30) & (yy + xx < 90)) == pytest.approx(4 * 13 / np.sqrt(24), abs=0.4)
 
 
 def test_masks():

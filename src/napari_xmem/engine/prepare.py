@@ -27,6 +27,7 @@ from napari_xmem.imaging import (
     IntensityNormaliser,
     label_dtype,
     median_diameter_px,
+    median_width_px,
     normalise_seeds,
     object_ids,
     scale_factor,
@@ -37,7 +38,10 @@ from napari_xmem.model import InferenceXMem, XMem, load_model, optimise, settle_
 from napari_xmem.notices import warn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from napari_xmem.config import PropagationConfig
 
@@ -46,6 +50,8 @@ __all__ = ["on_working_device", "prepare_run", "short_budget"]
 _LOG = logging.getLogger("napari_xmem")
 #: Up to this many objects are shrunk only to this multiple of the nominal diameter.
 FEW_OBJECTS, FEW_OBJECTS_ZOOM = 4, 2.0
+#: Objects are scaled by their diameter or so many of their widths, if that is less, and at least by such a share of it.
+NARROW_WIDTHS, NARROW_LEAST = 1.5, 0.8
 #: So many ids are kept free for daughters.
 SPARE_IDS = 16_384
 #: A scaled frame never gets larger than this, however small the objects.
@@ -101,7 +107,7 @@ def prepare_run(
     network = on_working_device(network)
     make_interruptible(network)
     measured = float(np.median([median_diameter_px(image) for image in labels.values()]))
-    diameter = config.diameter_px or measured
+    diameter = config.diameter_px or _shown_diameter_px(measured, labels.values())
     geometry = _geometry(network, source.frame_shape, diameter, len(ids))
     normaliser = IntensityNormaliser.fit(source, config.percentiles)
     prepare = NetworkInput(network.config, normaliser, geometry)
@@ -232,6 +238,12 @@ def _range_around_seed(seeds: Any, config: PropagationConfig, n_frames: int) -> 
         high = config.stop if config.stop is not None else (config.start or 0) + 1
         return frame_range(n_frames, None, n_frames if config.direction == "both" else high)
     return frame_range(n_frames, config.start, config.stop)
+
+
+def _shown_diameter_px(diameter_px: float, labels: Iterable[NDArray[Any]]) -> float:
+    """Return the diameter by which objects are scaled: less than theirs if they are narrow, which are shown larger."""
+    width_px = float(np.median([median_width_px(image) for image in labels]))
+    return min(diameter_px, max(NARROW_WIDTHS * width_px, NARROW_LEAST * diameter_px))
 
 
 def _geometry(network: XMem, shape: tuple[int, int], diameter_px: float, n_objects: int) -> FrameGeometry:

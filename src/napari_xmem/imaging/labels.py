@@ -20,6 +20,7 @@ __all__ = [
     "label_dtype",
     "labels_to_masks",
     "median_diameter_px",
+    "median_width_px",
     "object_areas",
     "object_boxes",
     "object_ids",
@@ -98,6 +99,28 @@ def median_diameter_px(labels: NDArray[Any]) -> float:
     if areas.size == 0:
         raise SeedError("the labels hold no object, so there is no diameter; expected pixels above 0.")
     return float(np.median(2 * np.sqrt(areas / np.pi)))
+
+
+def median_width_px(labels: NDArray[Any]) -> float:
+    """Return the median width of the objects of one frame (Y, X), in pixels: minor axes of ellipses of their moments.
+
+    An ellipse with the second moments of an object has the minor axis ``4 sqrt(lambda)``, where lambda is the lesser
+    eigenvalue of the covariance of its pixels' places (with 1/12 added on the diagonal, since pixels are squares).
+
+    Raises
+    ------
+    SeedError
+        If the frame holds no object.
+    """
+    ys, xs = np.nonzero(labels)
+    if ys.size == 0:
+        raise SeedError("the labels hold no object, so there is no width; expected pixels above 0.")
+    ids, of = np.unique(np.asarray(labels)[ys, xs], return_inverse=True)
+    counts = np.bincount(of, minlength=ids.size)
+    y, x = (places - (np.bincount(of, places) / counts)[of] for places in (ys, xs))
+    yy, xx, xy = (np.bincount(of, product) / counts for product in (y * y, x * x, x * y))
+    lesser = (yy + xx) / 2 - np.hypot((yy - xx) / 2, xy) + 1 / 12
+    return float(np.median(4 * np.sqrt(lesser)))
 
 
 def object_boxes(labels: NDArray[Any]) -> dict[int, tuple[int, int, int, int]]:

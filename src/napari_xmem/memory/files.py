@@ -6,6 +6,7 @@ import json
 import reprlib
 from typing import TYPE_CHECKING, Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -75,7 +76,8 @@ def load_state(path: str | os.PathLike[str], form: str) -> tuple[dict[str, Any],
         If the file is missing, damaged, or something else.
     """
     try:
-        with safe_open(str(path), framework="pt") as file:
+        # Older versions make tensors on the caller's default device, whatever they are asked for.
+        with torch.device("cpu"), safe_open(str(path), framework="pt", device="cpu") as file:
             metadata = file.metadata() or {}
             found = metadata.get("format")
             if found != form:

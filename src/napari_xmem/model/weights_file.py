@@ -36,7 +36,8 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         If the file is no readable safetensors file.
     """
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
+        # Older versions make tensors on the caller's default device, whatever they are asked for.
+        with torch.device("cpu"), safe_open(path, framework="pt", device="cpu") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})
     except Exception as error:  # SafetensorError, OSError, and torch's for types it does not know
         raise CheckpointError(_unreadable(path, error)) from error

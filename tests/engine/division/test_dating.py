@@ -79,6 +79,17 @@ def test_a_frame_that_shows_no_waist_or_is_painted_stays_the_mothers(network):
     assert births(found)[0][0] == 3 and found[2].object_ids == (1,)
 
 
+@pytest.mark.parametrize(("waists", "divides"), [([14, 14, 9, 6], True), ([14, 14, 11, 11], False)])
+def test_on_the_last_frame_a_deep_waist_is_enough(network, waists, divides):
+    frames, seed, _ = pinching(waists)
+    results = list(nx.iter_propagate(frames, {0: seed}, model=network, **OPTIONS))
+    assert births(results) == ([(2, ((2, 1), (3, 1)))] if divides else [])
+    events = [event for r in results for event in r.events]
+    assert len(events) == divides and all(
+        0.6 < event.odds < 0.67 and "1 frame only" in event.detail for event in events
+    )
+
+
 def test_the_waists_of_both_frames_date():
     policy, none = WaistBefore(widest_mean=0.75, widest_before=0.9), np.zeros((1, 1), bool)
     shallow, deep = rod(waist=10), rod(waist=6)
