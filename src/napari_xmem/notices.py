@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["listening", "warn"]
+__all__ = ["listening", "once", "warn"]
 
 _LISTENER: ContextVar[Callable[[Warning], None] | None] = ContextVar("napari-xmem-warnings", default=None)
 
@@ -44,3 +44,23 @@ def listening(listener: Callable[[Warning], None]) -> Iterator[None]:
         yield
     finally:
         _LISTENER.reset(token)
+
+
+@contextmanager
+def once(category: type[Warning]) -> Iterator[None]:
+    """Let only the first warning of a category through; all others go where they went."""
+    outer, said = _LISTENER.get(), False
+
+    def pass_on(warning: Warning) -> None:
+        nonlocal said
+        if isinstance(warning, category):
+            if said:
+                return
+            said = True
+        if outer is None:
+            warnings.warn(warning, stacklevel=3)
+        else:
+            outer(warning)
+
+    with listening(pass_on):
+        yield

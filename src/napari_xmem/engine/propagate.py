@@ -25,7 +25,9 @@ from napari_xmem.engine.prepare import prepare_run
 from napari_xmem.engine.results import FrameResult, PropagationResult, Scores, lineage_of
 from napari_xmem.engine.run_iterator import keeping_partial
 from napari_xmem.engine.run_passes import iter_run, replay_run
+from napari_xmem.imaging import NonFinitePixelsWarning
 from napari_xmem.imaging.acquisition import Acquisition
+from napari_xmem.notices import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -227,7 +229,8 @@ percentiles, detections, known, progress
     shown = progress_calls(progress)
     run = _prepared(open_movie_input(frames, axes, channels), open_seeds(seeds), model, config, detections, known)
     mention_oddities(run)
-    return complete_run(run, shown)
+    with once(NonFinitePixelsWarning):
+        return complete_run(run, shown)
 
 
 def _prepared(

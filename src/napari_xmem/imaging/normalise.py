@@ -30,8 +30,6 @@ _FAR_OUT = 3.0
 class NonFinitePixelsWarning(UserWarning):
     """A frame holds NaN or infinite pixels; they were treated as dark background.
 
-    The text is the same for all frames, so that Python says it once and not for each frame of a movie.
-
     Attributes
     ----------
     frame : int or None
@@ -42,9 +40,9 @@ class NonFinitePixelsWarning(UserWarning):
 
     def __init__(self, frame: int | None, count: int) -> None:
         self.frame, self.count = frame, count
+        name = "a frame" if frame is None else f"frame {frame}"
         super().__init__(
-            "The movie holds NaN or infinite values, which are treated as dark background; the attributes frame and "
-            "count of this warning say where and how many."
+            f"{name} holds {count} NaN or infinite values; they are treated as dark background, as on every frame."
         )
 
 
