@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Policies", "check_policies", "enforce_limits"]
 
 #: Bytes of memories that are consolidated at once; half as much again is needed meanwhile.
-_GROUP_BYTES = 512 * 1024 * 1024
+_GROUP_BYTES = 1024 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

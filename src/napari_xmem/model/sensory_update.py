@@ -16,9 +16,9 @@ def gated_update(gates: Tensor, hidden: Tensor) -> Tensor:
 
     Not the textbook GRU: the candidate ``n`` does not see a reset hidden state.
     """
-    forget, update, candidate = gates.float().chunk(3, dim=1)
-    update = update.sigmoid()
-    return forget.sigmoid() * hidden * (1 - update) + update * candidate.tanh()
+    both, candidate = gates.float().split([2 * hidden.shape[1], hidden.shape[1]], dim=1)
+    forget, update = both.sigmoid().chunk(2, dim=1)
+    return forget * hidden * (1 - update) + update * candidate.tanh()
 
 
 class HiddenReinforce(nn.Module):

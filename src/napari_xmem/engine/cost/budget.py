@@ -27,7 +27,7 @@ _MOST_PIXELS = {"cpu": 16 * 128 * 128, "cuda": 512 * 128 * 128, "mps": 64 * 128 
 #: Likewise pixels of a frame encoded at a time.
 _MOST_TILE_PIXELS = {"cpu": 1024 * 1024, "cuda": 4096 * 4096, "mps": 2048 * 2048}
 #: Likewise similarities held at a time: an accelerator compares all objects of a frame at once where it can.
-_MOST_SIMILARITIES = {"cpu": CHUNK_ELEMENTS, "cuda": 8 * CHUNK_ELEMENTS, "mps": 2 * CHUNK_ELEMENTS}
+_MOST_SIMILARITIES = {"cpu": CHUNK_ELEMENTS, "cuda": 16 * CHUNK_ELEMENTS, "mps": 2 * CHUNK_ELEMENTS}
 #: Bytes per query and element while memory is read: the similarity, and what choosing the best takes.
 _SIMILARITY_BYTES = 12
 #: Queries are never compared with less at a time than this.

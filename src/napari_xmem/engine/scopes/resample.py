@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -31,14 +33,20 @@ def sampling_matrix(out_start: Tensor, out_length: int, in_start: Tensor, in_len
         ``(N, out_length, in_length)`` float32; rows sum to 1 or 0.
     """
     device = out_start.device
-    out = out_start.float()[:, None] + torch.arange(out_length, dtype=torch.float32, device=device) + 0.5
+    out = out_start.float()[:, None] + _middles(out_length, device)
     centre = out / scale - in_start.float()[:, None]
-    pixels = torch.arange(in_length, dtype=torch.float32, device=device) + 0.5
     radius = max(1.0, 1.0 / scale)
-    weights = (1 - (centre[:, :, None] - pixels).abs() / radius).clamp(min=0)
+    weights = (1 - (centre[:, :, None] - _middles(in_length, device)).abs() / radius).clamp(min=0)
     outside = (centre < -0.5) | (centre > in_length + 0.5)
     weights = weights.masked_fill(outside[:, :, None], 0.0)
     return weights / weights.sum(2, keepdim=True).clamp(min=1e-6)
+
+
+@lru_cache(maxsize=64)
+def _middles(length: int, device: torch.device) -> Tensor:
+    """Return where the middles of so many pixels lie, ``(length,)`` float32; not to be written to."""
+    with torch.inference_mode(False):
+        return torch.arange(length, dtype=torch.float32, device=device) + 0.5
 
 
 def resample(
