@@ -48,6 +48,15 @@ def test_text_of_every_rule_can_be_read(theme):
     assert contrast("#ffffff", colours.accent_hover) >= 4.5, "the hovered button keeps its white text"
 
 
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_what_takes_the_keys_has_a_ring_that_can_be_seen(theme):
+    colours = theme_colours(theme)
+    rules = style_sheet(colours)
+    for role in set(re.findall(r'(Q(?:Tool|Push)Button\[role="\w+"\])', rules)):
+        assert f"{role}:focus" in rules, role
+    assert min(contrast(colours.focus, ground) for ground in (colours.background, colours.foreground)) >= 3
+
+
 @pytest.mark.parametrize("name", ["Propagate labels", "Review and correct"])
 def test_a_larger_font_gets_the_room_it_needs(viewer, qtbot, name):
     _, dock = viewer.window.add_plugin_dock_widget("napari-xmem", name)

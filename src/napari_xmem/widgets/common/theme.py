@@ -49,6 +49,11 @@ class Colours:
         return "#a8adb8" if self.dark else "#5c5f66"
 
     @property
+    def focus(self) -> str:
+        """Colour of the ring around what takes the keys."""
+        return "#7db4ff" if self.dark else "#0b57b0"
+
+    @property
     def panel(self) -> str:
         """Ground of boxes with a hint."""
         return "#2c3a4b" if self.dark else "#dfe9f4"
@@ -120,4 +125,11 @@ def style_sheet(colours: Colours, font_pt: int = DEFAULT_FONT_PT) -> str:
         text-align: center; min-height: 18px; max-height: 18px; }}
     QProgressBar::chunk {{ background-color: {c.progress}; border-radius: 2px; }}
     QPushButton[role="plain"] {{ padding: 5px 10px; }}
+    QToolButton[role="small"]:focus {{ border: 2px solid {c.focus}; padding: 0px 4px; }}
+    QToolButton[role="link"]:focus {{ border: 1px solid {c.focus}; }}
+    QToolButton[role="fold"]:focus {{ border: 2px solid {c.focus}; padding: 0px; }}
+    QPushButton[role="primary"]:focus, QPushButton[role="plain"]:focus {{ border: 2px solid {c.focus};
+        padding: 3px 8px; }}
+    QCheckBox:focus, QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus, QTableView:focus {{
+        border: 1px solid {c.focus}; }}
     """
