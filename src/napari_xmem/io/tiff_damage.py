@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["FILE_NAME", "check_complete", "listening", "noticing_damage", "whole_frames"]
 
 FILE_NAME = re.compile(r'FileName="([^"]*)"')
+#: How Python shows an object, in the messages of tifffile.
+_OBJECT = re.compile(r"<tifffile\.[^>]*>:?\s*")
 _DAMAGE = ("failed to read", "invalid page offset", "corrupted file", "invalid value offset")
 
 
@@ -148,7 +150,7 @@ def listening() -> Iterator[list[str]]:
             message = record.getMessage()
             damaged = any(word in message for word in _DAMAGE)
             if damaged:
-                seen.append(message)
+                seen.append(_OBJECT.sub("", message))
             return not damaged
 
     logger, listener = logging.getLogger("tifffile"), Listener()
