@@ -90,12 +90,16 @@ def test_same_names_are_refused(folder, tiny_model, tmp_path, capsys):
 
 
 def test_dry_run(folder, tiny_model, tmp_path, capsys):
+    (folder / "day_2").mkdir()
+    for name in ("a.tif", "a_seeds.npy"):
+        (folder / "day_2" / name).write_bytes((folder / name).read_bytes())
     before = sorted(tmp_path.rglob("*"))
     out = tmp_path / "new" / "results"
     assert batch(folder, tiny_model, "--dry-run", output=out) == 1  # one movie is damaged, one has no seeds
     captured = capsys.readouterr()
     assert captured.out.count("nothing was written") == 2 and str(out / "a_labels.tif") in captured.out
     assert "2 done, 1 without seeds, 1 failed" in captured.out
+    assert f"{folder / 'day_2'} holds 1 movie with seeds, not done" in captured.err
     assert batch(folder, tiny_model, "--dry-run", output=folder / "b.tif" / "results") == 2
     assert "b.tif is a file" in capsys.readouterr().err
     assert sorted(tmp_path.rglob("*")) == before

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from napari_xmem.cli.batch.manifest import is_manifest, read_manifest
 from napari_xmem.cli.batch.stores import in_store, movies_in, name_in_store, seeds_in_store
 from napari_xmem.errors import InputError, OutputError
+from napari_xmem.notices import warn
+from napari_xmem.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -159,7 +161,20 @@ def _movies_of(text: str, seeds_suffix: str) -> Iterator[Path]:
         if _seeds_of(place, seeds_suffix):
             yield place
         else:
+            _mention_deeper_movies([p for p in inside if p.is_dir() and p not in movies], seeds_suffix)
             yield from movies
+
+
+def _mention_deeper_movies(folders: Sequence[Path], seeds_suffix: str) -> None:
+    """Say where movies with seeds lie one folder deeper than is looked."""
+    for folder in folders:
+        movies = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in _SUFFIXES and _is_movie(p, seeds_suffix)]
+        there = sum(_seeds_of(movie, seeds_suffix) is not None for movie in movies)
+        if there:
+            warn(
+                f"{folder} holds {counted(there, 'movie')} with seeds, not done: folders inside a folder are not "
+                f"looked into. Give {folder} as well."
+            )
 
 
 def _places(text: str) -> list[Path]:
