@@ -8,7 +8,8 @@ import zipfile
 from email import message_from_string
 from pathlib import Path
 
-NOT_IN_SDIST = ("benchmarks/", "training/", "docs/images/", ".github/", ".ci/")
+IN_SDIST = {"docs", "examples", "scripts", "src", "tests"}
+NOT_IN_SDIST = ("docs/images/",)
 SDIST_LIMIT_BYTES = 12_000_000
 
 
@@ -32,6 +33,8 @@ def check(folder: Path) -> list[str]:
     with tarfile.open(sdist) as archive:
         inside = [name.partition("/")[2] for name in archive.getnames()]
     wrong += [f"{sdist.name} holds {name}" for name in inside if name.startswith(NOT_IN_SDIST)]
+    folders = {name.partition("/")[0] for name in inside if "/" in name}
+    wrong += [f"{sdist.name} holds the folder {name}" for name in sorted(folders - IN_SDIST)]
     if sdist.stat().st_size > SDIST_LIMIT_BYTES:
         wrong.append(f"{sdist.name} has {sdist.stat().st_size:,} bytes, more than {SDIST_LIMIT_BYTES:,}")
     return wrong
