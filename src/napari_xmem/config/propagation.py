@@ -214,7 +214,7 @@ class PropagationConfig:
         effect="Similarity, aggregation and sensory memory are always float32.",
         group=COMPUTING,
         options=(
-            Option("auto", "Automatic", "bfloat16 in the local scope where the device is faster in it, else float32."),
+            Option("auto", "Automatic", "bfloat16 in the local scope where the device has units for it, else float32."),
             Option("float32", "float32", "Single precision."),
             Option("bfloat16", "bfloat16", "Half the memory, quick on newer devices."),
             Option("float16", "float16", "Half the memory, quick on GPUs."),
