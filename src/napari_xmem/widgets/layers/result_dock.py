@@ -31,6 +31,7 @@ class ResultDock(Dock):
     """
 
     results: LayerChoice
+    _concerns = (0, 0)
 
     def watch_layers(self) -> None:
         """Follow the layer list; call when `results` is there."""
@@ -73,7 +74,10 @@ class ResultDock(Dock):
         self.results.sync()
         if self.results.layer is None and self.results.layers:
             self.results.layer = self.results.layers[-1]
-        self.show_all()
+        concerns = id(self.result), id(self.session)  # a layer that is no concern of this dock changes nothing it shows
+        if event is None or concerns != self._concerns:
+            self.show_all()
+        self._concerns = concerns
 
     def find_session(self) -> TrackingSession | None:
         """Return the session, after a look for results that have got one since."""

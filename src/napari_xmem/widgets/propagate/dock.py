@@ -104,7 +104,7 @@ class PropagateWidget(Dock):
         form.forecast.toggled.connect(self._show_readiness)
         self.runner.frame_done.connect(self.frame_done)
         self.runner.state_changed.connect(self.state_changed)
-        self.runner.state_changed.connect(self._show_readiness)
+        self.runner.state_changed.connect(self._show_replaced)
         self.runner.follow_ended.connect(self._on_follow_ended)
         self.runner.ended.connect(self._on_ended)
         saver = saver_of(self.viewer)
@@ -238,7 +238,7 @@ class PropagateWidget(Dock):
                     "a correction in Review and correct carries them on"
                 )
                 self.form.status.offer(text, tip, self.bring_back_painted)
-        self._show_readiness()
+        self._show_replaced()
         self.run_ended.emit(outcome)
 
     def _turn_to(self, layer: Any) -> None:
@@ -313,9 +313,7 @@ class PropagateWidget(Dock):
         enable(form.show_painted, bool(inputs.scan.frames), "nothing is painted yet.")
         enable(form.new_seeds, inputs.movie is not None, "open a movie first.")
         self.display.show_buttons()
-        over = "" if problem or self.runner.is_running else self._replaced_text()
-        form.replaced.show_text(over, "bad")
-        form.replaced.setVisible(bool(over))
+        self._show_replaced()
         if self.runner.is_running or self._what_counts() == self._ran_with:
             return  # the status line speaks of the run
         self._ran_with = None
@@ -329,9 +327,13 @@ class PropagateWidget(Dock):
             form.progress.reset_text()
             form.progress.hide()
 
-    def _replaced_text(self) -> str:
-        controls = self.controls
-        return warn_of_corrections(controls.target, controls.first_frame, controls.last_frame)
+    def _show_replaced(self, *_: Any) -> None:
+        """Say above Run what it would replace."""
+        controls, over = self.controls, ""
+        if not self.problem and not self.runner.is_running:
+            over = warn_of_corrections(controls.target, controls.first_frame, controls.last_frame)
+        self.form.replaced.show_text(over, "bad")
+        self.form.replaced.setVisible(bool(over))
 
     def _what_counts(self) -> tuple[Any, ...]:
         """Return everything that a run depends on."""
