@@ -109,7 +109,7 @@ def facts(model: Path) -> str:
         ("features", f"strides {config.strides}, key {config.key_dim}, value {config.value_dim}, "
                      f"sensory {config.hidden_dim} channels"),
         ("input", f"3 colours (grey repeated) and local contrast over {config.contrast_px} px; objects brought to "
-                  f"{config.nominal_diameter_px:.0f} px"),
+                  f"{config.nominal_diameter_px:.0f} px, narrow ones to as much as 1.25 times that"),
         ("training", f"{recipe.get('steps', '?')} steps in {len(recipe.get('stages', []))} stages"),
         ("seed", str(recipe.get("seed", ""))),
         ("compute", f"{compute.get('hours', 0):.2f} h on {compute.get('device', '?')} "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,11 +40,14 @@ class Parts:
     neck : float
         Width of the neck between them as a share of the narrower part's width: 0 for two separate pieces, 1 for a cut
         where there is no neck.
+    waist : bool
+        The mask is a rod, and this its waist.
     """
 
     first: NDArray[np.bool_]
     second: NDArray[np.bool_]
     neck: float
+    waist: bool = False
 
     @property
     def areas_px(self) -> tuple[int, int]:
@@ -180,7 +183,8 @@ def find_waist(probability: NDArray[np.float32], *, widest_neck: float = 1.0) ->
         return None
     half = np.zeros(inside[window].shape, bool)
     half[y, x] = bins < at
-    return _placed(inside.shape, window, np.pad(half, 1), np.pad(inside[window] & ~half, 1), neck)
+    parts = _placed(inside.shape, window, np.pad(half, 1), np.pad(inside[window] & ~half, 1), neck)
+    return replace(parts, waist=True)
 
 
 def _enclosed(padded: NDArray[np.bool_]) -> NDArray[np.bool_]:

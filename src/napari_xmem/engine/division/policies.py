@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -118,9 +118,11 @@ class TwoParts:
         if not area or area > self.largest_jump * max([*recent_px, usual_px]):
             return None
         parts = find_parts(mask, widest_neck=self.widest_neck)
-        if parts is not None or not self.widest_waist:
+        if not self.widest_waist or (parts is not None and not parts.neck):
             return parts
         waist = find_waist(probability, widest_neck=self.widest_waist)
+        if parts is not None:
+            return replace(parts, waist=waist is not None)
         return waist if waist is not None and waist.share >= self.least_waist_share else None
 
 

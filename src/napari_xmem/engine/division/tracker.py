@@ -53,8 +53,8 @@ _REST_FRAMES = 2
 _RECENT_FRAMES = 3
 #: A piece with less than this share of a mask may be the tip of a daughter that is claimed but faintly.
 _SCRAP_SHARE = 0.3
-#: On the last frame, which nothing follows, only sure parts are a division: with a gap, and with a neck between them.
-_LAST_FRAME_ODDS, _LAST_FRAME_ODDS_NECK = 0.9, 0.97
+#: On the last frame, which nothing follows, only sure parts are a division: with a gap between them, or of a rod.
+_LAST_FRAME_ODDS, _LAST_FRAME_ODDS_WAIST = 0.9, 0.97
 
 
 class DivisionTracker:
@@ -197,7 +197,7 @@ class DivisionTracker:
                 odds = max(odds, PAINTED_ODDS)
             early = len(trial.looks) >= EARLY_LOOKS
             final = at.last or len(trial.looks) > DELAY_FRAMES
-            on_sight = _LAST_FRAME_ODDS_NECK if trial.neck else _LAST_FRAME_ODDS
+            on_sight = _LAST_FRAME_ODDS_WAIST if trial.neck else _LAST_FRAME_ODDS
             needed = on_sight if len(trial.looks) == 1 else 0.5
             if (early and odds <= SURELY_NOT) or (final and odds < needed):
                 self._open.end(mother)
@@ -268,7 +268,7 @@ class DivisionTracker:
                 sister = self._faint_sister(at, larger, masks, tracked.area_px)
             if sister is not None:
                 begun |= self._begin(host, at, mask, [larger, sister], 0.0, faint=True)
-            elif parts is not None:
+            elif parts is not None and (parts.waist or not (at.last and parts.neck)):
                 begun |= self._begin(host, at, mask, _split(mask, parts), parts.neck)
                 self._date_back(at, self._open.by_mother.get(i), whole)
             elif parts is None and not self._hinted:
