@@ -185,9 +185,9 @@ class Hour:
     def run(self) -> None:
         """Run, pause, go on, to the end."""
         runner, form = self.dock.runner, self.dock.form
+        self.listen(True)
         self.click(form.run)
         until(lambda: bool(runner.history), 300)
-        self.listen(True)
         begun = time.monotonic()
         self.click(form.pause)
         expect("Pausing" in form.status.text or "Paused" in form.status.text, form.status.text)

@@ -99,7 +99,7 @@ def test_dry_run(folder, tiny_model, tmp_path, capsys):
     captured = capsys.readouterr()
     assert captured.out.count("nothing was written") == 2 and str(out / "a_labels.tif") in captured.out
     assert "2 done, 1 without seeds, 1 failed" in captured.out
-    assert f"{folder / 'day_2'} holds 1 movie with seeds, not done" in captured.err
+    assert f"1 movie with seeds in {folder / 'day_2'} not done" in captured.err
     assert batch(folder, tiny_model, "--dry-run", output=folder / "b.tif" / "results") == 2
     assert "b.tif is a file" in capsys.readouterr().err
     assert sorted(tmp_path.rglob("*")) == before

@@ -6,9 +6,11 @@ from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from napari_xmem.engine import propagate
+from napari_xmem.errors import XMemError
 from napari_xmem.model.inference import InferenceXMem
 
 if TYPE_CHECKING:
@@ -42,10 +44,17 @@ def count_flops(network: XMem, frames: NDArray[Any], seeds: NDArray[Any], **opti
     -------
     dict of str to float
         GFLOP per frame after the first, by step, and their ``total``. A multiplication and an addition are two.
+
+    Raises
+    ------
+    XMemError
+        If this version of PyTorch, as 2.4, counts nothing that is done in inference mode.
     """
     spent: dict[str, float] = defaultdict(float)
     with _counting(spent), FlopCounterMode(display=False) as counter:
         propagate(frames, seeds, model=network, **options)
+    if not counter.get_total_flops():
+        raise XMemError(f"PyTorch {torch.__version__} counts no operations in inference mode; a newer one does.")
     after = len(frames) - 1
     per_frame = {step: spent[step] / after / 1e9 for step in STEPS}
     per_frame["other"] = counter.get_total_flops() / after / 1e9 - sum(per_frame.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ __all__ = ["Job", "find_jobs", "make_folder"]
 
 _SUFFIXES = (".tif", ".tiff", ".npy", ".npz", ".zarr")
 _RESULT = "_labels"
+#: So many folders are named in a message.
+_NAMED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +170,19 @@ def _movies_of(text: str, seeds_suffix: str) -> Iterator[Path]:
 
 def _mention_deeper_movies(folders: Sequence[Path], seeds_suffix: str) -> None:
     """Say where movies with seeds lie one folder deeper than is looked."""
+    found = {}
     for folder in folders:
-        movies = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in _SUFFIXES and _is_movie(p, seeds_suffix)]
-        there = sum(_seeds_of(movie, seeds_suffix) is not None for movie in movies)
-        if there:
-            warn(
-                f"{folder} holds {counted(there, 'movie')} with seeds, not done: folders inside a folder are not "
-                f"looked into. Give {folder} as well."
-            )
+        with suppress(OSError):  # a folder that may not be read is no reason to stop
+            movies = [p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and _is_movie(p, seeds_suffix)]
+            there = sum(_seeds_of(movie, seeds_suffix) is not None for movie in movies)
+            if there:
+                found[folder] = there
+    if found:
+        named = ", ".join(map(str, list(found)[:_NAMED])) + (" ..." if len(found) > _NAMED else "")
+        warn(
+            f"{counted(sum(found.values()), 'movie')} with seeds in {named} not done: folders inside a folder are not "
+            "looked into. Give them as well."
+        )
 
 
 def _places(text: str) -> list[Path]:

@@ -31,7 +31,7 @@ class ResultDock(Dock):
     """
 
     results: LayerChoice
-    _concerns = (0, 0)
+    _concerns: tuple[Any, Any] = (None, None)
 
     def watch_layers(self) -> None:
         """Follow the layer list; call when `results` is there."""
@@ -74,10 +74,9 @@ class ResultDock(Dock):
         self.results.sync()
         if self.results.layer is None and self.results.layers:
             self.results.layer = self.results.layers[-1]
-        concerns = id(self.result), id(self.session)  # a layer that is no concern of this dock changes nothing it shows
-        if event is None or concerns != self._concerns:
-            self.show_all()
-        self._concerns = concerns
+        known, self._concerns = self._concerns, (self.result, self.session)
+        if event is None or any(now is not before for now, before in zip(self._concerns, known, strict=True)):
+            self.show_all()  # a layer that is no concern of this dock changes nothing it shows
 
     def find_session(self) -> TrackingSession | None:
         """Return the session, after a look for results that have got one since."""

@@ -312,6 +312,12 @@ class LineageWidget(ResultDock):
                 text = cell_facts(lineage, chosen[-1])
         self.form.facts.setText(text)
 
+    def on_layers(self, event: Any = None) -> None:
+        """Take over the layer list, and that the tracks were taken out of it."""
+        super().on_layers(event)
+        if self.tracks.was_removed:
+            self._show_tracks()
+
     def _show_tracks(self, *_: Any) -> None:
         if self.tracks.was_removed:  # a person removed it, or the viewer closes: bringing it back would never end
             self.tracks.hide()
