@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from engine.simple_movies import disc_movie, tiny_network
-from napari_xmem.config import PropagationConfig
+from napari_xmem.config import MemoryConfig, PropagationConfig
 from napari_xmem.engine import prepare_run
 from napari_xmem.engine.run_passes import open_scope
 from napari_xmem.engine.scopes.object_state import Observation, TrackedObject
+from napari_xmem.memory import MemoryBank
 
 NOTHING = Observation(0.0, 0.0, (0.0, 0.0, 0.0, 0.0))
 
@@ -41,3 +43,15 @@ def test_a_seed_of_one_pixel_that_scaling_removes_is_lost_and_not_sought_in_the_
         tracked = scope.objects[9]
         assert tracked.lost_frames == t + 1
         assert tracked.area_px == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("extent_px", [{"a": 1}, 2.0]), ("centre_px", [1.0]), ("area_px", "large"), ("velocity_px", [float("nan"), 0.0])],
+)
+def test_a_damaged_state_is_refused_in_words(name, value):
+    cpu, bank = torch.device("cpu"), MemoryBank(MemoryConfig(), key_dim=4, value_dim=4)
+    state = TrackedObject(3, bank, (70.0, 80.0), (9.0, 8.0), 60.0).state_dict()
+    assert TrackedObject.from_state_dict(state, cpu, cpu).extent_px == (9.0, 8.0)
+    with pytest.raises(ValueError, match=f"{name} of an object is"):
+        TrackedObject.from_state_dict(state | {name: value}, cpu, cpu)

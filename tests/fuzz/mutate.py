@@ -135,7 +135,7 @@ def _changed_safetensors(data: bytes, random: random.Random) -> bytes:
     header = json.loads(data[8 : 8 + length])
     texts = header.get("__metadata__") if isinstance(header, dict) else None
     texts = texts if isinstance(texts, dict) else {}
-    inner = [name for name, value in texts.items() if _as_json(str(value).encode()) is not None]
+    inner = [name for name, value in texts.items() if isinstance(value, str) and _as_json(value.encode()) is not None]
     if inner and random.random() < 0.7:
         name = random.choice(inner)
         texts[name] = _changed_json(json.loads(texts[name]), random).decode()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import reprlib
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Self
 
 from napari_xmem.memory import MemoryBank
@@ -164,10 +167,17 @@ class TrackedObject:
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any], device: torch.device, bank_device: torch.device) -> Self:
-        """Return the object that `state_dict` described, with sensory memory on `device`."""
+        """Return the object that `state_dict` described, with sensory memory on `device`.
+
+        Raises
+        ------
+        ValueError
+            If a part of the state is not what it should be, as in a damaged file.
+        """
         known: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in state.items()
         }
+        _check_plain(known)
         known["bank"] = MemoryBank.from_state_dict(state["bank"], bank_device)
         known["hidden"] = None if state["hidden"] is None else state["hidden"].to(device, copy=True)
         return cls(**known)
@@ -188,3 +198,14 @@ class TrackedObject:
             for old, now, before, drift in zip(self.velocity_px, seen.centre_px, self.centre_px, drift_px, strict=True)
         )
         return max(-limit, min(limit, y)), max(-limit, min(limit, x))
+
+
+def _check_plain(state: Mapping[str, Any]) -> None:
+    """Raise ValueError unless places are pairs of numbers, and areas, counts and shares are numbers."""
+    pairs = ("centre_px", "extent_px", "velocity_px", "expected_px")
+    single = ("object_id", "area_px", "lost_frames", "cut", "identity")
+    for name in state.keys() & {*pairs, *single, "surprises_px"}:
+        values = (state[name],) if name in single else state[name]
+        right = isinstance(values, tuple) and all(isinstance(value, Real) and math.isfinite(value) for value in values)
+        if not right or (name in pairs and len(values) != 2):
+            raise ValueError(f"{name} of an object is {reprlib.repr(state[name])}, expected numbers")
