@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["counted", "frame_list", "frames_named"]
+__all__ = ["counted", "frames_named", "number_list"]
 
 
 def counted(number: int, thing: str) -> str:
@@ -15,14 +15,14 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def frame_list(frames: Iterable[int], most: int | None = None) -> str:
-    """Write frame numbers shortly: 1, 3-5, 9; of more than `most` pieces the first."""
+def number_list(numbers: Iterable[int], most: int | None = None) -> str:
+    """Write numbers of frames or objects shortly: 1, 3-5, 9; of more than `most` pieces the first."""
     runs: list[list[int]] = []
-    for frame in sorted(frames):
-        if runs and frame == runs[-1][1] + 1:
-            runs[-1][1] = frame
+    for number in sorted(numbers):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
         else:
-            runs.append([frame, frame])
+            runs.append([number, number])
     shown = [str(first) if first == last else f"{first}-{last}" for first, last in runs[:most]]
     return ", ".join([*shown, "..."] if len(runs) > len(shown) else shown)
 
@@ -30,4 +30,4 @@ def frame_list(frames: Iterable[int], most: int | None = None) -> str:
 def frames_named(frames: Iterable[int], most: int | None = None) -> str:
     """Write which frames: frame 3, frames 1, 3-5."""
     numbers = list(frames)
-    return f"{'frame' if len(numbers) == 1 else 'frames'} {frame_list(numbers, most)}"
+    return f"{'frame' if len(numbers) == 1 else 'frames'} {number_list(numbers, most)}"

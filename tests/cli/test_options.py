@@ -7,7 +7,7 @@ import pytest
 from napari_xmem.cli.options import memory_config
 from napari_xmem.config import MemoryConfig
 from napari_xmem.errors import ConfigError
-from napari_xmem.words import frame_list
+from napari_xmem.words import number_list
 
 
 def test_every_field_can_be_set():
@@ -36,5 +36,5 @@ def test_values_of_the_wrong_kind(text):
 
 
 def test_frame_list():
-    assert frame_list([4, 1, 2, 3, 9]) == "1-4, 9"
-    assert frame_list([]) == ""
+    assert number_list([4, 1, 2, 3, 9]) == "1-4, 9"
+    assert number_list([]) == ""

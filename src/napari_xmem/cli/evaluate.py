@@ -17,7 +17,7 @@ from napari_xmem.cli.terminal.progress import progress
 from napari_xmem.cli.terminal.verbosity_options import add_talk
 from napari_xmem.cli.track_outputs import add_scored_tracks, labels_and_parents, score_tracks
 from napari_xmem.errors import InputError
-from napari_xmem.words import frame_list
+from napari_xmem.words import number_list
 
 if TYPE_CHECKING:
     import argparse
@@ -145,9 +145,9 @@ def _say_frames(table: EvaluationTable, n_frames: int, asked: Sequence[int] | st
     missing = [] if asked is None or isinstance(asked, str) else [t for t in asked if not 0 <= t < n_frames]
     if left_out:
         more = "" if missing else "; --frames all scores every frame"
-        say(f"scored frames {frame_list(table.frames)} of 0-{n_frames - 1}, {left_out} left out{more}")
+        say(f"scored frames {number_list(table.frames)} of 0-{n_frames - 1}, {left_out} left out{more}")
     if missing:
-        say(f"there are no frames {frame_list(missing)}: the movie ends with frame {n_frames - 1}")
+        say(f"there are no frames {number_list(missing)}: the movie ends with frame {n_frames - 1}")
 
 
 def _frames(text: str | None) -> list[int] | Literal["usual"] | None:

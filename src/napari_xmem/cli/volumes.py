@@ -21,7 +21,7 @@ from napari_xmem.cli.terminal.stopping import stopping_gently
 from napari_xmem.cli.track_outputs import write_track_outputs
 from napari_xmem.cli.volume_outputs import VolumeOutputs
 from napari_xmem.errors import InputError
-from napari_xmem.words import counted, frame_list, frames_named
+from napari_xmem.words import counted, frames_named, number_list
 
 if TYPE_CHECKING:
     import argparse
@@ -154,7 +154,7 @@ def _report_plan(args: argparse.Namespace, movie: Movie, runs: VolumeRuns) -> in
     ids = {i for volume in runs.volumes.values() for i in object_ids(volume)}
     seeds = [image for z in runs.planes for image in runs.seeds(z).values()]
     diameter = float(np.median([median_diameter_px(image) for image in seeds]))
-    planes = "all planes, as far as they go" if args.fill_planes else f"planes {frame_list(runs.planes)}"
+    planes = "all planes, as far as they go" if args.fill_planes else f"planes {number_list(runs.planes)}"
     size = f"{counted(n_frames, 'frame')} of {counted(n_planes, 'plane')} of {rows} x {columns} px"
     return report_plan(
         args,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from napari_xmem.errors import MemoryBankError
 from napari_xmem.memory.store import Store
-from napari_xmem.words import frames_named
+from napari_xmem.words import frames_named, number_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -152,7 +152,7 @@ def _forget_frames(state: BankState, frames: Iterable[int], object_id: int | Non
     hit = _from_frames(state, wanted)
     objects = state.object_ids if object_id is None else (object_id,)
     state.check_known(objects)
-    _invalidate(state, hit, objects, "forgotten", f"frames {_listed(wanted)} were forgotten")
+    _invalidate(state, hit, objects, "forgotten", f"{frames_named(wanted, 12)} forgotten")
 
 
 def _correct(state: BankState, frame: int, object_ids: Iterable[int]) -> None:
@@ -167,7 +167,7 @@ def _correct(state: BankState, frame: int, object_ids: Iterable[int]) -> None:
         kept[state.rows_in(Store.WORKING, state.working_blocks[:1])] = True
     hit = (distance == 0) | ((distance <= radius) & ~kept)
     known = [i for i in object_ids if i in state.object_ids]
-    _invalidate(state, hit, known, "corrected", f"frame {frame} was corrected (objects {_listed(known)})")
+    _invalidate(state, hit, known, "corrected", f"frame {frame} was corrected (objects {number_list(known, 12)})")
 
 
 def _protect(state: BankState, frames: Iterable[int]) -> None:
@@ -177,7 +177,7 @@ def _protect(state: BankState, frames: Iterable[int]) -> None:
     table = state.filled()
     moved = int((hit & (table["store"] != int(Store.PERMANENT))).sum())
     table["store"][hit] = int(Store.PERMANENT)
-    state.log("protected", moved, moved, f"frames {_listed(wanted)} were protected")
+    state.log("protected", moved, moved, f"{frames_named(wanted, 12)} protected")
     state.refresh()
 
 
@@ -210,9 +210,3 @@ def _drop_unheld(state: BankState, kind: MemoryEventKind, reason: str) -> None:
     for object_id in table.object_ids:
         held |= table.valid(object_id)
     state.remove((~held).nonzero()[:, 0], kind, reason)
-
-
-def _listed(numbers: list[int]) -> str:
-    """Write numbers for a message, at most 12 of them."""
-    text = ", ".join(map(str, numbers[:12]))
-    return text + (f", ... ({len(numbers)})" if len(numbers) > 12 else "") if numbers else "none"

@@ -111,7 +111,7 @@ class InferenceXMem(XMem):
         return torch.autocast(like.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
 
-def optimise(network: XMem, precision: Precision = "auto", *, few_calls: bool | None = None) -> InferenceXMem:
+def optimise(network: XMem, precision: Precision = "auto", *, few_calls: bool = False) -> InferenceXMem:
     """Return a network that computes the same faster.
 
     Parameters
@@ -120,9 +120,9 @@ def optimise(network: XMem, precision: Precision = "auto", *, few_calls: bool | 
         In eval mode.
     precision : {"auto", "float32", "bfloat16", "float16"}
         Type in which convolutions compute; see `choose_precision` for "auto".
-    few_calls : bool, optional
+    few_calls : bool
         Compute each factored convolution as the whole one it stands for: one call for four, and more arithmetic, which
-        an accelerator has to spare. None: where the network is not on a CPU.
+        an accelerator has to spare.
 
     Raises
     ------
@@ -131,7 +131,6 @@ def optimise(network: XMem, precision: Precision = "auto", *, few_calls: bool | 
     """
     if isinstance(network, InferenceXMem):
         return network
-    few_calls = network.device.type != "cpu" if few_calls is None else few_calls
     return InferenceXMem(network, choose_precision(network.device, precision), few_calls=few_calls)
 
 

@@ -10,7 +10,7 @@ from napari_xmem.engine.state_file import load_memory, save_memory
 from napari_xmem.errors import MemoryBankError, SessionError
 from napari_xmem.memory import MemoryRow
 from napari_xmem.session.session_states import AT_REST, SETTLED
-from napari_xmem.words import frames_named
+from napari_xmem.words import frames_named, number_list
 
 if TYPE_CHECKING:
     import os
@@ -107,7 +107,7 @@ class MemoryEditor:
         """
         wanted = sorted(set(frames))
         with self._runner.hold("Protecting"):
-            self._change(f"protect frame {_listed(wanted)}", wanted, lambda bank, held: bank.edit.protect(held))
+            self._change(f"protect {frames_named(wanted, 5)}", wanted, lambda bank, held: bank.edit.protect(held))
 
     def forget_frames(self, frames: Iterable[int]) -> None:
         """Forget what these frames left in memory, also if it is permanent; raises as `protect`."""
@@ -116,7 +116,7 @@ class MemoryEditor:
             said = self._context.annotations
             forgotten = frozenset(wanted) & frozenset(said.labels) - said.forgotten
             self._change(
-                f"forget frame {_listed(wanted)}", wanted, lambda bank, held: bank.edit.forget_frames(held), forgotten
+                f"forget {frames_named(wanted, 5)}", wanted, lambda bank, held: bank.edit.forget_frames(held), forgotten
             )
 
     def remember_frames(self, frames: Iterable[int]) -> None:
@@ -147,7 +147,7 @@ class MemoryEditor:
             follower = self._follower()
             if object_id not in follower.object_ids:
                 known = sorted(follower.object_ids)
-                raise MemoryBankError(f"Memory does not know object {object_id}; it knows {_listed(known)}.")
+                raise MemoryBankError(f"Memory does not know object {object_id}; it knows {number_list(known, 5)}.")
             self._add(_Edit(f"forget object {object_id}", follower, (follower.forget(object_id),)))
         painted = [t for t, packed in self._context.annotations.labels.items() if (packed.unpack() == object_id).any()]
         again = f"a new run follows it again from frame {min(painted)}, where it is painted" if painted else ""
@@ -250,8 +250,3 @@ class MemoryEditor:
         if follower is None:
             raise SessionError("There is no memory yet; propagate first.")
         return follower
-
-
-def _listed(numbers: list[int]) -> str:
-    shown = ", ".join(map(str, numbers[:5]))
-    return shown + (f" and {len(numbers) - 5} more" if len(numbers) > 5 else "")

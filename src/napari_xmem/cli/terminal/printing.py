@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from napari_xmem.cli.terminal.streams import log, put
-from napari_xmem.words import counted, frame_list
+from napari_xmem.words import counted, number_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +114,7 @@ def collected_warnings(quiet: bool = False) -> Iterator[None]:
         yield
     finally:
         if frames and not quiet:
-            named = frame_list(t for t in frames if t is not None) or "some frames"
+            named = number_list(t for t in frames if t is not None) or "some frames"
             say_error(f"NaN or infinite pixels on frames {named} were treated as dark background.", kind="warning")
 
 

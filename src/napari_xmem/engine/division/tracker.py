@@ -193,12 +193,13 @@ class DivisionTracker:
     ) -> list[RegionMask]:
         for mother, trial in list(self._open.by_mother.items()):
             odds, told = self.judge.odds(trial), trial.told(at.given)
-            if told or trial.painted:
+            by_a_person = told or trial.painted
+            if by_a_person:
                 odds = max(odds, PAINTED_ODDS)
             early = len(trial.looks) >= EARLY_LOOKS
             final = at.last or len(trial.looks) > DELAY_FRAMES
             on_sight = _LAST_FRAME_ODDS_WAIST if trial.neck else _LAST_FRAME_ODDS
-            needed = on_sight if len(trial.looks) == 1 else 0.5
+            needed = on_sight if len(trial.looks) == 1 and not by_a_person else 0.5
             if (early and odds <= SURELY_NOT) or (final and odds < needed):
                 self._open.end(mother)
                 self._resting[mother] = _REST_FRAMES
