@@ -81,6 +81,13 @@ def test_few_absurd_pixels_and_missing_ones_change_nothing():
     assert not {one.kind for one in looked_at(frames).findings} & {FindingKind.JUMP, FindingKind.SATURATED}
 
 
+@pytest.mark.parametrize("seed", (0, 4))
+def test_where_scattered_pixels_drown_all_detail_nothing_is_said_of_focus(seed):
+    frames = movie(6) // 6
+    frames[np.random.default_rng(seed).random(frames.shape) < 0.003 * (1 + seed)] = 65535
+    assert not looked_at(frames).frames("out of focus")
+
+
 def test_findings_are_said_in_one_line_and_survive_json():
     seen = Acquisition.collect(
         [

@@ -112,7 +112,7 @@ class FrameInspector:
         if sharp is None:
             return []
         usual = float(np.median(self._sharpness)) if len(self._sharpness) >= _LEAST_FRAMES else 0.0
-        if sharp < _DEFOCUS * usual:
+        if usual > 0 and sharp < _DEFOCUS * usual:  # noise alone has less than no fine detail
             return [Finding(FindingKind.DEFOCUS, index, max(sharp, 0.0) / usual)]
         self._sharpness = [*self._sharpness, sharp][-_USUAL_FRAMES:]
         return []
