@@ -8,8 +8,13 @@ import torch
 
 import napari_xmem as nx
 from engine.simple_movies import disc_movie, tiny_network
+from napari_xmem.config import PropagationConfig
 from napari_xmem.engine.cost.memory_estimate import elements_per_object
-from napari_xmem.engine.cost.network_cost import LiveBytes
+from napari_xmem.engine.cost.network_cost import LiveBytes, _line
+from napari_xmem.engine.cost.run_size import RunSize
+from napari_xmem.engine.inputs import open_movie_input, open_seeds
+from napari_xmem.engine.prepare import prepare_run
+from napari_xmem.engine.scopes import frame_now
 from napari_xmem.errors import SeedError
 
 
@@ -26,6 +31,24 @@ def test_forecast_grows_with_the_work(scope):
     assert few.peak_bytes < many.peak_bytes and few.memory_bank_bytes < many.memory_bank_bytes
     assert many.seconds == pytest.approx(6 * many.seconds_per_frame)
     assert "per frame" in many.describe() and many.fits
+
+
+def test_a_call_costs_something_whatever_its_size():
+    assert _line((100, 1000), (0.25, 0.7)) == pytest.approx((0.0005, 0.2))
+    assert _line((100, 1000), (0.01, 0.7)) == pytest.approx((0.0007, 0))  # the small one was measured in a quiet moment
+    assert _line((100, 1000), (0.9, 0.7)) == pytest.approx((0, 0.7), abs=1e-3)
+
+
+@pytest.mark.parametrize("budget_bytes", [None, 8_000_000])
+def test_forecast_counts_the_calls_of_a_frame(budget_bytes, monkeypatch):
+    network, (frames, labels) = tiny_network(), disc_movie(6, 2, (192, 256))
+    options = {"diameter_px": 16, "scope": "local", "memory_budget_bytes": budget_bytes}
+    movie, seeds = open_movie_input(frames, None, None), open_seeds({0: labels[0]})
+    run = prepare_run(movie, seeds, network, PropagationConfig(**options), announce=False)
+    calls, decode = [], frame_now.decode_regions
+    monkeypatch.setattr(frame_now, "decode_regions", lambda *args: calls.append(1) or decode(*args))
+    nx.propagate(frames, {0: labels[0]}, model=network, divisions="keep", **options)
+    assert RunSize.of(run).n_calls == len(calls) > (budget_bytes is not None)
 
 
 def test_forecast_changes_nothing_and_reads_only_a_few_frames():

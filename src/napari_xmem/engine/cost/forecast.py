@@ -34,10 +34,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Forecast", "forecast", "forecast_run"]
 
-#: Seconds per pixel of a region for taking its mask apart and putting it into the frame's labels.
-_MASK_SECONDS = 6e-8
+#: Seconds per pixel of a region for taking its mask apart, looking for daughters in it, and putting it into the frame's
+#: labels.
+_MASK_SECONDS = 1.6e-7
 #: Seconds per object and frame for everything that does not depend on its size.
-_OBJECT_SECONDS = 2e-3
+_OBJECT_SECONDS = 2.5e-3
 #: Python, torch and the libraries, before anything is loaded.
 _BASE_BYTES = 350_000_000
 
@@ -224,6 +225,7 @@ def _object_seconds(run: Run, size: RunSize, cost: NetworkCost) -> float:
     interval, cell = size.memory.memory_interval_frames, run.network.config.stride_px**2
     objects, pixels = len(size.region_pixels), sum(size.region_pixels)
     seconds = size.padded_pixels * cost.key + pixels * (cost.decode + cost.value / interval)
+    seconds += size.n_calls * (cost.decode_call + cost.value_call / interval)
     seconds += pixels * _MASK_SECONDS + objects * _OBJECT_SECONDS + pixels / cell * cost.gather
     queries = [n // cell for n in size.region_pixels]
     return seconds + cost.match * sum(q * m for q, m in zip(queries, size.mean_elements, strict=False))

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveBytes", "NetworkBytes", "NetworkCost", "network_bytes", "probe_network"]
 
-#: Side of the sample in key cells and its objects: as objects are decoded for a small network, less for a large one.
-_SAMPLE, _SMALL_SAMPLE = (16, 8), (12, 1)
+#: Side of the sample in key cells and its objects: as objects are decoded for a small network, less for a large one;
+#: and of a sample that tells what a call costs.
+_SAMPLE, _SMALL_SAMPLE, _LEAST_SAMPLE = (16, 8), (12, 1), (8, 1)
 _LARGE_NETWORK = 20_000_000
 _BYTES_SAMPLE = (8, 1)
 
@@ -36,6 +37,8 @@ class NetworkCost:
         Key encoder with the shared halves of decoder and value encoder, per pixel of the (scaled) frame.
     decode, value : float
         Decoder, value encoder: per pixel and object.
+    decode_call, value_call : float
+        The same, per call, whatever its size.
     match : float
         Comparing one query with one memory element and choosing the best.
     gather : float
@@ -44,7 +47,9 @@ class NetworkCost:
 
     key: float
     decode: float
+    decode_call: float
     value: float
+    value_call: float
     match: float
     gather: float
 
@@ -117,17 +122,22 @@ def probe_network(network: XMem) -> NetworkCost:
     """Time every part of a network on a small sample, on the network's device."""
     large = sum(p.numel() for p in network.parameters()) > _LARGE_NETWORK
     sample = _Sample(network, _SMALL_SAMPLE if large else _SAMPLE)
-    work = sample.pixels * sample.count
-    device = network.device
+    least, device = _Sample(network, _LEAST_SAMPLE), network.device
     with inference_settings():
         match, gather = _probe_read(network.config.key_dim, network.config.value_dim, device)
-        return NetworkCost(
-            key=_seconds(sample.encode, device) / sample.pixels,
-            decode=_seconds(sample.decode, device) / work,
-            value=_seconds(sample.value, device) / work,
-            match=match,
-            gather=gather,
-        )
+        key = _seconds(sample.encode, device) / sample.pixels
+        least.encode()
+        pixels = least.work, sample.work
+        decode, decode_call = _line(pixels, (_seconds(least.decode, device), _seconds(sample.decode, device)))
+        value, value_call = _line(pixels, (_seconds(least.value, device), _seconds(sample.value, device)))
+        return NetworkCost(key, decode, decode_call, value, value_call, match, gather)
+
+
+def _line(pixels: tuple[int, int], seconds: tuple[float, float]) -> tuple[float, float]:
+    """Return seconds per pixel and per call, from the times of a small and a large call; neither is below 0."""
+    (few, many), (short, long) = pixels, seconds
+    call = min(max((short * many - long * few) / (many - few), 0.0), short, long)
+    return (long - call) / many, call
 
 
 def network_bytes(network: XMem) -> NetworkBytes:
@@ -158,6 +168,7 @@ class _Sample:
         self.hidden: torch.Tensor | None = None
         if config.hidden_dim:
             self.hidden = torch.zeros(count, config.hidden_dim, cells, cells, dtype=torch.float32, device=device)
+        self.work = self.pixels * count
         self.features: Any = None
         self.decoding: Any = None
         self.encoding: Any = None

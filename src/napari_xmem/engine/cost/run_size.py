@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from napari_xmem.engine.scopes.tiling import TILE_STEP_PX
 from napari_xmem.imaging import object_boxes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_xmem.config import MemoryConfig
     from napari_xmem.engine.run import Run
 
@@ -34,6 +37,8 @@ class RunSize:
         Pixels of the padded frame whose features take memory: on a CPU only those that an object's region touches.
     region_pixels : tuple of int
         Pixels each object is computed on (the padded frame for all in the global scope).
+    n_calls : int
+        Calls in which the objects of a frame are computed: regions of one size together, as far as the budget allows.
     mean_elements, most_elements : tuple of float, tuple of int
         Memory elements of each bank: mean over the run, and at most. One bank per object, or one in the global scope.
     bank_bytes, least_bank_bytes : int
@@ -50,6 +55,7 @@ class RunSize:
     padded_pixels: int
     kept_pixels: int
     region_pixels: tuple[int, ...]
+    n_calls: int
     mean_elements: tuple[float, ...]
     most_elements: tuple[int, ...]
     bank_bytes: int
@@ -107,6 +113,7 @@ class RunSize:
             padded_pixels=padded,
             kept_pixels=kept,
             region_pixels=regions,
+            n_calls=_calls(regions, budget),
             mean_elements=tuple(mean for mean, _ in elements),
             most_elements=tuple(most for _, most in elements),
             bank_bytes=bank_bytes,
@@ -141,6 +148,20 @@ def _objects(run: Run) -> list[_Object]:
     if run.scope == "global":
         found = dict.fromkeys(found, math.prod(geometry.padded_shape))
     return [_Object(pixels, _times(run, seeded[object_id])) for object_id, pixels in found.items()]
+
+
+def _calls(regions: tuple[int, ...], budget: Budget) -> int:
+    """Return in how many calls objects with regions of these sizes are computed."""
+    calls = 0
+
+    def compute(chunk: Sequence[int]) -> Sequence[int]:
+        nonlocal calls
+        calls += 1
+        return chunk
+
+    for pixels, count in Counter(regions).items():
+        budget.work.map([pixels] * count, pixels, compute)
+    return calls
 
 
 def _touched(regions: tuple[int, ...], padded: int) -> int:

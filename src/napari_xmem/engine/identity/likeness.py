@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
+from scipy.fft import irfft2, next_fast_len, rfft2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,14 +67,11 @@ def texture(one: Portrait, other: Portrait, turns: tuple[float, ...] = TURNS) ->
     float or None
         None if too little is left to compare.
     """
-    b, b_inside = _framed(other)
-    best = None
-    for turn in turns:
-        a, a_inside = _turned(one, turn)
-        score = _best_correlation(a, a_inside, b, b_inside)
-        if score is not None and (best is None or score > best):
-            best = score
-    return best
+    picture, inside = _framed(other)
+    turned = [_turned(one, turn) for turn in turns]
+    pictures, insides = np.stack([p for p, _ in turned]), np.stack([i for _, i in turned])
+    scores = _best_correlations(pictures, insides, picture, inside)
+    return max((score for score in scores if score is not None), default=None)
 
 
 @lru_cache(maxsize=512)
@@ -95,38 +93,47 @@ def _framed(portrait: Portrait) -> tuple[NDArray[np.float64], NDArray[np.bool_]]
     return picture, eroded if eroded.sum() >= _LEAST_PX else inside
 
 
-def _best_correlation(
+def _best_correlations(
     a: NDArray[np.float64], a_inside: NDArray[np.bool_], b: NDArray[np.float64], b_inside: NDArray[np.bool_]
-) -> float | None:
-    """Lay `a` on `b` at all small shifts, larger ones if one of them is cut, and take the best correlation."""
-    side = tuple(max(m, n) for m, n in zip(a.shape, b.shape, strict=True))
-    a, m, b, w = (_centred(np.asarray(x, np.float64), side) for x in (a, a_inside, b, b_inside))
-    smaller = min(m.sum(), w.sum())
-    reach = _SHIFT if smaller > _MUCH_SMALLER * max(m.sum(), w.sum()) else _SHIFT_CUT
-    shape = tuple(n + 2 * reach for n in side)
-    fa, fa2, fm = (np.fft.rfft2(x, shape) for x in (a * m, a * a * m, m))
-    gb, gb2, gm = (np.conj(np.fft.rfft2(x, shape)) for x in (b * w, b * b * w, w))
+) -> list[float | None]:
+    """Lay each of some pictures `a` ``(N, h, w)`` on `b` at all small shifts, and take the best correlation of each.
 
-    def over_shifts(spectrum: NDArray[np.complex128]) -> NDArray[np.float64]:
-        full = np.roll(np.fft.irfft2(spectrum, shape), (reach, reach), (0, 1))
-        return full[: 2 * reach + 1, : 2 * reach + 1]
-
-    n = np.rint(over_shifts(fm * gm))
-    enough = n >= max(_LEAST_PX, _LEAST_SHARE * smaller)
-    if not enough.any():
-        return None
-    n = np.maximum(n, 1)
-    mean_a, mean_b = over_shifts(fa * gm) / n, over_shifts(fm * gb) / n
-    variance_a = over_shifts(fa2 * gm) / n - mean_a**2
-    variance_b = over_shifts(fm * gb2) / n - mean_b**2
-    covariance = over_shifts(fa * gb) / n - mean_a * mean_b
-    score = covariance / np.sqrt(np.maximum(variance_a * variance_b, 1e-16))
-    return float(np.clip(score[enough].max(), -1.0, 1.0))
+    Larger shifts are tried if one of the two is cut.
+    """
+    sizes, size = a_inside.sum((1, 2)), b_inside.sum()
+    alike = np.minimum(sizes, size) > _MUCH_SMALLER * np.maximum(sizes, size)
+    best: list[float | None] = [None] * len(a)
+    for reach, rows in ((_SHIFT, np.flatnonzero(alike)), (_SHIFT_CUT, np.flatnonzero(~alike))):
+        if len(rows):
+            found = _correlations(a[rows], a_inside[rows], b[None], b_inside[None], reach)
+            for row, least, (score, n) in zip(rows, _LEAST_SHARE * np.minimum(sizes[rows], size), found, strict=True):
+                enough = n >= max(_LEAST_PX, least)
+                best[row] = float(np.clip(score[enough].max(), -1.0, 1.0)) if enough.any() else None
+    return best
 
 
-def _centred(x: NDArray[np.float64], side: tuple[int, ...]) -> NDArray[np.float64]:
-    pads = [((n - m) // 2, n - m - (n - m) // 2) for m, n in zip(x.shape, side, strict=True)]
-    return np.pad(x, pads)
+def _correlations(
+    a: NDArray[np.float64], m: NDArray[np.bool_], b: NDArray[np.float64], w: NDArray[np.bool_], reach: int
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Return Pearson's correlation of each `a` where `m` with `b` where `w`, and of how many pixels, at all shifts."""
+    side = tuple(max(n, k) for n, k in zip(a.shape[1:], b.shape[1:], strict=True))
+    shape = tuple(next_fast_len(n + 2 * reach, real=True) for n in side)
+
+    def spectra(picture: NDArray[np.float64], inside: NDArray[np.bool_]) -> NDArray[np.complex128]:
+        on_canvas = np.zeros((len(picture), 3, *shape))
+        top, left = ((n - k) // 2 for n, k in zip(side, picture.shape[1:], strict=True))
+        window = on_canvas[:, :, top : top + picture.shape[1], left : left + picture.shape[2]]
+        window[:, 0], window[:, 1] = inside, picture * inside
+        window[:, 2] = picture * window[:, 1]
+        return rfft2(on_canvas)
+
+    (f0, f1, f2), (g0, g1, g2) = (np.moveaxis(x, 1, 0) for x in (spectra(a, m), np.conj(spectra(b, w))))
+    full = irfft2(np.stack((f0 * g0, f1 * g0, f2 * g0, f0 * g1, f0 * g2, f1 * g1)), shape)
+    near = np.roll(full, (reach, reach), (2, 3))[:, :, : 2 * reach + 1, : 2 * reach + 1]
+    n = np.rint(near[0])
+    mean_a, square_a, mean_b, square_b, product = near[1:] / np.maximum(n, 1)
+    variances = (square_a - mean_a**2) * (square_b - mean_b**2)
+    return list(zip((product - mean_a * mean_b) / np.sqrt(np.maximum(variances, 1e-16)), n, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
