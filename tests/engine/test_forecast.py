@@ -141,3 +141,17 @@ def test_live_bytes_counts_what_is_alive_at_a_time():
         del view
         assert counter.live == 4000
     assert counter.peak == 8000 and len(c) == 1000
+
+
+def test_looking_for_new_cells_is_counted():
+    """What looks like the painted disc counts as if it were followed: nothing does on a frame that has no other."""
+    frames, labels = disc_movie(8, 2, (96, 128))
+    alone = np.where(labels[0] == 1, frames[0], np.median(frames[0])).astype(frames.dtype)[None].repeat(2, 0)
+    painted, network = {0: np.where(labels[0] == 1, 1, 0)}, nx.load_model("bundled", "cpu")
+    many, few = (
+        nx.forecast(movie, painted, model=network, entries="find", scope="local", diameter_px=16)
+        for movie in (frames, alone)
+    )
+    assert many.n_objects == few.n_objects == 1
+    assert many.memory_bank_bytes > 3 * few.memory_bank_bytes
+    assert many.peak_bytes > few.peak_bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_xmem.cli.options import run_settings
 from napari_xmem.cli.terminal.printing import say
 from napari_xmem.words import counted
 
@@ -69,6 +70,7 @@ def with_the_rest(args: argparse.Namespace, source: FrameSource, seeds: Seeds, f
         model=args.model,
         min_confidence=args.min_confidence,
         diameter_px=args.diameter_px,
+        memory_budget_bytes=run_settings(args)["memory_budget_bytes"],
         first_id=1 + max(int(labels.max()) for labels in seeds.values()),
     )
     if not args.quiet:

@@ -19,6 +19,7 @@ from napari_xmem.config.arguments import checked_arguments
 from napari_xmem.engine.cost.network_cost import NetworkCost, probe_network
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.device_resources import clock, free_bytes
+from napari_xmem.engine.discovery.expected_finds import room_for_more
 from napari_xmem.engine.inputs import open_movie_input, open_seeds
 from napari_xmem.engine.prepare import prepare_run, short_budget
 from napari_xmem.engine.scopes.stage_drift import estimate_drift
@@ -39,6 +40,9 @@ __all__ = ["Forecast", "forecast", "forecast_run"]
 _MASK_SECONDS = 1.6e-7
 #: Seconds per object and frame for everything that does not depend on its size.
 _OBJECT_SECONDS = 2.5e-3
+#: How often a region is read and decoded for each new object that is found, trials and places that are none included;
+#: and the share of that which searches after the first take, when little is nobody's.
+_LOOKS_PER_FIND, _LATER_SHARE = 5.0, 0.25
 #: Python, torch and the libraries, before anything is loaded.
 _BASE_BYTES = 350_000_000
 
@@ -48,7 +52,8 @@ class Forecast:
     """Expected cost of a run; times within a factor of about 1.5 on a machine that has nothing else to do.
 
     Every object is counted with the region in which it is looked for at first; objects that keep calm are looked for in
-    smaller ones later, so movies of such objects take less time than said.
+    smaller ones later, so movies of such objects take less time than said. With ``entries="find"``, time and memory
+    count as many new objects as have room in what looks like the painted ones on the first painted frame.
 
     Attributes
     ----------
@@ -186,15 +191,20 @@ percentiles
 
 def forecast_run(run: Run) -> Forecast:
     """Say what a prepared run will cost; see `forecast`."""
-    size, device = RunSize.of(run), run.network.device
-    seconds = _frame_seconds(run) + _object_seconds(run, size, probe_network(run.network))
+    size, device, cost = RunSize.of(run), run.network.device, probe_network(run.network)
+    more = room_for_more(run, size.budget) if run.config.entries == "find" and run.detections is None else 0
+    grown = 1 + more / max(1, len(size.region_pixels))
+    seconds = _frame_seconds(run) + _object_seconds(run, size, cost, grown)
+    if more:
+        seconds += _search_seconds(run, size, cost, more)
     elsewhere = size.budget.bank_device is not None and size.budget.bank_device != device
+    banks = int(grown * size.bank_bytes)
     base = _BASE_BYTES if device.type == "cpu" else 0
     weights = sum(t.nbytes for t in (*run.network.parameters(), *run.network.buffers()))
     return Forecast(
         seconds_per_frame=seconds,
-        peak_bytes=base + weights + _activation_bytes(run, size) + (0 if elsewhere else size.bank_bytes),
-        memory_bank_bytes=size.bank_bytes,
+        peak_bytes=base + weights + _activation_bytes(run, size) + (0 if elsewhere else banks),
+        memory_bank_bytes=banks,
         free_bytes=free_bytes(device),
         scope=run.scope,
         reason=run.scope_reason,
@@ -220,15 +230,26 @@ def _frame_seconds(run: Run) -> float:
     return clock(device) - begun
 
 
-def _object_seconds(run: Run, size: RunSize, cost: NetworkCost) -> float:
-    """Return the seconds that network and memory take per frame."""
+def _object_seconds(run: Run, size: RunSize, cost: NetworkCost, grown: float = 1.0) -> float:
+    """Return the seconds that network and memory take per frame with `grown` times the painted objects."""
     interval, cell = size.memory.memory_interval_frames, run.network.config.stride_px**2
     objects, pixels = len(size.region_pixels), sum(size.region_pixels)
-    seconds = size.padded_pixels * cost.key + pixels * (cost.decode + cost.value / interval)
+    key = size.padded_pixels * cost.key
+    seconds = pixels * (cost.decode + cost.value / interval)
     seconds += size.n_calls * (cost.decode_call + cost.value_call / interval)
     seconds += pixels * _MASK_SECONDS + objects * _OBJECT_SECONDS + pixels / cell * cost.gather
     queries = [n // cell for n in size.region_pixels]
-    return seconds + cost.match * sum(q * m for q, m in zip(queries, size.mean_elements, strict=False))
+    seconds += cost.match * sum(q * m for q, m in zip(queries, size.mean_elements, strict=False))
+    return key + grown * seconds
+
+
+def _search_seconds(run: Run, size: RunSize, cost: NetworkCost, more: int) -> float:
+    """Return the seconds per frame that looking for new objects takes where `more` of them have room."""
+    searches = 1 + (run.n_results - 1) // run.config.entry_interval_frames
+    pixels = sum(size.region_pixels) / max(1, len(size.region_pixels))
+    cells, elements = pixels / run.network.config.stride_px**2, min(size.mean_elements, default=0.0)
+    look = pixels * (cost.decode + _MASK_SECONDS) + cells * (cost.gather + cost.match * elements) + _OBJECT_SECONDS
+    return more * _LOOKS_PER_FIND * look * (1 + _LATER_SHARE * (searches - 1)) / max(1, run.n_results)
 
 
 def _activation_bytes(run: Run, size: RunSize) -> int:

@@ -60,6 +60,7 @@ def find_similar(
     region: tuple[slice, slice] | None = None,
     diameter_px: float | None = None,
     first_id: int | None = None,
+    memory_budget_bytes: int | None = None,
 ) -> FoundObjects:
     """Find the objects of a frame that look like those painted on it.
 
@@ -86,6 +87,9 @@ def find_similar(
     first_id : int, optional
         Id of the first object found, above those of `labels`: where larger ids are in use on other frames. None: the
         one after the largest of `labels`.
+    memory_budget_bytes : int, optional
+        What tensors may take at a time, as for `propagate`; None: half of what is free. A warning says so if it cannot
+        be kept.
 
     Returns
     -------
@@ -120,7 +124,13 @@ def find_similar(
         raise SeedError(
             f"labels have shape {labels.shape}, expected {frame.shape[:2]}, that of the frame: rows and columns."
         )
-    config = PropagationConfig(memory=MemoryConfig(), device=device, scope="local", diameter_px=diameter_px)
+    config = PropagationConfig(
+        memory=MemoryConfig(),
+        device=device,
+        scope="local",
+        diameter_px=diameter_px,
+        memory_budget_bytes=memory_budget_bytes,
+    )
     run = prepare_run([frame, frame], {0: labels}, model, config)
     with torch_errors(what=""):
         return _find(run, frame, min_confidence, region, first_id or run.first_new_id)

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_xmem.config import ModelConfig
     from napari_xmem.engine.division.trial_protocol import SearchHost
     from napari_xmem.engine.scopes.object_state import TrackedObject
+    from napari_xmem.engine.scopes.tiling import EncodedFrame
 
-__all__ = ["search_frame"]
+__all__ = ["least_likeness", "likeness_to_owned", "search_frame"]
 
 #: A place is decoded again around what was seen there, if that lies further off than this share of the radius.
 _OFF_CENTRE_RADII = 0.35
@@ -89,9 +91,9 @@ def search_frame(
     barren = np.zeros(owner.shape, bool)
     for number, (spacing, limit) in enumerate(_ROUNDS):
         if number < _FRESH_ROUNDS:
-            likeness = _likeness(host, ground.owned)
+            likeness = likeness_to_owned(host.network.config, host.encoded, ground.owned, host.budget.similarities)
         kind = ExampleKind.of(areas, owner, ids, likeness, stride, scaled_shape, outlines)
-        least = min(max(_LIKELY_SHARE * kind.usual_likeness, _LIKELY[0]), _LIKELY[1])
+        least = least_likeness(kind.usual_likeness)
         free = likeness * where * (1 - cover(torch.from_numpy(ground.owned), stride).numpy())
         free *= 1 - cover(torch.from_numpy(barren), stride).numpy()
         centres = [(y * stride, x * stride) for y, x in likely_centres(free, radius / stride, spacing, least)]
@@ -111,14 +113,19 @@ def search_frame(
     return found
 
 
-def _likeness(host: SearchHost, owned: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return how much key cells look like what is owned, 1 everywhere if that cannot be said."""
-    model, similarities = host.network.config, host.budget.similarities
-    diameter = model.nominal_diameter_px or 40
-    appearance = Appearance.of(host.encoded, owned, model.stride_px, diameter, similarities)
+def likeness_to_owned(
+    model: ModelConfig, encoded: EncodedFrame, owned: NDArray[np.bool_], similarities: int
+) -> NDArray[np.float32]:
+    """Return how much key cells ``(h, w)`` look like what is owned ``(H, W)``, 1 everywhere if that cannot be said."""
+    appearance = Appearance.of(encoded, owned, model.stride_px, model.nominal_diameter_px or 40, similarities)
     if appearance is None:
         return np.ones((owned.shape[0] // model.stride_px, owned.shape[1] // model.stride_px), np.float32)
-    return appearance.likeness(host.encoded, similarities)
+    return appearance.likeness(encoded, similarities)
+
+
+def least_likeness(usual: float) -> float:
+    """Return how alike a place must be to be looked at, where `usual` is what the examples' own pixels are."""
+    return min(max(_LIKELY_SHARE * usual, _LIKELY[0]), _LIKELY[1])
 
 
 class _KnownExamples:
