@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_xmem.config import MemoryConfig, settings_of
-from napari_xmem.memory import MemoryEvent, MemorySnapshot, MemoryTotals, StoreMemory
+from napari_xmem.memory import MemoryEvent, MemorySnapshot, MemoryTotals, Store, StoreMemory
 from napari_xmem.widgets.common.chart import store_colour
 from napari_xmem.widgets.common.setting_widgets import policy_options
 from napari_xmem.widgets.common.theme import theme_colours
@@ -167,6 +167,23 @@ def test_surgery_by_buttons(scene):
     memory.form.undo.click()
     assert ["2", "working"] in [row[:2] for row in rows_of(memory.form.contents)]
     assert not memory.form.undo.isEnabled()
+
+
+def test_frames_of_look_alikes_have_a_store_of_their_own(scene):
+    memory, _, session = scene
+    assert "look-alikes" not in memory.form.legend.text()
+    for bank in session.follower.banks:
+        frame = int(bank._state.filled()["frame"][bank._state.rows_in(Store.WORKING)][0])
+        held = bank._state.filled()["frame"] == frame
+        bank._state.filled()["store"][held] = int(Store.DISTRACTOR)
+        bank._state.refresh()
+    memory.show_contents()
+    assert "look-alikes" in [row[1] for row in rows_of(memory.form.contents)]
+    total = session.follower.snapshot(-1).sizes
+    assert sum(int(row[1]) for row in rows_of(memory.form.objects)) == 2 * total.total > total.distractor > 0
+    memory.form.chart.set_snapshots([session.follower.snapshot(6)], 8)
+    assert "look-alikes: " in memory.form.chart.tip(6)
+    assert "look-alikes" in memory._legend()
 
 
 def test_objects(scene):

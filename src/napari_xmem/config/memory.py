@@ -34,6 +34,9 @@ if TYPE_CHECKING:
         working_max_frames: int
         num_prototypes: int
         long_term_max_elements: int
+        distractor_max_frames: int
+        distractor_interval_frames: int
+        distractor_min_share: float
         prototype_selection: SelectionName | PolicyName | SelectionPolicy
         novelty_weight: float
         potentiation: PotentiationName | PolicyName | PotentiationPolicy
@@ -157,6 +160,27 @@ class MemoryConfig:
         help="Elements that long-term memory may hold, per memory.",
         effect="Larger: remembers longer, needs more memory and time. Beyond it the least useful are forgotten.",
         symbol="LT_max", group=KEPT, low=1, offered=10_000_000, step=500,
+    )  # fmt: skip
+    distractor_max_frames: int = setting(
+        0,
+        label="Frames of look-alikes",
+        help="So many frames on which something alike was near, and the object was told from it, are kept apart.",
+        effect="0 switches it off exactly. Larger: what tells look-alikes apart stays longer, more memory and time.",
+        symbol="DRM", group=KEPT, unit="frames", low=0, offered=1000,
+    )  # fmt: skip
+    distractor_interval_frames: int = setting(
+        5,
+        label="Look-alikes apart by",
+        help="Frames of look-alikes are at least so many frames from each other.",
+        effect="Smaller: many frames of one meeting. Larger: few frames each of more meetings.",
+        symbol="DRM interval", group=KEPT, unit="frames", low=1, offered=10_000,
+    )  # fmt: skip
+    distractor_min_share: float = setting(
+        0.05,
+        label="Look-alike, at least",
+        help="Something alike is near if it claims this share of what the object claims, in areas of the object.",
+        effect="Smaller: faint look-alikes count too. Larger: only those that were nearly mistaken for it.",
+        group=KEPT, low=0, offered=1, step=0.01,
     )  # fmt: skip
     prototype_selection: SelectionName | PolicyName | SelectionPolicy = setting(
         "usage",

@@ -53,7 +53,7 @@ class Explanation:
         )
 
     def share_of(self, store: str) -> float:
-        """Return the weight that came from one store: working, long_term or permanent."""
+        """Return the weight that came from one store: working, long_term, permanent or distractor."""
         return sum(vote.weight for vote in self.votes if vote.store == store)
 
 

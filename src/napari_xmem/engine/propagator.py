@@ -70,7 +70,7 @@ class Propagator:
 
     @property
     def memory_sizes(self) -> dict[str, int]:
-        """Elements in each store: ``working``, ``long_term``, ``permanent`` (local scope: summed over objects)."""
+        """Elements of all objects in ``working``, ``long_term``, ``permanent`` and ``distractor`` memory."""
         return self.scope.memory_sizes
 
     def images(

@@ -9,13 +9,14 @@ from torch import Tensor
 
 from napari_xmem.config.arguments import checked_arguments
 from napari_xmem.memory.affinity import CHUNK_ELEMENTS
+from napari_xmem.memory.distractors import Contest, store_of, worth_of_frame
 from napari_xmem.memory.edits import BankEditor, take_out
 from napari_xmem.memory.files import check_fingerprint, damaged, load_state, save_state
 from napari_xmem.memory.limits import Policies, enforce_limits
 from napari_xmem.memory.recall import MemoryIndex, MemoryVote, explain, give_feedback, recall
 from napari_xmem.memory.state import BankState, check_frame
 from napari_xmem.memory.state_checks import check_bank_state
-from napari_xmem.memory.store import ElementTable, PackedKeys, Store
+from napari_xmem.memory.store import ElementTable, PackedKeys
 
 if TYPE_CHECKING:
     import os
@@ -152,6 +153,7 @@ class MemoryBank:
         *,
         permanent: bool = False,
         positions: Tensor | None = None,
+        contests: Sequence[Contest] = (),
     ) -> None:
         """Memorise one frame, then consolidate and evict as the configuration says.
 
@@ -173,6 +175,8 @@ class MemoryBank:
             The frame was seeded or corrected; ignored unless ``config.permanent_seeds``.
         positions : Tensor or None
             (n, 2) y, x in pixels of the movie.
+        contests : sequence of Contest
+            How objects fared against what looks like them, see `napari_xmem.memory.distractors`.
 
         Raises
         ------
@@ -181,7 +185,10 @@ class MemoryBank:
         """
         check_frame(self._state, key, shrinkage, selection, values, object_ids, positions)
         packed = PackedKeys.of(key, shrinkage.reshape(-1), selection, positions)
-        self.add_packed(frame, packed, values, object_ids, permanent=permanent, with_selection=selection is not None)
+        with_selection = selection is not None
+        self.add_packed(
+            frame, packed, values, object_ids, permanent=permanent, with_selection=with_selection, contests=contests
+        )
 
     @torch.no_grad()
     def add_packed(
@@ -193,6 +200,7 @@ class MemoryBank:
         *,
         permanent: bool = False,
         with_selection: bool = True,
+        contests: Sequence[Contest] = (),
     ) -> None:
         """Memorise one frame whose keys were packed before, for many banks at once; unchecked, else as `add`."""
         state, values = self._state, self._home(values)
@@ -205,14 +213,15 @@ class MemoryBank:
             if object_id not in state.table.object_ids:
                 state.table.add_object(object_id)
         lasting = permanent and state.config.permanent_seeds
+        worth = 0.0 if permanent else worth_of_frame(state, contests, frame)
         state.table.append_packed(
             keys,
             frame,
             state.next_block,
-            Store.PERMANENT if lasting else Store.WORKING,
+            store_of(permanent=lasting, worth=worth),
             {object_id: value.T for object_id, value in zip(object_ids, values, strict=True)},
         )
-        state.count_frame(frame, keys.looks.shape[0], lasting=lasting)
+        state.count_frame(frame, keys.looks.shape[0], lasting=lasting, worth=worth)
         enforce_limits([(state, self._policies)])
 
     @torch.no_grad()

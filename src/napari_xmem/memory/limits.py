@@ -10,6 +10,7 @@ import torch
 from napari_xmem.errors import ConfigError, is_out_of_memory
 from napari_xmem.memory import usage
 from napari_xmem.memory.consolidation import consolidate, queries_of
+from napari_xmem.memory.distractors import give_way
 from napari_xmem.memory.eviction import EVICTIONS, Eviction, evict, isolation
 from napari_xmem.memory.few_calls import wants_few_calls
 from napari_xmem.memory.potentiation import POTENTIATIONS, Potentiation
@@ -108,10 +109,12 @@ def enforce_limits(banks: Iterable[tuple[BankState, Policies]]) -> None:
     With long-term memory: at ``working_max_frames`` frames all but the anchor (the first memorised frame, or permanent
     memory, which counts as one frame) and the newest are consolidated, so that ``working_min_frames`` are left.
     Without it, but with permanent seeds: the oldest frames beyond ``working_max_frames`` are dropped.
-    Without both, working memory grows, as in XMem.
+    Without both, working memory grows, as in XMem. Before that, frames of look-alikes beyond
+    ``distractor_max_frames`` become working memory.
     """
     groups: list[list[_Due]] = []
     for state, policies in banks:
+        give_way(state)
         config = state.config
         anchor = int(state.anchored or state.sizes.permanent > 0)
         removable = state.working_blocks[int(state.anchored) :]
@@ -156,7 +159,7 @@ def _to_long_term(group: Sequence[_Due]) -> None:
     store, block = stack.part("store"), stack.part("origin")[..., 1]
     ends = torch.tensor([[due.blocks[0], due.blocks[-1]] for due in group], dtype=torch.int64, device=stack.device)
     chosen = (store == int(Store.WORKING)) & (block >= ends[:, :1]) & (block <= ends[:, 1:])
-    lasting = store == int(Store.PERMANENT)
+    lasting = (store == int(Store.PERMANENT)) | (store == int(Store.DISTRACTOR))
     if first.state.anchored:
         blocks = [[state.working_blocks[0]] for state in states]
         lasting |= (store == int(Store.WORKING)) & (
@@ -220,4 +223,4 @@ def _least_worth(
 
 def _lasting(state: BankState) -> int:
     """Return how many elements stay whatever happens."""
-    return state.sizes.permanent + (state.block_sizes[0] if state.anchored else 0)
+    return state.sizes.permanent + state.sizes.distractor + (state.block_sizes[0] if state.anchored else 0)

@@ -48,7 +48,7 @@ class MemoryVote:
     y, x : float
         Its place in pixels of the movie; NaN if that was not given.
     store : str
-        working, long_term or permanent.
+        working, long_term, permanent or distractor.
     weight : float
         Share of the answer, 0..1.
     """

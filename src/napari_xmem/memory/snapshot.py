@@ -30,7 +30,9 @@ __all__ = [
 #: Edges of the usage histogram: affinity mass per read. The last bin is open.
 USAGE_EDGES = (0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
-MemoryEventKind = Literal["consolidated", "evicted", "dropped", "corrected", "forgotten", "protected", "undone"]
+MemoryEventKind = Literal[
+    "consolidated", "evicted", "dropped", "corrected", "forgotten", "protected", "undone", "kept", "released"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,12 @@ class MemorySizes:
     working: int = 0
     long_term: int = 0
     permanent: int = 0
+    distractor: int = 0
 
     @property
     def total(self) -> int:
         """Elements in all stores."""
-        return self.working + self.long_term + self.permanent
+        return self.working + self.long_term + self.permanent + self.distractor
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,12 @@ class ObjectMemory:
     long_term: int
     permanent: int
     n_bytes: int
+    distractor: int = 0
+
+    @property
+    def total(self) -> int:
+        """Elements in all stores."""
+        return self.working + self.long_term + self.permanent + self.distractor
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ class MemoryRow:
     frame : int
         Frame of the movie.
     store : str
-        working, long_term or permanent.
+        working, long_term, permanent or distractor.
     elements : int
         Elements there.
     object_ids : tuple of int
@@ -98,7 +107,8 @@ class MemoryEvent:
     frame : int
         Frame that was memorised last.
     kind : str
-        consolidated, evicted, dropped, corrected, forgotten, protected or undone.
+        consolidated, evicted, dropped, corrected, forgotten, protected, undone, kept (among the frames that tell
+        look-alikes apart) or released (from these).
     removed, added : int
         Elements.
     reason : str
@@ -139,7 +149,7 @@ class MemorySnapshot:
     frame : int
         The frame.
     stores : tuple of StoreMemory
-        working, long_term, permanent.
+        working, long_term, permanent; distractor, where such frames are kept.
     objects : tuple of ObjectMemory
         In order of first appearance.
     events : tuple of MemoryEvent
@@ -158,7 +168,9 @@ class MemorySnapshot:
     usage_counts: tuple[int, ...]
 
     def __repr__(self) -> str:
-        stores = ", ".join(f"{store.elements} {store.name}" for store in self.stores)
+        stores = ", ".join(
+            f"{store.elements} {store.name}" for store in self.stores if store.elements or store.name != "distractor"
+        )
         return f"MemorySnapshot(frame {self.frame}, {stores}, {counted(len(self.objects), 'object')})"
 
     @property
@@ -209,11 +221,11 @@ def merge_snapshots(snapshots: Iterable[MemorySnapshot]) -> MemorySnapshot:
     parts = tuple(snapshots)
     if not parts:
         raise ValueError("No snapshots to merge; pass at least one.")
-    names = [store.name for store in parts[0].stores]
-    stores = tuple(
-        StoreMemory(name, sum(part.stores[i].elements for part in parts), sum(part.stores[i].n_bytes for part in parts))
-        for i, name in enumerate(names)
-    )
+    sums: dict[str, tuple[int, int]] = {}
+    for store in (store for part in parts for store in part.stores):
+        elements, n_bytes = sums.get(store.name, (0, 0))
+        sums[store.name] = (elements + store.elements, n_bytes + store.n_bytes)
+    stores = tuple(StoreMemory(name, *of_all) for name, of_all in sums.items())
     totals = MemoryTotals(*(sum(getattr(part.totals, count.name) for part in parts) for count in fields(MemoryTotals)))
     return MemorySnapshot(
         frame=max(part.frame for part in parts),

@@ -75,6 +75,8 @@ class BankState:
         Elements that working memory holds of each.
     anchored : bool
         The first of these frames is the first memorised frame of a bank without permanent seeds: it never goes.
+    resolved : tuple of (int, int, float)
+        Memorised frames that tell look-alikes apart: number, frame of the movie, worth.
     version : int
         Differs after every change of the table, across all banks of this process.
     pending : tuple of SparseAffinity
@@ -96,6 +98,7 @@ class BankState:
     working_blocks: tuple[int, ...] = ()
     block_sizes: tuple[int, ...] = ()
     anchored: bool = False
+    resolved: tuple[tuple[int, int, float], ...] = ()
     version: int = 0
     pending: tuple[SparseAffinity, ...] = ()
     pending_query: Tensor | None = None
@@ -165,21 +168,31 @@ class BankState:
         self._groups, self._objects, self._permanent = {}, None, None
         self.sizes, self.working_blocks, self.block_sizes, self.anchored = MemorySizes(), (), (), False
         if self.table is None or not len(self.table):
+            self.resolved = ()
             return
         store, block = self.table["store"], self.table["block"]
-        long_term, permanent, working = torch.bincount(store, minlength=3).tolist()
-        self.sizes = MemorySizes(working, long_term, permanent)
+        long_term, permanent, working, distractor = torch.bincount(store, minlength=len(Store)).tolist()
+        self.sizes = MemorySizes(working, long_term, permanent, distractor)
+        if self.resolved:
+            held = set(torch.unique(block[store == int(Store.DISTRACTOR)]).tolist())
+            self.resolved = tuple(one for one in self.resolved if one[0] in held)
         blocks, counts = torch.unique(block[store == int(Store.WORKING)], return_counts=True)
         self.working_blocks, self.block_sizes = tuple(blocks.tolist()), tuple(counts.tolist())
         if working and not self.config.permanent_seeds:
             protected = block[store == int(Store.PERMANENT)]
             self.anchored = not permanent or self.working_blocks[0] < int(protected.min())
 
-    def count_frame(self, frame: int, n: int, *, lasting: bool) -> None:
-        """Recount after the next memorised frame was added, with n elements, permanent ones or not."""
+    def count_frame(self, frame: int, n: int, *, lasting: bool, worth: float = 0.0) -> None:
+        """Recount after the next memorised frame was added, with n elements, permanent ones or not.
+
+        `worth`: the frame tells look-alikes apart.
+        """
         self.next_block += 1
         self.frame = frame
-        if lasting:
+        if worth and not lasting:
+            self.resolved = (*self.resolved, (self.next_block - 1, frame, worth))
+            self.log("kept", n, n, "something alike was near, and this one was told from it")
+        if lasting or worth:
             self.refresh()
         else:
             self.count_added(n)
@@ -247,13 +260,13 @@ class BankState:
             counted = []
             for object_id in self.object_ids:
                 table = self.filled() if self.sizes.total else None
-                counts = [0, 0, 0]
+                counts = [0] * len(Store)
                 if table is not None and self._holds_all(object_id):
-                    counts = [self.sizes.long_term, self.sizes.permanent, self.sizes.working]
+                    counts = [self.sizes.long_term, self.sizes.permanent, self.sizes.working, self.sizes.distractor]
                 elif table is not None:
-                    counts = torch.bincount(table["store"][table.valid(object_id)], minlength=3).tolist()
+                    counts = torch.bincount(table["store"][table.valid(object_id)], minlength=len(Store)).tolist()
                 n_bytes = 0 if table is None else len(table) * table.value_row_bytes
-                counted.append(ObjectMemory(object_id, counts[2], counts[0], counts[1], n_bytes))
+                counted.append(ObjectMemory(object_id, counts[2], counts[0], counts[1], n_bytes, counts[3]))
             self._objects = tuple(counted)
         return self._objects
 
@@ -283,6 +296,8 @@ class BankState:
         table = self.table
         row = 0 if table is None else table.row_bytes + len(self.object_ids) * table.value_row_bytes
         counts = {name: getattr(self.sizes, name) for name in ("working", "long_term", "permanent")}
+        if self.sizes.distractor or self.config.distractor_max_frames:
+            counts["distractor"] = self.sizes.distractor
         nothing = torch.empty(0, dtype=torch.float32, device="cpu")
         usage = nothing if table is None or not with_usage else normalised_usage(table.counters)
         events, self.events = self.events, ()
@@ -307,6 +322,7 @@ class BankState:
             "events": [asdict(event) for event in self.events],
             "totals": asdict(self.totals),
             "table": None if self.table is None else self.table.state_dict(),
+            "resolved": self.resolved,
         }
 
     @classmethod
@@ -323,6 +339,7 @@ class BankState:
             frame=state["frame"],
             events=tuple(MemoryEvent.from_dict(event) for event in state["events"]),
             totals=MemoryTotals(**state["totals"]),
+            resolved=tuple((int(b), int(f), float(w)) for b, f, w in state.get("resolved", ())),
         )
         made.refresh()
         return made

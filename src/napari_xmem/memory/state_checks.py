@@ -35,6 +35,14 @@ def check_bank_state(state: Any) -> None:
     _require(isinstance(state["totals"], dict), "its totals are no table")
     for name, count in state["totals"].items():
         _whole(name, count, 0, _LATEST)
+    resolved = state.get("resolved", ())
+    _require(isinstance(resolved, (list, tuple)), "its frames of look-alikes are no list")
+    for one in resolved:
+        _require(isinstance(one, (list, tuple)) and len(one) == 3, "a frame of look-alikes is not three numbers")
+        _whole("a frame of look-alikes", one[0], 0, _LATEST)
+        _whole("a frame of look-alikes", one[1], -1, _LATEST)
+        right = type(one[2]) is float and 0 < one[2] < float("inf")
+        _require(right, f"the worth of a frame of look-alikes is {reprlib.repr(one[2])}")
     if state["table"] is not None:
         _check_table(state["table"], state["key_dim"], state["value_dim"])
 

@@ -50,6 +50,7 @@ class Store(IntEnum):
     LONG_TERM = 0
     PERMANENT = 1
     WORKING = 2
+    DISTRACTOR = 3
 
 
 class ElementTable:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import torch
 
+from napari_xmem.memory.distractors import store_of, worth_of_frame
 from napari_xmem.memory.limits import enforce_limits
-from napari_xmem.memory.store import Store
 from napari_xmem.memory.table_stack import append_together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from torch import Tensor
 
     from napari_xmem.memory.bank import MemoryBank
+    from napari_xmem.memory.distractors import Contest
     from napari_xmem.memory.state import BankState
     from napari_xmem.memory.store import PackedKeys
 
@@ -31,6 +33,7 @@ def add_together(
     object_ids: Sequence[int],
     permanent: Sequence[bool],
     sizes: Sequence[int] | None = None,
+    contests: Mapping[int, Contest] = MappingProxyType({}),
 ) -> Iterator[int]:
     """Memorise one frame in each of some banks, as `MemoryBank.add_packed` does in one; `settle` them afterwards.
 
@@ -52,6 +55,8 @@ def add_together(
         The object was seeded or corrected.
     sizes : sequence of int, optional
         How many of the n elements each bank gets, the others being there to fill up. None: all.
+    contests : mapping of int to Contest
+        How objects fared against what looks like them.
 
     Yields
     ------
@@ -65,26 +70,29 @@ def add_together(
         if _is_plain(bank._state, i, keys.looks.device)
     ]
     if together:
-        states, lasting = [], []
+        states, lasting, worths = [], [], list[float]()
         for place in together:
             states.append(banks[place]._state)
             lasting.append(permanent[place] and states[-1].config.permanent_seeds)
+            seen = () if permanent[place] else _of(contests, object_ids[place])
+            worths.append(worth_of_frame(states[-1], seen, frame))
         chosen = slice(None) if len(together) == len(banks) else together
         append_together(
             [state.filled() for state in states],
             keys[chosen],
             frame,
             [state.next_block for state in states],
-            [Store.PERMANENT if lasts else Store.WORKING for lasts in lasting],
+            [store_of(permanent=lasts, worth=worth) for lasts, worth in zip(lasting, worths, strict=True)],
             values[chosen].transpose(1, 2),
             [sizes[place] for place in together],
         )
-        for place, state, lasts in zip(together, states, lasting, strict=True):
-            state.count_frame(frame, sizes[place], lasting=lasts)
+        for place, state, lasts, worth in zip(together, states, lasting, worths, strict=True):
+            state.count_frame(frame, sizes[place], lasting=lasts, worth=worth)
         yield from together
     for place in sorted(set(range(len(banks))) - set(together)):
         own, value = keys[place, : sizes[place]], values[place : place + 1, :, : sizes[place]]
-        banks[place].add_packed(frame, own, value, (object_ids[place],), permanent=permanent[place])
+        i, seen = object_ids[place], _of(contests, object_ids[place])
+        banks[place].add_packed(frame, own, value, (i,), permanent=permanent[place], contests=seen)
         yield place
 
 
@@ -92,6 +100,10 @@ def add_together(
 def settle(banks: Iterable[MemoryBank]) -> None:
     """Bring memories back within their limits, those that can be done at once with a few calls."""
     enforce_limits((bank._state, bank._policies) for bank in banks)
+
+
+def _of(contests: Mapping[int, Contest], object_id: int) -> tuple[Contest, ...]:
+    return (contests[object_id],) if object_id in contests else ()
 
 
 def _is_plain(state: BankState, object_id: int, device: torch.device) -> bool:

@@ -49,6 +49,8 @@ def elements_per_object(
             elif memory.permanent_seeds and not memory.long_term:
                 frames = min(frames, memory.working_max_frames)
         total += frames * cells + long_term
+    apart = cells * min(memory.distractor_max_frames, n_frames // memory.distractor_interval_frames)
+    total, most = total + n_frames * apart, most + apart
     if memory.permanent_seeds:
         total += cells * sum(n_frames - time for time in seeded)
         most += cells * len(seeded)
@@ -66,7 +68,8 @@ def fit_long_term(
 ) -> MemoryConfig:
     """Lower the limit of long-term memory so that one bank takes at most `bytes_each`.
 
-    Working and permanent memory are not touched, and long-term memory keeps room for one consolidation.
+    Working and permanent memory and frames of look-alikes are not touched, and long-term memory keeps room for one
+    consolidation.
 
     Parameters
     ----------
@@ -83,7 +86,8 @@ def fit_long_term(
     """
     if not memory.long_term:
         return memory
-    room = int(bytes_each / row_bytes - memory.working_max_frames * cells - permanent)
+    frames = memory.working_max_frames + memory.distractor_max_frames
+    room = int(bytes_each / row_bytes - frames * cells - permanent)
     least = least_long_term(memory).long_term_max_elements
     limit = max(least, min(memory.long_term_max_elements, room))
     return memory if limit == memory.long_term_max_elements else memory.replace(long_term_max_elements=limit)

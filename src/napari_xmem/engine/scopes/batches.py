@@ -17,7 +17,7 @@ from napari_xmem.memory.together import read_together
 from napari_xmem.memory.writing import add_together
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.scopes.region_masks import RegionMask
     from napari_xmem.engine.scopes.schedule import FramePlan
     from napari_xmem.engine.scopes.tiling import EncodedFrame
+    from napari_xmem.memory.distractors import Contest
     from napari_xmem.model import XMem
 
 __all__ = ["RegionBatch", "decode_regions", "memorise_regions", "read_regions"]
@@ -172,11 +173,13 @@ def memorise_regions(
     frame: int,
     permanent: set[int],
     done: set[int],
+    contests: Mapping[int, Contest],
 ) -> None:
     """Encode what to remember of each object and add it to its memory; nothing is stored before all is computed.
 
     `image` is ``(1, C, H, W)``; `masks` are those of all batches, in their order; `total` ``(H, W)`` is the sum of all
-    objects' probabilities; `permanent` are the objects whose mask was given on this frame. Objects join `done` as they
+    objects' probabilities; `permanent` are the objects whose mask was given on this frame; `contests` say how others
+    fared against what looks like them. Objects join `done` as they
     are stored, and are not stored again when the device runs out of memory and the call is repeated with fewer objects.
     """
     if encoded.encoding is None:
@@ -205,7 +208,8 @@ def memorise_regions(
         packed, values = packed[left], values[left]
     ids = [tracked[row].object_id for row in left]
     banks, lasting, sizes = [tracked[row].bank for row in left], [i in permanent for i in ids], cells.counts
-    for place in add_together(banks, frame, packed, values.mT, ids, lasting, [sizes[row] for row in left]):
+    counts = [sizes[row] for row in left]
+    for place in add_together(banks, frame, packed, values.mT, ids, lasting, counts, contests):
         done.add(ids[place])
     if plan.deep_update:
         for batch, hidden in zip(batches, sensory, strict=True):

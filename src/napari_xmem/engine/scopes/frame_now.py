@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.scopes.schedule import FramePlan
     from napari_xmem.engine.scopes.search_regions import Search
     from napari_xmem.engine.scopes.tiling import EncodedFrame
+    from napari_xmem.memory.distractors import Contest
     from napari_xmem.model import XMem
 
 __all__ = ["FrameNow", "encode_view"]
@@ -149,8 +151,12 @@ class FrameNow:
         masks: Sequence[RegionMask],
         everyone: Sequence[RegionMask],
         permanent: Collection[int] = (),
+        contests: Mapping[int, Contest] = MappingProxyType({}),
     ) -> None:
-        """Encode and remember some masks; `everyone` are all masks of the frame, `permanent` the painted objects."""
+        """Encode and remember some masks; `everyone` are all masks of the frame, `permanent` the painted objects.
+
+        `contests`: how objects fared against what looks like them.
+        """
         if not masks:
             return
         total, done = others_in(everyone, (self.image.shape[-2], self.image.shape[-1])), set[int]()
@@ -168,6 +174,7 @@ class FrameNow:
                 self.frame,
                 set(permanent),
                 done,
+                contests,
             )
             return chunk
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -10,9 +11,11 @@ from torch.nn import functional as F
 
 from napari_xmem.engine.cost.budget import Budget
 from napari_xmem.engine.device_resources import to_device
+from napari_xmem.engine.identity.rivals import contests_of
 from napari_xmem.engine.scopes.light import FrameLight
 from napari_xmem.engine.scopes.memory_credit import frame_confidence, own_pixels
-from napari_xmem.engine.scopes.region_masks import FrameLabels, labels_from_dense
+from napari_xmem.engine.scopes.postprocess import postprocess_masks
+from napari_xmem.engine.scopes.region_masks import FrameLabels, RegionMask, labels_from_dense
 from napari_xmem.engine.scopes.regions import Region, cell_centres
 from napari_xmem.engine.scopes.resample import resize
 from napari_xmem.engine.scopes.schedule import FramePlan, MemorySchedule
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.scopes.preprocess import NetworkInput
     from napari_xmem.engine.scopes.tiling import EncodedFrame
     from napari_xmem.memory import MemorySnapshot
+    from napari_xmem.memory.distractors import Contest
     from napari_xmem.model import XMem
 
 __all__ = ["GlobalScope"]
@@ -90,7 +94,7 @@ class GlobalScope:
     def memory_sizes(self) -> dict[str, int]:
         """Elements in each store."""
         sizes = self.bank.sizes
-        return {"working": sizes.working, "long_term": sizes.long_term, "permanent": sizes.permanent}
+        return asdict(sizes)
 
     @property
     def expected_px(self) -> dict[int, tuple[float, float]]:
@@ -144,9 +148,9 @@ class GlobalScope:
         index = self.schedule.time if frame is None else frame
         whole = [Region(0, 0, image.shape[-2], image.shape[-1])]
         features = encode_regions(self.network, image, whole, self.budget.tile, memorise=plan.memorise)
-        predicted: Tensor | None = None
+        predicted, claims = None, None
         if self.object_ids and not set(self.object_ids) <= set(seeds):
-            predicted = self._predict(features, plan, index)
+            claims, predicted = self._predict(features, plan, index)
             if self.bank.wants_feedback:
                 stride, only_own = self.network.config.stride_px, self.bank.wants_own_pixels
                 rated = own_pixels(1 - predicted[0], stride) if only_own else frame_confidence(predicted, stride)
@@ -157,7 +161,8 @@ class GlobalScope:
         elif predicted is not None:
             probability = predicted
         if plan.memorise:
-            self._memorise(image, features, probability[1:], plan, index, permanent=bool(seeds))
+            contests = () if seeds or claims is None else self._contests(claims, probability[1:])
+            self._memorise(image, features, probability[1:], plan, index, contests, permanent=bool(seeds))
         return probability[:, top : top + height, left : left + width]
 
     def forget(self, object_id: int) -> Undo:
@@ -220,8 +225,11 @@ class GlobalScope:
             )
         self._padded_shape = padded
 
-    def _predict(self, features: EncodedFrame, plan: FramePlan, frame: int) -> Tensor:
-        """Return aggregated probabilities ``(N + 1, Hp, Wp)`` of all known objects; update their sensory memory."""
+    def _predict(self, features: EncodedFrame, plan: FramePlan, frame: int) -> tuple[Tensor | None, Tensor]:
+        """Return each known object's own probability, and aggregated ``(N + 1, Hp, Wp)``; update sensory memory.
+
+        The first, ``(N, Hp, Wp)``, only if memory keeps frames of look-alikes.
+        """
         key, selection = features.key[0], features.selection[0]
         readout = self.bank.read(
             key.flatten(1),
@@ -242,7 +250,8 @@ class GlobalScope:
             return list(decoded)
 
         logits = self.budget.work.map(range(len(self.object_ids)), self._pixels(features), decode)
-        return soft_aggregate(torch.stack(logits).sigmoid())
+        own = torch.stack(logits).sigmoid()
+        return own if self.memory.distractor_max_frames else None, soft_aggregate(own)
 
     def _merge(self, seeds: dict[int, Tensor], predicted: Tensor | None) -> Tensor:
         """Join seeds with the prediction of objects that were not seeded; new objects come last.
@@ -265,7 +274,15 @@ class GlobalScope:
         return self.sensory.get(ids, (height, width), device=features.key.device)
 
     def _memorise(
-        self, image: Tensor, features: EncodedFrame, masks: Tensor, plan: FramePlan, frame: int, *, permanent: bool
+        self,
+        image: Tensor,
+        features: EncodedFrame,
+        masks: Tensor,
+        plan: FramePlan,
+        frame: int,
+        contests: Sequence[Contest],
+        *,
+        permanent: bool,
     ) -> None:
         """Encode the values of all objects and add them to memory; refresh sensory memory if it is due."""
         context, total = features.encoding, masks.sum(0)
@@ -292,7 +309,19 @@ class GlobalScope:
             self.object_ids,
             permanent=permanent,
             positions=self._positions(features),
+            contests=contests,
         )
+
+    def _contests(self, claims: Tensor, masks: Tensor) -> Sequence[Contest]:
+        """Say how objects fared against what looks like them; usual areas are not known here."""
+        shape = (masks.shape[-2], masks.shape[-1])
+        whole = Region(0, 0, *shape)
+        own, final = (
+            [RegionMask(i, whole, mask) for i, mask in zip(self.object_ids, of_all.float().cpu(), strict=True)]
+            for of_all in (claims, masks)
+        )
+        final, seen = postprocess_masks(final, shape)
+        return list(contests_of(own, final, seen, {}, seen.keys(), shape).values())
 
     def _pixels(self, features: EncodedFrame) -> int:
         """Pixels of the padded frame."""

@@ -18,6 +18,7 @@ from napari_xmem.engine.cost.budget import Budget
 from napari_xmem.engine.device_resources import to_device
 from napari_xmem.engine.division import MergeTracker, Moment
 from napari_xmem.engine.identity import FrameSeen, IdentityKeeper
+from napari_xmem.engine.identity.rivals import contests_of
 from napari_xmem.engine.scopes.aggregation import aggregate_regions
 from napari_xmem.engine.scopes.frame_now import FrameNow, encode_view
 from napari_xmem.engine.scopes.frame_quality import FrameGate, Verdict, convincing_share, may_be_written
@@ -40,7 +41,7 @@ from napari_xmem.memory.together import snapshot_together
 from napari_xmem.model import inference_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence, Set
 
     from numpy.typing import NDArray
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.scopes.base import Undo
     from napari_xmem.engine.scopes.preprocess import FrameGeometry, NetworkInput
     from napari_xmem.memory import MemorySnapshot
+    from napari_xmem.memory.distractors import Contest
     from napari_xmem.model import XMem
 
 __all__ = ["LocalScope"]
@@ -125,7 +127,9 @@ class LocalScope:
     def memory_sizes(self) -> dict[str, int]:
         """Elements in each store, summed over objects."""
         sizes = [bank.sizes for bank in self.banks]
-        return {name: sum(getattr(s, name) for s in sizes) for name in ("working", "long_term", "permanent")}
+        return {
+            name: sum(getattr(s, name) for s in sizes) for name in ("working", "long_term", "permanent", "distractor")
+        }
 
     @property
     def expected_px(self) -> dict[int, tuple[float, float]]:
@@ -360,7 +364,9 @@ class LocalScope:
         written = [m for m in sure if m.object_id in given or m.object_id not in spared]
         self.identity.keep(masks, {m.object_id: seen[m.object_id] for m in sure}, {m.object_id for m in written})
         if plan.memorise:
-            frame_now.memorise(self.objects, written, masks, set(given))
+            frame_now.memorise(
+                self.objects, written, masks, set(given), self._contests(claims, masks, seen, set(given), shape)
+            )
         if rate is not None:
             rate.forget({*given, *judged.moved, *judged.refused})
             looked_at = [found[i] for i in self.objects if i in found and i not in judged.refused]
@@ -391,6 +397,20 @@ class LocalScope:
         bank = MemoryBank(self.memory, key_dim=key_dim, value_dim=config.value_dim, device=self.budget.bank_device)
         centre = (seed.region.y + seed.region.height / 2, seed.region.x + seed.region.width / 2)
         return TrackedObject(seed.object_id, bank, centre, (0.0, 0.0), 0.0)
+
+    def _contests(
+        self,
+        claims: Sequence[RegionMask],
+        masks: Sequence[RegionMask],
+        seen: Mapping[int, Observation],
+        given: Set[int],
+        shape: tuple[int, int],
+    ) -> dict[int, Contest]:
+        """Say how objects fared against what looks like them, if memory keeps such frames."""
+        if not self.memory.distractor_max_frames:
+            return {}
+        usual = {i: self.objects[i].area_px for i in self.objects}
+        return contests_of(claims, masks, seen, usual, seen.keys() - given, shape)
 
     @property
     def _rate(self) -> VideoRate | None:

@@ -11,21 +11,26 @@ from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 if TYPE_CHECKING:
     from napari_xmem.widgets.common.theme import Colours
 
-__all__ = ["STORE_NAMES", "Chart", "short_number", "store_colour"]
+__all__ = ["ALWAYS_SHOWN", "STORE_NAMES", "Chart", "short_number", "store_colour"]
 
 #: Stores of memory in words, from the bottom of a chart up.
-STORE_NAMES = {"permanent": "permanent", "long_term": "long-term", "working": "working"}
+STORE_NAMES = {
+    "permanent": "permanent", "distractor": "look-alikes", "long_term": "long-term", "working": "working"
+}  # fmt: skip
+#: Those that every run may have; the others are named where they hold something.
+ALWAYS_SHOWN = frozenset({"permanent", "long_term", "working"})
 
 #: Colours of the stores that people with colour-blindness can tell apart (Okabe & Ito): on dark, on light.
 _STORES = {
     "permanent": ("#3fc6a0", "#007a5a"),
+    "distractor": ("#d98cbf", "#a3477f"),
     "long_term": ("#f0a83c", "#b06f00"),
     "working": ("#62b6ee", "#0068a8"),
 }
 
 
 def store_colour(store: str, dark: bool) -> str:
-    """Return the colour of working, long_term or permanent memory."""
+    """Return the colour of working, long_term, permanent or distractor memory."""
     return _STORES[store][0 if dark else 1]
 
 

@@ -12,6 +12,7 @@ from napari_xmem.widgets.common.dock import MEMORY, PROPAGATE, docks_of
 from napari_xmem.widgets.common.forms import enable
 from napari_xmem.widgets.common.status_text import some
 from napari_xmem.widgets.common.tables import chosen_numbers, fill_table
+from napari_xmem.widgets.common.theme import theme_colours
 from napari_xmem.widgets.layers.layer_choice import LayerChoice
 from napari_xmem.widgets.layers.result_dock import ResultDock, has_session
 from napari_xmem.widgets.layers.session_polling import SessionWatch
@@ -160,15 +161,16 @@ class MemoryWidget(ResultDock):
 
     def on_theme(self, event: Any = None) -> None:
         """Take the colours of the theme."""
-        colours = self.take_theme()
-        self.form.chart.set_colours(colours)
+        self.form.chart.set_colours(self.take_theme())
+        self.form.legend.setText(self._legend())
+
+    def _legend(self) -> str:
+        colours = theme_colours(self.viewer.theme)
         squares = (
-            f"<span style='color:{store_colour(name, colours.dark)}'>&#9632;</span>&nbsp;{text}"
-            for name, text in STORE_NAMES.items()
+            f"<span style='color:{store_colour(name, colours.dark)}'>&#9632;</span>&nbsp;{STORE_NAMES[name]}"
+            for name in self.form.chart.shown_stores
         )
-        self.form.legend.setText(
-            f"{' '.join(squares)}<br>&#9660; condensed <span style='color:{colours.bad}'>&#9650;</span> removed"
-        )
+        return f"{' '.join(squares)}<br>&#9660; condensed <span style='color:{colours.bad}'>&#9650;</span> removed"
 
     def show_all(self, *_: Any) -> None:
         """Show the state of things."""
@@ -180,6 +182,7 @@ class MemoryWidget(ResultDock):
             [] if session is None else session.results.snapshots(session.results.frames),
             0 if session is None else session.n_frames,
         )
+        self.form.legend.setText(self._legend())
         self._on_step()
         state = (session, None if session is None else session.state)
         if state != self._shown_state:
@@ -204,7 +207,7 @@ class MemoryWidget(ResultDock):
         if session is not None and session.memory.is_open and session.follower is not None:
             snapshot = session.follower.snapshot(-1)
             for item in snapshot.objects if snapshot is not None else ():
-                objects[item.object_id] = (item.working + item.long_term + item.permanent, item.n_bytes)
+                objects[item.object_id] = (item.total, item.n_bytes)
         cells = [(str(i), str(n), f"{short_number(size)}B") for i, (n, size) in sorted(objects.items())]
         fill_table(self.form.objects, cells)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QPointF, QRectF
 from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
 
-from napari_xmem.widgets.common.chart import STORE_NAMES, Chart, short_number, store_colour, triangle
+from napari_xmem.widgets.common.chart import ALWAYS_SHOWN, STORE_NAMES, Chart, short_number, store_colour, triangle
 from napari_xmem.widgets.common.status_text import some
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ class MemoryChart(Chart):
         self.in_bytes = False
         self._snapshots: list[MemorySnapshot] = []
         self._by_frame: dict[int, MemorySnapshot] = {}
+
+    @property
+    def shown_stores(self) -> tuple[str, ...]:
+        """Stores that are always named, and those that hold something on some frame."""
+        used = {store.name for snapshot in self._snapshots for store in snapshot.stores if store.elements}
+        return tuple(name for name in STORE_NAMES if name in used | ALWAYS_SHOWN)
 
     @property
     def has_data(self) -> bool:
@@ -91,8 +97,9 @@ class MemoryChart(Chart):
             return f"Frame {frame}: not done"
         unit = "B" if self.in_bytes else " elements"
         lines = [f"Frame {frame}"]
-        for (_, text), value in zip(STORE_NAMES.items(), self._values(snapshot), strict=True):
-            lines.append(f"{text}: {short_number(value)}{unit}")
+        for (name, text), value in zip(STORE_NAMES.items(), self._values(snapshot), strict=True):
+            if value or name in ALWAYS_SHOWN:
+                lines.append(f"{text}: {short_number(value)}{unit}")
         lines += event_lines(snapshot)
         return "\n".join(lines)
 
