@@ -1,10 +1,10 @@
 """Play a user's first hour in the real window, by mouse and keys: python scripts/first_hour.py (headless: xvfb-run).
 
-Opens a movie from a file, seeds its cells with the brush, runs, pauses, swaps two cells, ends one, adds one, answers a
-question of the review, saves, closes, opens the file in a new window and goes on. Prints clicks, keys, the longest
-stall of the event loop and how long Pause and Stop take; saves a picture of every step. --crowd then runs 100 cells
-with all panels open. On a busy machine a stall is mostly the wait for other programs; what the window's own thread
-worked is printed beside it.
+Opens a movie from a file, seeds its 20 cells (three with the brush, the others with Find the rest), runs, pauses,
+swaps two cells, ends one, adds one, mends one that got the number of another, saves, closes, opens the file in a new
+window and goes on. Prints clicks and keys (of the seeds, and in all), the longest stall of the event loop and how long
+Pause and Stop take; saves a picture of every step. --crowd then runs 100 cells with all panels open. On a busy machine
+a stall is mostly the wait for other programs; what the window's own thread worked is printed beside it.
 """
 
 from __future__ import annotations
@@ -31,9 +31,21 @@ if TYPE_CHECKING:
 
 SIZES, THEMES = ((1280, 720), (1920, 1080)), ("dark", "light")
 TICK_MS = 5
+#: Pixels from cell to cell of the movie, and of its border.
+STEP, BORDER = 66, 43
 #: Place, step and radius of the discs of the movie: row, column, rows and columns per frame, pixels.
-CELLS = ((60, 60, 0, 2, 16), (60, 160, 1, -2, 16), (160, 70, 1, 1, 16), (150, 180, -3, 3, 16))
-LATE = (215, 120, 0, 1, 14)
+CELLS = tuple(
+    (BORDER + STEP * row, BORDER + STEP * column, (column % 3) - 1, 1 - 2 * (row % 2), 13 + (row + column) % 4)
+    for row in range(4)
+    for column in range(5)
+)
+#: Two that come in later, on this frame.
+LATE, OTHER_LATE = ((BORDER + STEP * 4, BORDER + STEP * column, 0, 1, 14) for column in (1, 3))
+COMES_IN = 3
+#: Cells that are painted; the others are found.
+N_PAINTED = 3
+#: Clicks and keys that 20 seeds may take.
+MOST_FOR_SEEDS = 60
 
 
 def main() -> None:
@@ -89,7 +101,7 @@ class Hour:
 
     def __init__(self, folder: Path, out: Path, size: tuple[int, int], theme: str, model: str, n_frames: int) -> None:
         self.folder, self.out, self.size, self.theme, self.model = folder, out, size, theme, model
-        self.clicks = self.keys = 0
+        self.clicks = self.keys = self.seed_hands = self.added = 0
         self.stall_ms = self.work_ms = 0.0
         self._worked = time.thread_time()
         self.latency_s: dict[str, float] = {}
@@ -111,7 +123,8 @@ class Hour:
         self.save_and_go_on()
         waits = ", ".join(f"{name} {value:.2f} s" for name, value in self.latency_s.items())
         print(
-            f"{self.size[0]} x {self.size[1]}, {self.theme}: {self.clicks} clicks, {self.keys} keys, "
+            f"{self.size[0]} x {self.size[1]}, {self.theme}: {self.seed_hands} clicks and keys for {len(CELLS)} seeds, "
+            f"{self.clicks} clicks and {self.keys} keys in all, "
             f"{self.stall_text}, {waits}",
             flush=True,
         )
@@ -170,17 +183,24 @@ class Hour:
         self.picture("1-open")
 
     def seed(self) -> None:
-        """Paint every cell with the brush: one click each, M for the next number."""
+        """Paint some cells with the brush, one click each, M for the next number; find the others."""
+        before = self.clicks + self.keys
         self.click(self.dock.form.new_seeds)
         layer = self.dock.controls.seeds
-        for place, (y, x, _, _, radius) in enumerate(CELLS):
+        for place, (y, x, _, _, radius) in enumerate(CELLS[:N_PAINTED]):
             if place:
                 self.key(Qt.Key.Key_M)
             layer.brush_size = 2 * radius
             self.click_at(y, x)
+        until(lambda: len(self.dock.inputs.scan.object_ids) == N_PAINTED and not self.dock.problem, 20)
+        self.picture("2-painted")
+        self.click(self.dock.form.find.start)
+        until(lambda: not self.dock.finding.is_finding, 120)
         until(lambda: len(self.dock.inputs.scan.object_ids) == len(CELLS) and not self.dock.problem, 20)
+        self.seed_hands = self.clicks + self.keys - before
         expect(self.dock.form.painted.text() == f"{len(CELLS)} objects on frame 0", self.dock.form.painted.text())
-        self.picture("2-seeds")
+        expect(self.seed_hands <= MOST_FOR_SEEDS, f"{self.seed_hands} clicks and keys for the seeds")
+        self.picture("3-seeds")
 
     def run(self) -> None:
         """Run, pause, go on, to the end."""
@@ -193,13 +213,13 @@ class Hour:
         expect("Pausing" in form.status.text or "Paused" in form.status.text, form.status.text)
         until(lambda: runner.state.value == "paused", 300)
         self.latency_s["Pause"] = time.monotonic() - begun
-        self.picture("3-paused")
+        self.picture("4-paused")
         self.click(form.pause)
         until(lambda: not runner.is_running, 900)
         self.listen(False)
         self.result = self.dock.result
         expect(self.viewer.layers.selection.active is self.result, "the result is not the active layer")
-        self.picture("4-done")
+        self.picture("5-done")
 
     def correct(self) -> None:
         """Exchange two cells and back, end one, add one that was not painted."""
@@ -227,15 +247,35 @@ class Hour:
         self.latency_s["Stop"] = time.monotonic() - begun
         self.key(Qt.Key.Key_T, shift=True)
         self.rest()
-        self.picture("5-corrected")
+        self.added = self.result.selected_label
+        expect(self.added in session.labels(session.results.frames[-1]), "the cell that was added is not followed")
+        self.picture("6-corrected")
 
     def review(self) -> None:
-        """Go through the questions, and answer the first one that is open."""
+        """Give a cell the number of another, as one does who forgets M, and mend it when the review says so."""
         _, review = self.viewer.window.add_plugin_dock_widget("napari-xmem", "Review and correct")
         until(lambda: review.subject.session is not None, 5)
-        for _ in range(3):
-            self.key(Qt.Key.Key_N, shift=True)
-        self.picture("6-review")
+        session, last = made_by(self.result), made_by(self.result).results.frames[-1]
+        y, x, dy, dx, _ = OTHER_LATE
+        self.viewer.dims.set_point(0, 5)
+        self.result.mode = "paint"
+        self.click_at(y + 5 * dy, x + 5 * dx)
+        self.key(Qt.Key.Key_C, shift=True)
+        self.rest()
+        expect(f"{self.added} in two places" in review.form.status.text, review.form.status.text)
+        self.picture("7-two-places")
+        self.click(review.form.undo)
+        self.rest()
+        self.key(Qt.Key.Key_M)
+        self.result.mode = "paint"
+        self.click_at(y + 5 * dy, x + 5 * dx)
+        self.key(Qt.Key.Key_C, shift=True)
+        self.rest()
+        for t in (5, last):
+            of_first, of_other = (session.labels(t)[c[0] + t * c[2], c[1] + t * c[3]] for c in (LATE, OTHER_LATE))
+            expect(of_first == self.added != of_other > 0, f"cells {of_first} and {of_other} on frame {t}")
+        self.key(Qt.Key.Key_N, shift=True)
+        self.picture("8-mended")
         self.key(Qt.Key.Key_I, shift=True)
 
     def save_and_go_on(self) -> None:
@@ -261,7 +301,7 @@ class Hour:
         session = made_by(again)
         until(lambda: 4 not in session.labels(6), 30)
         expect(4 in session.labels(5) and 4 not in session.labels(6), "4 does not end")
-        self.picture("7-opened-again")
+        self.picture("9-opened-again")
         self.viewer.close()
 
     # ---- hands and eyes
@@ -323,13 +363,13 @@ class Hour:
         return next(w for w in found if type(w).__name__.startswith("CanvasBackend"))
 
 
-def draw(n_frames: int, size: int = 256) -> np.ndarray:
+def draw(n_frames: int, size: int = 2 * BORDER + 4 * STEP) -> np.ndarray:
     """Return a movie (T, Y, X) of bright discs in noise."""
     rng, (yy, xx) = np.random.default_rng(1), np.mgrid[:size, :size]
     movie = rng.normal(100, 15, (n_frames, size, size))
     for t in range(n_frames):
-        for k, (y, x, dy, dx, radius) in enumerate((*CELLS, *((LATE,) if t >= 3 else ()))):
-            movie[t][(yy - y - dy * t) ** 2 + (xx - x - dx * t) ** 2 < radius**2] += 500 + 60 * k
+        for k, (y, x, dy, dx, radius) in enumerate((*CELLS, *((LATE, OTHER_LATE) if t >= COMES_IN else ()))):
+            movie[t][(yy - y - dy * t) ** 2 + (xx - x - dx * t) ** 2 < radius**2] += 500 + 20 * k
     return movie.clip(0, 4000).astype(np.uint16)
 
 

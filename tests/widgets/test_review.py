@@ -186,6 +186,17 @@ def test_several_painted_frames_are_one_correction(scene, qtbot):
     assert summary.corrected == (2, 5)
     review.backward = True
     assert session.snapshot().undo == "correction of frames 2, 5"
+    assert "two places" not in review.form.status.text
+    review.show_frame(6)
+    new = session.new_ids(1)[0]
+    for centre in ((10, 50), (40, 8)):  # the number of the last stroke, on what is another cell
+        paint_disc(layer, 6, new, centre)
+    qtbot.waitUntil(lambda: 6 in review.edited_frames, timeout=WAIT_MS)
+    review.use_as_correction(wait=True)
+    assert f"You painted {new} in two places on frame 6" in review.form.status.text
+    review.undo(wait=True)
+    review.use_as_correction((6,), wait=True)
+    assert "two places" not in review.form.status.text
 
 
 def test_locked_frames_stay(scene, viewer, qtbot):

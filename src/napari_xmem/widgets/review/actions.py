@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 
 from napari_xmem.config import PropagationConfig
 from napari_xmem.errors import SessionError, XMemError
+from napari_xmem.imaging import count_parts
 from napari_xmem.widgets.common.dock import PROPAGATE, docks_of
 from napari_xmem.widgets.common.status import error_details
 from napari_xmem.widgets.common.status_text import count, emptied_text, some
@@ -18,6 +20,8 @@ from napari_xmem.widgets.review.mending_row import mend
 from napari_xmem.widgets.review.mendings import MendingKind
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from napari_xmem.session import Change, CorrectionSummary
     from napari_xmem.widgets.jobs.run_outcome import RunOutcome
     from napari_xmem.widgets.jobs.viewer_runner import ViewerRunner
@@ -60,6 +64,7 @@ class ReviewActions(QObject):
         self.before.left.connect(self._say_new_is_shown)
         self._asked = False
         self._as_it_is: tuple[int, ...] = ()
+        self._in_parts: tuple[int, int] | None = None
         self._model: str | None = None
         self._summary: CorrectionSummary | None = None
         self._error: XMemError | None = None
@@ -132,17 +137,19 @@ class ReviewActions(QObject):
         """
         subject = self._subject
         try:
-            reviewed, _ = subject.require()
+            reviewed, session = subject.require()
             subject.look_for_edits()
             if frames is None:
                 frames = subject.edited_frames or (reviewed.frame_shown(self._viewer),)
             corrections = {int(t): reviewed.read(int(t)) for t in frames}
+            twice = {t: painted_in_parts(session.labels(t), labels) for t, labels in corrections.items()}
             self._begin()
             self._runner.correct(reviewed.layer, corrections, forward=None, backward=self.backward or None)
         except Exception as error:
             self._refuse(in_plain_words(error), wait)
             return None
         self._as_it_is = tuple(corrections) if not subject.edited_frames else ()
+        self._in_parts = next(((objects[0], t) for t, objects in sorted(twice.items()) if objects), None)
         subject.forget_edits(corrections)
         self._summary = None
         self._form.strip.propose(None)
@@ -340,7 +347,9 @@ class ReviewActions(QObject):
             self._form.status.show_text(f"{count(n_frames, 'frame')} read. Paint on any frame to correct it.", "good")
         elif outcome.summary is not None:
             self._summary = outcome.summary
-            self._form.status.show_text(self._summary_text(outcome.summary), "good")
+            self._form.status.show_text(
+                self._summary_text(outcome.summary), "good" if self._in_parts is None else "muted"
+            )
         self.changed.emit()
         self.busy_changed.emit(False)
         if outcome.error is None and outcome.kind == "adoption" and outcome.value is not None:
@@ -351,7 +360,11 @@ class ReviewActions(QObject):
     def _summary_text(self, summary: CorrectionSummary) -> str:
         if self._as_it_is and not summary.frames_changed:
             return f"Frame {some(self._as_it_is)} is right as it is, and asked about no more. Nothing else changed."
-        return str(summary)
+        if self._in_parts is None:
+            return str(summary)
+        cell, frame = self._in_parts
+        doubt = f"You painted {cell} in two places on frame {frame}: if these are two cells, Undo, and give one of them"
+        return f"{summary} {doubt} a new number (M)."
 
     def _say_step(self, step: Change) -> None:
         """Say what was undone or redone, and go to where it can be seen."""
@@ -367,3 +380,11 @@ class ReviewActions(QObject):
     def _show_error(self, error: XMemError) -> None:
         self._form.status.show_text(str(error), "bad", error_details(error))
         show_error(str(error))
+
+
+def painted_in_parts(before: NDArray[Any], after: NDArray[Any]) -> tuple[int, ...]:
+    """Return the objects of a frame (Y, X) that a person has painted on, and that lie in separate parts only since."""
+    painted = np.unique(after[after != before])
+    now = count_parts(np.where(np.isin(after, painted), after, 0))
+    then = count_parts(np.where(np.isin(before, painted), before, 0))
+    return tuple(i for i, n in sorted(now.items()) if n > max(1, then.get(i, 0)))
