@@ -12,6 +12,7 @@ from qtpy.QtGui import QCloseEvent
 
 from napari_xmem.errors import OutputError, SessionError
 from napari_xmem.session import TrackingSession
+from napari_xmem.widgets.layers.label_colours import colours_of
 from napari_xmem.widgets.layers.result_layer import session_of
 from napari_xmem.widgets.saving.bar import SavingBar
 from napari_xmem.widgets.saving.close_guard import CloseGuard
@@ -65,6 +66,9 @@ def test_everything_comes_back_in_another_window(worked, viewer, make_napari_vie
     for layer, old in zip(other.layers, (image, seeds, result), strict=True):
         np.testing.assert_allclose(layer.scale, old.scale)
         assert layer.units == old.units
+    assert colours_of(again) == colours_of(result) and set(colours_of(result)) >= set(
+        np.unique(seeds.data[0][seeds.data[0] > 0]).tolist()
+    )
     assert other.dims.point[0] == 3 and other.layers.selection.active is again
     assert (dock.controls.seeds, dock.controls.last_frame, dock.controls.scope) == (other.layers["mine"], 4, "global")
     assert dock.controls.model == tiny_model

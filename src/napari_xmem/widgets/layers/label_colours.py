@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["PALETTE", "ResultColormap", "choose_colours", "give_colours", "own_colormap", "warm_up_colours"]
+__all__ = [
+    "PALETTE",
+    "ResultColormap",
+    "choose_colours",
+    "colours_of",
+    "give_colours",
+    "own_colormap",
+    "warm_up_colours",
+]
 
 #: Seven colours that can be told apart with any kind of colour vision (Okabe and Ito 2008, without black).
 PALETTE = np.array(
@@ -83,9 +91,21 @@ class ResultColormap(DirectLabelColormap):
         return table[values]
 
 
-def own_colormap() -> ResultColormap:
-    """Return the colours of a result without objects."""
-    return ResultColormap(color_dict={0: np.zeros(4, np.float32), None: _NEW})
+def own_colormap(colours: Mapping[int, int] | None = None) -> ResultColormap:
+    """Return the colours of a result: none, or as `colours_of` gave them."""
+    given = {i: PALETTE[place % len(PALETTE)] for i, place in (colours or {}).items()}
+    return ResultColormap(color_dict={0: np.zeros(4, np.float32), None: _NEW, **given})
+
+
+def colours_of(layer: Any) -> dict[int, int]:
+    """Return object to place in `PALETTE`; empty for a layer that has other colours."""
+    if not isinstance(layer.colormap, ResultColormap):
+        return {}
+    return {i: _place(colour) for i, colour in layer.colormap.color_dict.items() if i}
+
+
+def _place(colour: NDArray[np.float32]) -> int:
+    return int(np.abs(PALETTE - colour).sum(1).argmin())
 
 
 def warm_up_colours() -> None:
@@ -110,6 +130,6 @@ def give_colours(layer: Any, labels: NDArray[Any]) -> None:
     if all(i in known for i in ids):
         return
     centres = object_centres(labels, ids)
-    taken = {k: int(np.abs(PALETTE - known[i]).sum(1).argmin()) for k, i in enumerate(ids) if i in known}
+    taken = {k: _place(known[i]) for k, i in enumerate(ids) if i in known}
     new = {ids[k]: PALETTE[colour] for k, colour in choose_colours(centres, taken).items()}
     layer.colormap = ResultColormap(color_dict={**known, **new})

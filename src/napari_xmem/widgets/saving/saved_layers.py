@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from napari_xmem.widgets.layers.label_colours import colours_of, own_colormap
 from napari_xmem.widgets.layers.result_layer import zeros
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class SavedLayer:
         It is shown.
     contour : int
         Width of its outlines; 0: filled.
+    colours : dict of str to int
+        Object to its place among the colours of results; empty where the layer has others.
     """
 
     name: str
@@ -52,6 +55,7 @@ class SavedLayer:
     metadata: dict[str, Any] = field(default_factory=dict)
     visible: bool = True
     contour: int = 0
+    colours: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of_layer(cls, layer: Any, metadata: dict[str, Any]) -> Self:
@@ -59,7 +63,9 @@ class SavedLayer:
         data = layer.data
         shape = tuple(int(n) for n in data.shape)
         dtype = np.dtype(data.dtype).str
-        return cls(layer.name, shape, dtype, place_of(layer), metadata, bool(layer.visible), int(layer.contour))
+        colours = {str(i): place for i, place in colours_of(layer).items()}
+        visible, contour = bool(layer.visible), int(layer.contour)
+        return cls(layer.name, shape, dtype, place_of(layer), metadata, visible, contour, colours)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -67,13 +73,17 @@ class SavedLayer:
         shape = tuple(int(n) for n in values["shape"])
         if len(shape) < 2 or any(n < 1 for n in shape) or np.dtype(values["dtype"]).kind not in "iu":
             raise ValueError(f"labels of shape {shape} and type {values['dtype']}")
-        return cls(**{**values, "shape": shape})
+        colours = {str(int(i)): int(place) for i, place in dict(values.get("colours", {})).items()}
+        return cls(**{**values, "shape": shape, "colours": colours})
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Where it lies, as arguments of a layer."""
+        """Where it lies and how it looks, as arguments of a layer."""
         arrays = ("rotate", "shear", "affine")
-        return {name: np.array(value) if name in arrays else value for name, value in self.place.items()}
+        place = {name: np.array(value) if name in arrays else value for name, value in self.place.items()}
+        if self.colours:
+            place["colormap"] = own_colormap({int(i): colour for i, colour in self.colours.items()})
+        return place
 
     def write_planes(self, file: zipfile.ZipFile, folder: str, data: Any) -> None:
         """Write every plane (rows and columns) of the layer's data that holds a label."""
