@@ -52,7 +52,8 @@ class FrameResult:
     confidence : ndarray, shape (O,), float32
         Expected Jaccard index of each object's mask, 0 to 1: ``sum(p inside) / (area + sum(p outside))`` with the
         aggregated probability ``p``, which is the expected overlap with the truth divided by the expected union if the
-        probabilities are right. 1 on a seeded frame, 0 for an object not found.
+        probabilities are right; then calibrated (`engine/identity/calibration.py`). 1 on a seeded frame, 0 for an
+        object not found.
     seeded : bool
         True if labels were given on this frame.
     memory : MemorySnapshot or None

@@ -15,6 +15,7 @@ from napari_xmem.engine.device_resources import agree_on_threads, trim_heap
 from napari_xmem.engine.discovery.newcomers import Newcomers
 from napari_xmem.engine.division import DelayedResults, DivisionTracker, MergeTracker, NewIds
 from napari_xmem.engine.division.policies import NeverAsks
+from napari_xmem.engine.identity.calibration import with_calibrated_confidence
 from napari_xmem.engine.painted_ahead import PaintedAhead
 from napari_xmem.engine.read_ahead import ReadAhead
 from napari_xmem.engine.results import FrameResult
@@ -166,7 +167,7 @@ def _iter_pass(run: Run, part: Pass, late: LateObjects, new_ids: NewIds, watch: 
                 watch(scope, frame)
             for result, reported in ready:
                 if reported:
-                    yield late.merge(result, run.dtype)
+                    yield with_calibrated_confidence(late.merge(result, run.dtype))
             begun = time.perf_counter()
 
 

@@ -10,9 +10,9 @@ import torch
 from scipy import ndimage
 
 from napari_xmem.engine.identity.encounters import Encounters
-from napari_xmem.engine.identity.likeness import Track
+from napari_xmem.engine.identity.likeness import Likeness, Track
 from napari_xmem.engine.identity.portraits import Past, Scene
-from napari_xmem.engine.identity.returns import Returns, probability
+from napari_xmem.engine.identity.returns import Returns, common_change, probability
 from napari_xmem.engine.identity.written_entries import WrittenEntry, contradicted
 from napari_xmem.engine.scopes.object_state import Observation
 from napari_xmem.engine.scopes.postprocess import postprocess_masks
@@ -40,6 +40,10 @@ _REST_FRAMES = 3
 _FRINGE_PX = 2
 #: So many other objects say how the brightness of all has changed.
 _COMPARED = 8
+#: Log odds, before looks are compared, that objects are themselves on a frame that hardly matches the one before.
+_SAME_FIELD = 2.0
+#: Unless all have grown or shrunk by more than this, in area.
+_MAGNIFIED = 1.4
 _NOTHING = Observation(0.0, 0.0, (0.0, 0.0, 0.0, 0.0))
 
 
@@ -124,6 +128,8 @@ class IdentityKeeper:
         self._frames: list[tuple[int, int]] = []
         self._parted: dict[int, int] = {}
         self._written: dict[int, tuple[WrittenEntry, ...]] = {}
+        self._questioned: dict[int, tuple[int, float]] = {}
+        self._question_all = False
         self._scene: Scene | None = None
 
     @property
@@ -140,6 +146,10 @@ class IdentityKeeper:
         """Return what was decided since this was last asked."""
         events, self.events = tuple(self.events), []
         return events
+
+    def question_all(self) -> None:
+        """Note that the next frame hardly matches what was before it: it may show others, who look alike."""
+        self._question_all = True
 
     def skip(self) -> None:
         """Let a frame pass on which nothing is believed."""
@@ -169,6 +179,9 @@ class IdentityKeeper:
         for i in gone:
             if not objects[i].lost_frames and i in self.pasts:
                 self.returns.note_lost(i, self.pasts[i], scene, with_others=2 * len(gone) > len(objects) > 1)
+        if self._question_all:
+            self._question(judged, at.given | gone, objects, scene)
+        self._question_all = False
         return self._without_strangers(judged, at, objects, scene)
 
     def keep(
@@ -212,6 +225,28 @@ class IdentityKeeper:
         self._parted = {i: t for i, t in self._parted.items() if i in objects and self._time - t <= _REST_FRAMES}
         for i in given & set(objects):
             objects[i].identity = 1.0
+        self._questioned = {i: asked for i, asked in self._questioned.items() if i in objects and i not in given}
+
+    def _question(self, judged: Judged, besides: Set[int], objects: Mapping[int, TrackedObject], scene: Scene) -> None:
+        """Ask how far the looks of all objects are theirs, as they were before the first frame that hardly matched.
+
+        Those who come back look like themselves, and are who they were.
+        """
+        here = [m for m in judged.masks if m.object_id in self.pasts and m.object_id not in besides | self.engaged]
+        now = {m.object_id: p for m in here for p in [scene.portrait_of(m)] if p is not None}
+        pasts = {}
+        for i, past in self.pasts.items():
+            since, _ = self._questioned.setdefault(i, (self._time, objects[i].identity))
+            known = past.before(since)
+            pasts[i] = known if len(known) else past
+        growth = float(np.median([portrait.area_px / pasts[i].area_px for i, portrait in now.items()])) if now else 1.0
+        if not 1 / _MAGNIFIED <= growth <= _MAGNIFIED:  # then nothing looks as it did
+            return
+        change = common_change(pasts, now)
+        for i, portrait in now.items():
+            likeness = Likeness(pasts, max(1, self._time - pasts[i].last.time))
+            odds = _SAME_FIELD + likeness.log_odds(portrait, i, change=change)
+            objects[i].identity = self._questioned[i][1] * probability(odds)
 
     def _conclude(
         self, outcome: Outcome, judged: Judged, at: FrameSeen, objects: Mapping[int, TrackedObject]
@@ -312,6 +347,7 @@ class IdentityKeeper:
             "origin": list(self._origin),
             "frames": [list(pair) for pair in self._frames],
             "parted": [list(item) for item in self._parted.items()],
+            "questioned": [[i, *asked] for i, asked in self._questioned.items()],
             "written": [[i, [astuple(w) for w in entries]] for i, entries in self._written.items()],
         }
 
@@ -325,6 +361,7 @@ class IdentityKeeper:
         self._origin = (float(y), float(x))
         self._frames = [(int(time), int(frame)) for time, frame in state["frames"]]
         self._parted = {int(i): int(time) for i, time in state["parted"]}
+        self._questioned = {int(i): (int(since), float(sure)) for i, since, sure in state.get("questioned", ())}
         self._written = {
             int(i): tuple(WrittenEntry(int(time), float(odds), float(area)) for time, odds, area in entries)
             for i, entries in state["written"]

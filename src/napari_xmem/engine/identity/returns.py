@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine.identity.portraits import Past, Portrait, Scene
 
-__all__ = ["Returns", "probability"]
+__all__ = ["Returns", "common_change", "probability"]
 
 #: Log odds, before anything is seen, that what is found where an object was lost is the object: inside the picture,
 #: after it left over the border, and what is added if most of the others were lost with it.
@@ -94,7 +94,7 @@ class Returns:
             lost.evidence, lost.whole = (), True
         likeness = Likeness({i: p for i, p in pasts.items() if len(p)}, lost.gap_frames)
         if found.whole == lost.whole:
-            evidence = likeness.log_odds(found, object_id, change=_common_change(pasts, now))
+            evidence = likeness.log_odds(found, object_id, change=common_change(pasts, now))
             lost.evidence = (*lost.evidence, evidence)[-_MOST_EVIDENCE:]
         lost.place_px = found.centre_px
         odds = lost.prior + float(np.mean(lost.evidence))
@@ -136,7 +136,7 @@ def left_over_border(past: Past, scene: Scene) -> bool:
     return False
 
 
-def _common_change(pasts: Mapping[int, Past], now: Mapping[int, Portrait]) -> float:
+def common_change(pasts: Mapping[int, Past], now: Mapping[int, Portrait]) -> float:
     """Return by what factor the brightness of the objects that are seen has changed."""
     known = [
         (p.brightness, float(np.median([q.brightness for q in pasts[i].portraits])))

@@ -71,11 +71,15 @@ class Verdict:
     odds : float
         How much speaks for the verdict, 0 to 1: for a foreign frame the share of objects that were not found; not
         calibrated.
+    in_doubt : bool
+        It is believed for what was found on it, although it matches the last good one badly, or only after a shift
+        beyond the reach of objects.
     """
 
     reason: str
     drift_px: Shift
     odds: float = 1.0
+    in_doubt: bool = False
 
     @property
     def believed(self) -> bool:
@@ -154,11 +158,11 @@ class FrameGate:
                 return Verdict("", drift_px)
             asked[shift] = found
             if found >= (_LARGE_MAJORITY if is_doubtful(shift) and not is_far(shift) else _MAJORITY):
-                return Verdict("", shift)
+                return Verdict("", shift, in_doubt=is_doubtful(shift) or is_far(shift))
         agreed = {shift: found for shift, found in asked.items() if is_far(shift) and is_agreed(shift)}
         best = max(agreed, key=lambda shift: agreed[shift], default=None)
         if best is not None and agreed[best] >= _MINORITY:
-            return Verdict("", best)
+            return Verdict("", best, in_doubt=True)
         return Verdict("foreign" if is_doubtful(near) else "", near, 1 - max(asked.values()))
 
     def hold(self) -> None:

@@ -222,6 +222,8 @@ class LocalScope:
             if not verdict.believed:
                 return self._hold(geometry, verdict)
             drift = verdict.drift_px
+            if verdict.in_doubt:
+                self.identity.question_all()
         given: list[RegionMask] = []
         if seeds is not None:
             given = seed_regions(seeds, geometry, lambda centre, extent: self.search.region_for(centre, extent, shape))
