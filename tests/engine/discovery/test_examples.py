@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from napari_xmem.config import MemoryConfig
+from napari_xmem.engine.discovery.candidate_filter import distinct
 from napari_xmem.engine.discovery.candidate_masks import Candidate, Place
 from napari_xmem.engine.discovery.edge_strength import Outlines
 from napari_xmem.engine.discovery.example_transform import Fit, spread
@@ -52,12 +53,12 @@ def test_places_settle_on_what_is_most_like_an_example(scene):
     templates = Templates(frame, examples, labels, STRIDE)
     first, second = (27.5 * STRIDE, 10.5 * STRIDE), (32.5 * STRIDE, 30.5 * STRIDE)
     around = [(first[0] + 16, first[1] - 8), (first[0] - 8, first[1] + 16), (second[0] - 16, second[1] - 16)]
-    centres, alike = templates.settled(around, 2)
+    centres, alike = templates.settled(around, 2, 2 * STRIDE)
     assert {(round(y), round(x)) for y, x in centres} == {first, second}
     for centre, scores in zip(centres, alike, strict=True):
         assert scores.argmax() == (centre == second)
         assert scores.max() == pytest.approx(0, abs=1e-6)
-    assert templates.settled([], 2)[0] == []
+    assert templates.settled([], 2, 2 * STRIDE)[0] == []
     assert np.isfinite(templates.alike([(2.0, 2.0), (318.0, 318.0)])).all()  # most of the example lies outside
 
 
@@ -152,3 +153,23 @@ def test_cells_that_touch_end_as_clearly_as_others():
     free = alone.strength(cell, 0, 0)
     assert free is not None
     assert among.strength(cell, 0, 0) == pytest.approx(free, rel=0.15)
+
+
+def test_places_that_show_the_same_count_once_and_flat_ground_holds_nothing():
+    """Of two masks of one disc the surer stays, its neighbour too; where nothing changes no outline can be."""
+    y, x = np.mgrid[:96, :128]
+    discs = [(y - 40) ** 2 + (x - cx) ** 2 <= 12**2 for cx in (30, 60)]
+
+    def seen(disc, corner, confidence):
+        region = Region(*corner, 64, 64)
+        values = torch.from_numpy(disc[region.slices].astype(np.float32))
+        return Candidate(Place(0, (40.0, 30.0)), region, values, float(values.sum()), (40.0, 30.0), confidence)
+
+    same = [seen(discs[0], (8, 0), 0.7), seen(discs[0], (16, 8), 0.9), seen(discs[1], (8, 32), 0.6)]
+    assert same[0].overlap(same[1]) == 1 and same[0].overlap(same[2]) == 0
+    assert distinct(same, [0, 1, 2]) == [1, 2] and distinct(same, [0, 2]) == [0, 2]
+    outlines = Outlines((discs[0] | discs[1]).astype(np.float32), (96, 128))
+    outline = outlines.of(same[0])
+    assert outlines.clearest((40.0, 30.0), 12.0) == pytest.approx(outline, rel=0.15)
+    assert outlines.clearest((40.0, 105.0), 12.0) < 0.01 * outline
+    assert outlines.clearest((500.0, 500.0), 12.0) == 0

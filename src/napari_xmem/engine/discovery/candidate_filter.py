@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial import ConvexHull, QhullError
 
+from napari_xmem.engine.discovery.solidity import solidity
 from napari_xmem.imaging import object_boxes
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_xmem.engine.discovery.candidate_masks import Candidate
     from napari_xmem.engine.discovery.edge_strength import Outlines
 
-__all__ = ["ExampleKind", "Ground", "solidity"]
+__all__ = ["ExampleKind", "Ground", "distinct"]
 
 #: Areas that are plausible, as shares of the smallest and the largest example.
 _SMALLEST_SHARE, _LARGEST_SHARE = 0.3, 2.5
@@ -38,20 +38,8 @@ _USUAL_OUTLINE_SHARE, _FAINT_OUTLINE_SHARE = 0.7, 0.35
 _SIZE_WEIGHT, _SOLIDITY_WEIGHT, _LIKENESS_WEIGHT, _OUTLINE_WEIGHT = 0.7, 3.0, 0.5, 0.7
 #: Share of a candidate's pixels that may be another one's already without its being seen as what is left of it.
 _OVERLAP_SHARE = 0.1
-
-
-def solidity(inside: NDArray[np.bool_]) -> float:
-    """Return the share of its convex hull that a mask ``(H, W)`` fills, 0 to 1; 1 for masks of a line."""
-    rows = np.flatnonzero(inside.any(1))
-    if not len(rows):
-        return 0.0
-    left = inside.argmax(1)[rows]
-    right = inside.shape[1] - inside[:, ::-1].argmax(1)[rows]
-    corners = [(y + dy, x) for y, a, b in zip(rows, left, right, strict=True) for dy in (0, 1) for x in (a, b)]
-    try:
-        return min(1.0, float(np.count_nonzero(inside)) / ConvexHull(np.array(corners, float)).volume)
-    except QhullError:
-        return 1.0
+#: Jaccard index from which two candidates show the same.
+_SAME_SHARE = 0.7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,13 +112,16 @@ class ExampleKind:
 
     def outline_share(self, candidate: Candidate) -> float:
         """Return how clear its outline is, as a share of those of the examples; 1 if that cannot be said."""
-        region = candidate.region
-        strength = self.outlines.strength(candidate.inside, region.y, region.x) if self.usual_outline else None
+        strength = self.outlines.of(candidate) if self.usual_outline else None
         return 1.0 if strength is None else strength / self.usual_outline
 
     def may_become_one(self, candidate: Candidate) -> bool:
         """Return True if a candidate ends clearly enough for another look at it to be worth while."""
         return bool(candidate.area_px) and self.outline_share(candidate) >= _FAINT_OUTLINE_SHARE
+
+    def may_hold_one(self, centre_px: tuple[float, float], radius_px: float) -> bool:
+        """Return True if something around a place ends clearly enough for an object to be there."""
+        return self.outlines.clearest(centre_px, radius_px) >= _FAINT_OUTLINE_SHARE * self.usual_outline
 
     def admits(self, candidate: Candidate) -> bool:
         """Return True if a candidate may be an object of this kind."""
@@ -138,7 +129,7 @@ class ExampleKind:
         least = (_SMALLEST_CUT_SHARE if cut else _SMALLEST_SHARE) * self.smallest_px
         if not least <= candidate.area_px <= _LARGEST_SHARE * self.largest_px:
             return False
-        return solidity(candidate.inside) >= _SOLIDITY_SHARE * self.least_solidity
+        return candidate.solidity >= _SOLIDITY_SHARE * self.least_solidity
 
     def rank(self, candidate: Candidate) -> float:
         """Return its confidence, less where looks, clearness, size or shape are unlike those of the examples."""
@@ -165,7 +156,16 @@ class ExampleKind:
 
     def _hollowness(self, candidate: Candidate) -> float:
         usual = _USUAL_SOLIDITY_SHARE * self.least_solidity
-        return _SOLIDITY_WEIGHT * max(0.0, usual - solidity(candidate.inside))
+        return _SOLIDITY_WEIGHT * max(0.0, usual - candidate.solidity)
+
+
+def distinct(candidates: Sequence[Candidate], chosen: Sequence[int]) -> list[int]:
+    """Return those of the chosen candidates, in their order, of which no surer one of them shows nearly the same."""
+    kept: list[int] = []
+    for n in sorted(chosen, key=lambda n: (-candidates[n].confidence, n)):
+        if all(candidates[n].overlap(candidates[m]) < _SAME_SHARE for m in kept):
+            kept.append(n)
+    return sorted(kept)
 
 
 def _mean_on(likeness: NDArray[np.float32], mask: NDArray[np.bool_], stride_px: int) -> float:

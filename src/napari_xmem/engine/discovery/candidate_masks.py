@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from scipy import ndimage
 
+from napari_xmem.engine.discovery.solidity import solidity
 from napari_xmem.engine.scopes.batches import RegionBatch, decode_regions
 from napari_xmem.engine.scopes.object_state import TrackedObject
 from napari_xmem.engine.scopes.region_masks import RegionMask, by_shape, expected_jaccard
@@ -53,7 +55,7 @@ class Place:
     fit: Fit | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """What was seen at a place.
 
@@ -83,10 +85,15 @@ class Candidate:
     confidence: float
     plausibility: float = 1.0
 
-    @property
+    @cached_property
     def inside(self) -> NDArray[np.bool_]:
         """Pixels of its region that are its own."""
-        return (self.probability > 0.5).numpy()
+        return np.asarray((self.probability > 0.5).numpy())
+
+    @cached_property
+    def solidity(self) -> float:
+        """Share of its convex hull that it fills, 0 to 1."""
+        return solidity(self.inside)
 
     def only(self, chosen: NDArray[np.bool_]) -> Candidate:
         """Return the largest piece of it on some pixels of its region."""
@@ -103,6 +110,21 @@ class Candidate:
         if lost <= overlap_share * self.area_px:
             return self
         return self.only(~owned)
+
+    def overlap(self, other: Candidate) -> float:
+        """Return the Jaccard index of two masks."""
+        a, b = self.region, other.region
+        top, left = max(a.y, b.y), max(a.x, b.x)
+        bottom, right = min(a.y + a.height, b.y + b.height), min(a.x + a.width, b.x + b.width)
+        smaller, larger = sorted((self.area_px, other.area_px))
+        if top >= bottom or left >= right or not smaller:
+            return 0.0
+        first, second = (
+            c.inside[top - c.region.y : bottom - c.region.y, left - c.region.x : right - c.region.x]
+            for c in (self, other)
+        )
+        shared = np.count_nonzero(first & second)
+        return shared / (smaller + larger - shared)
 
     def touches_border(self, scaled_shape: tuple[int, int]) -> bool:
         """Return True if it touches the border of the scaled frame, which is this large without padding."""

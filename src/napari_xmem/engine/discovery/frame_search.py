@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_xmem.engine.discovery.candidate_filter import ExampleKind, Ground
+from napari_xmem.engine.discovery.candidate_filter import ExampleKind, Ground, distinct
 from napari_xmem.engine.discovery.candidate_masks import Candidate, Place, Transplanter
 from napari_xmem.engine.discovery.candidate_parts import parts_of
 from napari_xmem.engine.discovery.edge_strength import Outlines
@@ -35,11 +35,15 @@ __all__ = ["least_likeness", "likeness_to_owned", "search_frame"]
 _OFF_CENTRE_RADII = 0.35
 #: How far a place moves to where it is most like an example, in radii.
 _SETTLE_RADII = 0.5
+#: Of places that have come nearer to each other than this, the one that is most like an example is looked at.
+_APART_RADII = 0.6
 #: Between these confidences a place is tried with other examples, and with the same one fitted to what was seen; what
 #: is less sure is none with any of them.
-_DOUBTFUL, _FITTED = (0.3, 0.8), (0.15, 0.85)
+_DOUBTFUL, _FITTED = (0.3, 0.8), (0.15, 0.8)
 #: Searches of what is left: least distance between places, in radii, and least confidence.
 _ROUNDS = ((1.2, 0.8), (0.9, 0.65), (0.7, 0.0))
+#: A place is new if none was looked at within so many radii with the same examples.
+_TRIED_RADII = 0.5
 #: In so many of them, what was found before says again what objects look like.
 _FRESH_ROUNDS = 2
 #: What is less sure than this share of what is asked for is not kept for later: on large frames that would be most.
@@ -47,7 +51,7 @@ _HOPELESS_SHARE = 0.5
 #: A place is looked at if its likeness is at least this share of that of the examples' own pixels, within these limits.
 _LIKELY_SHARE, _LIKELY = 0.5, (0.15, 0.35)
 #: Given examples whose memory is asked, at most, and how many of them at one place.
-MOST_EXAMPLES, _MOST_TRIES = 6, 4
+MOST_EXAMPLES, _MOST_TRIES = 6, 3
 
 
 def search_frame(
@@ -87,7 +91,7 @@ def search_frame(
     image = host.image[0].float().mean(0).cpu().numpy()
     outlines = Outlines(image, scaled_shape)
     ground, found, pool = Ground(owner > 0), list[Candidate](), list[Candidate]()
-    tried, likeness = set[tuple[int, int]](), np.zeros(where.shape, np.float32)
+    tried, likeness = list[tuple[float, float]](), np.zeros(where.shape, np.float32)
     barren = np.zeros(owner.shape, bool)
     for number, (spacing, limit) in enumerate(_ROUNDS):
         if number < _FRESH_ROUNDS:
@@ -99,15 +103,16 @@ def search_frame(
         centres = [(y * stride, x * stride) for y, x in likely_centres(free, radius / stride, spacing, least)]
         if known.learn(found):
             tried.clear()
-        centres = [c for c in centres if (int(c[0]), int(c[1])) not in tried]
-        tried.update((int(y), int(x)) for y, x in centres)
+        centres = [c for c in centres if kind.may_hold_one(c, radius) and not _near(c, tried, _TRIED_RADII * radius)]
+        tried += centres
         seen = _look(known, kind, centres, radius)
         for c in seen:
             if c.area_px and not kind.may_become_one(c):
                 barren[c.region.slices] |= c.inside
         seen = [c for c in seen if c.confidence >= _HOPELESS_SHARE * least_confidence and _within(allowed, c)]
         pool += seen
-        pool += [part for c in seen if kind.may_be_several(c) for part in parts_of(c, radius)]
+        several = [c for c in seen if kind.may_become_one(c) and kind.may_be_several(c)]
+        pool += [part for c in several for part in parts_of(c, radius)]
         accepted, pool = ground.accept(pool, kind, max(least_confidence, limit))
         found += accepted
     return found
@@ -199,14 +204,15 @@ def _look(
     """
     transplanter = known.transplanter
     reach = max(1, round(_SETTLE_RADII * radius_px / transplanter.network.config.stride_px))
-    centres, alike = known.templates.settled(centres, reach)
+    centres, alike = known.templates.settled(centres, reach, _APART_RADII * radius_px)
     order = np.argsort(-alike, axis=1, kind="stable")
     best = transplanter.decode([Place(int(order[n, 0]), centre) for n, centre in enumerate(centres)])
-    best = _again(transplanter, best, radius_px)
+    best = _again(transplanter, best, distinct(best, [n for n, c in enumerate(best) if c.area_px]), radius_px)
     clear = [kind.may_become_one(c) for c in best]
+    left = distinct(best, [n for n in range(len(best)) if clear[n]])
     for turn in range(min(_MOST_TRIES, len(transplanter.examples))):
         low, high = _DOUBTFUL if turn else _FITTED
-        doubtful = [n for n, c in enumerate(best) if clear[n] and low <= c.confidence < high]
+        doubtful = [n for n in left if low <= best[n].confidence < high]
         places = [known.fitted(best[n], int(order[n, turn])) for n in doubtful]
         if turn:
             places += [Place(place.example, place.centre_px) for place in places]
@@ -216,18 +222,21 @@ def _look(
     return best
 
 
+def _near(centre: tuple[float, float], places: Sequence[tuple[float, float]], reach_px: float) -> bool:
+    """Return True if one of the places lies within reach."""
+    return any((centre[0] - y) ** 2 + (centre[1] - x) ** 2 < reach_px**2 for y, x in places)
+
+
 def _within(allowed: NDArray[np.bool_], candidate: Candidate) -> bool:
     y, x = (min(max(0, int(c)), side - 1) for c, side in zip(candidate.centre_px, allowed.shape, strict=True))
     return bool(allowed[y, x])
 
 
-def _again(transplanter: Transplanter, seen: list[Candidate], radius_px: float) -> list[Candidate]:
-    """Decode once more where what was seen lies off the place that was looked at."""
-    off = [
-        n
-        for n, c in enumerate(seen)
-        if c.area_px and math.dist(c.centre_px, c.place.centre_px) > _OFF_CENTRE_RADII * radius_px
-    ]
+def _again(
+    transplanter: Transplanter, seen: list[Candidate], chosen: Sequence[int], radius_px: float
+) -> list[Candidate]:
+    """Decode chosen places once more where what was seen lies off the place that was looked at."""
+    off = [n for n in chosen if math.dist(seen[n].centre_px, seen[n].place.centre_px) > _OFF_CENTRE_RADII * radius_px]
     moved = transplanter.decode([Place(seen[n].place.example, seen[n].centre_px) for n in off])
     out = list(seen)
     for n, candidate in zip(off, moved, strict=True):

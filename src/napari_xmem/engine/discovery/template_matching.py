@@ -41,12 +41,13 @@ class Templates:
     def __init__(
         self, encoded: EncodedFrame, examples: Sequence[TrackedObject], owner: NDArray[np.int32], stride_px: int
     ) -> None:
-        self.encoded, self.stride_px = encoded, stride_px
+        self.shape, self.stride_px = (encoded.key.shape[-2], encoded.key.shape[-1]), stride_px
+        self._key, self._selection = (t[0].flatten(1).T.contiguous() for t in (encoded.key, encoded.selection))
         self.cells = [_cells_of(owner == e.object_id, stride_px) for e in examples]
         self.centres = [(e.centre_px[0] / stride_px, e.centre_px[1] / stride_px) for e in examples]
 
     def settled(
-        self, centres_px: Sequence[tuple[float, float]], reach_cells: int
+        self, centres_px: Sequence[tuple[float, float]], reach_cells: int, apart_px: float
     ) -> tuple[list[tuple[float, float]], NDArray[np.float32]]:
         """Move places to where they are most like an example, and leave out those that come to lie on better ones.
 
@@ -56,6 +57,8 @@ class Templates:
             Centres y, x of the places in pixels of the scaled frame.
         reach_cells : int
             How far they may move along either axis.
+        apart_px : float
+            Of two places that come nearer to each other than this, the less alike one is left out.
 
         Returns
         -------
@@ -75,11 +78,12 @@ class Templates:
         centres = [tried[shift][n] for n, shift in enumerate(best)]
         scores = alike[best, np.arange(len(centres))]
         kept: list[int] = []
-        apart = (reach_cells * stride) ** 2
+        where = np.array(centres)
+        free = np.ones(len(centres), bool)
         for n in np.argsort(-scores.max(1), kind="stable"):
-            y, x = centres[n]
-            if all((y - centres[m][0]) ** 2 + (x - centres[m][1]) ** 2 >= apart for m in kept):
+            if free[n]:
                 kept.append(int(n))
+                free &= ((where - where[n]) ** 2).sum(1) >= apart_px**2
         kept.sort()
         return [centres[n] for n in kept], scores[kept]
 
@@ -108,20 +112,19 @@ class Templates:
     def _compared(
         self, places: NDArray[np.float64], cells: NDArray[np.int64], centre: tuple[float, float]
     ) -> NDArray[np.float32]:
-        key, selection = self.encoded.key[0], self.encoded.selection[0]
-        height, width = key.shape[-2:]
-        example = key[:, torch.from_numpy(cells[:, 0]), torch.from_numpy(cells[:, 1])]
+        (height, width), device = self.shape, self._key.device
+        example = self._key[torch.from_numpy(cells[:, 0] * width + cells[:, 1]).to(device)]
         chunk, parts = max(1, _CHUNK // max(1, example.numel())), []
         for low in range(0, len(places), chunk):
             shift = np.round(places[low : low + chunk] - np.array(centre)).astype(np.int64)
             at = shift[:, None] + cells[None]
-            there = ((at >= 0) & (at < (height, width))).all(-1)
+            counted = ((at >= 0) & (at < (height, width))).all(-1)
             at = np.clip(at, 0, (height - 1, width - 1))
-            y, x = torch.from_numpy(at[..., 0]), torch.from_numpy(at[..., 1])
-            distance = ((key[:, y, x] - example[:, None]) ** 2 * selection[:, y, x]).sum(0).cpu()
-            counted = torch.from_numpy(there).float()
-            parts.append(-(distance * counted).sum(1) / counted.sum(1).clamp(min=1) / math.sqrt(len(key)))
-        return torch.cat(parts).numpy().astype(np.float32)
+            rows = torch.from_numpy(at[..., 0] * width + at[..., 1]).to(device)
+            distance = ((self._key[rows] - example) ** 2 * self._selection[rows]).sum(2).cpu().numpy()
+            total = (distance * counted).sum(1) / np.maximum(counted.sum(1), 1)
+            parts.append(-total / math.sqrt(example.shape[1]))
+        return np.concatenate(parts).astype(np.float32)
 
 
 def _cells_of(inside: NDArray[np.bool_], stride_px: int) -> NDArray[np.int64]:
