@@ -45,6 +45,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     "eviction mix": {"eviction": "mix"},
     "eviction contribution": {"eviction": "contribution"},
     "eviction relevance": {"eviction": "relevance"},
+    "eviction relevance+freshness": {"eviction": "relevance+freshness"},
     "eviction age": {"eviction": "age"},
     "selection usage+novelty": {"prototype_selection": "usage+novelty"},
     "selection novelty": {"prototype_selection": "novelty"},
