@@ -117,13 +117,22 @@ def interval(values: NDArray[np.float64]) -> str:
     return f"{values.mean():+.4f} ({low:+.4f} to {high:+.4f})"
 
 
+def row(name: str, long: list[NDArray[np.float64]], recent: list[NDArray[np.float64]]) -> str:
+    """Return a row of the table."""
+    whole, short = np.concatenate(long), np.concatenate(recent)
+    change, worse = interval(whole - short), float((short - whole).max())
+    return f"| {name} | {whole.mean():.3f} | {short.mean():.3f} | {change} | {worse:.3f} |"
+
+
 def main() -> None:
-    """Print a row per kind."""
+    """Print a row per kind, and one for all."""
     frames = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     movies = int(sys.argv[2]) if len(sys.argv) > 2 else 2
     network = nx.load_model("bundled")
     print("| movies | J, whole memory | J, short memory | whole against short | most it is worse on a frame |")
     print("|---|---|---|---|---|", flush=True)
+    whole: list[NDArray[np.float64]] = []
+    short: list[NDArray[np.float64]] = []
     for kind in KINDS:
         long: list[NDArray[np.float64]] = []
         recent: list[NDArray[np.float64]] = []
@@ -132,9 +141,9 @@ def main() -> None:
             labels = nx.propagate(movie, {0: truth[0]}, model=network, divisions="keep").labels
             long.append(jaccard(labels, truth)[2 * PART - 1 :])  # before that both are the same
             recent.append(jaccard(short_memory(network, movie, truth[0], labels), truth)[2 * PART - 1 :])
-        whole, short = np.concatenate(long), np.concatenate(recent)
-        change, worse = interval(whole - short), float((short - whole).max())
-        print(f"| {kind.name} | {whole.mean():.3f} | {short.mean():.3f} | {change} | {worse:.3f} |", flush=True)
+        print(row(kind.name, long, recent), flush=True)
+        whole, short = [*whole, *long], [*short, *recent]
+    print(row("**all**", whole, short))
 
 
 if __name__ == "__main__":

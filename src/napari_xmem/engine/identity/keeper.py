@@ -42,6 +42,8 @@ _FRINGE_PX = 2
 _COMPARED = 8
 #: Log odds, before looks are compared, that objects are themselves on a frame that hardly matches the one before.
 _SAME_FIELD = 2.0
+#: With these no question is left.
+_THEMSELVES = 4.0
 #: Unless all have grown or shrunk by more than this, in area.
 _MAGNIFIED = 1.4
 _NOTHING = Observation(0.0, 0.0, (0.0, 0.0, 0.0, 0.0))
@@ -236,7 +238,7 @@ class IdentityKeeper:
         now = {m.object_id: p for m in here for p in [scene.portrait_of(m)] if p is not None}
         pasts = {}
         for i, past in self.pasts.items():
-            since, _ = self._questioned.setdefault(i, (self._time, objects[i].identity))
+            since, _ = self._questioned.setdefault(i, (self._time, 1.0))
             known = past.before(since)
             pasts[i] = known if len(known) else past
         growth = float(np.median([portrait.area_px / pasts[i].area_px for i, portrait in now.items()])) if now else 1.0
@@ -246,7 +248,11 @@ class IdentityKeeper:
         for i, portrait in now.items():
             likeness = Likeness(pasts, max(1, self._time - pasts[i].last.time))
             odds = _SAME_FIELD + likeness.log_odds(portrait, i, change=change)
-            objects[i].identity = self._questioned[i][1] * probability(odds)
+            since, doubted = self._questioned.pop(i)
+            sure = 1.0 if odds >= _THEMSELVES else probability(odds)
+            if sure < 1:
+                self._questioned[i] = (since, sure)
+            objects[i].identity = min(1.0, objects[i].identity / doubted * sure)
 
     def _conclude(
         self, outcome: Outcome, judged: Judged, at: FrameSeen, objects: Mapping[int, TrackedObject]
