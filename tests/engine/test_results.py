@@ -110,8 +110,12 @@ def test_a_result_is_asked_by_frame_and_object_and_kept_in_a_file(tmp_path) -> N
 
     (tmp_path / "other.npz").write_bytes(b"nothing")
     np.savez(tmp_path / "arrays.npz", labels=result.labels)
-    for name in ("other.npz", "arrays.npz", "missing.npz"):
-        with pytest.raises(InputError, match="is no result|does not exist"):
+    for name, why in (
+        ("other.npz", "is no result that[^`]*$"),
+        ("arrays.npz", "is no result"),
+        ("no.npz", "not exist"),
+    ):
+        with pytest.raises(InputError, match=why):
             PropagationResult.load(tmp_path / name)
     with pytest.raises(OutputError, match=r"\.npz"):
         result.save(tmp_path / "result.tif")

@@ -6,8 +6,9 @@ import pytest
 import torch
 import zarr
 
-from napari_xmem.errors import InputError
-from napari_xmem.imaging import FrameSource
+import napari_xmem as nx
+from napari_xmem.errors import ArgumentError, InputError
+from napari_xmem.imaging import FrameSource, normalise_seeds
 
 RNG = np.random.default_rng(0)
 MOVIE = RNG.integers(0, 4000, (5, 24, 30)).astype(np.uint16)
@@ -81,6 +82,7 @@ def test_dtypes_come_in_native_order(dtype):
         (np.zeros((5, 2, 3, 4, 2)), r"expected \(T, Y, X\)"),
         (np.zeros((5, 8, 8), complex), "complex128"),
         (np.zeros((5, 8, 8), object), "object"),
+        (np.zeros((5, 8, 8), "datetime64[s]"), "datetime64"),
         ([], "expected an array"),
         ([np.zeros((5, 8, 8)), np.zeros((5, 4, 4))], "multiscale"),
         ("movie.tif", "str, expected an array"),
@@ -89,6 +91,18 @@ def test_dtypes_come_in_native_order(dtype):
 def test_bad_movies(frames, message):
     with pytest.raises(InputError, match=message):
         FrameSource(frames)
+
+
+def test_masked_pixels_are_not_taken_for_pixels():
+    masked = np.ma.masked_greater(np.arange(3 * 24 * 30.0).reshape(3, 24, 30), 1000)
+    assert FrameSource(masked).read(0).max() == 719, "nothing is masked on this frame"
+    for frames in (masked, list(masked)):
+        with pytest.raises(InputError, match="frame 1: some pixels are masked"):
+            FrameSource(frames).read(1)
+    with pytest.raises(InputError, match="masked"):
+        normalise_seeds({0: np.ma.masked_equal(np.eye(24, 30, dtype=int), 1)}, 3, (24, 30))
+    with pytest.raises(ArgumentError, match=r"Some pixels are masked.*filled"):
+        nx.find_similar(masked[1], np.eye(24, 30, dtype=int))
 
 
 def test_sizes_that_dask_does_not_know():

@@ -128,6 +128,8 @@ def test_bad_outputs(tmp_path):
             writer.write(0, LABELS[0, :3])
         with pytest.raises(InputError, match="70000, which does not fit uint16"):
             writer.write(0, np.full((120, 150), 70000))
+        with pytest.raises(InputError, match="label -1, which does not fit uint16"):
+            writer.write(0, np.full((120, 150), -1))
 
 
 # A limit on file size stops writes like a full disk does, in the middle of a file.

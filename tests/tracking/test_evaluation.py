@@ -117,3 +117,11 @@ def test_the_printed_table():
 def test_bad_input(pred, truth, options, message):
     with pytest.raises(XMemError, match=message):
         evaluate(pred, truth, **options)
+
+
+def test_labels_below_zero_and_masked_ones_are_refused():
+    truth = movie("11....", "11....")
+    with pytest.raises(InputError, match="labels of frame 1 hold -1"):
+        evaluate(-truth.astype(int), truth)
+    with pytest.raises(InputError, match="frame 1: some pixels are masked"):
+        evaluate(np.ma.masked_equal(truth, 1), truth)

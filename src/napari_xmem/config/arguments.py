@@ -120,9 +120,11 @@ def _check_of(name: str, annotation: str) -> Take:
 
 def _hint(value: Any, expected: str) -> str:
     """Say what to do about a value that is often given in place of what is expected."""
+    if "array" in expected and np.ma.is_masked(value):
+        return " Some pixels are masked: say what they are, such as with .filled(0)."
     if "array" in expected and isinstance(value, (str, os.PathLike)):
         return " Open a file first: open_movie(path).data, open_labels(path).data."
-    if "array" in expected and hasattr(getattr(value, "data", None), "shape"):
+    if "array" in expected and not hasattr(value, "shape") and hasattr(getattr(value, "data", None), "shape"):
         return " Pass its pixels: .data."
     if "array" in expected and hasattr(getattr(value, "labels", None), "shape"):
         return " Pass its labels: .labels."
@@ -193,6 +195,7 @@ def _device(value: Any) -> str:
 def _array(value: Any) -> Any:
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         kind = getattr(value.dtype, "kind", "f")
+        _if(not np.ma.is_masked(value), value)
         return _if(isinstance(kind, str) and kind in "biuf", value)
     _if(isinstance(value, (list, tuple)), value)
     try:

@@ -61,6 +61,9 @@ def read_result(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], 
     """
     name = os.fspath(path)
     try:
+        os.stat(path)  # raises what is missing
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is no .npz file")
         with np.load(path, allow_pickle=False) as archive:
             about = json.loads(str(archive["about"]))
             arrays = {key: archive[key] for key in _ARRAYS}

@@ -11,7 +11,7 @@ from napari_xmem.errors import InputError, OutOfMemoryError, XMemError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["read_part"]
+__all__ = ["check_no_mask", "read_part"]
 
 _LONGEST_DETAIL = 300
 
@@ -36,18 +36,32 @@ def read_part(array: Any, index: Any, name: str) -> NDArray[Any]:
     Raises
     ------
     InputError
-        If it cannot be read: each store and each codec has errors of its own for damaged pixels.
+        If it cannot be read: each store and each codec has errors of its own for damaged pixels; or if it is masked.
     OutOfMemoryError
         If there is no room for it.
     """
     try:
-        return np.asarray(array[index])
+        part = array[index]
+        check_no_mask(part, name)
+        return np.asarray(part)
     except XMemError:
         raise
     except MemoryError as error:
         raise OutOfMemoryError(f"{name} does not fit into memory ({_words(error)}).") from error
     except Exception as error:
         raise InputError(f"{name} cannot be read ({type(error).__name__}: {_words(error)}); is it complete?") from error
+
+
+def check_no_mask(part: Any, name: str) -> None:
+    """Refuse an array of numpy.ma of which something is masked: numpy would show what lies under the mask.
+
+    Raises
+    ------
+    InputError
+        If something is masked.
+    """
+    if isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part):
+        raise InputError(f"{name}: some pixels are masked; say what they are, such as with .filled(0).")
 
 
 def _words(error: BaseException) -> str:

@@ -89,7 +89,7 @@ def _opened(seeds: Any, n_frames: int) -> Any:
         )
     if isinstance(seeds, (str, bytes, os.PathLike)):
         raise SeedError(f"seeds are a {type(seeds).__name__}; open a file first: open_labels({str(seeds)[:80]!r}).")
-    if not (hasattr(seeds, "data") and hasattr(seeds, "axes") and hasattr(seeds, "path")):
+    if not (hasattr(seeds, "path") and hasattr(seeds, "axes") and hasattr(seeds, "data")):
         if not hasattr(seeds, "shape") and hasattr(getattr(seeds, "data", None), "shape"):
             raise SeedError(f"seeds are a {type(seeds).__name__}; pass its labels: .data.")
         return seeds

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_xmem.errors import InputError
 from napari_xmem.imaging.axes import AxisPlan
-from napari_xmem.imaging.reading import read_part
+from napari_xmem.imaging.reading import check_no_mask, read_part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -147,6 +147,7 @@ class _Listed:
         self.dtype = np.result_type(*{np.asarray(frame).dtype for frame in frames[:64]})
 
     def __getitem__(self, index: tuple[Any, ...]) -> NDArray[Any]:
+        check_no_mask(self._frames[index[0]], f"frame {index[0]}")
         frame = np.asarray(self._frames[index[0]])
         if frame.shape != self._frame_shape:
             raise InputError(f"frame {index[0]} has shape {frame.shape}, the first {self._frame_shape}.")
@@ -162,7 +163,7 @@ def _opened(frames: Any) -> Any:
             f"frames are {type(frames).__name__}, expected an array (T, Y, X[, C]) or a list of frames (Y, X[, C]); "
             f"open a file first: open_movie({str(frames)[:80]!r})."
         )
-    if hasattr(frames, "data") and hasattr(frames, "axes") and hasattr(frames, "path"):
+    if hasattr(frames, "path") and hasattr(frames, "axes") and hasattr(frames, "data"):
         return frames.data
     return np.asarray(frames) if isinstance(frames, memoryview) else frames
 

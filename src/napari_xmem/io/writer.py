@@ -198,8 +198,9 @@ class LabelWriter:
                 f"cannot write {which} of shape {labels.shape} to {self.path}, which has shape {self.shape}."
             )
         limits = np.iinfo(self.dtype)
-        if labels.size and not (limits.min <= int(labels.min()) and int(labels.max()) <= limits.max):
-            raise InputError(f"frame {t} holds the label {int(labels.max())}, which does not fit {self.dtype}.")
+        for label in (int(labels.min()), int(labels.max())) if labels.size else ():
+            if not limits.min <= label <= limits.max:
+                raise InputError(f"frame {t} holds the label {label}, which does not fit {self.dtype}.")
         try:
             with _saying(self.path):
                 page = int(np.ravel_multi_index(place, self.shape[:-2]))

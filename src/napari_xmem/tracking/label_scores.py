@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_xmem.config.arguments import checked_arguments
 from napari_xmem.errors import InputError
+from napari_xmem.imaging.reading import read_part
 from napari_xmem.tracking.given_labels import given_labels
 from napari_xmem.tracking.label_geometry import overlaps
 from napari_xmem.words import counted
@@ -269,9 +270,13 @@ class _Roots:
 
 
 def _frame(labels: Any, t: int) -> NDArray[np.int64]:
-    frame = np.asarray(labels[t])
+    frame = read_part(labels, t, f"frame {t}")
     if frame.dtype.kind not in "bui":
         raise InputError(f"labels have dtype {frame.dtype}, expected integers.")
+    if frame.dtype.kind == "i" and frame.size and frame.min() < 0:
+        raise InputError(
+            f"labels of frame {t} hold {frame.min()}; labels are 0 for background and above 0 for objects."
+        )
     return frame.astype(np.int64)
 
 
