@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 import napari_xmem as nx
+from napari_xmem.engine.discovery.example_sizes import alike_in_size
 from napari_xmem.engine.discovery.key_similarity import likely_centres
+from napari_xmem.notices import listening
 from napari_xmem.sample_data import simulated_nuclei
 
 
@@ -149,3 +152,28 @@ def test_background_that_looks_like_the_inside_of_cells_is_none(network):
     found = nx.find_similar(frame.clip(0, 255).astype(np.uint8), seeds, model=network)
     assert overlaps(found.labels, found.object_ids, truth, [1]) == (3, 3)
     assert len(found) == 3
+
+
+def test_examples_of_very_different_sizes_are_each_looked_for_at_their_own(network):
+    """One large and one small disc painted: the other two of either kind are found, and specks begin no search."""
+    y, x = np.mgrid[:160, :160]
+    frame, truth = np.full((160, 160), 50.0), np.zeros((160, 160), np.int32)
+    for i, (cy, cx, r) in enumerate([(40, 40, 32), (30, 120, 5), (115, 110, 30), (120, 30, 5), (70, 100, 6)], 1):
+        truth[(y - cy) ** 2 + (x - cx) ** 2 <= r**2] = i
+    frame = ndimage.gaussian_filter(frame + 150 * (truth > 0), 1) + np.random.default_rng(0).normal(0, 3, frame.shape)
+    seeds = np.where(truth <= 2, truth, 0)
+    told = []
+    with listening(told.append):
+        found = nx.find_similar(frame.astype(np.uint8), seeds, model=network, memory_budget_bytes=30_000_000)
+    assert overlaps(found.labels, found.object_ids, truth, [1, 2]) == (3, 3)
+    assert found.object_ids == (3, 4, 5) and (np.diff(found.confidence) <= 0).all()
+    assert any("memory budget of 30 MB cannot be kept: finding" in str(notice) for notice in told)
+    assert alike_in_size(seeds) == [[1], [2]]
+    seeds[150, 150] = 9
+    assert alike_in_size(seeds) == [[1], [2, 9]]
+
+
+def test_a_frame_on_which_nothing_can_be_seen_is_refused(network, scene):
+    for value in (7.0, np.nan):
+        with pytest.raises(nx.errors.InputError, match="nothing can be seen"):
+            nx.find_similar(np.full(scene[2].shape, value, np.float32), scene[2], model=network)

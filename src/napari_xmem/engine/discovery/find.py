@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +12,8 @@ from napari_xmem.config import MemoryConfig, PropagationConfig, settings_of
 from napari_xmem.config.arguments import checked_arguments
 from napari_xmem.engine.cost.run_size import RunSize
 from napari_xmem.engine.device_resources import to_device
-from napari_xmem.engine.discovery.found_objects import FoundObjects
+from napari_xmem.engine.discovery.example_sizes import alike_in_size
+from napari_xmem.engine.discovery.found_objects import FoundObjects, joined
 from napari_xmem.engine.discovery.frame_search import search_frame
 from napari_xmem.engine.prepare import prepare_run
 from napari_xmem.engine.scopes.aggregation import aggregate_regions
@@ -23,14 +26,16 @@ from napari_xmem.engine.scopes.seed_masks import seed_regions
 from napari_xmem.engine.scopes.tiling import encode_regions
 from napari_xmem.engine.torch_errors import torch_errors
 from napari_xmem.errors import InputError, SeedError
-from napari_xmem.imaging import label_dtype, object_ids
+from napari_xmem.imaging import label_dtype, normalise_seeds, object_ids
 from napari_xmem.model import inference_settings
+from napari_xmem.notices import warn
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from napari_xmem.engine.cost.budget import Budget
     from napari_xmem.engine.discovery.candidate_masks import Candidate
     from napari_xmem.engine.run import Run
     from napari_xmem.model import XMem
@@ -45,6 +50,8 @@ _SEARCHED_CONFIDENCE = 0.5
 
 #: What is found is remembered as the painted frame is.
 _LEARN = FramePlan(memorise=True, deep_update=True, normal_update=False)
+#: What a search holds besides tensors for each pixel of the scaled frame: who owns it, likeness, outlines.
+_SEARCH_BYTES_PER_PX = 48
 #: What another object takes off one that was found, at most: a share of its area.
 _LEFT_SHARE = 0.5
 
@@ -83,7 +90,8 @@ def find_similar(
     region : tuple of 2 slice, optional
         Rows and columns in which objects may have their centre; None: the whole frame.
     diameter_px : float, optional
-        Typical diameter in pixels; None: the examples' median.
+        Typical diameter in pixels; None: the examples' median. Examples of very different sizes are looked for one
+        after the other, the largest first, each at their own size.
     first_id : int, optional
         Id of the first object found, above those of `labels`: where larger ids are in use on other frames. None: the
         one after the largest of `labels`.
@@ -131,17 +139,42 @@ def find_similar(
         diameter_px=diameter_px,
         memory_budget_bytes=memory_budget_bytes,
     )
-    run = prepare_run([frame, frame], {0: labels}, model, config)
-    with torch_errors(what=""):
-        return _find(run, frame, min_confidence, region, first_id or run.first_new_id)
+    _check_contrast(frame)
+    labels = normalise_seeds({0: labels}, 1, labels.shape, 0)[0]
+    groups = [object_ids(labels)] if diameter_px else alike_in_size(labels)
+    first, least = first_id or 1 + int(np.max(labels, initial=0)), min(_SEARCHED_CONFIDENCE, min_confidence)
+    parts: list[FoundObjects] = []
+    for group in groups:
+        examples = np.where(np.isin(labels, group), labels, 0)
+        run = prepare_run([frame, frame], {0: examples}, model, config, announce=False)
+        model = run.network
+        known = parts[-1].labels if parts else labels
+        run = replace(run, seeds={0: known.astype(np.int64)})
+        with torch_errors(what=""):
+            parts.append(_find(run, frame, set(group), least, region, first + sum(len(part) for part in parts)))
+    return joined(parts, first).at_least(min_confidence)
+
+
+def _check_contrast(frame: NDArray[Any]) -> None:
+    """Refuse a frame on which nothing can be seen."""
+    values = frame[np.isfinite(frame)]
+    if not values.size or values.min() == values.max():
+        what = f"is {values.flat[0]}" if values.size else "is not a finite number"
+        raise InputError(f"Every pixel of the frame {what}: nothing can be seen on it, so nothing can be found.")
 
 
 @inference_settings()
 def _find(
-    run: Run, frame: NDArray[Any], least: float, region: tuple[slice, slice] | None, first_id: int
+    run: Run,
+    frame: NDArray[Any],
+    group: set[int],
+    least: float,
+    region: tuple[slice, slice] | None,
+    first_id: int,
 ) -> FoundObjects:
+    """Search a frame for objects like those of a group of the known ones."""
     painted = run.seeds[0]
-    geometry, budget = run.prepare.geometry, RunSize.of(run).budget
+    geometry, budget = run.prepare.geometry, _budget(run)
     scope = LocalScope(run.network, run.config.memory, run.prepare, None, budget)
     scope.advance(frame, 0, painted)
     shape = geometry.padded_shape
@@ -152,10 +185,24 @@ def _find(
     owner = np.zeros(shape, np.int32)
     for mask in given:
         owner[mask.region.slices][(mask.probability > 0.5).numpy()] = mask.object_id
-    examples, allowed = list(scope.objects.values()), _allowed(region, run)
-    least_searched = min(_SEARCHED_CONFIDENCE, least)
-    found = search_frame(host, examples, given, owner, allowed, geometry.scaled_shape, least_searched)
+    examples, allowed = [o for i, o in scope.objects.items() if i in group], _allowed(region, run)
+    found = search_frame(host, examples, given, owner, allowed, geometry.scaled_shape, least)
     return _composed(run, given, found, least, first_id)
+
+
+def _budget(run: Run) -> Budget:
+    """Share out what was asked for less what the search itself holds; a warning says so if that cannot be kept."""
+    asked, held = run.config.memory_budget_bytes, _SEARCH_BYTES_PER_PX * math.prod(run.prepare.geometry.padded_shape)
+    if asked is None:
+        return RunSize.of(run).budget
+    rest = replace(run, config=replace(run.config, memory_budget_bytes=max(1_000_000, asked - held)))
+    budget = RunSize.of(rest).budget
+    if budget.is_short:
+        warn(
+            f"The memory budget of {asked / 1e6:.0f} MB cannot be kept: finding the rest of this frame needs at least "
+            f"{math.ceil((budget.least + held) / 1e6)} MB. It goes on with as little at a time as it can."
+        )
+    return budget
 
 
 def _allowed(region: tuple[slice, slice] | None, run: Run) -> NDArray[np.bool_]:

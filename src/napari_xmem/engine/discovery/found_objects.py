@@ -12,7 +12,7 @@ from napari_xmem.config.arguments import checked_methods
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FoundObjects"]
+__all__ = ["FoundObjects", "joined"]
 
 
 @checked_methods
@@ -68,3 +68,19 @@ class FoundObjects:
             object_ids=tuple(i for i in self.object_ids if i not in gone),
             confidence=self.confidence[keep],
         )
+
+
+def joined(parts: list[FoundObjects], first_id: int) -> FoundObjects:
+    """Return what searches one after the other found, of which each knows what those before it did.
+
+    Ids are given again from `first_id` on, most confident first.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    ids = np.concatenate([np.array(part.object_ids, np.int64) for part in parts])
+    confidence = np.concatenate([part.confidence for part in parts])
+    order, last = np.argsort(-confidence, kind="stable"), parts[-1].labels
+    out = last.copy()
+    for new, old in enumerate(ids[order].tolist(), first_id):
+        out[last == old] = new
+    return FoundObjects(out, tuple(range(first_id, first_id + len(ids))), confidence[order])
