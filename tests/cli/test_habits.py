@@ -46,6 +46,7 @@ def common(files, model):
         (["propagate", "a.tif", "--seeds", "s", "-o", "x", "-v"], "--log FILE writes all"),
         (["propagate", "a.tif", "--seeds", "s", "-o", "x", "--memory-budget", "4XB"], "no size such as 4GB"),
         (["propagate", "a.tif", "--seeds", "s", "-o", "x", "--threads", "0"], "no whole number above 0"),
+        (["propagate", "a.tif", "--seeds", "s", "-o", "x", "--threads", "99999"], "too many, expected at most 1024"),
         (["batch", "a", "-o", "x", "--start", "3"], "batch does whole movies"),
         (["batch", "a", "-o", "x", "--resume"], "batch goes on by itself"),
         (["batch", "*.nothing", "-o", "x"], "no file or folder fits *.nothing"),
@@ -54,6 +55,20 @@ def common(files, model):
 def test_mistakes_are_named_in_one_line(capsys, arguments, message):
     code, out, err = run(capsys, *arguments)
     assert code == 2 and out == "" and err.count("\n") == 1 and message in err, err
+
+
+def test_what_is_rarely_meant_is_said_or_refused(capsys, files, tiny_model, monkeypatch):
+    for name in (files.output, files.movie, files.seeds):
+        code, _, err = run(capsys, *common(files, tiny_model), "--json", name)
+        assert code == 2 and "also an input or output" in err, err
+    code, _, err = run(capsys, *common(files, tiny_model), "--diameter-px", "900")
+    assert code == 0 and "--diameter-px is 900, but the seeds' median is 14.6" in err, err
+    tifffile.imwrite(files.folder / "noise.tif", np.random.default_rng(0).integers(1, 999, (5, 48, 64), np.uint16))
+    code, _, err = run(capsys, *common(files, tiny_model), "--overwrite", "--detections", files.folder / "noise.tif")
+    assert code == 2 and "detections of frame 0 hold" in err and "of an image" in err, err
+    monkeypatch.chdir(files.folder)
+    code, _, err = run(capsys, "batch", ".", "-o", ".", "--model", tiny_model)
+    assert code == 2 and "none of" in err and "movies has seeds beside it" in err, err
 
 
 def test_help_is_in_groups_with_examples_and_exit_codes(capsys):

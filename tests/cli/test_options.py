@@ -29,7 +29,7 @@ def test_the_paper_as_a_base():
     assert memory_config(["top_k=5", "paper"]) == MemoryConfig.paper(top_k=5)
 
 
-@pytest.mark.parametrize("text", ["top_k=1.5", "novelty_weight=much", "memory_interval_frames=none"])
+@pytest.mark.parametrize("text", ["top_k=1.5", "novelty_weight=much", "memory_interval_frames=none", "top_k="])
 def test_values_of_the_wrong_kind(text):
     with pytest.raises(ConfigError, match=f"--memory {text}"):
         memory_config([text])

@@ -17,7 +17,7 @@ from napari_xmem.cli.plan_report import report_plan
 from napari_xmem.cli.run_facts import tell
 from napari_xmem.cli.seed_options import chosen_seeds
 from napari_xmem.cli.terminal.json_file import check_json, write_json
-from napari_xmem.cli.terminal.printing import say
+from napari_xmem.cli.terminal.printing import say, say_error
 from napari_xmem.cli.terminal.progress import progress
 from napari_xmem.cli.terminal.stopping import stopping_gently
 from napari_xmem.cli.terminal.threads import environment_defaults
@@ -89,7 +89,8 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Propagate and write frame by frame."""
-    check_json(args.json)
+    others = (args.movie, args.seeds, args.output, args.overview, args.scores, args.tracks, args.measure)
+    check_json(args.json, (*others, args.detections, args.known))
     with holding(args):
         if finished_before(args) and args.resume and not args.overwrite:
             if not args.quiet:
@@ -147,6 +148,7 @@ def _propagate(
     from napari_xmem.config import PropagationConfig
     from napari_xmem.engine import iter_run, prepare_run
     from napari_xmem.engine.identity.identify_across_movies import with_known
+    from napari_xmem.engine.inputs import odd_diameter
     from napari_xmem.io import open_labels
     from napari_xmem.session.checkpoint import RunCheckpoint
 
@@ -154,6 +156,8 @@ def _propagate(
     config = PropagationConfig(memory=memory, **engine_options(args))
     detections = None if args.detections is None else open_labels(args.detections).data
     plan = prepare_run(source, seeds, args.model, config, detections=detections)
+    if (diameter := odd_diameter(plan, "--diameter-px is")) and not args.quiet:
+        say_error(diameter, kind="note")
     if args.known:
         plan, found = with_known(plan, args.known)
         if not args.quiet:

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_xmem.engine.scopes.seed_masks import seed_regions
 from napari_xmem.errors import SeedError
-from napari_xmem.imaging import check_labels, object_boxes
+from napari_xmem.imaging import check_labels, check_not_an_image, object_boxes
 from napari_xmem.imaging.reading import read_part
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class GivenDetections:
                 f"detections have shape {tuple(stack.shape)}, expected {(n_frames, *frame_shape)} like the movie: "
                 "labels of every frame."
             )
-        self._stack, self._shape = stack, frame_shape
+        self._stack, self._shape, self._looked_at = stack, frame_shape, False
 
     def labels(self, frame: int) -> NDArray[np.int64]:
         """Return the detections of a frame, (Y, X).
@@ -60,7 +60,11 @@ class GivenDetections:
             If they are no labels.
         """
         name = f"detections of frame {frame}"
-        return check_labels(read_part(self._stack, frame, name), self._shape, name)
+        found = check_labels(read_part(self._stack, frame, name), self._shape, name)
+        if not self._looked_at and found.any():
+            check_not_an_image(found, name)
+            self._looked_at = True
+        return found
 
     def first(self, frames: range) -> dict[int, NDArray[np.int64]]:
         """Return the detections of the first frame that has any, as seeds.

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     from napari_xmem.engine.run import Run
 
-__all__ = ["Progress", "mention_oddities", "open_movie_input", "open_seeds", "open_volumes", "progress_calls"]
+__all__ = [
+    "Progress",
+    "mention_oddities",
+    "odd_diameter",
+    "open_movie_input",
+    "open_seeds",
+    "open_volumes",
+    "progress_calls",
+]
 
 #: Called with frames done and frames in all.
 Progress: TypeAlias = Callable[[int, int], None]
@@ -143,6 +151,14 @@ def mention_oddities(run: Run) -> None:
         warn(text, stacklevel=3)
 
 
+def odd_diameter(run: Run, called: str) -> str:
+    """Say that the diameter that was asked for, which is `called` so, is far from the seeds'; empty if it is not."""
+    measured, asked = run.recipe["seed_diameter_px"], run.config.diameter_px
+    if asked is None or 1 / _ODD_DIAMETER <= asked / measured <= _ODD_DIAMETER:
+        return ""
+    return f"{called} {asked:g}, but the seeds' median is {measured:.1f} px; it is used as given."
+
+
 def _oddities(run: Run) -> Iterator[str]:
     first, config = min(run.seeds), run.config
     if is_blank(run.source.read(first)):
@@ -156,9 +172,8 @@ def _oddities(run: Run) -> Iterator[str]:
             "--split-parts numbers", "napari_xmem.imaging.split_parts(labels) numbers"
         )
     yield from _unlike_numbers(run.seeds)
-    measured, asked = run.recipe["seed_diameter_px"], config.diameter_px
-    if asked is not None and not 1 / _ODD_DIAMETER <= asked / measured <= _ODD_DIAMETER:
-        yield f"diameter_px is {asked:g}, but the seeds' median is {measured:.1f} px; it is used as given."
+    if diameter := odd_diameter(run, "diameter_px is"):
+        yield diameter
     if run.n_results == 1 and len(run.source) > 1 and config.start is None and config.stop is None:
         other = "backward" if config.direction == "forward" else "forward"
         yield (

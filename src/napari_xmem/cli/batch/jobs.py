@@ -187,7 +187,8 @@ def _mention_deeper_movies(folders: Sequence[Path], seeds_suffix: str) -> None:
 
 def _places(text: str) -> list[Path]:
     if os.path.exists(text):
-        return [Path(text)]
+        place = Path(text)
+        return [place if place.name not in ("", "..") else place.resolve()]  # what lies beside it has its name
     if glob.has_magic(text):
         found = sorted(glob.glob(text, recursive=True))
         if not found:

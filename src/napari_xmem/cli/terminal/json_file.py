@@ -27,13 +27,13 @@ def add_json(parser: argparse._ArgumentGroup | argparse.ArgumentParser, what: st
     )
 
 
-def check_json(path: Path | None, inputs: Iterable[str | None] = ()) -> None:
+def check_json(path: Path | None, others: Iterable[str | Path | None] = ()) -> None:
     """Find out before anything is computed that --json cannot be written.
 
     Raises
     ------
     OutputError
-        If it is a folder, has none, is not writable, or is one of `inputs`.
+        If it is a folder, has none, is not writable, or is one of `others`.
     """
     if path is None or path == TO_STDOUT:
         return
@@ -43,8 +43,8 @@ def check_json(path: Path | None, inputs: Iterable[str | None] = ()) -> None:
         raise OutputError(f"--json {path}: there is no folder {path.parent}; make it first.")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise OutputError(f"--json {path} is not writable; choose another place.")
-    if path.resolve() in {Path(name).resolve() for name in inputs if name is not None}:
-        raise OutputError(f"--json {path} is also an input; choose another name.")
+    if path.resolve() in {Path(name).resolve() for name in others if name is not None}:
+        raise OutputError(f"--json {path} is also an input or output; choose another name.")
 
 
 def write_json(path: Path | None, facts: Any) -> None:

@@ -18,6 +18,8 @@ __all__ = [
 
 #: Options that may be set for all commands, and the environment variables that set them.
 VARIABLES = {"model": "NAPARI_XMEM_MODEL", "device": "NAPARI_XMEM_DEVICE", "threads": "NAPARI_XMEM_THREADS"}
+#: More threads than any machine has use for.
+MOST_THREADS = 1024
 
 
 def add_threads(parser: argparse._ArgumentGroup | argparse.ArgumentParser) -> None:
@@ -60,7 +62,7 @@ def settle_threads(n_threads: int | str | None) -> None:
     try:
         number = _count(str(n_threads))
     except argparse.ArgumentTypeError as error:
-        raise ConfigError(f"{VARIABLES['threads']} is {n_threads!r}, expected a whole number above 0.") from error
+        raise ConfigError(f"{VARIABLES['threads']}: {error}.") from error
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(number)
     import torch
@@ -97,4 +99,6 @@ def _count(text: str) -> int:
         number = 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    if number > MOST_THREADS:  # OpenMP would try to start them all, and the process would die of it
+        raise argparse.ArgumentTypeError(f"{text!r} is too many, expected at most {MOST_THREADS}")
     return number
