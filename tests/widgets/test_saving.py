@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import tifffile
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent
 from qtpy.QtGui import QCloseEvent
 
@@ -144,6 +145,9 @@ def test_closing_asks_and_saves(worked, viewer, tmp_path, qtbot):
     saver.path = tmp_path / "closed.xmem-session"
     assert not guard.eventFilter(window, QCloseEvent()) and saver.path.exists()
     assert not guard.eventFilter(window, QEvent(QEvent.Type.Close)) and len(asked) == 2, "nothing unsaved: no question"
+    assert saver.is_closing
+    guard.eventFilter(window, QEvent(QEvent.Type.Show))
+    assert not saver.is_closing
 
 
 def test_layers_that_were_removed_unsaved_come_back(viewer, loaded, qtbot):
@@ -171,6 +175,15 @@ def test_layers_that_were_removed_unsaved_come_back(viewer, loaded, qtbot):
     saver._removed.removed.connect(told.append)
     viewer.layers.remove(layer)
     qtbot.waitUntil(lambda: told == [["movie tracked"]], timeout=10_000)
+    bar.show_state()
+    bar.back.click()
+    notice = f"Removed with unsaved work: '{layer.name}'"
+    assert sum(notice in item.message for item in notification_manager.records) == 1
+    saver.is_closing = True
+    viewer.layers.remove(layer)
+    qtbot.waitUntil(lambda: len(told) == 2, timeout=10_000)
+    assert sum(notice in item.message for item in notification_manager.records) == 1, "nobody is told at closing"
+    saver.is_closing = False
     bar.show_state()
     bar.back.click()
     del viewer.layers["seeds"]

@@ -52,7 +52,9 @@ class CloseGuard(QObject):
             if self._must_ask(watched) and not self._may_close():
                 event.ignore()
                 return True
-            self._closing = True
+            self._closing = self._saver.is_closing = True
+        elif kind == QEvent.Type.Show:
+            self._closing = self._saver.is_closing = False
         elif kind == QEvent.Type.Hide and self._closing and not event.spontaneous():
             self._runner.stop("the window was closed")
         return False

@@ -59,6 +59,8 @@ class Saver(QObject):
         The file that was saved or opened last.
     ask_movie : callable or None
         Called with a sentence when a movie has been moved; returns where it is now, or "". None: nobody is asked.
+    is_closing : bool
+        The viewer's window is being closed.
     """
 
     changed = Signal()
@@ -74,6 +76,7 @@ class Saver(QObject):
         self._doing = ""
         self.path: Path | None = None
         self.ask_movie: Callable[[str], str] | None = None
+        self.is_closing = False
 
     @property
     def _viewer(self) -> Any:
@@ -106,6 +109,8 @@ class Saver(QObject):
         self.changed.emit()
 
     def _on_removed(self, names: list[str]) -> None:
+        if self.is_closing:  # its layers go with the window, and whoever closed it was asked
+            return
         listed = ", ".join(f"'{name}'" for name in names)
         show_info(f"Removed with unsaved work: {listed}. Bring back, at the top of a panel, undoes that.")
         self.changed.emit()
