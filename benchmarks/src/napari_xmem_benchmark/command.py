@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_xmem.cli.terminal.parser import Parser
 from napari_xmem.errors import ConfigError
 from napari_xmem_benchmark import cutie
 from napari_xmem_benchmark.goals import goals
@@ -17,6 +17,7 @@ from napari_xmem_benchmark.real_movies import movie_size
 from napari_xmem_benchmark.report import Row, describe_machine, format_goals, format_tables, load_rows, save_results
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 __all__ = ["OBJECTS", "SIZES", "SUITE_NAMES", "main", "plan_cases"]
@@ -101,8 +102,8 @@ def _goals() -> list[Case]:
     ]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="napari-xmem benchmark", description="Measure speed and memory.")
+def _parser() -> Parser:
+    parser = Parser(prog="napari-xmem benchmark", description="Measure speed and memory.")
     parser.add_argument(
         "--suite",
         nargs="+",
@@ -140,7 +141,10 @@ def _sizes() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    words = sys.argv[1:] if argv is None else argv
+    parser.check_names(words)
+    args = parser.parse_args(words)
     if args.device not in ("cpu", "mps") and not args.device.startswith("cuda"):
         raise ConfigError(f"device is {args.device!r}, expected cpu, cuda, cuda:N or mps.")
     folder = Path(args.output)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import napari_xmem
 from napari_xmem.cli import batch, benchmark, completion, demo, evaluate, models, propagate, train
 from napari_xmem.cli.options import PAPER, memory_help
+from napari_xmem.cli.terminal.exit_codes import EXIT_BAD_INPUT, EXIT_FAULT, EXIT_INTERRUPTED
 from napari_xmem.cli.terminal.json_file import TO_STDOUT
-from napari_xmem.cli.terminal.parser import EXIT_BAD_INPUT, Parser, spread_memory
+from napari_xmem.cli.terminal.parser import Parser, spread_memory
 from napari_xmem.cli.terminal.printing import collected_warnings, keeping_stdout, say, say_error
 from napari_xmem.cli.terminal.stopping import cleaning_up_when_terminated
 from napari_xmem.cli.terminal.streams import flush_all, has_log, log, logging_to, open_closed_streams, put, trouble_of
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["build_parser", "run_command"]
 
-EXIT_FAULT = 1
-EXIT_INTERRUPTED = 130
 _HANDED_OVER = {"train": train, "benchmark": benchmark}
 _COMMANDS = (propagate, batch, demo, models, evaluate, train, benchmark, completion)
 _EXAMPLES = """  napari-xmem demo                                   # the whole way on a simulated movie

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from napari_xmem.cli.terminal.parser import Parser
 from napari_xmem.errors import ConfigError, InputError, OutputError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     import torch
@@ -21,21 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["build_parser", "main"]
 
-EXIT_BAD_INPUT = 2
 LOSS_PICTURE = "loss.png"
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, and where help is."""
-
-    def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"napari-xmem: error: {message} (see {self.prog} --help)\n")
-        raise SystemExit(EXIT_BAD_INPUT)
-
-
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """Build the parser of the subcommand."""
-    parser = _Parser(
+    parser = Parser(
         prog="napari-xmem train",
         description="Train a model. Stop at any time and run the same command again: it goes on where it was "
         "(at most a minute is lost) and ends with the same weights.",
@@ -87,7 +79,9 @@ def main(argv: Sequence[str]) -> int:
     SystemExit
         Bad arguments (2), or help was asked for (0).
     """
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    parser.check_names(argv)
+    args = parser.parse_args(argv)
     if args.list:
         _list_recipes()
         return 0

@@ -7,21 +7,13 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from napari_xmem.cli.terminal.exit_codes import EXIT_BAD_INPUT, EXIT_CODES
 from napari_xmem.cli.terminal.printing import say_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["EXIT_BAD_INPUT", "EXIT_CODES", "Parser", "options_of", "spread_memory"]
-
-EXIT_BAD_INPUT = 2
-EXIT_CODES = """exit codes:
-  0    done
-  1    batch: some movies failed; any command: an error of napari-xmem's own
-  2    bad input, or the result cannot be written; one line on stderr says what
-  130  stopped by Ctrl-C;  143, 129: by SIGTERM, SIGHUP.  Finished frames are kept, --resume goes on with them
-
-documentation: https://github.com/napari-xmem/napari-xmem/tree/main/docs"""
+__all__ = ["Parser", "options_of", "spread_memory"]
 
 #: Options that may be followed by an empty text.
 _MAY_BE_EMPTY = {"--seeds-suffix"}
