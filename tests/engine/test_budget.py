@@ -220,7 +220,7 @@ def test_a_budget_that_can_be_kept_is_kept(scope, share):
     assert forecast_run(run).keeps_budget
     with LiveBytes() as counter:
         n = sum(1 for _ in iter_run(run))
-    assert n == 12 and counter.peak <= 1.2 * budget  # regions grow where objects are lost
+    assert n == 12 and counter.peak <= 1.35 * budget  # untrained, it loses them: regions grow
 
 
 def test_few_sizes_are_powers_of_two():

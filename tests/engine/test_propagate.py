@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from napari_xmem import MemoryConfig, iter_propagate, propagate
+from napari_xmem import MemoryConfig, PropagationConfig, iter_propagate, propagate
+from napari_xmem.engine import prepare_run
+from napari_xmem.engine.run_passes import open_scope
 from napari_xmem.errors import ArgumentError, ConfigError, DeviceError, InputError, SeedError
 from napari_xmem.imaging import NonFinitePixelsWarning
-
-if TYPE_CHECKING:
-    from napari_xmem.model import XMem
+from napari_xmem.model import XMem
 
 T, Y, X = 6, 48, 56
 NO_WEIGHTS = dict.fromkeys(("mix_usage", "mix_age", "mix_relevance", "mix_contribution"), 0)
@@ -161,6 +162,31 @@ def test_narrow_objects_are_shown_larger(tiny_network: XMem, length: int, share:
     assert recipe["diameter_px"] == pytest.approx(share * measured)
     told = propagate(frames, seeds, model=tiny_network, scope="local", diameter_px=measured)
     assert told.recipe["diameter_px"] == measured and told.recipe["scale"] <= recipe["scale"]
+
+
+@pytest.mark.parametrize(
+    ("n", "settings", "times"),
+    [(4, {}, 1.0), (5, {}, 4 / 3), (50, {}, 4 / 3), (51, {}, 1.0), (5, {"entries": "find"}, 1.0)],
+)
+def test_objects_that_are_not_many_are_shown_in_more_detail(
+    tiny_network: XMem, n: int, settings: dict[str, Any], times: float
+) -> None:
+    """Squares of 6 px: what they measure, times the scale, is so many times the nominal diameter."""
+    seeds = np.zeros((100, 100), np.int64)
+    for i in range(n):
+        y, x = 2 + 12 * (i // 8), 2 + 12 * (i % 8)
+        seeds[y : y + 6, x : x + 6] = i + 1
+    frames = np.stack([seeds > 0] * 2).astype(np.float32)
+    nominal = 24.0
+    network = XMem(replace(tiny_network.config, nominal_diameter_px=nominal)).eval()
+    run = prepare_run(frames, seeds, network, PropagationConfig(scope="local", **settings))
+    geometry = run.prepare.geometry
+    assert run.recipe["seed_diameter_px"] * geometry.scale == pytest.approx(times * nominal, rel=0.01)
+    assert geometry.detail == pytest.approx(times)
+    reach = open_scope(run).search.margin_px  # type: ignore[attr-defined]
+    assert reach == pytest.approx(times * max(32, 0.8 * nominal))
+    again = prepare_run(frames, seeds, network, replace(run.config, diameter_px=run.recipe["diameter_px"]))
+    assert again.prepare.geometry == geometry
 
 
 def test_recipe_says_it_all(movie: np.ndarray, tiny_network: XMem) -> None:

@@ -38,7 +38,7 @@ def test_list_names_the_recipes(capsys):
         (["tiny", "--device", "toaster"], "no device name"),
         (["tiny", "--init", "nothing.safetensors"], "no weights file"),
         (["tiny", "--output", "taken/run"], "cannot be made a folder"),
-        (["tiny", "--what"], "unrecognized arguments"),
+        (["tiny", "--what"], "there is no option --what"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(words, says, tmp_path, monkeypatch, capsys):

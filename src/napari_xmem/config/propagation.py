@@ -170,7 +170,7 @@ class PropagationConfig:
         None,
         label="Diameter",
         help="Typical diameter of the objects, in pixels of the movie.",
-        effect="Automatic: the median of the seeds, less where they are narrow, which are shown larger.",
+        effect="Automatic: the median of the seeds, less where they are narrow. Smaller: more detail, slower.",
         group=SEARCH,
         unit="px",
         low=0,

@@ -50,6 +50,9 @@ __all__ = ["on_working_device", "prepare_run", "short_budget"]
 _LOG = logging.getLogger("napari_xmem")
 #: Up to this many objects are shrunk only to this multiple of the nominal diameter.
 FEW_OBJECTS, FEW_OBJECTS_ZOOM = 4, 2.0
+#: Up to so many objects are shown so many times larger than at the nominal diameter: detail that costs as much as
+#: that many more of them.
+DETAILED_OBJECTS, DETAIL = 50, 4 / 3
 #: Objects are scaled by their diameter or so many of their widths, if that is less, and at least by such a share of it.
 NARROW_WIDTHS, NARROW_LEAST = 1.5, 0.8
 #: So many ids are kept free for daughters.
@@ -66,11 +69,12 @@ def prepare_run(
     *,
     announce: bool = True,
     detections: Any = None,
+    detailed: bool = True,
 ) -> Run:
     """Check a movie, seeds and settings and resolve what is left to choose.
 
     `announce`: warn if the memory budget cannot be kept, or only with a shorter long-term memory. `detections`: labels
-    of another program, see `iter_propagate`.
+    of another program, see `iter_propagate`. `detailed`: objects that are not many are shown larger.
 
     Raises
     ------
@@ -107,8 +111,10 @@ def prepare_run(
     network = on_working_device(network)
     make_interruptible(network)
     measured = float(np.median([median_diameter_px(image) for image in labels.values()]))
-    diameter = config.diameter_px or _shown_diameter_px(measured, labels.values())
-    geometry = _geometry(network, source.frame_shape, diameter, len(ids))
+    many_may_come = config.entries == "find" or given is not None
+    detail = _detail(network, len(ids)) if detailed and scope == "local" and not many_may_come else 1.0
+    diameter = config.diameter_px or _shown_diameter_px(measured, labels.values(), detail)
+    geometry = _geometry(network, source.frame_shape, diameter, len(ids), detail)
     normaliser = IntensityNormaliser.fit(source, config.percentiles)
     prepare = NetworkInput(network.config, normaliser, geometry)
     spare = min(SPARE_IDS, MAX_ID - max(ids)) if config.divisions == "track" or config.entries == "find" or given else 0
@@ -240,17 +246,32 @@ def _range_around_seed(seeds: Any, config: PropagationConfig, n_frames: int) -> 
     return frame_range(n_frames, config.start, config.stop)
 
 
-def _shown_diameter_px(diameter_px: float, labels: Iterable[NDArray[Any]]) -> float:
-    """Return the diameter by which objects are scaled: less than theirs if they are narrow, which are shown larger."""
+def _detail(network: XMem, n_objects: int) -> float:
+    """Return how many times the nominal diameter objects are shown at: more where they are not many."""
+    has_size, some = network.config.nominal_diameter_px > 0, FEW_OBJECTS < n_objects <= DETAILED_OBJECTS
+    return DETAIL if has_size and some else 1.0
+
+
+def _shown_diameter_px(diameter_px: float, labels: Iterable[NDArray[Any]], detail: float) -> float:
+    """Return the diameter by which objects are scaled: less than theirs if they are narrow, which are shown larger.
+
+    What `detail` enlarges already is not enlarged again.
+    """
     width_px = float(np.median([median_width_px(image) for image in labels]))
-    return min(diameter_px, max(NARROW_WIDTHS * width_px, NARROW_LEAST * diameter_px))
+    narrow_px = min(diameter_px, max(NARROW_WIDTHS * width_px, NARROW_LEAST * diameter_px))
+    return min(diameter_px, detail * narrow_px)
 
 
-def _geometry(network: XMem, shape: tuple[int, int], diameter_px: float, n_objects: int) -> FrameGeometry:
-    """Scale objects to the model's nominal diameter; one or few large ones are shrunk less, to keep their limbs."""
-    nominal = network.config.nominal_diameter_px
+def _geometry(
+    network: XMem, shape: tuple[int, int], diameter_px: float, n_objects: int, detail: float
+) -> FrameGeometry:
+    """Scale objects to `detail` times the model's nominal diameter; one or few large ones are shrunk less.
+
+    So they keep their limbs.
+    """
+    nominal = detail * network.config.nominal_diameter_px
     scale = scale_factor(diameter_px, nominal)
     if n_objects <= FEW_OBJECTS and scale < 1:
         scale = min(1.0, FEW_OBJECTS_ZOOM * scale)
     scale = min(scale, max(1.0, (LARGEST_SCALED_PX / (shape[0] * shape[1])) ** 0.5))
-    return FrameGeometry.fit(shape, scale, network.config.stride_px)
+    return FrameGeometry.fit(shape, scale, network.config.stride_px, detail=detail)

@@ -70,6 +70,7 @@ def write_session(context: SessionContext, path: str | os.PathLike[str]) -> None
         "fingerprint": None if run is None else run.network.fingerprint,
         "config": _plain(context.config),
         "run_config": None if run is None else _plain(run.config),
+        "detail": None if run is None else run.prepare.geometry.detail,
         "memory_config": context.memory_config.to_dict(),
         "corrected": sorted(said.corrected),
         "locked": sorted(said.locked),
@@ -194,7 +195,10 @@ class SessionArchive:
             records = {t: _unpack_record(t, arrays) for t, arrays in images("results").items()}
             if facts["run_config"] is not None:
                 config = _config(facts["run_config"])
-                context.run = prepare_run(context.source, seeds, context.model, config, announce=False)
+                detailed = (facts.get("detail") or 1.0) > 1.0  # older sessions do not say it, and had none
+                context.run = prepare_run(
+                    context.source, seeds, context.model, config, announce=False, detailed=detailed
+                )
                 if context.run.network.fingerprint != facts["fingerprint"]:
                     raise SessionError(
                         f"{self.path} was saved with another model (fingerprint {facts['fingerprint']!r}, this one has "

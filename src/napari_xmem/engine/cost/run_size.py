@@ -137,7 +137,7 @@ def _objects(run: Run) -> list[_Object]:
     geometry, model, found = run.prepare.geometry, run.network.config, dict[int, int]()
     seeded: dict[int, list[int]] = {}
     reach = run.config.max_displacement_px
-    margin = largest_margin_px(model, None if reach is None else reach * geometry.scale)
+    margin = largest_margin_px(model, None if reach is None else reach * geometry.scale, geometry.detail)
     for frame, labels in run.seeds.items():
         for object_id, (top, left, bottom, right) in object_boxes(labels).items():
             extent = ((bottom - top) * geometry.scale, (right - left) * geometry.scale)

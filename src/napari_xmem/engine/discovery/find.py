@@ -146,7 +146,7 @@ def find_similar(
     parts: list[FoundObjects] = []
     for group in groups:
         examples = np.where(np.isin(labels, group), labels, 0)
-        run = prepare_run([frame, frame], {0: examples}, model, config, announce=False)
+        run = prepare_run([frame, frame], {0: examples}, model, config, announce=False, detailed=False)
         model = run.network
         known = parts[-1].labels if parts else labels
         run = replace(run, seeds={0: known.astype(np.int64)})

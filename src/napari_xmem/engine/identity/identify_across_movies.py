@@ -225,7 +225,8 @@ def _portraits(run: Run, t: int, labels: NDArray[Any]) -> dict[int, Portrait]:
     gray = run.prepare(run.source.read(t), t)[:3].mean(0)[:rows, :columns].numpy()
     whole = Region(0, 0, *geometry.padded_shape)
     masks = seed_regions(labels, geometry, lambda centre, extent: whole)
-    scene = Scene.of(0, gray, masks, Scene.factor_for(run.network.config.nominal_diameter_px), (0.0, 0.0))
+    shown_px = geometry.detail * run.network.config.nominal_diameter_px
+    scene = Scene.of(0, gray, masks, Scene.factor_for(shown_px), (0.0, 0.0))
     taken = ((mask.object_id, scene.portrait_of(mask)) for mask in masks)
     return {i: portrait for i, portrait in taken if portrait is not None}
 

@@ -108,15 +108,15 @@ class IdentityKeeper:
 
     Parameters
     ----------
-    nominal_diameter_px : float
+    diameter_px : float
         Typical diameter of objects on the scaled frame.
     encounters : bool
         Decide after encounters; False: pixels decide.
     """
 
-    def __init__(self, nominal_diameter_px: float, *, encounters: bool = True) -> None:
+    def __init__(self, diameter_px: float, *, encounters: bool = True) -> None:
         self._watches = encounters
-        self.factor = Scene.factor_for(nominal_diameter_px)
+        self.factor = Scene.factor_for(diameter_px)
         self.reset()
 
     def reset(self) -> None:

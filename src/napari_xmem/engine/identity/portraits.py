@@ -108,9 +108,9 @@ class Scene:
     origin_px: tuple[float, float]
 
     @staticmethod
-    def factor_for(nominal_diameter_px: float) -> int:
+    def factor_for(diameter_px: float) -> int:
         """Return the factor for objects of this diameter on the scaled frame; 0: not known."""
-        return max(1, round((nominal_diameter_px or 2 * _PICTURE_PX) / _PICTURE_PX))
+        return max(1, round((diameter_px or 2 * _PICTURE_PX) / _PICTURE_PX))
 
     @classmethod
     def of(

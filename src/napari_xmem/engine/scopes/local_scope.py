@@ -94,7 +94,8 @@ class LocalScope:
         self.network = network
         self.memory = memory
         self.prepare = prepare
-        self.search = Search(network.config, max_displacement_px)
+        self._detail = 1.0 if prepare is None else prepare.geometry.detail
+        self.search = Search(network.config, max_displacement_px, self._detail)
         self.budget = budget or Budget.unplanned(network.device)
         self.divisions = divisions
         self.reset()
@@ -109,7 +110,7 @@ class LocalScope:
         self.light = FrameLight()
         self.video_rate = VideoRate()
         backward = isinstance(self.divisions, MergeTracker)  # there two that become one are daughters
-        self.identity = IdentityKeeper(self.network.config.nominal_diameter_px, encounters=not backward)
+        self.identity = IdentityKeeper(self._detail * self.network.config.nominal_diameter_px, encounters=not backward)
         if self.divisions is not None:
             self.divisions.reset()
 

@@ -41,19 +41,24 @@ class FrameGeometry:
         Frame size after scaling.
     padded_shape : tuple of 2 int
         With rows and columns repeated below and to the right up to a multiple of the key stride.
+    detail : float
+        How many times the model's nominal diameter objects have on the scaled frame.
     """
 
     shape: tuple[int, int]
     scale: float
     scaled_shape: tuple[int, int]
     padded_shape: tuple[int, int]
+    detail: float = 1.0
 
     @classmethod
-    def fit(cls, shape: tuple[int, int], scale: float, stride_px: int, min_px: int = 32) -> FrameGeometry:
+    def fit(
+        cls, shape: tuple[int, int], scale: float, stride_px: int, min_px: int = 32, detail: float = 1.0
+    ) -> FrameGeometry:
         """Return the geometry for a frame size and scale; padded sides are at least `min_px`."""
         scaled = tuple(max(1, round(side * scale)) for side in shape)
         padded = tuple(-(-max(side, min_px) // stride_px) * stride_px for side in scaled)
-        return cls(shape, scale, (scaled[0], scaled[1]), (padded[0], padded[1]))
+        return cls(shape, scale, (scaled[0], scaled[1]), (padded[0], padded[1]), detail)
 
 
 class NetworkInput:

@@ -102,12 +102,13 @@ def place_region(centre_px: tuple[float, float], side_px: int, frame_shape: tupl
     return Region(corner[0], corner[1], size[0], size[1])
 
 
-def largest_margin_px(model: ModelConfig, max_displacement_px: float | None = None) -> float:
+def largest_margin_px(model: ModelConfig, max_displacement_px: float | None = None, detail: float = 1.0) -> float:
     """Return how far around an object it is looked for at most, in pixels of the scaled frame.
 
-    `max_displacement_px` if it is given, else 0.8 of the model's nominal diameter, at least 32.
+    `max_displacement_px` if it is given, else 0.8 of the model's nominal diameter, at least 32, times `detail`, see
+    `FrameGeometry`.
     """
-    return max_displacement_px or max(32.0, 0.8 * model.nominal_diameter_px)
+    return max_displacement_px or detail * max(32.0, 0.8 * model.nominal_diameter_px)
 
 
 def object_region(

@@ -37,6 +37,8 @@ class Search:
         Stride of the key grid and usual size of objects.
     max_displacement_px : float, optional
         See `LocalScope`.
+    detail : float
+        See `FrameGeometry`.
 
     Attributes
     ----------
@@ -44,8 +46,8 @@ class Search:
         How far around objects is looked at most, in pixels of the scaled frame.
     """
 
-    def __init__(self, model: ModelConfig, max_displacement_px: float | None = None) -> None:
-        self.margin_px = largest_margin_px(model, max_displacement_px)
+    def __init__(self, model: ModelConfig, max_displacement_px: float | None = None, detail: float = 1.0) -> None:
+        self.margin_px = largest_margin_px(model, max_displacement_px, detail)
         self._fixed = max_displacement_px is not None
         self._stride_px = model.stride_px
 
