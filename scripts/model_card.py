@@ -15,6 +15,7 @@ import json
 import re
 from pathlib import Path
 
+from napari_xmem.engine.prepare import DETAIL, DETAILED_OBJECTS, FEW_OBJECTS, NARROW_LEAST
 from napari_xmem.model import load_model
 from napari_xmem.model.checkpoint import bundled_path, model_card
 from napari_xmem_training.card import rewrite_card, training_card
@@ -109,7 +110,9 @@ def facts(model: Path) -> str:
         ("features", f"strides {config.strides}, key {config.key_dim}, value {config.value_dim}, "
                      f"sensory {config.hidden_dim} channels"),
         ("input", f"3 colours (grey repeated) and local contrast over {config.contrast_px} px; objects brought to "
-                  f"{config.nominal_diameter_px:.0f} px, narrow ones to as much as 1.25 times that"),
+                  f"{config.nominal_diameter_px:.0f} px; {FEW_OBJECTS + 1} to {DETAILED_OBJECTS} of them to "
+                  f"{DETAIL * config.nominal_diameter_px:.0f} px, of more the narrow ones to as much as "
+                  f"{config.nominal_diameter_px / NARROW_LEAST:.0f} px"),
         ("training", f"{recipe.get('steps', '?')} steps in {len(recipe.get('stages', []))} stages"),
         ("seed", str(recipe.get("seed", ""))),
         ("compute", f"{compute.get('hours', 0):.2f} h on {compute.get('device', '?')} "
