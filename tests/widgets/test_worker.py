@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -130,3 +132,28 @@ def test_time_left():
 )
 def test_short_time(seconds, text):
     assert short_time(seconds) == text
+
+
+SCRIPT_WITH_A_MISTAKE = """
+import time
+from qtpy.QtWidgets import QApplication
+from napari_xmem.widgets.jobs.threads import JobControl, start_job
+
+app, began, control = QApplication([]), [], JobControl()
+
+def job(control):
+    yield "begun"
+    while not control.stopped:
+        time.sleep(0.01)
+
+start_job(job, control=control, message=began.append, failed=print, ended=print)
+while not began:
+    app.processEvents()
+raise ValueError("a mistake of the script")
+"""
+
+
+def test_a_program_that_ends_by_an_error_ends_its_jobs() -> None:
+    ended = subprocess.run([sys.executable, "-c", SCRIPT_WITH_A_MISTAKE], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stderr.strip().endswith("ValueError: a mistake of the script")

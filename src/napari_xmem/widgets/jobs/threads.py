@@ -8,13 +8,14 @@ once would leave Python's warnings set to those of a job that is over.
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections import deque
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QEventLoop, QObject, QTimer
+from qtpy.QtCore import QEventLoop, QObject, QThreadPool, QTimer
 from superqt.utils import GeneratorWorker
 
 from napari_xmem.errors import OutOfMemoryError, PropagationError, XMemError, is_out_of_memory
@@ -22,6 +23,8 @@ from napari_xmem.notices import listening
 
 #: Workers whose signals may still be on their way: one that died inside its own last signal would crash Qt.
 _ALIVE: dict[GeneratorWorker, QObject] = {}
+#: So long a program that ends waits for its jobs, which stop inside a frame.
+_LAST_WAIT_MS = 10_000
 
 __all__ = ["JobControl", "guarded", "handle_events_until", "in_plain_words", "start_job"]
 
@@ -205,6 +208,16 @@ def start_job(
     worker.finished.connect(partial(QTimer.singleShot, 0, partial(_ALIVE.pop, worker, None)))
     worker.start()
     return worker
+
+
+@atexit.register
+def _end_all() -> None:
+    """Stop what still runs when the interpreter ends, say by an error in a script: its signals would be gone."""
+    for worker in list(_ALIVE):
+        worker.quit()
+    pool = QThreadPool.globalInstance()
+    if _ALIVE and pool is not None:
+        pool.waitForDone(_LAST_WAIT_MS)
 
 
 def _work(job: Job, control: JobControl, args: tuple[Any, ...]) -> Generator[Any, None, Any]:
