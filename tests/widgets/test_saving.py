@@ -155,6 +155,7 @@ def test_layers_that_were_removed_unsaved_come_back(viewer, loaded, qtbot):
     names = ("Memory", "Explain", "Lineage", "Review and correct")
     made = {name: viewer.window.add_plugin_dock_widget("napari-xmem", name)[1] for name in names}
     layer = loaded.run(wait=True)
+    notification_manager.records.clear()  # of other tests
     review = made["Review and correct"]
     review.watch.look()
     review.form.numbers.setChecked(True)

@@ -256,11 +256,16 @@ class ViewerRunner(QObject):
     def stop(self, reason: str = "") -> None:
         """End inside the frame at hand; what is done stays."""
         if self._control is not None:
+            self.stop_untold(reason)
+            self._tell()
+
+    def stop_untold(self, reason: str = "") -> None:
+        """End inside the frame at hand and tell nobody: the window is gone, and this object's timer with it."""
+        if self._control is not None:
             self._record.reason = self._record.reason or reason
             self._control.stop()
             if self.session is not None:
                 self.session.cancel()
-            self._tell()
 
     def pause(self) -> None:
         """Wait inside the frame at hand, or after it."""

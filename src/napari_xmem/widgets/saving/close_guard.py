@@ -42,7 +42,7 @@ class CloseGuard(QObject):
         self.ask: Callable[[str], str] = lambda text: _ask(window, text)
         window.installEventFilter(self)
         saver, runner = self._saver, self._runner
-        window.destroyed.connect(lambda *_: runner.stop("the window was closed"))
+        window.destroyed.connect(lambda *_: runner.stop_untold("the window was closed"))
         window.destroyed.connect(lambda *_: saver.release())
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
